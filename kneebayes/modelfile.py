@@ -1,0 +1,145 @@
+"""Reading and writing model files: YAML in, checked objects out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from kneebayes.errors import ModelFileError, nearest
+from kneebayes.model import ModelFile
+
+__all__ = ["DEFAULT_MODEL", "model_path", "parse_model", "read_model"]
+
+DEFAULT_MODEL = "posterior_knee_pain"
+MAX_BYTES = 8_000_000  # a hundred times the article's model: larger is a mistake or an attack
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def model_path(name: str) -> Path:
+    """Find a model file that ships with kneebayes.
+
+    Parameters
+    ----------
+    name : str
+        Its name without the ending, such as ``posterior_knee_pain``.
+
+    Returns
+    -------
+    pathlib.Path
+        In the installed package, or in the checkout for an editable install.
+
+    Raises
+    ------
+    ModelFileError
+        If no model of that name ships.
+    """
+    here = Path(__file__).parent
+    folder = here / "models" if (here / "models").is_dir() else here.parent / "models"
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        known = sorted(file.stem for file in folder.glob("*.yaml"))
+        raise ModelFileError(f"no model '{name}' ships with kneebayes, which has {known}.{nearest(name, known)}")
+    return path
+
+
+def read_model(path: str | Path) -> ModelFile:
+    """Read and check a model file.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        A YAML file.
+
+    Returns
+    -------
+    ModelFile
+        The frozen, validated content.
+
+    Raises
+    ------
+    ModelFileError
+        If the file can't be read, is not safe YAML, or is inconsistent; the
+        message names the file, the place in it, and what is wrong there.
+    """
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise ModelFileError(f"{path}: {size} bytes, over the limit of {MAX_BYTES} for a model file")
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelFileError(f"{path}: can't read the model file: {error}") from error
+    return parse_model(text, source=str(path))
+
+
+def parse_model(text: str, *, source: str = "model") -> ModelFile:
+    """Check the text of a model file.
+
+    Parameters
+    ----------
+    text : str
+        YAML.
+    source : str
+        What to call it in an error.
+
+    Returns
+    -------
+    ModelFile
+        The frozen, validated content.
+
+    Raises
+    ------
+    ModelFileError
+        As for `read_model`.
+    """
+    try:
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            _refuse_aliases_and_repeats(node, source)
+            content = loader.construct_document(node) if node is not None else None
+        finally:
+            loader.dispose()
+        return ModelFile.model_validate(content)
+    except yaml.YAMLError as error:
+        raise ModelFileError(f"{source}: not a safe YAML file: {error}") from error
+    except (RecursionError, TypeError) as error:
+        raise ModelFileError(f"{source}: not a model file: {error}") from error
+    except ValidationError as error:
+        raise ModelFileError(f"{source}: {_summary(error)}") from error
+
+
+def _refuse_aliases_and_repeats(root: yaml.Node | None, source: str) -> None:
+    """Refuse aliases, which can blow a small file up, and repeated keys, of which YAML keeps the last."""
+    stack, seen = [root], set()
+    while stack:
+        node = stack.pop()
+        if node is None:
+            continue
+        if id(node) in seen:
+            raise ModelFileError(f"{source}: line {node.start_mark.line + 1}: aliases are not allowed in a model file")
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            stack.extend(node.value)
+        elif isinstance(node, yaml.MappingNode):
+            keys: set[str] = set()
+            for key, value in node.value:
+                if key.value in keys if isinstance(key, yaml.ScalarNode) else False:
+                    line = key.start_mark.line + 1
+                    raise ModelFileError(f"{source}: line {line}: the key '{key.value}' stands twice in one mapping")
+                if isinstance(key, yaml.ScalarNode):
+                    keys.add(key.value)
+                stack += [key, value]
+
+
+def _summary(error: ValidationError, most: int = 5) -> str:
+    problems = error.errors(include_url=False)
+    lines = [
+        f"{'.'.join(str(part) for part in problem['loc']) or 'model'}: {problem['msg'].removeprefix('Value error, ')}"
+        for problem in problems[:most]
+    ]
+    more = f" (and {len(problems) - most} more)" if len(problems) > most else ""
+    return "; ".join(lines) + more
