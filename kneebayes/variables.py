@@ -16,6 +16,7 @@ __all__ = [
     "Basis",
     "Cause",
     "Condition",
+    "Distribution",
     "Finding",
     "Frozen",
     "Identifier",

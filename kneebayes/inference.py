@@ -1,0 +1,253 @@
+"""Exact posteriors of the causes, in batches, with any cells missing.
+
+The scheme, for one case with C causes and K joint states of them:
+
+1. The base component's row for its evidence pattern is P(risk evidence, causes
+   triggered by it or by their leaks), over all joint states.
+2. Every other component of risk factors, and every cause that causes another,
+   ORs its own triggers in.
+3. A negative finding multiplies by a factor per cause, a positive one by a
+   vector over the joint states; a known cause clears its other states.
+4. The joint folds to marginals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kneebayes.model import ModelFile
+from kneebayes.noisyor import Component, tables
+
+__all__ = ["UNKNOWN", "Network", "Posteriors"]
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int8]
+UNKNOWN = -1
+CHUNK_BYTES = 1 << 23
+
+
+@dataclass(frozen=True, eq=False)
+class Posteriors:
+    """Posteriors of a batch of n cases.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        The causes in model order, ``none_of_these``, then ``<cause>_<state>``
+        for the third state on of each cause that has more than two.
+    values : ndarray, shape (n, columns)
+        P(cause not absent), P(all causes absent), P(cause in that state); a
+        row of NaN where the evidence is impossible.
+    log_evidence : ndarray, shape (n,)
+        Natural logarithm of P(evidence); -inf where it is impossible.
+    """
+
+    columns: tuple[str, ...]
+    values: Floats
+    log_evidence: Floats
+
+
+class Network:
+    """A compiled model: codes of the evidence in, exact posteriors out.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from kneebayes.modelfile import model_path, read_model
+    >>> network = Network(read_model(model_path("posterior_knee_pain")))
+    >>> nothing_known = np.full((len(network.variables), 1), UNKNOWN, dtype=np.int8)
+    >>> network.posteriors(nothing_known).values.shape == (1, len(network.columns))
+    True
+    """
+
+    def __init__(self, model: ModelFile) -> None:
+        self.model = model
+        self.variables = tuple(model.variables)
+        self.tables = tables(model)
+        cards = self.tables.cards
+        self.n_joint = int(np.prod(cards))
+        states = np.stack(np.unravel_index(np.arange(self.n_joint), cards), axis=1)
+        extra = [(c, s) for c, card in enumerate(cards) for s in range(2, card)]
+        names = list(model.causes)
+        self.columns = (
+            *names,
+            "none_of_these",
+            *(f"{names[c]}_{model.causes[names[c]].states[s]}" for c, s in extra),
+        )
+        members = [*(states[:, c] > 0 for c in range(len(cards))), (states == 0).all(axis=1)]
+        members += [states[:, c] == s for c, s in extra]
+        self.joint_states = states
+        self._membership = np.stack(members, axis=1).astype(np.float64)
+
+    def posteriors(self, codes: Codes) -> Posteriors:
+        """Compute the exact posteriors of a batch.
+
+        Parameters
+        ----------
+        codes : ndarray of int8, shape (variables, n)
+            The state of each variable, in model order; `UNKNOWN` where it is
+            not known. The complaint is a finding like any other here.
+
+        Returns
+        -------
+        Posteriors
+            One row per case.
+        """
+        n = codes.shape[1]
+        values = np.empty((n, len(self.columns)))
+        log_evidence = np.empty(n)
+        step = max(1, CHUNK_BYTES // (8 * self.n_joint))
+        for start in range(0, n, step):
+            part = slice(start, start + step)
+            joint = self.joint(codes[:, part])
+            total = joint.sum(axis=1)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                values[part] = (joint @ self._membership) / total[:, None]
+                log_evidence[part] = np.log(total)
+        return Posteriors(self.columns, values, log_evidence)
+
+    def joint(self, codes: Codes) -> Floats:
+        """Compute P(evidence, joint state of the causes).
+
+        Parameters
+        ----------
+        codes : ndarray of int8, shape (variables, n)
+            As for `posteriors`.
+
+        Returns
+        -------
+        ndarray, shape (n, joint states)
+            The joint states as in ``joint_states``, the last cause varying
+            fastest. A row sums to P(evidence).
+        """
+        n, cards = codes.shape[1], self.tables.cards
+        joint = self._expand(self.tables.base.trigger[_patterns(self.tables.base, codes)])
+        off = np.ones((n, len(cards)))
+        on = np.zeros((n, len(cards)))
+        for component in self.tables.components:
+            trigger = component.trigger[_patterns(component, codes)]
+            if len(component.targets) == 1:
+                c = component.targets[0]
+                on[:, c] = on[:, c] * trigger.sum(axis=1) + off[:, c] * trigger[:, 1]
+                off[:, c] *= trigger[:, 0]
+            else:
+                joint = self._or_component(joint, component, trigger)
+        joint = joint.reshape(n, *cards)
+        for c in self.tables.order:
+            self._or_cause(joint, c, off[:, c], on[:, c])
+        self._weigh_findings(joint, codes)
+        return joint.reshape(n, self.n_joint)
+
+    def _expand(self, trigger: Floats) -> Floats:
+        """Spread P(triggered) of the causes over their states: (n, 2 ** C) to (n, K)."""
+        n = len(trigger)
+        for c, (card, split) in enumerate(zip(self.tables.cards, self.tables.split, strict=True)):
+            if card > 2:
+                before = int(np.prod(self.tables.cards[:c]))
+                halves = trigger.reshape(n, before, 2, -1)
+                trigger = np.concatenate([halves[:, :, :1], halves[:, :, 1:] * split[:, None]], axis=2).reshape(n, -1)
+        return trigger
+
+    def _or_component(self, joint: Floats, component: Component, trigger: Floats) -> Floats:
+        """OR the triggers of a component with several targets into the joint."""
+        n, cards, targets = len(joint), self.tables.cards, component.targets
+        view = np.moveaxis(joint.reshape(n, *cards), [t + 1 for t in targets], range(1, len(targets) + 1))
+        result = np.zeros_like(view)
+        for column in range(trigger.shape[1]):
+            moved = view * trigger[:, column].reshape(-1, *[1] * len(cards))
+            for i, target in enumerate(targets):
+                if column >> (len(targets) - 1 - i) & 1:
+                    moved = self._present(moved, i + 1, self.tables.split[target])
+            result += moved
+        return np.ascontiguousarray(np.moveaxis(result, range(1, len(targets) + 1), [t + 1 for t in targets])).reshape(n, -1)
+
+    @staticmethod
+    def _present(joint: Floats, axis: int, split: Floats) -> Floats:
+        """Make one cause present where it was absent."""
+        moved = joint.copy()
+        absent = moved.take([0], axis=axis)
+        present = moved[(slice(None),) * axis + (slice(1, None),)]
+        present += absent * split.reshape([-1 if i == axis else 1 for i in range(joint.ndim)])
+        moved[(slice(None),) * axis + (0,)] = 0.0
+        return moved
+
+    def _or_cause(self, joint: Floats, c: int, off: Floats, on: Floats) -> None:
+        """OR the single-target components and the causes of cause ``c`` into the joint, in place."""
+        ndim, axis = joint.ndim, c + 1
+        keep = off.reshape(-1, *[1] * (ndim - 1))
+        gain = on.reshape(-1, *[1] * (ndim - 1))
+        for parent, survival in self.tables.parents[c].items():
+            shaped = survival.reshape([-1 if i == parent + 1 else 1 for i in range(ndim)])
+            gain = gain + keep * (1.0 - shaped)
+            keep = keep * shaped
+        absent = joint.take([0], axis=axis)
+        for state, share in enumerate(self.tables.split[c], start=1):
+            present = joint[(slice(None),) * axis + (slice(state, state + 1),)]
+            present *= (off + on).reshape(-1, *[1] * (ndim - 1))
+            present += absent * gain * share
+        joint[(slice(None),) * axis + (slice(0, 1),)] *= keep
+
+    def _weigh_findings(self, joint: Floats, codes: Codes) -> None:
+        """Multiply the joint by the likelihood of the findings and of known causes, in place."""
+        t = self.tables
+        n, cards, n_risks = len(joint), t.cards, len(self.model.risks)
+        causes = codes[n_risks : n_risks + len(cards)]
+        findings = codes[n_risks + len(cards) :].T
+        negative = findings == 0
+        scalars = np.where(negative[:, :, None, None], t.absent_links, 1.0).prod(axis=1)
+        scalars[:, 0] *= np.where(negative, t.absent_leak, 1.0).prod(axis=1)[:, None]
+        for c, card in enumerate(cards):
+            known = (causes[c] == UNKNOWN)[:, None] | (causes[c][:, None] == np.arange(card))
+            weight = scalars[:, c, :card] * known
+            joint *= weight.reshape(n, *[card if i == c else 1 for i in range(len(cards))])
+        flat = joint.reshape(n, -1)
+        for f in np.flatnonzero((findings == 1).any(axis=0)):
+            rows = findings[:, f] == 1
+            if rows.all():
+                flat *= 1.0 - t.absent[f]
+            else:
+                flat[rows] *= 1.0 - t.absent[f]
+
+    def possible_states(self, codes: Codes, variable: str) -> NDArray[np.bool_]:
+        """Say which states of a risk factor the other risk factors leave possible.
+
+        Parameters
+        ----------
+        codes : ndarray of int8, shape (variables, n)
+            As for `posteriors`.
+        variable : str
+            A risk factor.
+
+        Returns
+        -------
+        ndarray of bool, shape (n, states of the variable)
+            False where the model gives the state probability zero, as for a
+            pregnancy where the sex is male.
+        """
+        row = self.variables.index(variable)
+        component = next(c for c in (self.tables.base, *self.tables.components) if row in c.rows)
+        table = component.trigger.sum(axis=1)
+        states = range(len(self.model.risks[variable].states))
+        trial = codes.copy()
+        possible = []
+        for state in states:
+            trial[row] = state
+            possible.append(table[_patterns(component, trial)] > 0)
+        return np.stack(possible, axis=1)
+
+
+def _patterns(component: Component, codes: Codes) -> NDArray[np.intp]:
+    """Row of the component's table for each case: mixed-radix digits, the last digit value meaning unknown."""
+    pattern = np.zeros(codes.shape[1], dtype=np.intp)
+    for row, radix in zip(component.rows, component.radix, strict=True):
+        digit = codes[row].astype(np.intp)
+        pattern = pattern * radix + np.where(digit == UNKNOWN, radix - 1, digit)
+    return pattern
