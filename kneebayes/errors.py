@@ -12,6 +12,7 @@ __all__ = [
     "KneeBayesError",
     "MissingExtraError",
     "ModelFileError",
+    "ThresholdError",
     "UnknownColumnError",
     "UnknownNameError",
     "nearest",
@@ -40,6 +41,10 @@ class CaseError(KneeBayesError):
 
 class ImpossibleEvidenceError(CaseError):
     """Evidence to which the model gives probability zero."""
+
+
+class ThresholdError(KneeBayesError):
+    """Alarm thresholds or harms that make no sense."""
 
 
 class FileFormatError(KneeBayesError):
