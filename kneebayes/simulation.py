@@ -1,0 +1,274 @@
+"""Cases drawn from the network: people with the complaint, some of their cells left empty.
+
+Variables are drawn after their parents, a block of attempts at a time; the
+attempts in whom the complaint did not arise are dropped, which leaves exact
+draws of P(risk factors, causes, findings | complaint). Each block has seeds of
+its own, so the first n cases are the same whatever number is asked for, and
+memory does not grow with it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kneebayes.errors import CaseError, ModelFileError
+from kneebayes.model import ModelFile
+from kneebayes.noisyor import conditional_table
+from kneebayes.variables import Cause, Finding, NumericInput
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+__all__ = ["CASE_ID", "TRUTH", "draw_codes", "input_columns", "simulate", "simulate_batches"]
+
+Codes = dict[str, NDArray[np.int8]]
+CASE_ID = "case_id"
+TRUTH = "true_"
+BLOCK = 1 << 15  # part of what a seed means: another size gives other cases
+MAX_EMPTY_BLOCKS = 100  # three million attempts: a complaint rarer than that is a mistake in the model file
+
+
+def simulate(
+    model: ModelFile,
+    n: int,
+    *,
+    seed: int | np.random.Generator,
+    missing: float | tuple[float, float] = 0.3,
+    with_causes: bool = False,
+    complaint: bool = True,
+) -> pd.DataFrame:
+    """Draw cases from the network, as a table that can be scored.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+    n : int
+        Number of cases.
+    seed : int or numpy.random.Generator
+        The same seed gives the same cases, and fewer of them are the first of
+        more. `missing` empties cells and changes nothing else.
+    missing : float or tuple of float
+        Share of cells left empty, each by chance alone: one share for all, or
+        one for risk factors and one for findings.
+    with_causes : bool
+        Whether to add the drawn causes as ``true_<cause>``, never empty.
+    complaint : bool
+        Whether to draw people with the complaint (the population of the
+        model), rather than people with and without it.
+
+    Returns
+    -------
+    pandas.DataFrame, n rows
+        ``case_id``; every risk factor and finding in model order, as
+        categories (NaN where empty), or as whole numbers for a variable that a
+        numeric input sets, under the name of the input (NA where empty).
+
+    Raises
+    ------
+    CaseError
+        If `n`, `seed` or `missing` is out of range.
+    ModelFileError
+        If the complaint can't arise, or a band holds no whole number.
+
+    Examples
+    --------
+    >>> from kneebayes.modelfile import model_path, read_model
+    >>> cases = simulate(read_model(model_path("posterior_knee_pain")), 5, seed=1, missing=0)
+    >>> len(cases), int(cases["age"].min()) >= 18
+    (5, True)
+    """
+    import pandas as pd
+    import pyarrow as pa
+
+    batches = simulate_batches(model, n, seed=seed, missing=missing, with_causes=with_causes, complaint=complaint)
+    table = pa.Table.from_batches(list(batches)).unify_dictionaries()
+    frame: pd.DataFrame = table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    return frame
+
+
+def simulate_batches(
+    model: ModelFile,
+    n: int,
+    *,
+    seed: int | np.random.Generator,
+    missing: float | tuple[float, float] = 0.3,
+    with_causes: bool = False,
+    complaint: bool = True,
+) -> Iterator[pa.RecordBatch]:
+    """Draw cases as `simulate` does, a batch at a time, in bounded memory.
+
+    Parameters
+    ----------
+    model, n, seed, missing, with_causes, complaint
+        As for `simulate`.
+
+    Yields
+    ------
+    pyarrow.RecordBatch
+        State names are dictionary typed; at least one batch, be it empty.
+
+    Raises
+    ------
+    CaseError, ModelFileError
+        As for `simulate`.
+    """
+    import pyarrow as pa
+
+    if n < 0:
+        raise CaseError(f"number of cases {n}: must not be negative")
+    shares = (missing, missing) if isinstance(missing, int | float) else tuple(missing)
+    if len(shares) != 2 or not all(0 <= share <= 1 for share in shares):
+        raise CaseError(f"missing {missing}: one share from 0 to 1, or one for risk factors and one for findings")
+    entropy = int(seed.integers(1 << 63)) if isinstance(seed, np.random.Generator) else int(seed)
+    if entropy < 0:
+        raise CaseError(f"seed {seed}: must not be negative")
+    choices = {name: _whole_numbers(name, model) for name in input_columns(model) if name in model.inputs}
+    start = block = 0
+    while start < n or block == 0:
+        draw, amount, empty = (np.random.default_rng([entropy, block, stream]) for stream in range(3))
+        codes = draw_codes(model, BLOCK, draw, complaint=complaint)
+        drawn = len(next(iter(codes.values())))
+        size = min(drawn, n - start)
+        arrays = {CASE_ID: pa.array([f"case_{i}" for i in range(start + 1, start + size + 1)], pa.string())}
+        for column, variable in input_columns(model).items():
+            hidden = (empty.random(drawn) < shares[variable in model.findings])[:size]
+            states, place = codes[variable][:size], amount.random(drawn)[:size] if column in choices else None
+            if place is None:
+                arrays[column] = _named(states, model.variables[variable].states, hidden)
+            else:
+                numbers = np.select(
+                    [states == s for s in range(len(choices[column]))],
+                    [values[(place * len(values)).astype(np.intp)] for values in choices[column]],
+                )
+                arrays[column] = pa.array(numbers, pa.int64(), mask=hidden)
+        for name in model.causes if with_causes else ():
+            arrays[TRUTH + name] = _named(codes[name][:size], model.causes[name].states, None)
+        yield pa.RecordBatch.from_pydict(arrays)
+        start, block = start + size, block + 1
+        if start == 0 and block == MAX_EMPTY_BLOCKS and n:
+            raise ModelFileError(f"{model.name}: '{model.complaint}' did not arise in {block * BLOCK} draws")
+
+
+def draw_codes(model: ModelFile, attempts: int, rng: np.random.Generator, *, complaint: bool = True) -> Codes:
+    """Draw the state of every variable, after its parents.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+    attempts : int
+        Number of draws.
+    rng : numpy.random.Generator
+        The source of chance.
+    complaint : bool
+        Whether to keep only the draws in which the complaint is present.
+
+    Returns
+    -------
+    dict of str to ndarray of int8
+        State numbers by variable, one for each draw that was kept.
+    """
+    codes: Codes = {}
+    for name in model.risk_order:
+        parents, table = conditional_table(model, name)
+        chances = np.moveaxis(table, 0, -1)[tuple(codes[parent] for parent in parents)]
+        codes[name] = _draw(chances, attempts, rng)
+    for name in model.cause_order:
+        cause = model.causes[name]
+        codes[name] = present = 1 - _draw_absent(model, name, cause, codes, attempts, rng)
+        if cause.split:
+            shares = [number.p for number in (cause.split[state] for state in cause.states[2:])]
+            kind = _draw(np.array([1 - sum(shares), *shares]), attempts, rng)
+            codes[name] = present * (1 + kind)
+    first = model.complaint
+    codes[first] = 1 - _draw_absent(model, first, model.findings[first], codes, attempts, rng)
+    if complaint:
+        kept = np.flatnonzero(codes[first])
+        attempts = len(kept)
+        codes = {name: states[kept] for name, states in codes.items()}
+    for name, finding in model.findings.items():
+        if name != first:
+            codes[name] = 1 - _draw_absent(model, name, finding, codes, attempts, rng)
+    return codes
+
+
+def input_columns(model: ModelFile) -> dict[str, str]:
+    """Name the columns that a case is described by, causes aside.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+
+    Returns
+    -------
+    dict of str to str
+        The variable that each column sets, in model order. A variable whose
+        every state a numeric input can express has the column of that input.
+    """
+    numeric = {
+        numeric.variable: name
+        for name, numeric in reversed(model.inputs.items())
+        if {band.state for band in numeric.bands} == set(model.variables[numeric.variable].states)
+    }
+    return {numeric.get(name, name): name for name in [*model.risks, *model.findings]}
+
+
+def _draw(chances: NDArray[np.float64], n: int, rng: np.random.Generator) -> NDArray[np.int8]:
+    """Draw states from P(state), one distribution for all draws or one for each: shape ([n,] states)."""
+    limits = np.cumsum(chances[..., :-1], axis=-1)
+    return np.asarray((rng.random(n)[:, None] >= limits).sum(axis=-1), dtype=np.int8)
+
+
+def _draw_absent(
+    model: ModelFile, name: str, node: Cause | Finding, codes: Codes, n: int, rng: np.random.Generator
+) -> NDArray[np.int8]:
+    """Draw 1 where a noisy-OR node is absent; factor by factor, as a table of its parents could be huge."""
+    absent = np.full(n, 1.0 - node.leak.p)
+    for parent, links in node.links.items():
+        survival = [1.0 - links[s].p if s in links else 1.0 for s in model.variables[parent].states]
+        absent *= np.array(survival)[codes[parent]]
+    for interaction in model.interactions:
+        if interaction.target == name:
+            holds = np.ones(n, dtype=bool)
+            for parent, states in interaction.when.items():
+                holds &= np.isin(model.variables[parent].states, states)[codes[parent]]
+            absent[holds] *= 1.0 - interaction.link.p
+    return (rng.random(n) < absent).astype(np.int8)
+
+
+def _named(states: NDArray[np.int8], names: tuple[str, ...], hidden: NDArray[np.bool_] | None) -> pa.DictionaryArray:
+    import pyarrow as pa
+
+    return pa.DictionaryArray.from_arrays(pa.array(states, mask=hidden), pa.array(names, pa.string()))
+
+
+def _whole_numbers(name: str, model: ModelFile) -> list[NDArray[np.int64]]:
+    """List the whole numbers of a numeric input that stand for each state of its variable.
+
+    They start where the model file no longer warns. The last band is open, so
+    it is drawn no wider than the widest other: nobody would be typically 90.
+    """
+    numeric: NumericInput = model.inputs[name]
+    edges = numeric.edges
+    bottom = numeric.minimum
+    if numeric.warn_below is not None and bottom < numeric.warn_below < edges[0]:
+        bottom = numeric.warn_below
+    lows = [math.ceil(bottom)]
+    for edge, band in zip(edges, numeric.bands[1:], strict=True):
+        lows.append(math.ceil(edge) if band.above is None else math.floor(edge) + 1)
+    widest = max(np.diff([bottom, *edges]))
+    highs = [low - 1 for low in lows[1:]] + [math.floor(min(numeric.maximum, lows[-1] + widest))]
+    by_state: dict[str, list[int]] = {band.state: [] for band in numeric.bands}
+    for band, low, high in zip(numeric.bands, lows, highs, strict=True):
+        by_state[band.state] += range(low, high + 1)
+        if low > high:
+            raise ModelFileError(f"inputs.{name}: the band of '{band.state}' holds no whole number to draw")
+    return [np.array(by_state[state]) for state in model.variables[numeric.variable].states]
