@@ -1,0 +1,184 @@
+"""Describe the files in this folder: ``python data/make_datapackage.py``.
+
+Writes datapackage.json (a Frictionless data package, https://datapackage.org)
+from the model file, so that the data dictionary says what the model says.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from kneebayes.alarm import LEVELS
+from kneebayes.model import ModelFile
+from kneebayes.modelfile import DEFAULT_MODEL, model_path, read_model
+
+HERE = Path(__file__).parent
+EXAMPLE_COMMAND = "kneebayes simulate -n 250 --seed 20210521 --missing 0.3,0.6 --with-causes -o data/example_cases.csv"
+Field = dict[str, Any]
+
+
+def field(name: str, title: str, description: str = "", *, type: str = "string", **constraints: object) -> Field:
+    """Describe one column."""
+    made: Field = {"name": name, "type": type, "title": title}
+    if description:
+        made["description"] = description
+    if constraints:
+        made["constraints"] = constraints
+    return made
+
+
+def schema(fields: list[Field]) -> dict[str, Any]:
+    """Wrap columns as a Table Schema: an empty cell is unknown."""
+    return {"fields": fields, "missingValues": [""]}
+
+
+def joined(words: list[str]) -> str:
+    """Give the pattern of some of these words, joined by semicolons."""
+    one = f"({'|'.join(words)})"
+    return f"{one}(;{one})*"
+
+
+def case_fields(model: ModelFile) -> list[Field]:
+    """Describe every column that a file of cases may have."""
+    outcomes = [*model.causes, "none_of_these"]
+    fields = [
+        field("case_id", "Case", "Passed through to the posteriors; unique within a file.", unique=True),
+        field("label", "Main diagnosis", "Never evidence.", enum=outcomes),
+        field("also", "Other diagnoses", "Joined by semicolons. Never evidence.", pattern=joined(outcomes)),
+    ]
+    for name, cause in model.causes.items():
+        fields.append(field(f"true_{name}", f"{cause.label}: the truth", "Never evidence.", enum=list(cause.states)))
+    for name, numeric in model.inputs.items():
+        sets = "" if name == numeric.variable else f" Sets {numeric.variable}."
+        limits = {"minimum": numeric.minimum, "maximum": numeric.maximum}
+        fields.append(field(name, numeric.label, f"In {numeric.unit}.{sets}", type="number", **limits))
+    for name, variable in model.variables.items():
+        if name not in model.inputs:
+            told = "; ".join(f"{state}: {label}" for state, label in variable.state_labels.items())
+            question = f"{variable.question} ({told})" if told else variable.question
+            fields.append(field(name, variable.label, question, enum=list(variable.states)))
+    return fields
+
+
+def posterior_fields(model: ModelFile) -> list[Field]:
+    """Describe the columns that scoring writes."""
+    unit = {"minimum": 0, "maximum": 1}
+    fields = [field("case_id", "Case", "As it came in, if it came in.")]
+    for name, cause in model.causes.items():
+        states = " or ".join(cause.states[1:])
+        fields.append(field(name, cause.label, f"Posterior probability of {states}.", type="number", **unit))
+    none = "Posterior probability that no cause is present. Causes coexist, so a row adds to more than 1."
+    fields.append(field("none_of_these", "None of these causes", none, type="number", **unit))
+    for name, cause in model.causes.items():
+        for state in cause.states[2:]:
+            title = f"{cause.label}: {state}"
+            fields.append(field(f"{name}_{state}", title, "Posterior probability.", type="number", **unit))
+    alarm = model.alarm.cause
+    flags = list(dict.fromkeys(name for flag in model.red_flags for name in flag.any_of))
+    return [
+        *fields,
+        field("most_likely", "Most likely", "The highest of the above.", enum=[*model.causes, "none_of_these"]),
+        field(f"{alarm}_alarm", f"{model.causes[alarm].label}: alarm", "Gravest last.", enum=list(LEVELS)),
+        field("red_flags", "Red flags", "Joined by semicolons; empty where there is none.", pattern=joined(flags)),
+    ]
+
+
+def vignette_fields() -> list[Field]:
+    """Describe the columns that only the vignettes have: what is expected, and of whom."""
+    return [
+        field("alarm", "Expected alarm", "At caution or above.", enum=["must", "acceptable", "should_not"]),
+        field("tags", "Tags", "What is special about the case, joined by semicolons."),
+        field("certainty", "Certainty", "How sure the label is.", enum=["typical"]),
+        field("source", "Source", "Where the case comes from."),
+        field("narrative", "Narrative", "The case in words."),
+    ]
+
+
+def claim_fields(model: ModelFile) -> list[Field]:
+    """Describe the columns of the article's claims."""
+    evidence = "As variable=state, joined by semicolons."
+    return [
+        field("claim", "Claim", "Its number in the article, counted from the top.", required=True),
+        field("cause", "Cause", "The cause it is about.", enum=list(model.causes)),
+        field("statement", "Statement", "The claim in other words.", required=True),
+        field("target", "Target", "The variable whose posterior it is about.", enum=list(model.variables)),
+        field("target_state", "State of the target"),
+        field("given", "Given", evidence),
+        field("compared_with", "Compared with", evidence),
+        field("shows", "What the model must show"),
+        field("ratio", "At least by this ratio", type="number", minimum=0),
+        field("weakened", "Weakened on purpose", "Whether the model makes less of it than the article."),
+        field("note", "Note", "Why, and by which source."),
+    ]
+
+
+def resource(name: str, title: str, description: str, known: list[Field]) -> dict[str, Any]:
+    """Describe one file, with the columns that it has."""
+    with (HERE / f"{name}.csv").open(encoding="utf-8", newline="") as lines:
+        header = next(csv.reader(lines))
+    by_name = {described["name"]: described for described in known}
+    return {
+        "name": name.replace("_", "-"),
+        "type": "table",
+        "path": f"{name}.csv",
+        "title": title,
+        "description": description,
+        "format": "csv",
+        "mediatype": "text/csv",
+        "encoding": "utf-8",
+        "schema": schema([by_name[column] for column in header]),
+    }
+
+
+def describe(model: ModelFile) -> dict[str, Any]:
+    """Describe the whole folder.
+
+    Parameters
+    ----------
+    model : ModelFile
+        The model that the files belong to.
+
+    Returns
+    -------
+    dict
+        The content of datapackage.json. Its property ``dictionary`` holds the
+        schemas of what scoring reads and writes.
+    """
+    cases = case_fields(model)
+    return {
+        "name": "kneebayes",
+        "title": "Cases of pain behind the knee",
+        "description": f"Data that go with the model {model.name} {model.version}. {model.disclaimer}",
+        "licenses": [{"name": "Apache-2.0", "title": "Apache License 2.0"}],
+        "resources": [
+            resource(
+                "vignettes",
+                "Textbook cases",
+                "Written by hand, one line each, with the diagnosis and whether a DVT alarm is expected.",
+                [*cases, *vignette_fields()],
+            ),
+            resource(
+                "example_cases",
+                "Simulated cases",
+                f"Nobody's data: drawn from the model, with cells left empty, by `{EXAMPLE_COMMAND}`.",
+                cases,
+            ),
+            resource(
+                "article_claims",
+                "What the article claims",
+                "Each claim with what the posteriors must show for it; a test runs every row.",
+                claim_fields(model),
+            ),
+        ],
+        "dictionary": {"cases": schema(cases), "posteriors": schema(posterior_fields(model))},
+    }
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "datapackage.json"
+    content = describe(read_model(model_path(DEFAULT_MODEL)))
+    target.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
