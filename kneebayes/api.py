@@ -1,0 +1,353 @@
+"""What users call: a loaded model that diagnoses, scores, simulates and exports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from kneebayes.alarm import AlarmRules, Thresholds
+from kneebayes.diagnosis import Diagnosis
+from kneebayes.errors import CaseError, ImpossibleEvidenceError, UnknownNameError
+from kneebayes.evidence import Coder
+from kneebayes.inference import Network
+from kneebayes.model import ModelFile
+from kneebayes.modelfile import DEFAULT_MODEL, model_path, read_model
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    from pgmpy.models import DiscreteBayesianNetwork
+
+    from kneebayes.files import Counts
+    from kneebayes.scoring import Scored, Scorer
+
+__all__ = ["Model", "load_model", "score_file"]
+
+
+def load_model(model: str | Path | None = None) -> Model:
+    """Load a model.
+
+    Parameters
+    ----------
+    model : str or pathlib.Path, optional
+        A path to a model file (anything that ends in .yaml or .yml), or the
+        name of one that ships with kneebayes; by default the article's model.
+
+    Returns
+    -------
+    Model
+        Ready to diagnose and score.
+
+    Raises
+    ------
+    ModelFileError
+        If there is no such model, or the file is inconsistent.
+
+    Examples
+    --------
+    >>> load_model().causes[-1]
+    'dvt'
+    """
+    if model is None:
+        return Model(read_model(model_path(DEFAULT_MODEL)))
+    is_path = isinstance(model, Path) or str(model).endswith((".yaml", ".yml"))
+    return Model(read_model(model if is_path else model_path(str(model))))
+
+
+def score_file(source: str | Path, target: str | Path, *, model: Model | None = None, **options: Any) -> Counts:
+    """Score a file of cases with the default model; see `Model.score_file`.
+
+    Parameters
+    ----------
+    source, target : str or pathlib.Path
+        CSV or Parquet, by extension.
+    model : Model, optional
+        By default the article's model.
+    **options
+        As for `Model.score_file`.
+
+    Returns
+    -------
+    Counts
+        Rows read, scored and rejected.
+    """
+    return (model or load_model()).score_file(source, target, **options)
+
+
+class Model:
+    """A model at work.
+
+    Parameters
+    ----------
+    file : ModelFile
+        A checked model file; see `load_model`.
+
+    Attributes
+    ----------
+    file : ModelFile
+        Everything the model knows, with sources.
+    causes : tuple of str
+        The names of the causes, in model order.
+
+    Examples
+    --------
+    >>> model = load_model()
+    >>> dx = model.diagnose({"age": 67, "sex": "male", "unilateral_leg_swelling": "present"})
+    >>> dx.alarm.level
+    'caution'
+    """
+
+    def __init__(self, file: ModelFile) -> None:
+        self.file = file
+        self.causes = tuple(file.causes)
+
+    def __repr__(self) -> str:
+        f = self.file
+        return (
+            f"<kneebayes model {f.name} {f.version}: {len(f.risks)} risk factors, "
+            f"{len(f.causes)} causes, {len(f.findings)} findings>"
+        )
+
+    @cached_property
+    def network(self) -> Network:
+        """The compiled model."""
+        return Network(self.file)
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        """The compiled model with its coding of tables and its alarm."""
+        from kneebayes.scoring import Scorer  # here, so that a single case need not wait for pyarrow
+
+        return Scorer(self.network)
+
+    @cached_property
+    def _coder(self) -> Coder:
+        return Coder(self.file)
+
+    @cached_property
+    def _rules(self) -> AlarmRules:
+        return AlarmRules(self.network)
+
+    @cached_property
+    def _thresholds(self) -> Thresholds:
+        return Thresholds.of(self.file)
+
+    def diagnose(
+        self,
+        case: Mapping[str, object],
+        *,
+        thresholds: Thresholds | None = None,
+        engine: Literal["exact", "pgmpy"] = "exact",
+    ) -> Diagnosis:
+        """Compute the posterior of each cause, and the alarm, for one case.
+
+        Parameters
+        ----------
+        case : mapping of str to object
+            What is known: state names, or for absent|present variables also
+            yes/no, true/false, 1/0; ``age`` in years, ``duration_days`` in
+            days. What is not named, or is None, is unknown; only the
+            complaint is taken as present.
+        thresholds : Thresholds, optional
+            When to warn; by default those of the model file.
+        engine : {"exact", "pgmpy"}
+            ``"pgmpy"`` asks pgmpy's VariableElimination instead (seconds), to
+            check kneebayes by.
+
+        Returns
+        -------
+        Diagnosis
+            Posterior, alarm and red flags.
+
+        Raises
+        ------
+        UnknownColumnError
+            If a name is not a variable or input of the model.
+        CaseError
+            If a value is not allowed, or values contradict each other.
+        ImpossibleEvidenceError
+            If the model gives the evidence probability zero.
+        UnknownNameError
+            If there is no such engine.
+
+        Examples
+        --------
+        >>> dx = load_model().diagnose({"breathlessness_chest_pain": True, "long_travel": "yes"})
+        >>> dx.alarm.level
+        'emergency'
+        """
+        codes, warnings = self._coder.case(case)
+        posteriors = self.network.posteriors(codes)
+        log_evidence = float(posteriors.log_evidence[0])
+        if log_evidence == float("-inf"):
+            raise ImpossibleEvidenceError(self.scorer.contradiction(codes, 0).reason)
+        evidence = {
+            name: variable.states[code]
+            for (name, variable), code in zip(self.file.variables.items(), codes[:, 0], strict=True)
+            if code >= 0
+        }
+        if engine == "exact":
+            values = dict(zip(posteriors.columns, posteriors.values[0].tolist(), strict=True))
+        elif engine == "pgmpy":
+            from kneebayes.network import query_pgmpy
+
+            values = query_pgmpy(self.file, evidence)
+        else:
+            raise UnknownNameError(f"no engine '{engine}': use 'exact' or 'pgmpy'")
+        ranked = (*self.causes, "none_of_these")
+        flags = self._rules.red_flags(codes)[:, 0]
+        return Diagnosis(
+            model=self.file,
+            evidence=evidence,
+            probabilities={name: values[name] for name in ranked},
+            details={name: values[name] for name in posteriors.columns if name not in ranked},
+            alarm=self._rules.assess(codes, values[self.file.alarm.cause], thresholds or self._thresholds),
+            red_flags=[name for name, raised in zip(self._rules.flags, flags, strict=True) if raised],
+            warnings=warnings,
+            log_evidence=log_evidence,
+        )
+
+    def score_table(
+        self,
+        table: pa.Table | pa.RecordBatch,
+        *,
+        keep: Iterable[str] = (),
+        ignore: Iterable[str] = (),
+        thresholds: Thresholds | None = None,
+    ) -> Scored:
+        """Score an Arrow table, and say of each row that can't be scored why.
+
+        Parameters
+        ----------
+        table : pyarrow.Table or pyarrow.RecordBatch
+            As for `score`.
+        keep, ignore : iterable of str
+            Further columns to pass through, or to leave out.
+        thresholds : Thresholds, optional
+            When to warn; by default those of the model file.
+
+        Returns
+        -------
+        Scored
+            The output of the rows accepted, the problems of the others.
+
+        Raises
+        ------
+        UnknownColumnError
+            If a column is not accounted for.
+        """
+        return self.scorer.score(table, thresholds=thresholds or self._thresholds, keep=keep, ignore=ignore)
+
+    def score(
+        self,
+        frame: pd.DataFrame,
+        *,
+        keep: Iterable[str] = (),
+        ignore: Iterable[str] = (),
+        thresholds: Thresholds | None = None,
+        errors: Literal["raise", "null"] = "raise",
+    ) -> pd.DataFrame:
+        """Score a frame of cases, one a row.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
+            One column per variable, all optional; an empty cell is unknown.
+            ``case_id`` is passed through; ``label``, ``also`` and ``true_*``
+            are left out.
+        keep, ignore : iterable of str
+            Further columns to pass through, or to leave out.
+        thresholds : Thresholds, optional
+            When to warn; by default those of the model file.
+        errors : {"raise", "null"}
+            Whether a row that can't be scored raises, or comes back empty.
+
+        Returns
+        -------
+        pandas.DataFrame, polars.DataFrame or pyarrow.Table
+            The same kind, and for pandas the same index: the causes,
+            ``none_of_these``, further states, ``most_likely``, the alarm,
+            ``red_flags``, then the columns kept.
+
+        Raises
+        ------
+        UnknownColumnError
+            If a column is not accounted for.
+        CaseError
+            If a row can't be scored; the message names row, column and value.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> model = load_model()
+        >>> frame = pd.DataFrame({"age": [67, 25], "calf_pain": ["yes", None]}, index=["a", "b"])
+        >>> model.score(frame)["most_likely"].index.tolist()
+        ['a', 'b']
+        """
+        from kneebayes.frames import from_arrow, row_name, to_arrow
+
+        keep = list(keep)
+        table = to_arrow(frame, self.scorer.coder.columns)
+        scored = self.score_table(table, keep=keep, ignore=ignore, thresholds=thresholds)
+        if scored.problems and errors == "raise":
+            first = scored.problems[0]
+            more = f" ({scored.n_rejected} rows can't be scored; errors='null' leaves them empty)"
+            where = f"{row_name(frame, first.row)}, column '{first.column}'"
+            raise CaseError(f"{where}: {first.reason}{more if scored.n_rejected > 1 else ''}")
+        return from_arrow(scored, frame, keep)
+
+    def score_file(self, source: str | Path, target: str | Path, **options: Any) -> Counts:
+        """Score a file of cases into another, in bounded memory.
+
+        Parameters
+        ----------
+        source, target : str or pathlib.Path
+            CSV or Parquet, by extension, also .gz and .zst; ``-`` for standard
+            input and output.
+        **options
+            As for `kneebayes.files.score_file`: ``rejects``, ``keep``,
+            ``ignore``, ``columns``, ``thresholds``, ``quiet``.
+
+        Returns
+        -------
+        Counts
+            Rows read, scored and rejected.
+        """
+        from kneebayes.files import score_file
+
+        return score_file(self, source, target, **options)
+
+    def simulate(self, n: int, *, seed: int, **options: Any) -> pd.DataFrame:
+        """Draw cases from the model; see `kneebayes.simulation.simulate`.
+
+        Parameters
+        ----------
+        n : int
+            Number of cases.
+        seed : int
+            Seed of the draw.
+        **options
+            ``missing`` (share of cells left empty), ``with_causes``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One case per row, in the form that `score` takes.
+        """
+        from kneebayes.simulation import simulate
+
+        return simulate(self.file, n, seed=seed, **options)
+
+    def to_pgmpy(self) -> DiscreteBayesianNetwork:
+        """Write the model as a pgmpy network.
+
+        Returns
+        -------
+        pgmpy.models.DiscreteBayesianNetwork
+            With every conditional table in full.
+        """
+        from kneebayes.network import to_pgmpy
+
+        return to_pgmpy(self.file)

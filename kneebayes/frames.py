@@ -1,0 +1,137 @@
+"""Frames of pandas, polars and pyarrow at the border: Arrow in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pyarrow as pa
+
+from kneebayes.errors import CaseError, FileFormatError
+from kneebayes.evidence import CASE_ID
+from kneebayes.scoring import Scored
+
+__all__ = ["from_arrow", "row_name", "to_arrow"]
+
+
+def to_arrow(frame: Any, evidence: Iterable[str]) -> pa.Table:
+    """Turn a frame into an Arrow table, its evidence dictionary-encoded.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
+        The cases.
+    evidence : iterable of str
+        The columns whose values matter; the others come as empty columns.
+
+    Returns
+    -------
+    pyarrow.Table
+        With the frame's columns in order.
+
+    Raises
+    ------
+    FileFormatError
+        If the frame is of another kind, or repeats a column name.
+    """
+    narwhal = _narwhal(frame)
+    names = [str(name) for name in narwhal.columns]
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated is not None:
+        raise FileFormatError(f"the column '{repeated}' stands twice in the frame: keep one of them")
+    wanted = set(evidence)
+    columns = [
+        _encoded(narwhal[original]) if name in wanted else pa.nulls(len(narwhal))
+        for name, original in zip(names, narwhal.columns, strict=True)
+    ]
+    return pa.table(columns, names=names)
+
+
+def from_arrow(scored: Scored, frame: Any, keep: Iterable[str] = ()) -> Any:
+    """Turn a scored table into the kind of frame that came in.
+
+    Parameters
+    ----------
+    scored : Scored
+        The output for the rows accepted.
+    frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
+        What came in: it gives the kind, the index, ``case_id`` and the columns to keep.
+    keep : iterable of str
+        Columns of ``frame`` to pass through.
+
+    Returns
+    -------
+    pandas.DataFrame, polars.DataFrame or pyarrow.Table
+        One row per row of ``frame``; empty where the row was refused.
+    """
+    narwhal = _narwhal(frame)
+    table = scored.table
+    if not scored.accepted.all():
+        place = np.cumsum(scored.accepted) - 1
+        table = table.take(pa.array(place, mask=~scored.accepted))
+    table = table.drop_columns([name for name in table.column_names if name in (CASE_ID, *keep)])
+    output = nw.from_arrow(table, backend=narwhal.implementation)
+    if _has_index(narwhal):
+        native = output.to_native()
+        native.index = nw.maybe_get_index(narwhal)
+        output = nw.from_native(native, eager_only=True)
+    first = [narwhal[CASE_ID]] if CASE_ID in narwhal.columns else []
+    return output.select(*first, nw.all(), *(narwhal[name] for name in keep)).to_native()
+
+
+def row_name(frame: Any, row: int) -> str:
+    """Name a row as its user knows it.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
+        The cases.
+    row : int
+        Position from 0.
+
+    Returns
+    -------
+    str
+        The position, and for pandas the index label.
+    """
+    narwhal = _narwhal(frame)
+    if not _has_index(narwhal):
+        return f"row {row}"
+    label = nw.maybe_get_index(narwhal)[row]
+    return f"row {label!r}" if isinstance(label, str) else f"row {label}"
+
+
+def _has_index(narwhal: nw.DataFrame[Any]) -> bool:
+    return nw.maybe_get_index(narwhal) is not None
+
+
+def _narwhal(frame: Any) -> nw.DataFrame[Any]:
+    try:
+        return nw.from_native(frame, eager_only=True)
+    except TypeError as error:
+        raise FileFormatError(
+            f"can't score a {type(frame).__name__}: give a pandas, polars or pyarrow table"
+        ) from error
+
+
+def _encoded(series: nw.Series[Any]) -> pa.Array:
+    """Dictionary-encode a column; its distinct values become text, whatever mixture they were."""
+    if not series.implementation.is_pandas_like():
+        column = series.to_arrow()
+        return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    import pandas as pd  # already loaded: the frame is pandas
+
+    native = series.to_native()
+    if isinstance(native.dtype, pd.CategoricalDtype):
+        codes, values = native.cat.codes.to_numpy(), list(native.cat.categories)
+    else:
+        codes, distinct = pd.factorize(native)
+        values = list(distinct)
+    try:
+        texts = pa.array([str(value) for value in values], pa.string())
+    except UnicodeEncodeError as error:
+        raise CaseError(f"column '{series.name}' has a value that is not valid text: {error}") from error
+    codes = codes.astype(np.int32)
+    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), texts)

@@ -1,0 +1,205 @@
+"""A table of cases to a table of posteriors: the unit of all batch work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from kneebayes.alarm import LEVELS, AlarmRules, Thresholds
+from kneebayes.evidence import CASE_ID, Coder, Factor, Problem, check_columns
+from kneebayes.inference import Network, Posteriors
+
+__all__ = ["Scored", "Scorer"]
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """A scored batch.
+
+    Attributes
+    ----------
+    table : pyarrow.Table
+        One row per accepted row, in order: ``case_id`` where it came in, the
+        causes, ``none_of_these``, further states, ``most_likely``, the alarm,
+        ``red_flags`` (joined by ;), then the columns kept.
+    accepted : ndarray of bool, shape (n,)
+        Which rows of the batch those are.
+    problems : list of Problem
+        At least one for each other row.
+    warnings : dict of str to int
+        What to tell the user, and of how many rows.
+    """
+
+    table: pa.Table
+    accepted: NDArray[np.bool_]
+    problems: list[Problem]
+    warnings: dict[str, int]
+
+    @property
+    def n_read(self) -> int:
+        """Number of rows that came."""
+        return len(self.accepted)
+
+    @property
+    def n_scored(self) -> int:
+        """Number of rows in ``table``."""
+        return int(self.accepted.sum())
+
+    @property
+    def n_rejected(self) -> int:
+        """Number of rows refused."""
+        return self.n_read - self.n_scored
+
+
+class Scorer:
+    """Scores tables with one compiled model.
+
+    Parameters
+    ----------
+    network : Network
+        The compiled model.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.model = network.model
+        self.coder = Coder(self.model)
+        self.rules = AlarmRules(network)
+
+    @property
+    def alarm_column(self) -> str:
+        """Name of the output column of alarm levels."""
+        return f"{self.model.alarm.cause}_alarm"
+
+    def score(
+        self,
+        table: pa.Table | pa.RecordBatch,
+        *,
+        thresholds: Thresholds,
+        keep: Iterable[str] = (),
+        ignore: Iterable[str] = (),
+    ) -> Scored:
+        """Score a table.
+
+        Parameters
+        ----------
+        table : pyarrow.Table or pyarrow.RecordBatch
+            A column per variable, all optional; an empty cell is unknown.
+        thresholds : Thresholds
+            When to warn.
+        keep, ignore : iterable of str
+            Further columns to pass through, or to leave out.
+
+        Returns
+        -------
+        Scored
+            Posteriors of the rows accepted, reasons for the others.
+
+        Raises
+        ------
+        UnknownColumnError
+            If a column is not accounted for.
+        """
+        keep = list(keep)
+        check_columns(self.model, table.column_names, keep=keep, ignore=ignore)
+        taken = [name for name in self.coder.columns if name in table.column_names]
+        coded = self.coder.batch({name: factor(table[name]) for name in taken}, table.num_rows)
+        posteriors = self.network.posteriors(coded.codes)
+        accepted = np.ones(table.num_rows, dtype=bool)
+        accepted[[problem.row for problem in coded.problems]] = False
+        impossible = [
+            self.contradiction(coded.codes, row) for row in np.flatnonzero(accepted & np.isneginf(posteriors.log_evidence))
+        ]
+        accepted[[problem.row for problem in impossible]] = False
+        problems = sorted([*coded.problems, *impossible], key=lambda problem: problem.row)
+        output = self._output(coded.codes, posteriors, thresholds)
+        if CASE_ID in table.column_names:
+            output = {CASE_ID: table[CASE_ID], **output}
+        result = pa.table({**output, **{name: table[name] for name in keep}})
+        return Scored(result if accepted.all() else result.filter(pa.array(accepted)), accepted, problems, coded.warnings)
+
+    def contradiction(self, codes: NDArray[np.int8], row: int) -> Problem:
+        """Say which values of a case the model holds impossible together.
+
+        Parameters
+        ----------
+        codes : ndarray of int8, shape (variables, n)
+            The evidence, of which the row has probability zero.
+        row : int
+            The case.
+
+        Returns
+        -------
+        Problem
+            Naming a smallest set of values: without any one of them the rest
+            is possible.
+        """
+        case = codes[:, [row]].copy()
+        for place in np.flatnonzero(case[:, 0] >= 0):
+            trial = case.copy()
+            trial[place] = -1
+            if np.isneginf(self.network.posteriors(trial).log_evidence[0]):
+                case = trial
+        names = [self.network.variables[place] for place in np.flatnonzero(case[:, 0] >= 0)]
+        values = [self.model.variables[n].states[case[self.coder.rows[n], 0]] for n in names]
+        said = " and ".join(f"{name}={value}" for name, value in zip(names, values, strict=True))
+        return Problem(
+            int(row), "+".join(names), "+".join(values), f"impossible by the model: {said} contradict each other; mend one of them"
+        )
+
+    def _output(self, codes: NDArray[np.int8], posteriors: Posteriors, thresholds: Thresholds) -> dict[str, pa.Array]:
+        values = posteriors.values
+        ranked = len(self.model.causes) + 1
+        best = np.where(np.isnan(values[:, 0]), 0, np.argmax(values[:, :ranked], axis=1))
+        levels = self.rules.levels(codes, values[:, self.rules.column], thresholds)
+        names = pa.array(posteriors.columns[:ranked])
+        return {
+            **{name: pa.array(np.ascontiguousarray(values[:, i])) for i, name in enumerate(posteriors.columns)},
+            "most_likely": names.take(pa.array(best)),
+            self.alarm_column: pa.array(LEVELS).take(pa.array(levels)),
+            "red_flags": self._joined_flags(codes),
+        }
+
+    def _joined_flags(self, codes: NDArray[np.int8]) -> pa.Array:
+        """Join the names of each row's red flags by ; making each distinct text once."""
+        flags = self.rules.red_flags(codes)
+        mask = np.zeros(codes.shape[1], dtype=np.int64)
+        for bit, raised in enumerate(flags):
+            mask |= raised.astype(np.int64) << bit
+        distinct = pa.array(mask).dictionary_encode()
+        texts = [
+            ";".join(name for bit, name in enumerate(self.rules.flags) if value >> bit & 1)
+            for value in distinct.dictionary.to_pylist()
+        ]
+        return pa.array(texts, pa.string()).take(distinct.indices)
+
+
+def factor(column: pa.Array | pa.ChunkedArray) -> Factor:
+    """Split a column into distinct values and an index.
+
+    Parameters
+    ----------
+    column : pyarrow.Array or pyarrow.ChunkedArray
+        Of any type.
+
+    Returns
+    -------
+    Factor
+        Empty cells have index -1.
+    """
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    if len(chunks) > 1:
+        column = column.unify_dictionaries() if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+        column = column.unify_dictionaries()
+        chunks = column.chunks
+    if not chunks:
+        return Factor(np.zeros(0, dtype=np.int64), [])
+    encoded = [c if pa.types.is_dictionary(c.type) else c.dictionary_encode() for c in chunks]
+    index = [c.indices.fill_null(-1) if c.indices.null_count else c.indices for c in encoded]
+    return Factor(np.concatenate([i.to_numpy(zero_copy_only=False) for i in index]), encoded[0].dictionary.to_pylist())
+
+
