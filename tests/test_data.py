@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -18,6 +19,7 @@ import kneebayes as kb
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / "data"
+HERE_FIRST = {**os.environ, "PYTHONPATH": str(ROOT)}
 FILES = ["vignettes", "example_cases", "article_claims"]
 EXPECTATIONS = ["alarm", "tags", "certainty", "source", "narrative"]
 
@@ -40,7 +42,9 @@ def rows(name: str) -> list[dict[str, str]]:
 
 def test_the_description_is_what_its_script_writes(tmp_path: Path) -> None:
     made = tmp_path / "datapackage.json"
-    subprocess.run([sys.executable, DATA / "make_datapackage.py", made], check=True, cwd=ROOT, timeout=120)
+    subprocess.run(
+        [sys.executable, DATA / "make_datapackage.py", made], check=True, cwd=ROOT, env=HERE_FIRST, timeout=120
+    )
     assert made.read_bytes() == (DATA / "datapackage.json").read_bytes()
 
 
@@ -111,7 +115,7 @@ def test_example_cases_are_what_the_command_that_is_said_to_make_them_makes(
     made = tmp_path / "example_cases.csv"
     words = [str(made) if word == "data/example_cases.csv" else word for word in shlex.split(said[1])]
     command = "from kneebayes.cli import main; main()"
-    subprocess.run([sys.executable, "-c", command, *words], check=True, cwd=ROOT, timeout=300)
+    subprocess.run([sys.executable, "-c", command, *words], check=True, cwd=ROOT, env=HERE_FIRST, timeout=300)
     assert made.read_bytes() == (DATA / "example_cases.csv").read_bytes()
 
 

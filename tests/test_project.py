@@ -18,12 +18,14 @@ from typing import Any
 
 import pytest
 import yaml
+from PIL import Image
 
 import kneebayes
 
 ROOT = Path(__file__).parent.parent
 MODULES = {path.stem: path for path in sorted((ROOT / "kneebayes").glob("*.py")) if not path.stem.startswith("__")}
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+HERE_FIRST = {**os.environ, "PYTHONPATH": str(ROOT)}
 SCORE_COMMAND = (
     "python3 -m venv .venv && .venv/bin/pip install -q . && "
     ".venv/bin/kneebayes score data/example_cases.csv -o posteriors.csv --rejects rejects.csv"
@@ -76,7 +78,7 @@ def loaded_modules(*code: str) -> set[str]:
         text=True,
         cwd=ROOT,
         timeout=120,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=HERE_FIRST,
     )
     assert run.returncode == 0, run.stderr[-2000:]
     names = re.findall(r"^import time:.*\|\s*([\w.]+)$", run.stderr, re.MULTILINE)
@@ -139,7 +141,8 @@ def test_modules_import_only_from_those_above_them_in_the_list(module: str) -> N
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_fits_on_a_few_screens(module: str) -> None:
-    assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) <= 300
+    lines = MODULES[module].read_text(encoding="utf-8").count("\n")
+    assert lines <= 300
 
 
 # Docstrings
@@ -257,6 +260,14 @@ def test_what_readme_shows_in_python_is_what_python_says(monkeypatch: pytest.Mon
 def test_every_file_that_readme_links_to_is_there() -> None:
     targets = re.findall(r"\]\(([^)#]+)\)", README)
     assert [target for target in targets if "://" not in target and not (ROOT / target).is_file()] == []
+
+
+def test_the_picture_is_of_todays_model(tmp_path: Path) -> None:
+    made = tmp_path / "posterior.png"
+    subprocess.run([sys.executable, ROOT / "docs" / "make_pictures.py", made], check=True, env=HERE_FIRST, timeout=120)
+    with Image.open(made) as new, Image.open(ROOT / "docs" / "posterior.png") as old:
+        assert new.size == old.size
+        assert new.info["Description"] == old.info["Description"]
 
 
 def test_readme_fits_two_screens() -> None:
