@@ -214,9 +214,7 @@ class AlarmRules:
         asked = np.array(alarm.key_questions)[self._unanswered(codes)[:, 0]].tolist()
         if probability >= thresholds.caution:
             name, threshold = (
-                ("urgent", thresholds.urgent)
-                if probability >= thresholds.urgent
-                else ("caution", thresholds.caution)
+                ("urgent", thresholds.urgent) if probability >= thresholds.urgent else ("caution", thresholds.caution)
             )
             reason = f"P({label}) is {probability:.1%}, at or over the {name} threshold of {threshold:.2g}"
             reasons.insert(0 if name == "urgent" and level != "emergency" else len(reasons), reason)
@@ -248,7 +246,8 @@ class AlarmRules:
     def _holds(self, name: str, states: tuple[str, ...], codes: Codes) -> NDArray[np.bool_]:
         known = self.model.variables[name].states
         lookup = np.array([*(state in states for state in known), False])  # the last place is that of UNKNOWN, -1
-        return lookup[codes[self._rows[name]]]
+        holds: NDArray[np.bool_] = lookup[codes[self._rows[name]]]
+        return holds
 
     def _facts(self, condition: Condition, codes: Codes) -> str:
         """Name the facts of one case that meet a condition."""
@@ -258,5 +257,7 @@ class AlarmRules:
                 variable = self.model.variables[name]
                 state = variable.states[codes[self._rows[name], 0]]
                 said = variable.state_labels.get(state, state.replace("_", " "))
-                facts.append(variable.label if variable.states == ("absent", "present") else f"{variable.label}: {said}")
+                facts.append(
+                    variable.label if variable.states == ("absent", "present") else f"{variable.label}: {said}"
+                )
         return "; ".join(facts)

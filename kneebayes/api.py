@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from kneebayes.alarm import AlarmRules, Thresholds
 from kneebayes.diagnosis import Diagnosis
 from kneebayes.errors import CaseError, ImpossibleEvidenceError, UnknownNameError
 from kneebayes.evidence import Coder
-from kneebayes.inference import Network
+from kneebayes.inference import Engine, Network
 from kneebayes.model import ModelFile
 from kneebayes.modelfile import DEFAULT_MODEL, model_path, read_model
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from kneebayes.files import Counts
     from kneebayes.scoring import Scored, Scorer
+
+Frame = TypeVar("Frame")
 
 __all__ = ["Model", "load_model", "score_file"]
 
@@ -216,6 +218,7 @@ class Model:
         keep: Iterable[str] = (),
         ignore: Iterable[str] = (),
         thresholds: Thresholds | None = None,
+        engine: Engine = "auto",
     ) -> Scored:
         """Score an Arrow table, and say of each row that can't be scored why.
 
@@ -227,6 +230,8 @@ class Model:
             Further columns to pass through, or to leave out.
         thresholds : Thresholds, optional
             When to warn; by default those of the model file.
+        engine : {"auto", "numpy", "numba"}
+            As for `kneebayes.scoring.Scorer.score`.
 
         Returns
         -------
@@ -238,17 +243,18 @@ class Model:
         UnknownColumnError
             If a column is not accounted for.
         """
-        return self.scorer.score(table, thresholds=thresholds or self._thresholds, keep=keep, ignore=ignore)
+        thresholds = thresholds or self._thresholds
+        return self.scorer.score(table, thresholds=thresholds, keep=keep, ignore=ignore, engine=engine)
 
     def score(
         self,
-        frame: pd.DataFrame,
+        frame: Frame,
         *,
         keep: Iterable[str] = (),
         ignore: Iterable[str] = (),
         thresholds: Thresholds | None = None,
         errors: Literal["raise", "null"] = "raise",
-    ) -> pd.DataFrame:
+    ) -> Frame:
         """Score a frame of cases, one a row.
 
         Parameters
@@ -296,7 +302,8 @@ class Model:
             more = f" ({scored.n_rejected} rows can't be scored; errors='null' leaves them empty)"
             where = f"{row_name(frame, first.row)}, column '{first.column}'"
             raise CaseError(f"{where}: {first.reason}{more if scored.n_rejected > 1 else ''}")
-        return from_arrow(scored, frame, keep)
+        output: Frame = from_arrow(scored, frame, keep)
+        return output
 
     def score_file(self, source: str | Path, target: str | Path, **options: Any) -> Counts:
         """Score a file of cases into another, in bounded memory.

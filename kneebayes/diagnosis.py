@@ -130,6 +130,4 @@ class Diagnosis:
         return sorted(self.probabilities.items(), key=lambda item: -item[1])
 
     def _states_of(self, cause: str) -> list[tuple[str, float]]:
-        return [
-            (name.removeprefix(f"{cause}_"), p) for name, p in self.details.items() if name.startswith(f"{cause}_")
-        ]
+        return [(name.removeprefix(f"{cause}_"), p) for name, p in self.details.items() if name.startswith(f"{cause}_")]

@@ -242,7 +242,7 @@ class Coder:
             except CaseError as error:
                 lookup[i] = _REFUSED
                 reasons[i] = str(error)
-        codes = lookup[factor.index]
+        codes: NDArray[np.int8] = lookup[factor.index]
         if reasons:
             for row in np.flatnonzero(codes == _REFUSED).tolist():
                 i = int(factor.index[row])
@@ -262,7 +262,9 @@ class Coder:
         states = self.model.variables[self.model.inputs[first].variable].states
         for row in np.flatnonzero((old >= 0) & (new >= 0) & (old != new)).tolist():
             value = _short(factor.values[int(factor.index[row])])
-            reason = f"{second} '{value}' contradicts {first}, which says {second} is {states[old[row]]}: mend one of them"
+            reason = (
+                f"{second} '{value}' contradicts {first}, which says {second} is {states[old[row]]}: mend one of them"
+            )
             problems.append(Problem(row, second, value, reason))
 
     def _band(self, column: str, numeric: NumericInput, number: float, value: object) -> int:

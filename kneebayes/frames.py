@@ -73,9 +73,10 @@ def from_arrow(scored: Scored, frame: Any, keep: Iterable[str] = ()) -> Any:
         table = table.take(pa.array(place, mask=~scored.accepted))
     table = table.drop_columns([name for name in table.column_names if name in (CASE_ID, *keep)])
     output = nw.from_arrow(table, backend=narwhal.implementation)
-    if _has_index(narwhal):
+    index = nw.maybe_get_index(narwhal)
+    if index is not None:
         native = output.to_native()
-        native.index = nw.maybe_get_index(narwhal)
+        native.index = index
         output = nw.from_native(native, eager_only=True)
     first = [narwhal[CASE_ID]] if CASE_ID in narwhal.columns else []
     return output.select(*first, nw.all(), *(narwhal[name] for name in keep)).to_native()
@@ -97,14 +98,11 @@ def row_name(frame: Any, row: int) -> str:
         The position, and for pandas the index label.
     """
     narwhal = _narwhal(frame)
-    if not _has_index(narwhal):
+    index = nw.maybe_get_index(narwhal)
+    if index is None:
         return f"row {row}"
-    label = nw.maybe_get_index(narwhal)[row]
+    label = index[row]
     return f"row {label!r}" if isinstance(label, str) else f"row {label}"
-
-
-def _has_index(narwhal: nw.DataFrame[Any]) -> bool:
-    return nw.maybe_get_index(narwhal) is not None
 
 
 def _narwhal(frame: Any) -> nw.DataFrame[Any]:

@@ -14,18 +14,26 @@ The scheme, for one case with C causes and K joint states of them:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kneebayes.errors import UnknownNameError
 from kneebayes.model import ModelFile
-from kneebayes.noisyor import Component, tables
+from kneebayes.noisyor import Component, or_matrix, tables
 
-__all__ = ["UNKNOWN", "Network", "Posteriors"]
+if TYPE_CHECKING:
+    from kneebayes.kernel import Kernel
+
+__all__ = ["UNKNOWN", "Engine", "Network", "Posteriors"]
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int8]
+Engine = Literal["auto", "numpy", "numba"]
 UNKNOWN = -1
+MIN_COMPILED = 1024
 CHUNK_BYTES = 1 << 23
 
 
@@ -85,9 +93,10 @@ class Network:
         members = [*(states[:, c] > 0 for c in range(len(cards))), (states == 0).all(axis=1)]
         members += [states[:, c] == s for c, s in extra]
         self.joint_states = states
-        self._membership = np.stack(members, axis=1).astype(np.float64)
+        self._matrices = [_dense(component, cards, self.tables.split) for component in self.tables.components]
+        self._members = [np.flatnonzero(member) for member in members]
 
-    def posteriors(self, codes: Codes) -> Posteriors:
+    def posteriors(self, codes: Codes, *, engine: Engine = "auto") -> Posteriors:
         """Compute the exact posteriors of a batch.
 
         Parameters
@@ -95,24 +104,48 @@ class Network:
         codes : ndarray of int8, shape (variables, n)
             The state of each variable, in model order; `UNKNOWN` where it is
             not known. The complaint is a finding like any other here.
+        engine : {"auto", "numpy", "numba"}
+            Which code computes them; they agree but for rounding. By itself,
+            numba from 1024 cases on: below that its import would cost more
+            than it saves.
 
         Returns
         -------
         Posteriors
-            One row per case.
+            One row per case, whatever the other cases of the batch.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such engine.
         """
+        if engine not in get_args(Engine):
+            raise UnknownNameError(f"no engine '{engine}': use one of {', '.join(get_args(Engine))}")
+        if engine == "numba" or (engine == "auto" and codes.shape[1] >= MIN_COMPILED):
+            values, evidence = self._kernel.run(codes)
+        else:
+            values, evidence = self._posteriors(codes)
+        with np.errstate(divide="ignore"):
+            return Posteriors(self.columns, values, np.log(evidence))
+
+    @cached_property
+    def _kernel(self) -> Kernel:
+        from kneebayes.kernel import Kernel  # here, because numba takes a while to import
+
+        return Kernel(self.tables, len(self.model.risks))
+
+    def _posteriors(self, codes: Codes) -> tuple[Floats, Floats]:
         n = codes.shape[1]
-        values = np.empty((n, len(self.columns)))
-        log_evidence = np.empty(n)
+        values, evidence = np.empty((n, len(self.columns))), np.empty(n)
         step = max(1, CHUNK_BYTES // (8 * self.n_joint))
         for start in range(0, n, step):
             part = slice(start, start + step)
             joint = self.joint(codes[:, part])
-            total = joint.sum(axis=1)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                values[part] = (joint @ self._membership) / total[:, None]
-                log_evidence[part] = np.log(total)
-        return Posteriors(self.columns, values, log_evidence)
+            evidence[part] = joint.sum(axis=1)
+            for column, members in enumerate(self._members):
+                values[part, column] = joint[:, members].sum(axis=1)
+        with np.errstate(invalid="ignore"):
+            return values / evidence[:, None], evidence
 
     def joint(self, codes: Codes) -> Floats:
         """Compute P(evidence, joint state of the causes).
@@ -132,14 +165,14 @@ class Network:
         joint = self._expand(self.tables.base.trigger[_patterns(self.tables.base, codes)])
         off = np.ones((n, len(cards)))
         on = np.zeros((n, len(cards)))
-        for component in self.tables.components:
-            trigger = component.trigger[_patterns(component, codes)]
+        for component, matrix in zip(self.tables.components, self._matrices, strict=True):
+            pattern = _patterns(component, codes)
             if len(component.targets) == 1:
-                c = component.targets[0]
+                c, trigger = component.targets[0], component.trigger[pattern]
                 on[:, c] = on[:, c] * trigger.sum(axis=1) + off[:, c] * trigger[:, 1]
                 off[:, c] *= trigger[:, 0]
             else:
-                joint = self._or_component(joint, component, trigger)
+                joint = self._or_component(joint, component, matrix[pattern])
         joint = joint.reshape(n, *cards)
         for c in self.tables.order:
             self._or_cause(joint, c, off[:, c], on[:, c])
@@ -156,28 +189,13 @@ class Network:
                 trigger = np.concatenate([halves[:, :, :1], halves[:, :, 1:] * split[:, None]], axis=2).reshape(n, -1)
         return trigger
 
-    def _or_component(self, joint: Floats, component: Component, trigger: Floats) -> Floats:
+    def _or_component(self, joint: Floats, component: Component, matrix: Floats) -> Floats:
         """OR the triggers of a component with several targets into the joint."""
         n, cards, targets = len(joint), self.tables.cards, component.targets
-        view = np.moveaxis(joint.reshape(n, *cards), [t + 1 for t in targets], range(1, len(targets) + 1))
-        result = np.zeros_like(view)
-        for column in range(trigger.shape[1]):
-            moved = view * trigger[:, column].reshape(-1, *[1] * len(cards))
-            for i, target in enumerate(targets):
-                if column >> (len(targets) - 1 - i) & 1:
-                    moved = self._present(moved, i + 1, self.tables.split[target])
-            result += moved
-        return np.ascontiguousarray(np.moveaxis(result, range(1, len(targets) + 1), [t + 1 for t in targets])).reshape(n, -1)
-
-    @staticmethod
-    def _present(joint: Floats, axis: int, split: Floats) -> Floats:
-        """Make one cause present where it was absent."""
-        moved = joint.copy()
-        absent = moved.take([0], axis=axis)
-        present = moved[(slice(None),) * axis + (slice(1, None),)]
-        present += absent * split.reshape([-1 if i == axis else 1 for i in range(joint.ndim)])
-        moved[(slice(None),) * axis + (0,)] = 0.0
-        return moved
+        places = range(1, len(targets) + 1)
+        view = np.moveaxis(joint.reshape(n, *cards), [t + 1 for t in targets], places)
+        result = (matrix @ view.reshape(n, matrix.shape[1], -1)).reshape(view.shape)
+        return np.ascontiguousarray(np.moveaxis(result, places, [t + 1 for t in targets])).reshape(n, -1)
 
     def _or_cause(self, joint: Floats, c: int, off: Floats, on: Floats) -> None:
         """OR the single-target components and the causes of cause ``c`` into the joint, in place."""
@@ -251,3 +269,15 @@ def _patterns(component: Component, codes: Codes) -> NDArray[np.intp]:
         digit = codes[row].astype(np.intp)
         pattern = pattern * radix + np.where(digit == UNKNOWN, radix - 1, digit)
     return pattern
+
+
+def _dense(component: Component, cards: tuple[int, ...], split: tuple[Floats, ...]) -> Floats:
+    """Matrix of a component, shape (patterns, joint states of its targets after, before)."""
+    shape = tuple(cards[t] for t in component.targets)
+    size = int(np.prod(shape))
+    pairs, coefficients = or_matrix(component, cards, split)
+    dense = np.zeros((len(coefficients), size, size))
+    for i, (after, before) in enumerate(pairs):
+        row, column = (int(np.ravel_multi_index(s, shape)) if s else 0 for s in (after, before))
+        dense[:, row, column] = coefficients[:, i]
+    return dense

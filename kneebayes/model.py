@@ -47,7 +47,7 @@ class AlarmRule(Frozen):
 
     level: RuleLevel
     when: Condition
-    any_of: Condition = {}
+    any_of: Condition = Field(default_factory=dict)
     reason: Text
     basis: Basis
 
@@ -90,7 +90,7 @@ class ModelFile(Frozen):
     leak_convention: Literal["P(present) = 1 - (1 - leak) * product(1 - link)"]
     complaint: Identifier
     groups: dict[Identifier, Text]
-    inputs: dict[Identifier, NumericInput] = {}
+    inputs: dict[Identifier, NumericInput] = Field(default_factory=dict)
     risks: dict[Identifier, RiskFactor] = Field(min_length=1)
     interactions: tuple[Interaction, ...] = ()
     causes: dict[Identifier, Cause] = Field(min_length=1)
@@ -98,7 +98,7 @@ class ModelFile(Frozen):
     alarm: Alarm
     red_flags: tuple[RedFlag, ...] = ()
     general_care: tuple[Text, ...] = ()
-    references: dict[str, Text] = {}
+    references: dict[str, Text] = Field(default_factory=dict)
 
     @cached_property
     def variables(self) -> dict[str, RiskFactor | Cause | Finding]:

@@ -16,6 +16,7 @@ rare joint states keep full relative precision.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import product
@@ -28,9 +29,10 @@ from kneebayes.errors import ModelFileError
 from kneebayes.model import ModelFile
 from kneebayes.variables import Distribution, Links
 
-__all__ = ["MAX_CAUSES", "Component", "Tables", "conditional_table", "tables"]
+__all__ = ["MAX_CAUSES", "Component", "Tables", "conditional_table", "or_matrix", "tables"]
 
 Floats = NDArray[np.float64]
+States = tuple[int, ...]
 MAX_CAUSES = 16
 MAX_TABLE_BYTES = 1 << 30
 
@@ -152,6 +154,48 @@ def tables(model: ModelFile) -> Tables:
     )
 
 
+def or_matrix(
+    component: Component, cards: Sequence[int], split: Sequence[Floats]
+) -> tuple[list[tuple[States, States]], Floats]:
+    """Write what a component does to the states of its targets as a triangular matrix.
+
+    Parameters
+    ----------
+    component : Component
+        A component other than the base.
+    cards : sequence of int
+        Number of states of each cause; 2 where its states but the first are
+        not told apart.
+    split : sequence of ndarray
+        Per cause P(state | present).
+
+    Returns
+    -------
+    list of tuple
+        (states of the targets after, states before) of each entry that is not
+        zero; later states first, so that cells can be worked on in place, and
+        among those after which the states are the same, the diagonal first.
+    ndarray, shape (patterns, entries)
+        The coefficients.
+    """
+    targets = component.targets
+    columns: dict[tuple[States, States], Floats] = {}
+    for before in product(*(range(cards[t]) for t in targets)):
+        for column, triggered in enumerate(product((0, 1), repeat=len(targets))):
+            choices = [
+                range(1, cards[t]) if on and not state else [state]
+                for t, on, state in zip(targets, triggered, before, strict=True)
+            ]
+            for after in product(*choices):
+                weight = 1.0
+                for t, a, b in zip(targets, after, before, strict=True):
+                    if a != b and cards[t] > 2:
+                        weight *= split[t][a - 1]
+                columns[after, before] = columns.get((after, before), 0.0) + weight * component.trigger[:, column]
+    pairs = sorted(columns, key=lambda pair: (pair[0], pair[0] == pair[1], pair[1]), reverse=True)
+    return pairs, np.stack([columns[pair] for pair in pairs], axis=1)
+
+
 def conditional_table(model: ModelFile, name: str) -> tuple[tuple[str, ...], Floats]:
     """Write the whole conditional table of one variable.
 
@@ -225,10 +269,9 @@ def _component(
     joint = np.ones(shape)
     for name in part:
         parents = [*model.risks[name].parents, name]
-        source = _prior(model, name)
-        joint = joint * np.einsum(source, [part.index(p) for p in parents], sorted(part.index(p) for p in parents)).reshape(
-            [n if p in parents else 1 for p, n in zip(part, shape, strict=True)]
-        )
+        places = [part.index(parent) for parent in parents]
+        source = _prior(model, name).transpose(np.argsort(places))
+        joint = joint * source.reshape([n if p in parents else 1 for p, n in zip(part, shape, strict=True)])
     trigger = joint[..., None]
     for target in targets:
         off, on = _off_and_on(model, causes[target], part, leaks)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kneebayes.alarm import LEVELS, AlarmRules, Thresholds
 from kneebayes.evidence import CASE_ID, Coder, Factor, Problem, check_columns
-from kneebayes.inference import Network, Posteriors
+from kneebayes.inference import Engine, Network, Posteriors
 
 __all__ = ["Scored", "Scorer"]
 
@@ -82,6 +82,7 @@ class Scorer:
         thresholds: Thresholds,
         keep: Iterable[str] = (),
         ignore: Iterable[str] = (),
+        engine: Engine = "auto",
     ) -> Scored:
         """Score a table.
 
@@ -93,6 +94,9 @@ class Scorer:
             When to warn.
         keep, ignore : iterable of str
             Further columns to pass through, or to leave out.
+        engine : {"auto", "numpy", "numba"}
+            As for `Network.posteriors`; a caller that scores in batches names
+            one, so that a row's last digit does not hang on the batch's size.
 
         Returns
         -------
@@ -108,11 +112,12 @@ class Scorer:
         check_columns(self.model, table.column_names, keep=keep, ignore=ignore)
         taken = [name for name in self.coder.columns if name in table.column_names]
         coded = self.coder.batch({name: factor(table[name]) for name in taken}, table.num_rows)
-        posteriors = self.network.posteriors(coded.codes)
+        posteriors = self.network.posteriors(coded.codes, engine=engine)
         accepted = np.ones(table.num_rows, dtype=bool)
         accepted[[problem.row for problem in coded.problems]] = False
         impossible = [
-            self.contradiction(coded.codes, row) for row in np.flatnonzero(accepted & np.isneginf(posteriors.log_evidence))
+            self.contradiction(coded.codes, row)
+            for row in np.flatnonzero(accepted & np.isneginf(posteriors.log_evidence)).tolist()
         ]
         accepted[[problem.row for problem in impossible]] = False
         problems = sorted([*coded.problems, *impossible], key=lambda problem: problem.row)
@@ -120,7 +125,9 @@ class Scorer:
         if CASE_ID in table.column_names:
             output = {CASE_ID: table[CASE_ID], **output}
         result = pa.table({**output, **{name: table[name] for name in keep}})
-        return Scored(result if accepted.all() else result.filter(pa.array(accepted)), accepted, problems, coded.warnings)
+        return Scored(
+            result if accepted.all() else result.filter(pa.array(accepted)), accepted, problems, coded.warnings
+        )
 
     def contradiction(self, codes: NDArray[np.int8], row: int) -> Problem:
         """Say which values of a case the model holds impossible together.
@@ -148,7 +155,10 @@ class Scorer:
         values = [self.model.variables[n].states[case[self.coder.rows[n], 0]] for n in names]
         said = " and ".join(f"{name}={value}" for name, value in zip(names, values, strict=True))
         return Problem(
-            int(row), "+".join(names), "+".join(values), f"impossible by the model: {said} contradict each other; mend one of them"
+            int(row),
+            "+".join(names),
+            "+".join(values),
+            f"impossible by the model: {said} contradict each other; mend one of them",
         )
 
     def _output(self, codes: NDArray[np.int8], posteriors: Posteriors, thresholds: Thresholds) -> dict[str, pa.Array]:
@@ -201,5 +211,3 @@ def factor(column: pa.Array | pa.ChunkedArray) -> Factor:
     encoded = [c if pa.types.is_dictionary(c.type) else c.dictionary_encode() for c in chunks]
     index = [c.indices.fill_null(-1) if c.indices.null_count else c.indices for c in encoded]
     return Factor(np.concatenate([i.to_numpy(zero_copy_only=False) for i in index]), encoded[0].dictionary.to_pylist())
-
-

@@ -59,6 +59,8 @@ Condition = dict[Identifier, Annotated[tuple[Identifier, ...], BeforeValidator(_
 
 
 class Frozen(BaseModel):
+    """What all parts of a model file share: no change once read, no unknown keys."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -124,8 +126,8 @@ class _Variable(Frozen):
     question: Text
     group: Identifier
     states: tuple[Identifier, ...] = Field(default=("absent", "present"), min_length=2)
-    state_labels: dict[Identifier, Text] = {}
-    icd10cm: dict[str, Text] = {}
+    state_labels: dict[Identifier, Text] = Field(default_factory=dict)
+    icd10cm: dict[str, Text] = Field(default_factory=dict)
     note: str = ""
 
     @model_validator(mode="after")
@@ -153,7 +155,7 @@ class RiskFactor(_Variable):
     of which exactly one must match each combination of its parents' states.
     """
 
-    prior: Distribution = {}
+    prior: Distribution = Field(default_factory=dict)
     given: tuple[PriorRow, ...] = ()
 
     @model_validator(mode="after")
@@ -179,8 +181,8 @@ class Cause(_Variable):
     """
 
     leak: Probability
-    links: Links = {}
-    split: Distribution = {}
+    links: Links = Field(default_factory=dict)
+    split: Distribution = Field(default_factory=dict)
     care: tuple[Text, ...] = Field(min_length=1)
     recovery: Text
     care_basis: Basis
@@ -195,7 +197,7 @@ class Finding(_Variable):
     """A symptom, sign or earlier diagnosis: a leaky noisy-OR of the causes."""
 
     leak: Probability
-    links: Links = {}
+    links: Links = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _binary(self) -> Finding:
