@@ -186,9 +186,9 @@ def missing_sections(thing: Any) -> list[str]:
     """Say what a docstring lacks."""
     if not thing.__doc__:
         return ["a docstring"]
-    has = sections(thing.__doc__)
     if inspect.isclass(thing):
         return []
+    has = sections(thing.__doc__)
     lacks = []
     signature = inspect.signature(thing)
     parameters = [name for name in signature.parameters if name not in ("self", "cls")]
@@ -204,7 +204,11 @@ def missing_sections(thing: Any) -> list[str]:
 
 @pytest.mark.parametrize(("name", "thing"), [pytest.param(*pair, id=pair[0]) for pair in documented()])
 def test_public_docstrings_have_the_sections_they_need(name: str, thing: Any) -> None:
-    assert missing_sections(thing) == []
+    _, *owner, _ = name.split(".")
+    if owner and owner[0] not in kneebayes.__all__:
+        assert thing.__doc__  # no user reaches this method: a line may do
+    else:
+        assert missing_sections(thing) == []
 
 
 def test_the_docstring_test_notices_what_is_missing() -> None:
@@ -255,6 +259,14 @@ def test_what_readme_shows_in_python_is_what_python_says(monkeypatch: pytest.Mon
     runner.run(examples, out=said.append)
     assert runner.failures == 0, "".join(said)
     assert runner.tries >= 3
+
+
+def test_readme_explains_every_alarm_level_with_the_models_thresholds() -> None:
+    table = README.split("| `dvt_alarm` |")[1]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*)$", table, re.MULTILINE))
+    assert set(rows) == set(kneebayes.LEVELS)
+    for level, threshold in kneebayes.load_model().file.alarm.thresholds.items():
+        assert f"P(DVT) at {threshold.p * 100:g} % or over" in rows[level]
 
 
 def test_every_file_that_readme_links_to_is_there() -> None:
