@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pgmpy.models import DiscreteBayesianNetwork
 
     from kneebayes.files import Counts
+    from kneebayes.network import Reference
     from kneebayes.scoring import Scored, Scorer
 
 Frame = TypeVar("Frame")
@@ -133,6 +134,12 @@ class Model:
         return AlarmRules(self.network)
 
     @cached_property
+    def _reference(self) -> Reference:
+        from kneebayes.network import Reference  # here, because pgmpy takes seconds to import
+
+        return Reference(self.file)
+
+    @cached_property
     def _thresholds(self) -> Thresholds:
         return Thresholds.of(self.file)
 
@@ -193,9 +200,7 @@ class Model:
         if engine == "exact":
             values = dict(zip(posteriors.columns, posteriors.values[0].tolist(), strict=True))
         elif engine == "pgmpy":
-            from kneebayes.network import query_pgmpy
-
-            values = query_pgmpy(self.file, evidence)
+            values = self._reference.posteriors(evidence)
         else:
             raise UnknownNameError(f"no engine '{engine}': use 'exact' or 'pgmpy'")
         ranked = (*self.causes, "none_of_these")
