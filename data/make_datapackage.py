@@ -87,6 +87,17 @@ def posterior_fields(model: ModelFile) -> list[Field]:
     ]
 
 
+def reject_fields() -> list[Field]:
+    """Describe the columns of a file of rejects."""
+    return [
+        field("row", "Row", "Number of the row of data, from 1.", type="integer", minimum=1),
+        field("case_id", "Case", "As it came in, if it came in."),
+        field("column", "Column", "Where the problem is; joined by + where values contradict each other."),
+        field("value", "Value", "What was received there."),
+        field("reason", "Reason", "What is allowed, and the nearest match where there is one."),
+    ]
+
+
 def vignette_fields() -> list[Field]:
     """Describe the columns that only the vignettes have: what is expected, and of whom."""
     return [
@@ -174,7 +185,11 @@ def describe(model: ModelFile) -> dict[str, Any]:
                 claim_fields(model),
             ),
         ],
-        "dictionary": {"cases": schema(cases), "posteriors": schema(posterior_fields(model))},
+        "dictionary": {
+            "cases": schema(cases),
+            "posteriors": schema(posterior_fields(model)),
+            "rejects": schema(reject_fields()),
+        },
     }
 
 

@@ -12,8 +12,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
-from frictionless import Package
+from frictionless import Package, Resource, Schema
 
 import kneebayes as kb
 
@@ -66,25 +67,30 @@ def test_every_data_file_is_described(description: dict[str, Any]) -> None:
     assert {resource["path"] for resource in description["resources"]} == {path.name for path in DATA.glob("*.csv")}
 
 
-def test_the_dictionary_has_every_column_that_scoring_takes_and_gives(
-    description: dict[str, Any], model: kb.Model
-) -> None:
+def test_the_dictionary_has_every_column_that_scoring_takes(description: dict[str, Any], model: kb.Model) -> None:
     taken = {field["name"]: field for field in description["dictionary"]["cases"]["fields"]}
     assert set(taken) >= {*model.file.variables, *model.file.inputs, "case_id", "label", "also"}
     assert all(field["title"] and field["description"] for field in taken.values())
-    given = [field["name"] for field in description["dictionary"]["posteriors"]["fields"]]
-    scored = model.score_table(kb_table([{"case_id": "a", "age": "67"}]))
-    assert scored.table.column_names == given
 
 
-def kb_table(cases: list[dict[str, str]]) -> Any:
-    import pyarrow as pa
-
-    return pa.Table.from_pylist([{name: value or None for name, value in case.items()} for case in cases])
+def test_what_scoring_writes_is_as_the_dictionary_says(
+    tmp_path: Path, description: dict[str, Any], model: kb.Model
+) -> None:
+    cases = (DATA / "example_cases.csv").read_text(encoding="utf-8")
+    (tmp_path / "cases.csv").write_text(cases.replace(",female,", ",femal,", 3), encoding="utf-8")
+    posteriors, rejects = tmp_path / "posteriors.csv", tmp_path / "rejects.csv"
+    counts = model.score_file(tmp_path / "cases.csv", posteriors, rejects=rejects, quiet=True)
+    assert counts.rejected == 3
+    for made, number in ((posteriors, counts.scored), (rejects, counts.rejected)):
+        described = Schema.from_descriptor(description["dictionary"][made.stem])
+        report = Resource(path=made.name, basepath=str(tmp_path), schema=described).validate()
+        assert report.valid, report.flatten(["rowNumber", "fieldName", "note"])
+        assert report.task.stats["rows"] == number
 
 
 def test_the_vignettes_can_be_scored_without_their_expectations(model: kb.Model) -> None:
-    scored = model.score_table(kb_table(rows("vignettes")), ignore=EXPECTATIONS)
+    empty_is_unknown = [{name: value or None for name, value in row.items()} for row in rows("vignettes")]
+    scored = model.score_table(pa.Table.from_pylist(empty_is_unknown), ignore=EXPECTATIONS)
     assert (scored.n_read, scored.n_scored, scored.problems) == (25, 25, [])
 
 
