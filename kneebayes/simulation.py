@@ -10,13 +10,15 @@ memory does not grow with it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.errors import CaseError, ModelFileError
+from kneebayes.evidence import CASE_ID, NOT_EVIDENCE_PREFIX
 from kneebayes.model import ModelFile
 from kneebayes.noisyor import conditional_table
 from kneebayes.variables import Cause, Finding, NumericInput
@@ -25,11 +27,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["CASE_ID", "TRUTH", "draw_codes", "input_columns", "simulate", "simulate_batches"]
+__all__ = ["draw_codes", "input_columns", "simulate", "simulate_batches", "write_cases"]
 
 Codes = dict[str, NDArray[np.int8]]
-CASE_ID = "case_id"
-TRUTH = "true_"
 BLOCK = 1 << 15  # part of what a seed means: another size gives other cases
 MAX_EMPTY_BLOCKS = 100  # three million attempts: a complaint rarer than that is a mistake in the model file
 
@@ -149,11 +149,50 @@ def simulate_batches(
                 )
                 arrays[column] = pa.array(numbers, pa.int64(), mask=hidden)
         for name in model.causes if with_causes else ():
-            arrays[TRUTH + name] = _named(codes[name][:size], model.causes[name].states, None)
+            arrays[NOT_EVIDENCE_PREFIX + name] = _named(codes[name][:size], model.causes[name].states, None)
         yield pa.RecordBatch.from_pydict(arrays)
         start, block = start + size, block + 1
         if start == 0 and block == MAX_EMPTY_BLOCKS and n:
             raise ModelFileError(f"{model.name}: '{model.complaint}' did not arise in {block * BLOCK} draws")
+
+
+def write_cases(batches: Iterable[pa.RecordBatch], target: str) -> int:
+    """Write cases to a file as they are drawn.
+
+    Parameters
+    ----------
+    batches : iterable of pyarrow.RecordBatch
+        At least one, as from `simulate_batches`.
+    target : str
+        CSV or Parquet by extension, also .csv.gz and .csv.zst; ``-`` is CSV to
+        standard output. A file appears once all of it is written.
+
+    Returns
+    -------
+    int
+        Number of cases.
+
+    Raises
+    ------
+    FileFormatError
+        If the file can't be written, or its ending tells no format.
+    """
+    import pyarrow as pa
+
+    from kneebayes.targets import Sink, open_target
+
+    batches = iter(batches)
+    first = next(batches)
+    written = 0
+    with Sink(target) as sink:
+        writer = open_target(sink, first.schema)
+        for batch in chain([first], batches):
+            writer.write(writer.encode(pa.Table.from_batches([batch])))
+            written += batch.num_rows
+        writer.finish()
+        sink.sync()
+        sink.commit()
+    return written
 
 
 def draw_codes(model: ModelFile, attempts: int, rng: np.random.Generator, *, complaint: bool = True) -> Codes:

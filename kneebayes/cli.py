@@ -1,0 +1,345 @@
+"""The ``kneebayes`` commands. Results go to standard output, everything else to standard error.
+
+Exit codes: 0 done; 1 some rows rejected; 2 nothing done; 130 interrupted.
+What a command needs is imported when it runs, so that ``--help`` is quick and
+a diagnosis waits for no table library.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from kneebayes import __version__
+from kneebayes.errors import CaseError, KneeBayesError, ThresholdError
+
+if TYPE_CHECKING:
+    from kneebayes.alarm import Thresholds
+    from kneebayes.api import Model
+    from kneebayes.diagnosis import Diagnosis
+    from kneebayes.files import Counts
+
+__all__ = ["app", "main"]
+
+SOME_REJECTED, NOTHING_DONE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
+FIRST = 5
+
+
+class _Commands(TyperGroup):
+    """Commands whose errors become one line and an exit code, never a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            _say(f"kneebayes: {str(stop) or 'stopped; nothing was written'}")
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            # the reader has gone, as in `kneebayes model | head`: keep the interpreter from flushing into it again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(PIPE_CLOSED) from None
+        except (KneeBayesError, OSError) as error:
+            _say(f"kneebayes: {error}")
+            raise typer.Exit(NOTHING_DONE) from None
+
+
+class Engine(StrEnum):
+    """What computes a diagnosis."""
+
+    exact = "exact"
+    pgmpy = "pgmpy"
+
+
+app = typer.Typer(
+    name="kneebayes",
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # plain text reads the same on a terminal and in a pipe, and loads faster
+    pretty_exceptions_enable=False,
+    help="Pain behind the knee: exact posteriors of nine causes, and an alarm for deep vein thrombosis. "
+    "A research tool, not a medical device.",
+    epilog="Exit codes: 0 done, 1 some rows rejected, 2 nothing done.",
+)
+
+ModelOption = Annotated[
+    str | None, typer.Option("--model", metavar="NAME|FILE", help="A model that ships with kneebayes, or a model file.")
+]
+Output = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where to write; - is standard output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors on standard error.")]
+Caution = Annotated[float | None, typer.Option(metavar="P", help="Alarm at caution from this probability on.")]
+Urgent = Annotated[float | None, typer.Option(metavar="P", help="Alarm at urgent from this probability on.")]
+HarmMiss = Annotated[
+    float | None,
+    typer.Option(metavar="H", help="Harm of a missed thrombosis; sets --caution, with --harm-false-alarm."),
+]
+HarmFalseAlarm = Annotated[float | None, typer.Option(metavar="H", help="Harm of a false alarm, in the same unit.")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"kneebayes {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def score(
+    source: Annotated[str, typer.Argument(help="CSV or Parquet of cases; - is standard input.")],
+    target: Output = "-",
+    rejects: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Where rows that can't be scored go, with the reason.")
+    ] = None,
+    keep: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="Pass this column through (repeat, or a,b).")
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="Leave this column out (repeat, or a,b).")
+    ] = None,
+    columns: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="Write only these output columns (repeat, or a,b).")
+    ] = None,
+    caution: Caution = None,
+    urgent: Urgent = None,
+    harm_miss: HarmMiss = None,
+    harm_false_alarm: HarmFalseAlarm = None,
+    model: ModelOption = None,
+    quiet: Quiet = False,
+) -> None:
+    """Score a file: posteriors and alarm, a row per case.
+
+    Start from the file that `kneebayes template` writes. An empty cell means unknown, never absent.
+    """
+    from kneebayes.files import score_file
+
+    loaded = _load(model)
+    counts = score_file(
+        loaded,
+        source,
+        target,
+        rejects=rejects,
+        keep=_names(keep),
+        ignore=_names(ignore),
+        columns=_names(columns) or None,
+        thresholds=_thresholds(loaded, caution, urgent, harm_miss, harm_false_alarm),
+        quiet=quiet,
+    )
+    if not quiet:
+        _summarise(counts, rejects, loaded)
+    if counts.rejected:
+        raise typer.Exit(SOME_REJECTED)
+
+
+@app.command()
+def diagnose(
+    facts: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME=VALUE", help="What is known, as in age=67 calf_pain=yes.")
+    ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="pgmpy asks its VariableElimination instead, to check by (takes seconds).")
+    ] = Engine.exact,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    caution: Caution = None,
+    urgent: Urgent = None,
+    harm_miss: HarmMiss = None,
+    harm_false_alarm: HarmFalseAlarm = None,
+    model: ModelOption = None,
+) -> None:
+    """Diagnose one case from what is known of it.
+
+    For example: kneebayes diagnose age=67 sex=male long_travel=yes unilateral_leg_swelling=yes
+
+    `kneebayes model` lists the names and values.
+    """
+    loaded = _load(model)
+    dx = loaded.diagnose(
+        _case(facts or []),
+        engine=engine.value,
+        thresholds=_thresholds(loaded, caution, urgent, harm_miss, harm_false_alarm),
+    )
+    typer.echo(json.dumps(_content(dx), indent=2, ensure_ascii=False) if as_json else str(dx))
+
+
+@app.command()
+def model(
+    sources: Annotated[
+        bool, typer.Option("--sources", help="Print every number with its range, basis and reason.")
+    ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="With --sources: as CSV.")] = False,
+    check: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Check a model file, and say what is wrong.")
+    ] = None,
+    name: ModelOption = None,
+) -> None:
+    """List variables, values, questions and sources.
+
+    Without an option: causes, risk factors and findings with their states and questions.
+    """
+    from kneebayes import listing
+
+    if check is not None and (sources or as_csv or name is not None):
+        raise CaseError("--check takes a file and no other option")
+    if as_csv and not sources:
+        raise CaseError("--csv goes with --sources")
+    if check is not None:
+        from kneebayes.modelfile import read_model
+        from kneebayes.noisyor import tables
+
+        file = read_model(check)
+        tables(file)  # refuses what is consistent, but too large to enumerate
+        typer.echo(f"ok: {file.name} {file.version}: {listing.size(file)}")
+        return
+    file = _load(name).file
+    if sources:
+        typer.echo(listing.sources_csv(file) if as_csv else listing.sources_text(file), nl=not as_csv)
+    else:
+        typer.echo(listing.describe(file))
+
+
+@app.command()
+def template(target: Output = "-", model: ModelOption = None) -> None:
+    """Write a CSV to fill in, with an example row."""
+    from kneebayes import listing
+    from kneebayes.simulation import write_cases
+
+    write_cases([listing.template(_load(model).file)], target)
+    if target != "-":
+        _say(f"wrote {target}; replace the example row; `kneebayes model` lists the values, an empty cell is unknown")
+
+
+@app.command()
+def simulate(
+    n: Annotated[int, typer.Option("-n", min=0, metavar="N", help="Number of cases.")],
+    seed: Annotated[
+        int | None, typer.Option(min=0, metavar="S", help="The same seed gives the same cases; by default a new one.")
+    ] = None,
+    target: Output = "-",
+    missing: Annotated[
+        str, typer.Option(metavar="SHARE", help="Share of cells left empty, or two: RISKS,FINDINGS as in 0.3,0.6.")
+    ] = "0.3",
+    with_causes: Annotated[bool, typer.Option("--with-causes", help="Add the drawn causes, as true_<cause>.")] = False,
+    model: ModelOption = None,
+    quiet: Quiet = False,
+) -> None:
+    """Draw cases from the model, with cells left empty.
+
+    The cases are people with pain behind the knee. Format by ending: .csv, .csv.gz, .csv.zst or .parquet.
+    """
+    from kneebayes.simulation import simulate_batches, write_cases
+
+    if seed is None:
+        import secrets
+
+        seed = secrets.randbits(31)
+    batches = simulate_batches(_load(model).file, n, seed=seed, missing=_shares(missing), with_causes=with_causes)
+    write_cases(batches, target)
+    if not quiet:
+        _say(f"{n:,} cases, seed {seed}")
+
+
+def main() -> None:
+    """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # bars are not worth a crash on a terminal without them
+    app()
+
+
+def _load(model: str | None) -> Model:
+    from kneebayes.api import load_model
+
+    return load_model(model)
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _names(values: list[str] | None) -> list[str]:
+    return [name.strip() for value in values or [] for name in value.split(",") if name.strip()]
+
+
+def _case(facts: list[str]) -> dict[str, str]:
+    case: dict[str, str] = {}
+    for fact in facts:
+        name, equals, value = (part.strip() for part in fact.partition("="))
+        if not equals or not name:
+            raise CaseError(f"'{fact}' is not NAME=VALUE: write for example calf_pain=yes, without blanks around the =")
+        if name in case:
+            raise CaseError(f"'{name}' is given twice: {case[name]} and {value}")
+        case[name] = value
+    return case
+
+
+def _shares(text: str) -> float | tuple[float, float]:
+    try:
+        shares = [float(part) for part in text.split(",")]
+        if len(shares) <= 2:
+            return shares[0] if len(shares) == 1 else (shares[0], shares[1])
+    except ValueError:
+        pass
+    raise CaseError(
+        f"--missing {text}: one share from 0 to 1, or one for risk factors and one for findings, as in 0.3,0.6"
+    )
+
+
+def _thresholds(
+    model: Model, caution: float | None, urgent: float | None, miss: float | None, false_alarm: float | None
+) -> Thresholds:
+    from kneebayes.alarm import Thresholds
+
+    if miss is None and false_alarm is None:
+        return Thresholds.of(model.file, caution=caution, urgent=urgent)
+    if miss is None or false_alarm is None:
+        raise ThresholdError("--harm-miss and --harm-false-alarm go together: the threshold is set by their ratio")
+    if caution is not None:
+        raise ThresholdError("--caution and the two harms both set the caution threshold: give one or the other")
+    own = Thresholds.of(model.file)
+    return Thresholds.from_harms(miss=miss, false_alarm=false_alarm, urgent=own.urgent if urgent is None else urgent)
+
+
+def _content(dx: Diagnosis) -> dict[str, Any]:
+    alarm = dx.alarm
+    return {
+        "model": dx.model.name,
+        "version": dx.model.version,
+        "evidence": dx.evidence,
+        "posterior": dx.probabilities,
+        "details": dx.details,
+        "most_likely": dx.most_likely,
+        "alarm": {
+            "level": alarm.level,
+            "probability": alarm.probability,
+            "reasons": alarm.reasons,
+            "questions": alarm.questions,
+            "advice": alarm.advice,
+        },
+        "red_flags": dx.red_flags,
+        "warnings": dx.warnings,
+        "disclaimer": dx.model.disclaimer,
+    }
+
+
+def _summarise(counts: Counts, rejects: str | None, model: Model) -> None:
+    _say(f"{counts.read:,} rows read: {counts.scored:,} scored, {counts.rejected:,} rejected")
+    for reason in counts.reasons:
+        _say(f"  {reason}")
+    if counts.rejected:
+        _say(f"  all reasons are in {rejects}" if rejects else "  name a file with --rejects to get all reasons")
+    for warning, rows in counts.warnings.items():
+        _say(f"warning: {warning} ({rows:,} rows)")
+    _say(model.file.disclaimer)
