@@ -1,0 +1,261 @@
+"""CSV as a source of cases: rows cut out of the file, and only bad rows refused."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow import compute
+from pyarrow import csv as arrow_csv
+
+from kneebayes.errors import FileFormatError
+from kneebayes.evidence import CASE_ID
+from kneebayes.paths import STANDARD_STREAM
+from kneebayes.rejects import Reject
+from kneebayes.sources import Rows, check_names
+
+__all__ = ["CsvSource"]
+
+MAGIC = {
+    b"PK\x03\x04": "a zip archive or an Excel workbook: save it as CSV",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook: save it as CSV",
+    b"PAR1": "a Parquet file: name it .parquet, and give it as a file, not through a pipe",
+    b"\x1f\x8b": "compressed with gzip: name it .csv.gz, or unpack it in the pipe",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd: name it .csv.zst, or unpack it in the pipe",
+    b"\xff\xfe": "UTF-16: save it as UTF-8",
+    b"\xfe\xff": "UTF-16: save it as UTF-8",
+}
+BOM = b"\xef\xbb\xbf"
+FIRST_BYTES = 1 << 18
+LEAST_PIECE_BYTES = 1 << 16
+MOST_PIECE_BYTES = 1 << 23
+MOST_ROW_BYTES = 1 << 24  # a longer row is a quote that was never closed
+SHOWN_CHARACTERS = 200
+QUOTE, COMMA, LINE_FEED, RETURN = b'",\n\r'
+_QUOTED = re.compile(rb'(?:(?<=[,\n\r])|\A)"(?:[^"]|"")*+(?:"|\Z)')
+_UNDECODED = re.compile("[\udc80-\udcff]")
+
+
+class CsvSource:
+    """A CSV file: UTF-8, comma-separated, with a header.
+
+    Rows are cut out of the file here, and not by pyarrow's stream reader, so
+    that pieces are parsed in parallel and a row that is not UTF-8 or has the
+    wrong number of fields costs only itself.
+
+    Parameters
+    ----------
+    path : str
+        The file's name, for messages.
+    stream : binary file
+        To read from; it is closed with the source.
+    compression : {None, "gzip", "zstd"}
+        How the stream is compressed.
+    chunk_rows : int
+        About how many rows a piece has.
+    """
+
+    def __init__(self, path: str, stream: BinaryIO, compression: str | None, *, chunk_rows: int) -> None:
+        self.path = "standard input" if path == STANDARD_STREAM else path
+        self._file = stream
+        self._stream = pa.CompressedInputStream(stream, compression) if compression else stream
+        self._size = os.path.getsize(path) if os.path.isfile(path) else 0
+        self._row_end = b"\n"
+        try:
+            first = self._read(FIRST_BYTES)
+            if b"\n" not in first and b"\r" in first:
+                self._row_end = b"\r"  # as old Macs wrote, and Excel still offers
+                first = first.replace(b"\r", b"\n")
+            self.names, self._first = self._header(first)
+        except BaseException:
+            self.close()
+            raise
+        row_bytes = len(first) / max(1, first.count(b"\n"))
+        self._piece_bytes = int(min(max(chunk_rows * row_bytes, LEAST_PIECE_BYTES), MOST_PIECE_BYTES))
+        self._used = self.names
+
+    def _read(self, n_bytes: int) -> bytes:
+        try:
+            data = bytes(self._stream.read(n_bytes) or b"")
+        except (OSError, EOFError) as error:
+            raise FileFormatError(f"{self.path}: can't be read to its end: {error}. Is it a whole file?") from error
+        return data if self._row_end == b"\n" else data.replace(self._row_end, b"\n")
+
+    def _header(self, first: bytes) -> tuple[tuple[str, ...], bytes]:
+        for magic, what in MAGIC.items():
+            if first.startswith(magic):
+                raise FileFormatError(f"{self.path}: is not a CSV file but {what}.")
+        first = first.removeprefix(BOM)
+        lines = first.splitlines(keepends=True)
+        if b"\0" in first[: len(lines[0]) if lines else 0]:
+            raise FileFormatError(f"{self.path}: is not a CSV file: its header holds NUL bytes.")
+        names: list[str] = []
+        used = 0
+
+        def decoded() -> Iterator[str]:
+            nonlocal used
+            for line in lines:
+                used += len(line)
+                yield line.decode("utf-8")
+
+        try:
+            rows = csv.reader(decoded(), strict=True)
+            names = [name.strip() for name in next((row for row in rows if row), [])]
+        except UnicodeDecodeError as error:
+            raise FileFormatError(f"{self.path}: the header is not UTF-8 ({error}): save the file as UTF-8.") from error
+        except csv.Error as error:
+            raise FileFormatError(f"{self.path}: the header can't be read: {error}.") from error
+        if not any(names):
+            raise FileFormatError(f"{self.path}: is empty: the first row must name the columns.")
+        check_names(self.path, names)
+        return tuple(names), first[used:]
+
+    def empty(self) -> pa.Table:
+        """All columns, no rows."""
+        return pa.schema([(name, self._type(name)) for name in self.names]).empty_table()
+
+    @staticmethod
+    def _type(name: str) -> pa.DataType:
+        # Codes are looked up once per distinct value, so cells had best arrive as dictionaries.
+        return pa.string() if name == CASE_ID else pa.dictionary(pa.int32(), pa.string())
+
+    def leave_out(self, columns: Iterable[str]) -> None:
+        """Don't read these columns."""
+        left_out = set(columns)
+        self._used = tuple(name for name in self.names if name not in left_out) or self.names[:1]
+
+    def rows_in_total(self, n_read: int) -> int | None:
+        """Rows of the whole file, estimated from how far it is read."""
+        done = self._file.tell() if self._size else 0
+        return round(n_read * self._size / done) if done else None
+
+    def pieces(self) -> Iterator[bytes]:
+        """Read in order, whole rows at a time."""
+        rest = self._first
+        while more := self._read(self._piece_bytes):
+            block = rest + more
+            end = _end_of_last_row(block)
+            rest = block[end:]
+            if end:
+                yield block[:end]
+            if len(rest) > MOST_ROW_BYTES:
+                raise self._unclosed(rest)
+        if rest:
+            rest += b"" if rest.endswith(b"\n") else b"\n"
+            end = _end_of_last_row(rest)
+            if end < len(rest):
+                raise self._unclosed(rest[end:])
+            yield rest
+
+    def _unclosed(self, row: bytes) -> FileFormatError:
+        start = row[:80].decode("utf-8", "replace").strip()
+        return FileFormatError(
+            f"{self.path}: a quoted field is never closed in the row that starts {start!r}: close the quote."
+        )
+
+    def parse(self, piece: bytes) -> Rows:
+        """Turn a piece into a table of strings."""
+        mark = ""
+        if not piece.isascii():
+            try:
+                piece.decode("utf-8")
+            except UnicodeDecodeError:
+                piece, mark = _mark_undecoded(piece)
+        broken: list[Reject] = []
+
+        def refuse(row: Any) -> str:
+            broken.append(self._wrong_length(row.number - 1, row.text.replace(mark, "�") if mark else row.text))
+            return "skip"
+
+        table = arrow_csv.read_csv(
+            pa.BufferReader(piece),
+            read_options=arrow_csv.ReadOptions(
+                column_names=self.names, use_threads=False, block_size=max(len(piece) + 1, 1 << 10)
+            ),
+            parse_options=arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=refuse),
+            convert_options=arrow_csv.ConvertOptions(
+                check_utf8=False,
+                column_types={name: self._type(name) for name in self.names},
+                include_columns=self._used,
+                strings_can_be_null=False,
+            ),
+        )
+        n_read = table.num_rows + len(broken)
+        positions = np.delete(np.arange(n_read), [reject.row for reject in broken])
+        if mark:
+            table, positions = _refuse_marked(table, positions, mark, broken)
+        return Rows(table, positions, n_read, broken)
+
+    def _wrong_length(self, row: int, text: str) -> Reject:
+        try:
+            fields = next(csv.reader(io.StringIO(text, newline="")), [])
+        except csv.Error:
+            fields = []
+        # Fields may be missing anywhere, but hardly before the first.
+        case_id = fields[0] if fields and self.names[0] == CASE_ID else ""
+        lines = text.count("\n")
+        reason = f"the row has {len(fields)} fields and the header {len(self.names)}"
+        if lines:
+            reason += f"; it runs over {lines + 1} lines: is a quote left open?"
+        return Reject(row, case_id, "", text[:SHOWN_CHARACTERS], reason)
+
+    def close(self) -> None:
+        """Let go of the file; standard input is not ours to close."""
+        if self.path != "standard input":
+            self._file.close()
+
+
+def _end_of_last_row(block: bytes) -> int:
+    """Where the last whole row ends, or 0: a line feed between quotes ends no row."""
+    end = block.rfind(b"\n") + 1
+    if not end or b'"' not in block:
+        return end
+    characters = np.frombuffer(block, dtype=np.uint8)
+    quotes = np.flatnonzero(characters == QUOTE)
+    before = characters[quotes[::2] - 1]
+    before[0] = LINE_FEED if quotes[0] == 0 else before[0]
+    if np.isin(before, (COMMA, LINE_FEED, RETURN, QUOTE)).all():
+        # Every other quote opens a field (or is the second of a doubled quote), so parity tells inside from outside.
+        n_before = int(np.searchsorted(quotes, end - 1))
+        while n_before % 2:
+            outside = int(quotes[n_before - 2]) + 1 if n_before > 1 else 0
+            end = block.rfind(b"\n", outside, int(quotes[n_before - 1])) + 1
+            if end:
+                return end
+            n_before -= 2
+        return end
+    for quoted in reversed([match.span() for match in _QUOTED.finditer(block) if b"\n" in match.group()]):
+        if quoted[0] < end <= quoted[1]:
+            end = block.rfind(b"\n", 0, quoted[0]) + 1
+    return end
+
+
+def _mark_undecoded(piece: bytes) -> tuple[bytes, str]:
+    """Put a character that the text does not hold where bytes are not UTF-8."""
+    text = piece.decode("utf-8", "surrogateescape")
+    mark = next(c for c in map(chr, range(0xE000, 0xF900)) if c not in text)  # private use: means nothing to anyone
+    return _UNDECODED.sub(mark, text).encode("utf-8"), mark
+
+
+def _refuse_marked(
+    table: pa.Table, positions: NDArray[np.intp], mark: str, broken: list[Reject]
+) -> tuple[pa.Table, NDArray[np.intp]]:
+    """Take the rows with a marked cell out of the table and add them to the broken ones."""
+    decoded = np.ones(table.num_rows, dtype=bool)
+    ids = table[CASE_ID] if CASE_ID in table.column_names else None
+    for name in table.column_names:
+        words = table[name].cast(pa.string())
+        marked = compute.match_substring(words, mark).to_numpy()
+        decoded &= ~marked
+        for row in np.flatnonzero(marked):
+            value = words[int(row)].as_py().replace(mark, "�")[:SHOWN_CHARACTERS]
+            case_id = ids[int(row)].as_py().replace(mark, "�") if ids is not None else ""
+            broken.append(Reject(int(positions[row]), case_id, name, value, "not UTF-8: save the file as UTF-8"))
+    return table.filter(pa.array(decoded)), positions[decoded]

@@ -1,0 +1,224 @@
+"""Files of cases to files of posteriors: streamed, in bounded memory, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from kneebayes.csvsource import CsvSource
+from kneebayes.errors import FileFormatError, UnknownColumnError, nearest
+from kneebayes.paths import STANDARD_STREAM, check_paths, file_kind, plain_path
+from kneebayes.pipeline import Counts, Pipeline
+from kneebayes.rejects import REJECT_COLUMNS
+from kneebayes.sources import ParquetSource, Source
+from kneebayes.targets import CsvTarget, Sink, open_target
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from kneebayes.alarm import Thresholds
+    from kneebayes.scoring import Scored
+
+__all__ = ["Counts", "open_source", "score_file"]
+
+CHUNK_ROWS = 1 << 14  # small enough for a core's cache, large enough that Python's share is small
+
+
+class ScoringModel(Protocol):
+    """What is needed of a model: `kneebayes.Model` has it."""
+
+    def score_table(
+        self,
+        table: pa.Table,
+        *,
+        keep: Iterable[str] = (),
+        ignore: Iterable[str] = (),
+        thresholds: Thresholds | None = None,
+    ) -> Scored:
+        """Score a table; safe to call from several threads."""
+
+
+def score_file(
+    model: ScoringModel,
+    source: str | Path,
+    target: str | Path,
+    *,
+    rejects: str | Path | None = None,
+    keep: Iterable[str] = (),
+    ignore: Iterable[str] = (),
+    columns: Iterable[str] | None = None,
+    thresholds: Thresholds | None = None,
+    chunk_rows: int = CHUNK_ROWS,
+    progress: bool | None = None,
+    quiet: bool = False,
+) -> Counts:
+    """Score a file of cases into another.
+
+    Reading, scoring and writing overlap, and memory does not grow with the
+    file, but for 8 bytes per ``case_id`` by which duplicates are found.
+
+    Parameters
+    ----------
+    model : Model
+        A loaded model.
+    source : str or pathlib.Path
+        CSV (UTF-8, commas, a header) or Parquet, by extension; .csv.gz and
+        .csv.zst are compressed CSV; ``-`` is CSV from standard input.
+    target : str or pathlib.Path
+        Likewise; ``-`` is CSV to standard output. A file appears, and replaces
+        one that was there, only once all of it is written.
+    rejects : str or pathlib.Path, optional
+        CSV of the rows that are not scored: ``row`` (number of the data row,
+        from 1; empty lines don't count), ``case_id``, ``column``, ``value``,
+        ``reason``; a line for each reason.
+    keep, ignore : iterable of str
+        Further columns of the source to pass through, or to leave out.
+    columns : iterable of str, optional
+        Which columns to write, in this order, before those kept; by default all.
+    thresholds : Thresholds, optional
+        When to warn; by default those of the model file.
+    chunk_rows : int
+        About how many rows are scored at a time.
+    progress : bool, optional
+        Whether to show a progress bar on standard error; by default if that is
+        a terminal.
+    quiet : bool
+        Never show one.
+
+    Returns
+    -------
+    Counts
+        Rows read, scored and rejected.
+
+    Raises
+    ------
+    FileFormatError
+        If a file can't be read or written, or is not a table. Nothing is
+        written then, and what was at ``target`` stays.
+    UnknownColumnError
+        If a column is not accounted for, or ``columns`` names none of the output.
+    KeyboardInterrupt
+        If stopped; it says how many rows were read. Nothing is written.
+
+    Notes
+    -----
+    The second and later rows with the same ``case_id`` are rejected, whether
+    or not the first could be scored.
+    """
+    source, target = plain_path(source), plain_path(target)
+    rejects = None if rejects is None else plain_path(rejects)
+    check_paths(source, target, rejects)
+    keep, ignore = _listed("keep", keep), _listed("ignore", ignore)
+    if chunk_rows < 1:
+        raise FileFormatError(f"chunk_rows must be at least 1, not {chunk_rows}")
+    with ExitStack() as stack:
+        cases = open_source(source, chunk_rows=chunk_rows)
+        stack.callback(cases.close)
+        # No rows at all, but every column: names are checked before anything is written.
+        empty = model.score_table(cases.empty(), keep=keep, ignore=ignore, thresholds=thresholds).table
+        chosen = _choose(empty.column_names, columns, keep)
+        cases.leave_out(set(ignore) - set(keep))
+        sink = stack.enter_context(Sink(target))
+        rejects_sink = None if rejects is None else stack.enter_context(Sink(rejects))
+        pipeline = Pipeline(
+            source=cases,
+            target=open_target(sink, empty.select(chosen).schema),
+            rejects=CsvTarget(rejects_sink, REJECT_COLUMNS, file_kind(rejects)[1])
+            if rejects_sink and rejects
+            else None,
+            score=lambda table: model.score_table(table, keep=keep, ignore=ignore, thresholds=thresholds),
+            columns=chosen,
+        )
+        try:
+            with _progress_bar(cases, progress, quiet) as show:
+                pipeline.run(show)
+        except KeyboardInterrupt:
+            rest = "" if target == STANDARD_STREAM else f"; {target} was not written"
+            raise KeyboardInterrupt(f"stopped after {pipeline.counts.read:,} rows{rest}") from None
+        # The rejects first: where the target is, its rejects are.
+        sinks = [rejects_sink, sink] if rejects_sink else [sink]
+        for file in sinks:
+            file.sync()
+        for file in sinks:
+            file.commit()
+        return pipeline.counts
+
+
+def open_source(path: str, *, chunk_rows: int) -> Source:
+    """Open a file of cases and check its header.
+
+    Parameters
+    ----------
+    path : str
+        A file, or ``-`` for standard input.
+    chunk_rows : int
+        About how many rows a piece has.
+
+    Returns
+    -------
+    Source
+        Ready to be read once.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is not there, or is not a table with one name per column.
+    """
+    if path == STANDARD_STREAM:
+        stream = getattr(sys.stdin, "buffer", None)
+        if stream is None:
+            raise FileFormatError("standard input can't be read here: give a file")
+        return CsvSource(path, stream, None, chunk_rows=chunk_rows)
+    if os.path.isdir(path):
+        raise FileFormatError(f"{path}: is a folder: give one file, such as {os.path.join(path, 'cases.csv')}")
+    if not os.path.exists(path):
+        raise FileFormatError(f"{path}: no such file (looked in {os.path.dirname(os.path.abspath(path))})")
+    kind, compression = file_kind(path)
+    try:
+        if kind == "parquet":
+            return ParquetSource(path, chunk_rows=chunk_rows)
+        return CsvSource(path, open(path, "rb"), compression, chunk_rows=chunk_rows)
+    except OSError as error:
+        raise FileFormatError(f"{path}: can't be read: {error}") from error
+
+
+def _listed(option: str, names: Iterable[str]) -> list[str]:
+    if isinstance(names, str):
+        raise UnknownColumnError(f"{option}={names!r}: give a list of names, as in {option}=[{names!r}]")
+    return list(dict.fromkeys(names))
+
+
+def _choose(written: list[str], columns: Iterable[str] | None, keep: list[str]) -> list[str]:
+    """Names of the columns to write."""
+    if columns is None:
+        return written
+    chosen = _listed("columns", columns)
+    for name in chosen:
+        if name not in written:
+            raise UnknownColumnError(
+                f"columns: '{name}' is not a column of the output, which has {', '.join(written)}."
+                f"{nearest(name, written)}"
+            )
+    return [*chosen, *(name for name in keep if name not in chosen)]
+
+
+@contextmanager
+def _progress_bar(source: Source, progress: bool | None, quiet: bool) -> Iterator[Any]:
+    """Show rows, rate and time left; the function given is told of rows as they are written."""
+    if quiet or progress is False or (progress is None and not sys.stderr.isatty()):
+        yield lambda n_rows: None
+        return
+    from tqdm.auto import tqdm
+
+    with tqdm(unit=" rows", unit_scale=True, dynamic_ncols=True, file=sys.stderr) as bar:
+
+        def show(n_rows: int) -> None:
+            bar.total = source.rows_in_total(int(bar.n) + n_rows)
+            bar.update(n_rows)
+
+        yield show
+        bar.total = bar.n  # the estimate has done its service

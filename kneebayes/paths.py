@@ -1,0 +1,125 @@
+"""Paths of tables: what their endings tell, and which may be written."""
+
+from __future__ import annotations
+
+import os
+from itertools import combinations
+from pathlib import Path
+
+from kneebayes.errors import FileFormatError
+
+__all__ = ["STANDARD_STREAM", "check_paths", "file_kind", "is_special", "plain_path"]
+
+STANDARD_STREAM = "-"
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+PARQUET_ENDINGS = (".parquet", ".pq")
+
+
+def file_kind(path: str) -> tuple[str, str | None]:
+    """Tell a table's format from its name.
+
+    Parameters
+    ----------
+    path : str
+        A path, or ``-`` for a standard stream.
+
+    Returns
+    -------
+    str
+        ``csv`` or ``parquet``.
+    str or None
+        ``gzip`` or ``zstd`` where a CSV is compressed.
+
+    Raises
+    ------
+    FileFormatError
+        If the ending is none that kneebayes reads and writes.
+
+    Examples
+    --------
+    >>> file_kind("cases.csv.gz"), file_kind("cases.parquet"), file_kind("-")
+    (('csv', 'gzip'), ('parquet', None), ('csv', None))
+    """
+    if path == STANDARD_STREAM or is_special(path):
+        return "csv", None
+    name = Path(path).name.lower()
+    if name.endswith(PARQUET_ENDINGS):
+        return "parquet", None
+    stem, ending = os.path.splitext(name)
+    compression = COMPRESSIONS.get(ending)
+    if (stem if compression else name).endswith(".csv"):
+        return "csv", compression
+    raise FileFormatError(
+        f"{path}: the ending tells the format, and must be .csv, .csv.gz, .csv.zst or .parquet; "
+        "'-' is standard input or output"
+    )
+
+
+def is_special(path: str) -> bool:
+    """Say whether a path is a pipe or a device, which has no ending and can't be replaced.
+
+    Parameters
+    ----------
+    path : str
+        Any path.
+
+    Returns
+    -------
+    bool
+        False where nothing is there.
+    """
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
+
+
+def plain_path(path: str | Path) -> str:
+    """Turn a path into text, ~ expanded.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        A path, or ``-``.
+
+    Returns
+    -------
+    str
+        The same place.
+    """
+    text = os.fspath(path)
+    return text if text == STANDARD_STREAM else os.path.expanduser(text)
+
+
+def check_paths(source: str, target: str, rejects: str | None) -> None:
+    """Refuse to write over what is read, or twice to one place, and endings that tell no format.
+
+    Parameters
+    ----------
+    source, target, rejects : str
+        Paths, or ``-``.
+
+    Raises
+    ------
+    FileFormatError
+        If nothing good can come of them.
+    """
+    named = {"the input": source, "the output": target} | ({"the rejects": rejects} if rejects is not None else {})
+    for first, second in combinations(named, 2):
+        if _same_file(named[first], named[second]):
+            raise FileFormatError(f"{named[second]}: is both {first} and {second}: give them different names")
+    if target == rejects == STANDARD_STREAM:
+        raise FileFormatError(
+            "the output and the rejects can't both go to standard output: name a file for one of them"
+        )
+    for path in list(named.values())[1:]:
+        if os.path.isdir(path):
+            raise FileFormatError(f"{path}: is a folder: give a file, such as {os.path.join(path, 'posteriors.csv')}")
+        file_kind(path)
+    if rejects is not None and file_kind(rejects)[0] != "csv":
+        raise FileFormatError(f"{rejects}: rejects are written as CSV: give a name that ends in .csv")
+
+
+def _same_file(first: str, second: str) -> bool:
+    if STANDARD_STREAM in (first, second) or os.devnull in (first, second):
+        return False
+    if os.path.exists(first) and os.path.exists(second):
+        return os.path.samefile(first, second)
+    return os.path.realpath(first) == os.path.realpath(second)

@@ -1,0 +1,165 @@
+"""Where cases come from: tables read a bounded piece at a time.
+
+A source is read in two steps, so that the second can run in several threads:
+`pieces` reads in order, and `parse` turns a piece into a table.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow import parquet
+
+from kneebayes.errors import FileFormatError
+from kneebayes.evidence import CASE_ID
+from kneebayes.rejects import Reject
+
+__all__ = ["ParquetSource", "Rows", "Source", "check_names"]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """A piece of a source as a table.
+
+    Attributes
+    ----------
+    table : pyarrow.Table
+        The rows that could be read.
+    positions : ndarray of int, shape (rows of the table,)
+        Place of each in the piece, from 0.
+    n_read : int
+        Rows in the piece.
+    rejects : list of Reject
+        The rows that could not be read; ``row`` is the place in the piece, from 0.
+    """
+
+    table: pa.Table
+    positions: NDArray[np.intp]
+    n_read: int
+    rejects: list[Reject] = field(default_factory=list)
+
+
+class Source(Protocol):
+    """What scoring a file needs to know of where the cases come from."""
+
+    names: tuple[str, ...]
+
+    def empty(self) -> pa.Table:
+        """All columns, no rows."""
+
+    def leave_out(self, columns: Iterable[str]) -> None:
+        """Don't read these columns."""
+
+    def pieces(self) -> Iterator[Any]:
+        """Read in order, a bounded piece at a time."""
+
+    def parse(self, piece: Any) -> Rows:
+        """Turn a piece into a table; safe to call from several threads."""
+
+    def rows_in_total(self, n_read: int) -> int | None:
+        """Rows of the whole source, estimated after ``n_read`` of them; None where there is no telling."""
+
+    def close(self) -> None:
+        """Let go of the file."""
+
+
+class ParquetSource:
+    """A Parquet file.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    chunk_rows : int
+        At most how many rows a piece has.
+    """
+
+    def __init__(self, path: str, *, chunk_rows: int) -> None:
+        self.path = path
+        self._chunk_rows = chunk_rows
+        self._used: list[str] | None = None
+        if not os.path.getsize(path):
+            raise FileFormatError(f"{path}: is empty.")
+        try:
+            schema = parquet.read_schema(path)
+            # Codes are looked up once per distinct value, so words had best arrive as dictionaries.
+            words = [f.name for f in schema if f.type in (pa.string(), pa.large_string()) and f.name != CASE_ID]
+            # Buffered, not pre-buffered: a row group may be as large as the file.
+            self._file = parquet.ParquetFile(path, read_dictionary=words, buffer_size=1 << 18, pre_buffer=False)
+        except (pa.ArrowException, OSError) as error:
+            raise self._not_whole(error) from error
+        self.names: tuple[str, ...] = tuple(schema.names)
+        try:
+            check_names(path, self.names)
+        except FileFormatError:
+            self.close()
+            raise
+
+    def _not_whole(self, error: Exception) -> FileFormatError:
+        return FileFormatError(f"{self.path}: can't be read as a whole Parquet file: {str(error).rstrip('.')}.")
+
+    def empty(self) -> pa.Table:
+        """All columns, no rows."""
+        return self._file.schema_arrow.empty_table()
+
+    def leave_out(self, columns: Iterable[str]) -> None:
+        """Don't read these columns."""
+        left_out = set(columns)
+        if left_out:
+            self._used = [name for name in self.names if name not in left_out] or list(self.names[:1])
+
+    def rows_in_total(self, n_read: int) -> int | None:
+        """Rows of the whole file."""
+        return int(self._file.metadata.num_rows)
+
+    def pieces(self) -> Iterator[pa.RecordBatch]:
+        """Read in order, a batch at a time."""
+        try:
+            yield from self._file.iter_batches(batch_size=self._chunk_rows, columns=self._used)
+        except (pa.ArrowException, OSError) as error:
+            raise self._not_whole(error) from error
+
+    def parse(self, piece: pa.RecordBatch) -> Rows:
+        """Turn a batch into a table."""
+        return Rows(pa.Table.from_batches([piece]), np.arange(piece.num_rows), piece.num_rows)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+
+def check_names(path: str, names: Iterable[str]) -> None:
+    """Refuse a header that does not name every column, once.
+
+    Parameters
+    ----------
+    path : str
+        The file, for the message.
+    names : iterable of str
+        Its columns.
+
+    Raises
+    ------
+    FileFormatError
+        Saying which columns, or that the delimiter is another.
+    """
+    names = list(names)
+    if len(names) == 1:
+        for delimiter, word in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+            if delimiter in names[0]:
+                raise FileFormatError(f"{path}: the columns are separated by {word}: separate them by commas.")
+    blank = [str(number) for number, name in enumerate(names, start=1) if not name]
+    if blank:
+        raise FileFormatError(f"{path}: the header has no name for column {', '.join(blank[:5])} of {len(names)}.")
+    twice = [repr(name) for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise FileFormatError(
+            f"{path}: the header names {', '.join(twice[:5])} more than once. Does the first row name the columns?"
+        )
