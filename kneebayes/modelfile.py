@@ -15,6 +15,8 @@ __all__ = ["DEFAULT_MODEL", "model_path", "parse_model", "read_model"]
 
 DEFAULT_MODEL = "posterior_knee_pain"
 MAX_BYTES = 8_000_000  # a hundred times the article's model: larger is a mistake or an attack
+MAX_DEPTH = 100  # of YAML; the article's model has 8
+SURELY_SHALLOW = 10_000  # libyaml recurses, and crashes the process from some 20,000 levels on
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -96,6 +98,7 @@ def parse_model(text: str, *, source: str = "model") -> ModelFile:
         As for `read_model`.
     """
     try:
+        _refuse_depth(text, source)
         loader = _Loader(text)
         try:
             node = loader.get_single_node()
@@ -110,6 +113,24 @@ def parse_model(text: str, *, source: str = "model") -> ModelFile:
         raise ModelFileError(f"{source}: not a model file: {error}") from error
     except ValidationError as error:
         raise ModelFileError(f"{source}: {_summary(error)}") from error
+    except ModelFileError:
+        raise
+    except ValueError as error:  # a date or an integer that Python can't hold
+        raise ModelFileError(f"{source}: not a model file: {error}") from error
+
+
+def _refuse_depth(text: str, source: str) -> None:
+    """Refuse nesting deep enough to overflow the stack of the C loader."""
+    widest = max(map(len, text.splitlines()), default=0)
+    if text.count("[") + text.count("{") + 2 * widest < SURELY_SHALLOW:  # no block nests deeper than its columns
+        return
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            where = f"line {event.start_mark.line + 1}: " if event.start_mark else ""
+            raise ModelFileError(f"{source}: {where}nested over {MAX_DEPTH} deep, so not a model file")
 
 
 def _refuse_aliases_and_repeats(root: yaml.Node | None, source: str) -> None:
