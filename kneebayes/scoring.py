@@ -10,10 +10,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kneebayes.alarm import LEVELS, AlarmRules, Thresholds
+from kneebayes.errors import FileFormatError, UnknownColumnError
 from kneebayes.evidence import CASE_ID, Coder, Factor, Problem, check_columns
 from kneebayes.inference import Engine, Network, Posteriors
 
 __all__ = ["Scored", "Scorer"]
+
+UNSIGNED = (pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64())  # polars indexes its categories so: no room for -1
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +78,11 @@ class Scorer:
         """Name of the output column of alarm levels."""
         return f"{self.model.alarm.cause}_alarm"
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the output columns, but for ``case_id`` and those kept."""
+        return (*self.network.columns, "most_likely", self.alarm_column, "red_flags")
+
     def score(
         self,
         table: pa.Table | pa.RecordBatch,
@@ -93,7 +101,8 @@ class Scorer:
         thresholds : Thresholds
             When to warn.
         keep, ignore : iterable of str
-            Further columns to pass through, or to leave out.
+            Further columns to pass through, or to leave out. Evidence that is
+            ignored by name is not used.
         engine : {"auto", "numpy", "numba"}
             As for `Network.posteriors`; a caller that scores in batches names
             one, so that a row's last digit does not hang on the batch's size.
@@ -106,11 +115,19 @@ class Scorer:
         Raises
         ------
         UnknownColumnError
-            If a column is not accounted for.
+            If a column is not accounted for, or one to keep would take the
+            place of an output column.
+        FileFormatError
+            If a column stands twice, or holds lists or structures.
         """
-        keep = list(keep)
+        keep, ignore = list(dict.fromkeys(keep)), list(ignore)
         check_columns(self.model, table.column_names, keep=keep, ignore=ignore)
-        taken = [name for name in self.coder.columns if name in table.column_names]
+        clash = next((name for name in keep if name in self.columns), None)
+        if clash is not None:
+            raise UnknownColumnError(f"can't keep column '{clash}': the output has its own of that name; rename yours")
+        taken = [name for name in self.coder.columns if name in table.column_names and name not in ignore]
+        for name in taken:
+            _refuse_odd_column(table, name)
         coded = self.coder.batch({name: factor(table[name]) for name in taken}, table.num_rows)
         posteriors = self.network.posteriors(coded.codes, engine=engine)
         accepted = np.ones(table.num_rows, dtype=bool)
@@ -188,6 +205,14 @@ class Scorer:
         return pa.array(texts, pa.string()).take(distinct.indices)
 
 
+def _refuse_odd_column(table: pa.Table | pa.RecordBatch, name: str) -> None:
+    if table.column_names.count(name) > 1:
+        raise FileFormatError(f"the column '{name}' stands twice in the table: keep one of them")
+    kind = table.schema.field(name).type
+    if pa.types.is_nested(kind):
+        raise FileFormatError(f"the column '{name}' holds {kind}: give one value a cell")
+
+
 def factor(column: pa.Array | pa.ChunkedArray) -> Factor:
     """Split a column into distinct values and an index.
 
@@ -209,5 +234,6 @@ def factor(column: pa.Array | pa.ChunkedArray) -> Factor:
     if not chunks:
         return Factor(np.zeros(0, dtype=np.int64), [])
     encoded = [c if pa.types.is_dictionary(c.type) else c.dictionary_encode() for c in chunks]
-    index = [c.indices.fill_null(-1) if c.indices.null_count else c.indices for c in encoded]
+    signed = [c.indices.cast(pa.int64()) if c.indices.type in UNSIGNED else c.indices for c in encoded]
+    index = [indices.fill_null(-1) if indices.null_count else indices for indices in signed]
     return Factor(np.concatenate([i.to_numpy(zero_copy_only=False) for i in index]), encoded[0].dictionary.to_pylist())
