@@ -46,7 +46,8 @@ def to_arrow(frame: Any, evidence: Iterable[str]) -> pa.Table:
         _encoded(narwhal[original]) if name in wanted else pa.nulls(len(narwhal))
         for name, original in zip(names, narwhal.columns, strict=True)
     ]
-    return pa.table(columns, names=names)
+    length = pa.nulls(len(narwhal))  # so that a frame without columns keeps its rows, of which nothing is known
+    return pa.table([*columns, length], names=[*names, ""]).select(range(len(names)))
 
 
 def from_arrow(scored: Scored, frame: Any, keep: Iterable[str] = ()) -> Any:
@@ -67,6 +68,7 @@ def from_arrow(scored: Scored, frame: Any, keep: Iterable[str] = ()) -> Any:
         One row per row of ``frame``; empty where the row was refused.
     """
     narwhal = _narwhal(frame)
+    keep = [name for name in dict.fromkeys(keep) if name != CASE_ID]
     table = scored.table
     if not scored.accepted.all():
         place = np.cumsum(scored.accepted) - 1
@@ -112,16 +114,23 @@ def _narwhal(frame: Any) -> nw.DataFrame[Any]:
         raise FileFormatError(
             f"can't score a {type(frame).__name__}: give a pandas, polars or pyarrow table"
         ) from error
+    except nw.exceptions.DuplicateError as error:
+        said = " ".join(str(error).split())
+        raise FileFormatError(f"a column stands twice in the frame, keep one of them: {said}") from error
 
 
 def _encoded(series: nw.Series[Any]) -> pa.Array:
     """Dictionary-encode a column; its distinct values become text, whatever mixture they were."""
+    if series.dtype == nw.Object and not series.implementation.is_pandas_like():
+        return pa.array([None if v is None else str(v) for v in series.to_list()], pa.string()).dictionary_encode()
     if not series.implementation.is_pandas_like():
         column = series.to_arrow()
         return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     import pandas as pd  # already loaded: the frame is pandas
 
     native = series.to_native()
+    if native.dtype == object and pd.api.types.infer_dtype(native, skipna=True).startswith("mixed"):
+        native = native.map(str, na_action="ignore")  # pandas holds 1 and True for one value, and lists for none
     if isinstance(native.dtype, pd.CategoricalDtype):
         codes, values = native.cat.codes.to_numpy(), list(native.cat.categories)
     else:
