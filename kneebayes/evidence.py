@@ -23,7 +23,7 @@ __all__ = ["CASE_ID", "Coded", "Coder", "Factor", "Problem", "check_columns"]
 CASE_ID = "case_id"
 NOT_EVIDENCE = (CASE_ID, "label", "also")
 NOT_EVIDENCE_PREFIX = "true_"
-UNKNOWN_WORDS = frozenset({"", "<na>", "na", "n/a", "nan", "null", "unknown"})
+UNKNOWN_WORDS = frozenset({"", "<na>", "na", "n/a", "nan", "nat", "null", "unknown"})
 ABSENT_PRESENT = ("absent", "present")
 SYNONYMS = {"no": 0, "false": 0, "0": 0, "0.0": 0, "yes": 1, "true": 1, "1": 1, "1.0": 1}
 _REFUSED = -2
@@ -328,6 +328,8 @@ def _words(states: tuple[str, ...]) -> dict[str, int]:
 
 
 def _number(word: str) -> float | None:
+    if "_" in word or not word.isascii():  # float() reads 6_7 as 67
+        return None
     try:
         number = float(word)
     except ValueError:
