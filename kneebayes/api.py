@@ -288,6 +288,8 @@ class Model:
             If a column is not accounted for.
         CaseError
             If a row can't be scored; the message names row, column and value.
+        UnknownNameError
+            If ``errors`` is neither.
 
         Examples
         --------
@@ -299,6 +301,8 @@ class Model:
         """
         from kneebayes.frames import from_arrow, row_name, to_arrow
 
+        if errors not in ("raise", "null"):
+            raise UnknownNameError(f"no way '{errors}' to treat errors: use 'raise' or 'null'")
         keep = list(keep)
         table = to_arrow(frame, self.scorer.coder.columns)
         scored = self.score_table(table, keep=keep, ignore=ignore, thresholds=thresholds)
