@@ -125,6 +125,7 @@ class Network:
             values, evidence = self._kernel.run(codes)
         else:
             values, evidence = self._posteriors(codes)
+        np.minimum(values, 1.0, out=values)  # a quotient of two sums of the same terms may round to over 1
         with np.errstate(divide="ignore"):
             return Posteriors(self.columns, values, np.log(evidence))
 
