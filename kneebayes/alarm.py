@@ -217,7 +217,7 @@ class AlarmRules:
                 ("urgent", thresholds.urgent) if probability >= thresholds.urgent else ("caution", thresholds.caution)
             )
             reason = f"P({label}) is {probability:.1%}, at or over the {name} threshold of {threshold:.2g}"
-            reasons.insert(0 if name == "urgent" and level != "emergency" else len(reasons), reason)
+            reasons.insert(sum(LEVELS.index(rule.level) > LEVELS.index(name) for rule in fired), reason)
         elif not fired:
             reasons.append(f"P({label}) is {probability:.1%}, under the caution threshold of {thresholds.caution:.2g}")
             if asked:

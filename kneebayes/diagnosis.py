@@ -130,4 +130,5 @@ class Diagnosis:
         return sorted(self.probabilities.items(), key=lambda item: -item[1])
 
     def _states_of(self, cause: str) -> list[tuple[str, float]]:
-        return [(name.removeprefix(f"{cause}_"), p) for name, p in self.details.items() if name.startswith(f"{cause}_")]
+        states = self.model.causes[cause].states[2:] if cause in self.model.causes else ()
+        return [(state, self.details[f"{cause}_{state}"]) for state in states]
