@@ -114,7 +114,7 @@ def claim_fields(model: ModelFile) -> list[Field]:
     evidence = "As variable=state, joined by semicolons."
     pattern = joined(["[a-z0-9_]+=[a-z0-9_]+"])
     shows = "How the posterior of the target changes, or where it lies; or the part of the model file that says it."
-    ratio = "For raises and lowers the least ratio; for at_least and at_most a probability."
+    ratio = "For raises and lowers the least odds ratio; for at_least and at_most a probability."
     allowed = ["raises", "lowers", "at_least", "at_most", "care", "red_flag"]
     return [
         field("claim", "Claim", "Its number in the article, from the top.", type="integer", required=True, minimum=1),
@@ -123,7 +123,7 @@ def claim_fields(model: ModelFile) -> list[Field]:
         field("target", "Target", "The variable whose posterior it is about.", enum=list(model.variables)),
         field("target_state", "State of the target"),
         field("given", "Given", evidence, pattern=pattern),
-        field("compared_with", "Compared with", f"{evidence} Empty: with nothing known.", pattern=pattern),
+        field("compared_with", "Compared with", f"{evidence} Empty: with the complaint alone.", pattern=pattern),
         field("shows", "What the model must show", shows, required=True, enum=allowed),
         field("ratio", "By how much", ratio, type="number", minimum=0),
         field("weakened", "Weakened on purpose", "Whether the model makes less of it.", enum=["no", "yes"]),
