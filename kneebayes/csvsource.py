@@ -73,6 +73,8 @@ class CsvSource:
             if b"\n" not in first and b"\r" in first:
                 self._row_end = b"\r"  # as old Macs wrote, and Excel still offers
                 first = first.replace(b"\r", b"\n")
+            while not _end_of_last_row(first) and len(first) < MOST_ROW_BYTES and (more := self._read(FIRST_BYTES)):
+                first += more
             self.names, self._first = self._header(first)
         except BaseException:
             self.close()
@@ -224,12 +226,11 @@ def _end_of_last_row(block: bytes) -> int:
     if np.isin(before, (COMMA, LINE_FEED, RETURN, QUOTE)).all():
         # Every other quote opens a field (or is the second of a doubled quote), so parity tells inside from outside.
         n_before = int(np.searchsorted(quotes, end - 1))
-        while n_before % 2:
-            outside = int(quotes[n_before - 2]) + 1 if n_before > 1 else 0
-            end = block.rfind(b"\n", outside, int(quotes[n_before - 1])) + 1
+        for opening in range(n_before - 1, -1, -2) if n_before % 2 else ():
+            closed = int(quotes[opening - 1]) + 1 if opening else 0
+            end = block.rfind(b"\n", closed, int(quotes[opening])) + 1
             if end:
-                return end
-            n_before -= 2
+                break
         return end
     for quoted in reversed([match.span() for match in _QUOTED.finditer(block) if b"\n" in match.group()]):
         if quoted[0] < end <= quoted[1]:

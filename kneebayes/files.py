@@ -124,9 +124,11 @@ def score_file(
         cases.leave_out(set(ignore) - set(keep))
         sink = stack.enter_context(Sink(target))
         rejects_sink = None if rejects is None else stack.enter_context(Sink(rejects))
+        scores = open_target(sink, empty.select(chosen).schema)
+        stack.callback(scores.abandon)
         pipeline = Pipeline(
             source=cases,
-            target=open_target(sink, empty.select(chosen).schema),
+            target=scores,
             rejects=CsvTarget(rejects_sink, REJECT_COLUMNS, file_kind(rejects)[1])
             if rejects_sink and rejects
             else None,

@@ -41,6 +41,9 @@ class Target(Protocol):
     def finish(self) -> None:
         """Write what is still held back."""
 
+    def abandon(self) -> None:
+        """Let go of the sink, finished or not."""
+
 
 class Sink:
     """A file that appears when it is committed, or a stream that can't be taken back.
@@ -233,6 +236,9 @@ class CsvTarget:
     def finish(self) -> None:
         """Nothing is held back."""
 
+    def abandon(self) -> None:
+        """Nothing is held."""
+
 
 class ParquetTarget:
     """A Parquet file."""
@@ -268,3 +274,8 @@ class ParquetTarget:
         """Write the last row group and the footer."""
         self._flush()
         self._writer.close()
+
+    def abandon(self) -> None:
+        """Close the writer while its file is open: it would try to later, in vain."""
+        with suppress(OSError, pa.ArrowException):
+            self._writer.close()
