@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
-SOME_REJECTED, NOTHING_DONE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
-FIRST = 5
+SOME_REJECTED, NOTHING_DONE, INTERRUPTED, PIPE_CLOSED, TERMINATED = 1, 2, 130, 141, 143
 
 
 class _Commands(TyperGroup):
@@ -38,7 +38,7 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:
-            _say(f"kneebayes: {str(stop) or 'stopped; nothing was written'}")
+            _say(f"kneebayes: {str(stop) or 'stopped'}")
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
             # the reader has gone, as in `kneebayes model | head`: keep the interpreter from flushing into it again
@@ -99,7 +99,7 @@ def _options(
 
 @app.command()
 def score(
-    source: Annotated[str, typer.Argument(help="CSV or Parquet of cases; - is standard input.")],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="CSV or Parquet of cases; - is standard input.")],
     target: Output = "-",
     rejects: Annotated[
         str | None, typer.Option(metavar="FILE", help="Where rows that can't be scored go, with the reason.")
@@ -256,6 +256,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # bars are not worth a crash on a terminal without them
+    # as an exception, so that half-written files are removed on the way out
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(TERMINATED))
     app()
 
 
@@ -334,12 +336,16 @@ def _content(dx: Diagnosis) -> dict[str, Any]:
     }
 
 
+def _rows(count: int) -> str:
+    return f"{count:,} row{'' if count == 1 else 's'}"
+
+
 def _summarise(counts: Counts, rejects: str | None, model: Model) -> None:
-    _say(f"{counts.read:,} rows read: {counts.scored:,} scored, {counts.rejected:,} rejected")
+    _say(f"{_rows(counts.read)} read: {counts.scored:,} scored, {counts.rejected:,} rejected")
     for reason in counts.reasons:
         _say(f"  {reason}")
     if counts.rejected:
         _say(f"  all reasons are in {rejects}" if rejects else "  name a file with --rejects to get all reasons")
     for warning, rows in counts.warnings.items():
-        _say(f"warning: {warning} ({rows:,} rows)")
+        _say(f"warning: {warning} ({_rows(rows)})")
     _say(model.file.disclaimer)

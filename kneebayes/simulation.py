@@ -176,19 +176,26 @@ def write_cases(batches: Iterable[pa.RecordBatch], target: str) -> int:
     ------
     FileFormatError
         If the file can't be written, or its ending tells no format.
+    KeyboardInterrupt
+        If stopped; it says after how many cases. No file is left.
     """
     import pyarrow as pa
 
+    from kneebayes.paths import STANDARD_STREAM, plain_path
     from kneebayes.targets import Sink, open_target
 
     batches = iter(batches)
     first = next(batches)
     written = 0
-    with Sink(target) as sink:
+    with Sink(plain_path(target)) as sink:
         writer = open_target(sink, first.schema)
-        for batch in chain([first], batches):
-            writer.write(writer.encode(pa.Table.from_batches([batch])))
-            written += batch.num_rows
+        try:
+            for batch in chain([first], batches):
+                writer.write(writer.encode(pa.Table.from_batches([batch])))
+                written += batch.num_rows
+        except KeyboardInterrupt:
+            whole = "" if target == STANDARD_STREAM else f"; {target} was not written"
+            raise KeyboardInterrupt(f"stopped after {written:,} cases{whole}") from None
         writer.finish()
         sink.sync()
         sink.commit()

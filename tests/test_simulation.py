@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import kneebayes as kb
 from kneebayes.errors import CaseError, ModelFileError
 from kneebayes.model import ModelFile
 from kneebayes.simulation import draw_codes, input_columns, simulate, simulate_batches
@@ -63,6 +64,18 @@ def test_draws_follow_the_exact_joint_distribution(seed: int) -> None:
     freedom = len(frequent)
     assert statistic < freedom + 4 * np.sqrt(2 * freedom)
     assert all(expected[world] > 0 for world in observed)
+
+
+def test_posteriors_of_simulated_cases_are_calibrated() -> None:
+    model = kb.load_model()
+    cases = model.simulate(20_000, seed=11, missing=(0.3, 0.6), with_causes=True)
+    posteriors = model.score(cases)
+    for cause in model.causes:
+        truth = (cases[f"true_{cause}"] != "absent").to_numpy()
+        p = posteriors[cause].to_numpy()
+        for chosen in (p < 0.02, (p >= 0.02) & (p < 0.2), (p >= 0.2) & (p < 0.7), p >= 0.7):
+            error = (truth[chosen] - p[chosen]).sum()
+            assert abs(error) < 4.5 * np.sqrt((p[chosen] * (1 - p[chosen])).sum()) + 1, cause
 
 
 def test_without_the_complaint_people_are_drawn_from_the_prior() -> None:
