@@ -1,0 +1,176 @@
+"""Tables of the leaky noisy-OR against hand-computed numbers and the definition of the model."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from kneebayes.errors import ModelFileError
+from kneebayes.inference import Network
+from kneebayes.model import ModelFile
+from kneebayes.modelfile import model_path, read_model
+from kneebayes.noisyor import MAX_CAUSES, conditional_table, or_matrix, tables
+from tests.oracles import _chance as chance
+from tests.oracles import random_model
+from tests.test_model import num, small
+
+SMALL = ModelFile.model_validate(small())
+REAL = read_model(model_path("posterior_knee_pain"))
+
+# variable, states of its parents -> P(its states), each worked out on paper from the numbers in small()
+BY_HAND = {
+    "prior": ("smoker", {}, [0.8, 0.2]),
+    "dependent_prior_young": ("sport", {"age": "young"}, [0.6, 0.3, 0.1]),
+    "dependent_prior_old": ("sport", {"age": "old"}, [0.85, 0.1, 0.05]),
+    "leak_alone": ("clot", {"smoker": "absent"}, [0.995, 0.005]),
+    "leak_and_link": ("clot", {"smoker": "present"}, [0.995 * 0.97, 0.03485]),
+    "interaction_off": ("tear", {"sport": "snow", "age": "young"}, [0.784, 0.216]),
+    "interaction_on": ("tear", {"sport": "snow", "age": "old"}, [0.588, 0.412]),
+    "interaction_half": ("tear", {"sport": "none", "age": "old"}, [0.98, 0.02]),
+    "three_states": ("cyst", {"tear": "present", "age": "old"}, [0.4455, 0.4436, 0.1109]),
+    "finding_of_states": ("ache", {"tear": "absent", "cyst": "ruptured", "clot": "absent"}, [0.09, 0.91]),
+    "finding_of_all": ("ache", {"tear": "present", "cyst": "intact", "clot": "present"}, [0.108, 0.892]),
+    "finding_without_parents": ("fever", {}, [0.97, 0.03]),
+}
+
+
+@pytest.mark.parametrize("case", BY_HAND)
+def test_a_table_has_the_numbers_worked_out_by_hand(case: str) -> None:
+    name, given, expected = BY_HAND[case]
+    parents, table = conditional_table(SMALL, name)
+    assert set(parents) == set(given)
+    place = tuple(SMALL.variables[parent].states.index(given[parent]) for parent in parents)
+    np.testing.assert_allclose(table[(slice(None), *place)], expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("states", [2, 3, 4])
+@pytest.mark.parametrize("seed", range(3))
+def test_every_cell_is_the_chance_by_definition(seed: int, states: int) -> None:
+    model = random_model(seed, risks=5, causes=4, findings=3, states=states)
+    for name, node in model.variables.items():
+        parents, table = conditional_table(model, name)
+        assert table.shape == (len(node.states), *(len(model.variables[p].states) for p in parents))
+        for combination in product(*(model.variables[parent].states for parent in parents)):
+            world = dict(zip(parents, combination, strict=True))
+            place = tuple(model.variables[p].states.index(s) for p, s in world.items())
+            expected = [chance(model, name, {**world, name: state}) for state in node.states]
+            np.testing.assert_allclose(table[(slice(None), *place)], expected, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", list(REAL.variables))
+def test_columns_of_the_shipped_model_are_distributions(name: str) -> None:
+    _, table = conditional_table(REAL, name)
+    assert (table >= 0).all()
+    np.testing.assert_allclose(table.sum(axis=0), 1.0, rtol=0, atol=1e-12)
+
+
+def test_the_largest_group_of_dependent_risks_comes_first_and_carries_the_leaks() -> None:
+    t = tables(SMALL)
+    assert t.base.variables == ("age", "sport")
+    assert t.base.targets == (0, 1, 2)
+    assert [component.variables for component in t.components] == [("smoker",)]
+    young_idle = t.base.trigger[0 * 4 + 0]
+    assert young_idle.sum() == pytest.approx(0.6 * 0.6, rel=1e-13)
+    nothing_triggered = 0.36 * 0.98 * 0.99 * 0.995
+    assert young_idle[0] == pytest.approx(nothing_triggered, rel=1e-13)
+
+
+def test_a_single_risk_triggers_its_cause_by_its_link() -> None:
+    (smoker,) = tables(SMALL).components
+    assert smoker.targets == (2,)
+    np.testing.assert_allclose(smoker.trigger, [[0.8, 0.0], [0.194, 0.006], [0.994, 0.006]], rtol=1e-13)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_unknown_risk_is_the_sum_over_its_states(seed: int) -> None:
+    t = tables(random_model(seed, risks=6, causes=4))
+    for component in (t.base, *t.components):
+        trigger = component.trigger.reshape(*component.radix, -1)
+        for axis in range(len(component.radix)):
+            known, unknown = np.split(trigger, [-1], axis=axis)
+            np.testing.assert_allclose(known.sum(axis=axis, keepdims=True), unknown, rtol=1e-12)
+        assert component.trigger[-1].sum() == pytest.approx(1.0, rel=1e-12)
+
+
+@pytest.mark.parametrize("states", [2, 3, 4])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_component_moves_states_but_loses_no_probability(seed: int, states: int) -> None:
+    t = tables(random_model(seed, risks=6, causes=4, states=states))
+    assert t.components
+    for component in t.components:
+        pairs, matrix = or_matrix(component, t.cards, t.split)
+        pattern = component.trigger.sum(axis=1)
+        for before in product(*(range(t.cards[c]) for c in component.targets)):
+            column = matrix[:, [i for i, pair in enumerate(pairs) if pair[1] == before]]
+            np.testing.assert_allclose(column.sum(axis=1), pattern, rtol=1e-12, err_msg=f"{before}")
+
+
+def test_a_component_never_heals_and_never_changes_a_present_state() -> None:
+    t = tables(random_model(1, risks=6, causes=4, states=4))
+    for component in t.components:
+        pairs, _ = or_matrix(component, t.cards, t.split)
+        for after, before in pairs:
+            assert all(a == b or b == 0 for a, b in zip(after, before, strict=True))
+        assert len(set(pairs)) == len(pairs)
+
+
+def test_matrix_entries_can_be_worked_on_in_place() -> None:
+    """A cell must not be overwritten before the cells that read it are done."""
+    t = tables(random_model(2, risks=6, causes=4, states=3))
+    for component in t.components:
+        pairs, _ = or_matrix(component, t.cards, t.split)
+        written: set[tuple[int, ...]] = set()
+        for after, before in pairs:
+            assert before not in written or before == after
+            if after not in written:
+                assert before == after, "the diagonal comes first"
+            written.add(after)
+
+
+def test_findings_absent_is_the_product_over_the_causes() -> None:
+    t = tables(SMALL)
+    joint = list(product(range(2), range(3), range(2)))
+    for f, name in enumerate(SMALL.findings):
+        for k, states in enumerate(joint):
+            world = {c: SMALL.causes[c].states[s] for c, s in zip(SMALL.causes, states, strict=True)}
+            absent = chance(SMALL, name, {**world, name: "absent"})
+            assert t.absent[f, k] == pytest.approx(absent, rel=1e-13)
+
+
+def many_causes(n: int, states: int = 2) -> ModelFile:
+    content = small()
+    names = ["absent", *(f"present{i}" for i in range(states - 1))]
+    cause = {**content["causes"]["clot"], "links": {}, "states": names, "split": {s: num(0.1) for s in names[2:]}}
+    content["causes"].update({f"c{i}": cause for i in range(n - 3)})
+    return ModelFile.model_validate(content)
+
+
+def test_more_causes_than_can_be_enumerated_are_refused() -> None:
+    with pytest.raises(ModelFileError, match=r"small: 17 causes, but .* at most 16"):
+        tables(many_causes(MAX_CAUSES + 1))
+
+
+def test_as_many_causes_as_allowed_are_computed() -> None:
+    network = Network(many_causes(MAX_CAUSES))
+    codes = np.full((len(network.variables), 1), -1, dtype=np.int8)
+    values = network.posteriors(codes).values[0]
+    smoker = network.columns.index("clot")
+    assert values[smoker] == pytest.approx(1 - 0.995 * (1 - 0.2 * 0.03), rel=1e-12)
+    assert values[network.columns.index("c0")] == pytest.approx(0.005, rel=1e-10)
+
+
+def test_causes_with_too_many_joint_states_are_refused_before_memory_is() -> None:
+    with pytest.raises(ModelFileError, match="too large a table: drop causes, or states of causes"):
+        tables(many_causes(16, states=4))
+
+
+def test_too_many_dependent_risks_are_refused_with_their_names() -> None:
+    content = small()
+    twelve = [f"s{i}" for i in range(12)]
+    many = {"states": [f"v{i}" for i in range(5)], "prior": {f"v{i}": num(0.1) for i in range(1, 5)}}
+    content["risks"].update({name: {**content["risks"]["smoker"], **many} for name in twelve})
+    content["interactions"].append({"target": "clot", "when": dict.fromkeys(twelve, "v1"), "link": num(0.1)})
+    with pytest.raises(ModelFileError, match=r"'s0', .* depend on each other .* too large"):
+        tables(ModelFile.model_validate(content))
