@@ -73,8 +73,8 @@ class TestStart:
     @pytest.mark.parametrize(
         ("arguments", "heavy"),
         [
-            (["--help"], {"pandas", "pgmpy", "pyarrow", "numba", "matplotlib", "scipy", "rich"}),
-            (["diagnose", *EXAMPLE], {"pandas", "pgmpy", "pyarrow", "numba", "matplotlib", "scipy", "rich"}),
+            (["--help"], {"pandas", "pgmpy", "pyarrow", "numba", "matplotlib", "scipy"}),
+            (["diagnose", *EXAMPLE], {"pandas", "pgmpy", "pyarrow", "numba", "matplotlib", "scipy"}),
             (["model"], {"pandas", "pgmpy", "pyarrow", "numba", "matplotlib", "scipy"}),
             (["template"], {"pgmpy", "numba", "matplotlib", "scipy"}),
         ],
