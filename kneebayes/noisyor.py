@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ Floats = NDArray[np.float64]
 States = tuple[int, ...]
 MAX_CAUSES = 16
 MAX_TABLE_BYTES = 1 << 30
+MAX_MERGED_PATTERNS = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,21 +249,32 @@ def _components(model: ModelFile, causes: list[str]) -> list[Component]:
         merged = set().union(*(groups[name] for name in members))
         groups.update(dict.fromkeys(merged, merged))
     distinct = {frozenset(group): None for group in groups.values()}
-    parts = [tuple(name for name in model.risks if name in group) for group in distinct]
-    targets = {part: _targets(model, part, causes) for part in parts}
-    first = max(parts, key=lambda part: len(targets[part]))
-    parts.sort(key=lambda part: part != first)
-    return [_component(model, causes, p, range(len(causes)) if p == first else targets[p], p == first) for p in parts]
+    parts: dict[tuple[int, ...], list[tuple[str, ...]]] = {}
+    for part in (tuple(name for name in model.risks if name in group) for group in distinct):
+        same = parts.setdefault(_targets(model, part, causes), [])
+        if same and _patterns(model, same[-1] + part) <= MAX_MERGED_PATTERNS:
+            same[-1] += part  # one look-up in place of two
+        else:
+            same.append(part)
+    first = max(parts, key=len)
+    ordered = [(parts[first].pop(0), tuple(range(len(causes))), True)]
+    ordered += [(part, targets, False) for targets, same in parts.items() for part in same]
+    return [_component(model, causes, *arguments) for arguments in ordered]
 
 
-def _targets(model: ModelFile, part: tuple[str, ...], causes: list[str]) -> list[int]:
+def _patterns(model: ModelFile, part: tuple[str, ...]) -> int:
+    """Count the evidence patterns of some risk factors, unknown included."""
+    return prod(len(model.risks[name].states) + 1 for name in part)
+
+
+def _targets(model: ModelFile, part: tuple[str, ...], causes: list[str]) -> tuple[int, ...]:
     direct = {name for name, cause in model.causes.items() if any(parent in cause.links for parent in part)}
     direct |= {i.target for i in model.interactions if set(i.when) & set(part)}
-    return [c for c, name in enumerate(causes) if name in direct]
+    return tuple(c for c, name in enumerate(causes) if name in direct)
 
 
 def _component(
-    model: ModelFile, causes: list[str], part: tuple[str, ...], targets: list[int] | range, leaks: bool
+    model: ModelFile, causes: list[str], part: tuple[str, ...], targets: tuple[int, ...], leaks: bool
 ) -> Component:
     states = [model.risks[name].states for name in part]
     shape = tuple(len(s) for s in states)
@@ -285,7 +298,7 @@ def _component(
         trigger = np.concatenate([trigger, trigger.sum(axis=axis, keepdims=True)], axis=axis)
     names = list(model.variables)
     rows = tuple(names.index(name) for name in part)
-    return Component(part, rows, radix, tuple(targets), np.ascontiguousarray(trigger.reshape(-1, 2 ** len(targets))))
+    return Component(part, rows, radix, targets, np.ascontiguousarray(trigger.reshape(-1, 2 ** len(targets))))
 
 
 def _off_and_on(model: ModelFile, cause: str, part: tuple[str, ...], leaks: bool) -> tuple[Floats, Floats]:
