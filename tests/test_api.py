@@ -1,0 +1,244 @@
+"""The contract: load, diagnose, score; the same answers one by one and in bulk."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+import kneebayes as kb
+from kneebayes.errors import (
+    CaseError,
+    ImpossibleEvidenceError,
+    KneeBayesError,
+    ModelFileError,
+    UnknownColumnError,
+    UnknownNameError,
+)
+from kneebayes.modelfile import model_path
+
+MODEL = kb.load_model()
+RANKED = [*MODEL.causes, "none_of_these"]
+CAUSES = (
+    "leg_cramps", "bakers_cyst", "hamstring_tendonitis", "gastrocnemius_tendonitis", "knee_osteoarthritis",
+    "pes_anserine_bursitis", "pcl_injury", "meniscal_tear", "dvt",
+)  # fmt: skip
+EXAMPLES = pd.read_csv(Path(__file__).parents[1] / "data" / "example_cases.csv", index_col=False)
+
+
+def test_the_example_of_the_design() -> None:
+    dx = MODEL.diagnose({"age": 67, "sex": "male", "long_travel": True, "unilateral_leg_swelling": "present"})
+    assert list(dx.posterior.index) == RANKED
+    assert dx.alarm.level in kb.LEVELS
+    assert dx.alarm.probability == dx.posterior["dvt"]
+    assert dx.alarm.reasons
+    assert dx.red_flags == ["unilateral_leg_swelling"]
+
+
+def test_the_nine_causes_in_model_order() -> None:
+    assert sorted(MODEL.causes) == sorted(CAUSES)
+    assert MODEL.causes == tuple(MODEL.file.causes)
+
+
+def test_every_public_name_is_there() -> None:
+    for name in kb.__all__:
+        assert getattr(kb, name) is not None
+    assert len(set(kb.__all__)) == len(kb.__all__)
+
+
+@pytest.mark.parametrize("given", [None, "posterior_knee_pain", model_path("posterior_knee_pain"),
+                                   str(model_path("posterior_knee_pain"))], ids=lambda g: type(g).__name__)  # fmt: skip
+def test_a_model_loads_by_name_or_path(given: Any) -> None:
+    assert kb.load_model(given).file == MODEL.file
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [("posterior_knee", "Did you mean 'posterior_knee_pain'"), ("no.yaml", "no.yaml: can't read"), ("", "no model ''")],
+)
+def test_a_model_that_is_not_there_is_named(given: str, said: str) -> None:
+    with pytest.raises(ModelFileError, match=said):
+        kb.load_model(given)
+
+
+def test_a_model_says_what_it_is() -> None:
+    assert repr(MODEL).startswith("<kneebayes model posterior_knee_pain 1.")
+    assert "9 causes" in repr(MODEL)
+
+
+def test_diagnose_equals_score_row_by_row() -> None:
+    scored = MODEL.score(EXAMPLES)
+    assert len(scored) == len(EXAMPLES) >= 200
+    for place, (_, row) in enumerate(EXAMPLES.iterrows()):
+        dx = MODEL.diagnose({n: v for n, v in row.items() if n in MODEL.scorer.coder.columns})
+        got = scored.iloc[place]
+        np.testing.assert_allclose(got[RANKED].to_numpy(float), dx.posterior, rtol=0, atol=1e-12)
+        assert got["bakers_cyst_ruptured"] == pytest.approx(dx.details["bakers_cyst_ruptured"], abs=1e-12)
+        assert got["most_likely"] == dx.most_likely
+        assert got["dvt_alarm"] == dx.alarm.level
+        assert got["red_flags"] == ";".join(dx.red_flags)
+
+
+def test_a_large_frame_scores_as_its_rows_do() -> None:
+    large = pd.concat([EXAMPLES] * 10, ignore_index=True)
+    once = MODEL.score(EXAMPLES)
+    many = MODEL.score(large)
+    for name in RANKED:
+        expected = np.tile(once[name].to_numpy(), 10)
+        np.testing.assert_allclose(many[name].to_numpy(), expected, rtol=0, atol=1e-12)
+    for name in ("most_likely", "dvt_alarm", "red_flags"):
+        assert many[name].tolist() == once[name].tolist() * 10
+
+
+PGMPY_CASES: dict[str, dict[str, Any]] = {
+    "complaint_alone": {},
+    "design": {"age": 67, "sex": "male", "long_travel": True, "unilateral_leg_swelling": "present"},
+    "known_cause": {"bakers_cyst": "intact", "calf_pain": "yes"},
+    "without_complaint": {"posterior_knee_pain": "no", "age": 30, "fever": "no"},
+}
+
+
+@pytest.mark.parametrize("case", PGMPY_CASES)
+def test_pgmpy_gives_the_same_diagnosis(case: str) -> None:
+    exact, other = (MODEL.diagnose(PGMPY_CASES[case], engine=e) for e in ("exact", "pgmpy"))
+    np.testing.assert_allclose(other.posterior, exact.posterior, rtol=0, atol=1e-9)
+    assert list(other.posterior.index) == RANKED
+    assert other.details == pytest.approx(exact.details, abs=1e-9)
+    assert (other.alarm.level, other.evidence, other.red_flags) == (exact.alarm.level, exact.evidence, exact.red_flags)
+
+
+def test_an_unknown_engine_is_refused() -> None:
+    with pytest.raises(UnknownNameError, match="no engine 'junction': use 'exact' or 'pgmpy'"):
+        MODEL.diagnose({}, engine="junction")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("case", "error", "said"),
+    [
+        pytest.param({"calf_pian": 1}, UnknownColumnError, "Did you mean 'calf_pain'", id="name"),
+        pytest.param({"calf_pain": "sore"}, CaseError, "'sore' is not allowed for calf_pain", id="value"),
+        pytest.param({"age": 130}, CaseError, "age '130' is outside 0 to 110 years", id="age"),
+        pytest.param({"age": True}, CaseError, "'True' is not allowed for age", id="bool_age"),
+        pytest.param({"duration_days": 3, "pain_over_6_weeks": 1}, CaseError, "contradicts duration_days", id="days"),
+        pytest.param({"sex": "male", "pregnancy": "pregnant", "fever": 1}, ImpossibleEvidenceError,
+                     "sex=male and pregnancy=pregnant contradict each other", id="pregnant_man"),
+    ],
+)  # fmt: skip
+def test_a_case_that_is_wrong_is_refused(case: dict[str, Any], error: type[KneeBayesError], said: str) -> None:
+    with pytest.raises(error, match=said):
+        MODEL.diagnose(case)
+    assert issubclass(error, ValueError)
+
+
+def test_a_case_is_not_changed_and_may_name_what_is_no_evidence() -> None:
+    case = {"age": 67, "label": "dvt", "true_dvt": "present", "case_id": "x"}
+    before = dict(case)
+    assert MODEL.diagnose(case).probabilities == MODEL.diagnose({"age": 67}).probabilities
+    assert case == before
+
+
+def test_the_caller_sets_the_thresholds() -> None:
+    eager = kb.Thresholds.from_harms(miss=9999, false_alarm=1, urgent=0.0002)
+    assert MODEL.diagnose({}, thresholds=eager).alarm.level == "urgent"
+    assert MODEL.score(pd.DataFrame({"age": [30]}), thresholds=eager)["dvt_alarm"].tolist() == ["urgent"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "index", "words"),
+    [
+        pytest.param({"calf_pain": ["yes", "soer"]}, ["p1", "p2"],
+                     ["row 'p2'", "column 'calf_pain'", "'soer'", "absent, present"], id="value"),
+        pytest.param({"sport": ["none", "socer"]}, [10, 20],
+                     ["row 20", "column 'sport'", "'socer'", "Did you mean 'soccer'"], id="near"),
+        pytest.param({"age": [67, 200]}, [0, 1], ["row 1", "column 'age'", "'200'", "0 to 110 years"], id="age"),
+        pytest.param({"sex": ["male"] * 2, "pregnancy": [None, "pregnant"]}, ["a", "b"],
+                     ["row 'b'", "sex", "pregnancy", "male", "pregnant", "impossible"], id="pregnant_man"),
+        pytest.param({"duration_days": [None, 3], "pain_over_6_weeks": [1, 1]}, [0, 1],
+                     ["row 1", "column 'pain_over_6_weeks'", "contradicts duration_days"], id="contradiction"),
+    ],
+)  # fmt: skip
+def test_errors_raise_names_row_column_value_and_what_is_allowed(
+    columns: dict[str, Any], index: list[Any], words: list[str]
+) -> None:
+    with pytest.raises(CaseError) as caught:
+        MODEL.score(pd.DataFrame(columns, index=index))
+    for word in words:
+        assert word in str(caught.value)
+    with pytest.raises(CaseError, match=r"row 1, column"):
+        MODEL.score(pl.DataFrame(columns, strict=False))
+
+
+def test_errors_raise_names_the_first_row_and_counts_the_others() -> None:
+    with pytest.raises(CaseError, match=r"row 1, .*\(3 rows can't be scored; errors='null' leaves them empty\)"):
+        MODEL.score(pd.DataFrame({"age": [30, 200, 201, 40, 202]}))
+
+
+@pytest.mark.parametrize("errors", ["ignore", "", None, "Raise"])
+def test_another_way_with_errors_is_refused(errors: Any) -> None:
+    with pytest.raises(UnknownNameError, match="use 'raise' or 'null'"):
+        MODEL.score(pd.DataFrame({"age": [30]}), errors=errors)
+
+
+def test_unknown_columns_are_refused_whatever_is_done_with_errors() -> None:
+    for errors in ("raise", "null"):
+        with pytest.raises(UnknownColumnError, match="'shoe_size'"):
+            MODEL.score(pd.DataFrame({"shoe_size": [43]}), errors=errors)
+
+
+def test_score_table_says_of_each_row_why() -> None:
+    import pyarrow as pa
+
+    scored = MODEL.score_table(pa.table({"age": [30, 200], "sex": ["man", "male"]}))
+    assert [(problem.row, problem.column) for problem in scored.problems] == [(0, "sex"), (1, "age")]
+    assert scored.n_scored == 0
+
+
+def test_simulated_cases_can_be_scored_with_the_truth_beside_them() -> None:
+    cases = MODEL.simulate(200, seed=1, with_causes=True)
+    truth = [f"true_{cause}" for cause in MODEL.causes]
+    scored = MODEL.score(cases, keep=truth)
+    assert scored[truth].equals(cases[truth])
+    without = MODEL.score(cases.drop(columns=truth))
+    pd.testing.assert_frame_equal(scored.drop(columns=truth), without)
+
+
+HASHED = """
+import json, sys
+import kneebayes as kb
+model = kb.load_model()
+cases = model.simulate(40, seed=3)
+scored = model.score(cases)
+dx = model.diagnose({"age": 67, "unilateral_leg_swelling": "yes", "fever": 1})
+print(json.dumps([list(scored.columns), scored.map(str).to_numpy().tolist(), str(dx), dx._repr_html_()]))
+"""
+
+
+def test_the_hash_seed_changes_nothing() -> None:
+    outputs = []
+    for seed in ("0", "4321"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        root = Path(__file__).parents[1]
+        done = subprocess.run(
+            [sys.executable, "-c", HASHED], env=environment, cwd=root, capture_output=True, text=True, check=True
+        )
+        outputs.append(done.stdout)
+    assert outputs[0] == outputs[1]
+    assert len(json.loads(outputs[0])[1]) == 40
+
+
+def test_diagnosing_loads_neither_pgmpy_nor_numba_nor_pandas() -> None:
+    code = "import sys, kneebayes as kb; dx = kb.load_model().diagnose({'age': 67}); str(dx); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.split())
+    assert "kneebayes.api" in loaded
+    assert not loaded & {"pgmpy", "numba", "pandas", "pyarrow", "scipy", "matplotlib"}
