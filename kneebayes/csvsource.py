@@ -7,6 +7,7 @@ import io
 import os
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -16,10 +17,10 @@ from pyarrow import compute
 from pyarrow import csv as arrow_csv
 
 from kneebayes.errors import FileFormatError
-from kneebayes.evidence import CASE_ID
 from kneebayes.paths import STANDARD_STREAM
 from kneebayes.rejects import Reject
 from kneebayes.sources import Rows, check_names
+from kneebayes.vocabulary import CASE_ID
 
 __all__ = ["CsvSource"]
 
@@ -173,7 +174,8 @@ class CsvSource:
         broken: list[Reject] = []
 
         def refuse(row: Any) -> str:
-            broken.append(self._wrong_length(row.number - 1, row.text.replace(mark, "�") if mark else row.text))
+            text = row.text.replace(mark, "\N{REPLACEMENT CHARACTER}") if mark else row.text
+            broken.append(self._wrong_length(row.number - 1, row.actual_columns, text))
             return "skip"
 
         table = arrow_csv.read_csv(
@@ -195,17 +197,14 @@ class CsvSource:
             table, positions = _refuse_marked(table, positions, mark, broken)
         return Rows(table, positions, n_read, broken)
 
-    def _wrong_length(self, row: int, text: str) -> Reject:
-        try:
-            fields = next(csv.reader(io.StringIO(text, newline="")), [])
-        except csv.Error:
-            fields = []
-        # Fields may be missing anywhere, but hardly before the first.
-        case_id = fields[0] if fields and self.names[0] == CASE_ID else ""
-        lines = text.count("\n")
-        reason = f"the row has {len(fields)} fields and the header {len(self.names)}"
-        if lines:
-            reason += f"; it runs over {lines + 1} lines: is a quote left open?"
+    def _wrong_length(self, row: int, n_fields: int, text: str) -> Reject:
+        case_id = ""
+        if self.names[0] == CASE_ID:  # fields may be missing anywhere, but hardly before the first
+            with suppress(csv.Error):
+                case_id = next(csv.reader(io.StringIO(text, newline="")))[0]
+        reason = f"the row has {n_fields} fields and the header {len(self.names)}"
+        if "\n" in text:
+            reason += f"; it runs over {text.count(chr(10)) + 1} lines: is a quote left open?"
         return Reject(row, case_id, "", text[:SHOWN_CHARACTERS], reason)
 
     def close(self) -> None:
@@ -256,7 +255,7 @@ def _refuse_marked(
         marked = compute.match_substring(words, mark).to_numpy()
         decoded &= ~marked
         for row in np.flatnonzero(marked):
-            value = words[int(row)].as_py().replace(mark, "�")[:SHOWN_CHARACTERS]
-            case_id = ids[int(row)].as_py().replace(mark, "�") if ids is not None else ""
+            value = words[int(row)].as_py().replace(mark, "\N{REPLACEMENT CHARACTER}")[:SHOWN_CHARACTERS]
+            case_id = ids[int(row)].as_py().replace(mark, "\N{REPLACEMENT CHARACTER}") if ids is not None else ""
             broken.append(Reject(int(positions[row]), case_id, name, value, "not UTF-8: save the file as UTF-8"))
     return table.filter(pa.array(decoded)), positions[decoded]

@@ -14,10 +14,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kneebayes.errors import FileFormatError
-from kneebayes.evidence import CASE_ID
 from kneebayes.rejects import Reject, SeenIds, rejects_text
 from kneebayes.sources import Source
 from kneebayes.targets import CsvTarget, Target
+from kneebayes.vocabulary import CASE_ID
 
 if TYPE_CHECKING:
     from kneebayes.scoring import Scored

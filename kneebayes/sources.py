@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from pyarrow import parquet
 
 from kneebayes.errors import FileFormatError
-from kneebayes.evidence import CASE_ID
 from kneebayes.rejects import Reject
+from kneebayes.vocabulary import CASE_ID
 
 __all__ = ["ParquetSource", "Rows", "Source", "check_names"]
 

@@ -10,7 +10,8 @@ import socket
 import stat
 import sys
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol
 
@@ -155,10 +156,10 @@ def _remove_leftovers(folder: str, prefix: str) -> None:
     """Remove temporary files of processes that are gone."""
     if os.name != "posix":  # elsewhere os.kill does not ask, it kills
         return
-    for name in os.listdir(folder):
-        match = re.fullmatch(re.escape(prefix) + r"(\d+)-\w+\.partial", name)
-        if match and not _is_alive(int(match[1])):
-            with suppress(OSError):
+    with suppress(OSError):  # they do no harm, and the folder may let us write but not look
+        for name in os.listdir(folder):
+            match = re.fullmatch(re.escape(prefix) + r"(\d+)-\w+\.partial", name)
+            if match and not _is_alive(int(match[1])):
                 os.unlink(os.path.join(folder, name))
 
 
@@ -196,7 +197,7 @@ class CsvTarget:
 
     def __init__(self, sink: Sink, names: list[str] | tuple[str, ...], compression: str | None = None) -> None:
         self.sink = sink
-        self._codec = pa.Codec(compression, compression_level=LEVELS[compression]) if compression else None
+        self._compression = compression
         # A row that is one empty cell must not become an empty line, which readers skip.
         self._quoting = ("none", "needed") if len(names) > 1 else ("needed",)
         header = io.StringIO(newline="")
@@ -205,7 +206,10 @@ class CsvTarget:
 
     def compress(self, data: bytes | pa.Buffer) -> bytes | pa.Buffer:
         """Compress as a member of its own: gzip and zstd files may have many, which lets threads share the work."""
-        return self._codec.compress(data) if self._codec else data
+        if self._compression is None:
+            return data
+        # A codec of its own each time: two threads in one end in a segmentation fault.
+        return pa.Codec(self._compression, compression_level=LEVELS[self._compression]).compress(data)
 
     def encode(self, table: pa.Table) -> pa.Buffer:
         """Write a table to memory."""
@@ -262,18 +266,24 @@ class ParquetTarget:
             self._flush()
 
     def _flush(self) -> None:
-        if self._held:
-            table = pa.concat_tables(self._held)
-            self._held = []
-            try:
-                self._writer.write_table(table, row_group_size=max(1, table.num_rows))
-            except OSError as error:
-                raise FileFormatError(f"{self.sink.path}: can't be written: {error}") from error
+        table = pa.concat_tables(self._held)
+        self._held = []
+        with self._explained():
+            self._writer.write_table(table, row_group_size=table.num_rows)
 
     def finish(self) -> None:
         """Write the last row group and the footer."""
-        self._flush()
-        self._writer.close()
+        if self._held:
+            self._flush()
+        with self._explained():
+            self._writer.close()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise FileFormatError(f"{self.sink.path}: can't be written: {error}") from error
 
     def abandon(self) -> None:
         """Close the writer while its file is open: it would try to later, in vain."""

@@ -203,6 +203,18 @@ class TestRejects:
         assert counts.scored == 47
         assert {r["note"] for r in out} == {"Müller \ue000 \N{REPLACEMENT CHARACTER}"}
 
+    def test_a_row_that_swallows_others_says_so(self, score: Any) -> None:
+        counts, _, rejects = score('case_id,age\nc1,"3\nc2,4\nc3,"5,\nc4,6\n')
+        assert counts.scored == 1
+        assert rejects[0]["case_id"] == "c1"
+        assert rejects[0]["reason"] == (
+            "the row has 3 fields and the header 2; it runs over 3 lines: is a quote left open?"
+        )
+
+    def test_a_field_too_long_for_anyone(self, score: Any) -> None:
+        _, _, rejects = score(f"case_id,age\n{'x' * 200_000},3,4\n")
+        assert rejects[0]["reason"] == "the row has 3 fields and the header 2"
+
     def test_bytes_in_a_column_left_out_do_no_harm(self, score: Any) -> None:
         counts, _, _ = score(b"case_id,age,note\nc1,4,M\xfcller\n", ignore=["note"])
         assert counts.scored == 1
