@@ -12,6 +12,7 @@ from kneebayes.diagnosis import Diagnosis
 from kneebayes.errors import CaseError, ImpossibleEvidenceError, UnknownNameError
 from kneebayes.evidence import Coder
 from kneebayes.inference import Engine, Network
+from kneebayes.likelihood import favoured, unsure_posteriors
 from kneebayes.model import ModelFile
 from kneebayes.modelfile import DEFAULT_MODEL, model_path, read_model
 
@@ -158,7 +159,8 @@ class Model:
             What is known: state names, or for absent|present variables also
             yes/no, true/false, 1/0; ``age`` in years, ``duration_days`` in
             days. What is not named, or is None, is unknown; only the
-            complaint is taken as present.
+            complaint is taken as present. An unsure answer is a mapping of
+            states to likelihoods, or text such as ``"present:0.8"``.
         thresholds : Thresholds, optional
             When to warn; by default those of the model file.
         engine : {"exact", "pgmpy"}
@@ -187,32 +189,38 @@ class Model:
         >>> dx.alarm.level
         'emergency'
         """
-        codes, warnings = self._coder.case(case)
-        posteriors = self.network.posteriors(codes)
+        thresholds = thresholds or self._thresholds
+        coded = self._coder.case(case)
+        posteriors = unsure_posteriors(self.network, coded.codes, coded.unsure)
+        codes = favoured(coded.codes, coded.unsure)
         log_evidence = float(posteriors.log_evidence[0])
         if log_evidence == float("-inf"):
             raise ImpossibleEvidenceError(self.scorer.contradiction(codes, 0).reason)
         evidence = {
             name: variable.states[code]
-            for (name, variable), code in zip(self.file.variables.items(), codes[:, 0], strict=True)
+            for (name, variable), code in zip(self.file.variables.items(), coded.codes[:, 0], strict=True)
             if code >= 0
         }
+        likelihoods = {self.network.variables[answer.row]: answer.likelihood.tolist() for answer in coded.unsure}
         if engine == "exact":
             values = dict(zip(posteriors.columns, posteriors.values[0].tolist(), strict=True))
         elif engine == "pgmpy":
-            values = self._reference.posteriors(evidence)
+            values = self._reference.posteriors(evidence, likelihoods)
         else:
             raise UnknownNameError(f"no engine '{engine}': use 'exact' or 'pgmpy'")
         ranked = (*self.causes, "none_of_these")
         flags = self._rules.red_flags(codes)[:, 0]
         return Diagnosis(
-            model=self.file,
-            evidence=evidence,
+            network=self.network,
+            codes=coded.codes,
+            unsure=tuple(coded.unsure),
+            thresholds=thresholds,
+            evidence=evidence | {name: self._coder.text(name, values) for name, values in likelihoods.items()},
             probabilities={name: values[name] for name in ranked},
             details={name: values[name] for name in posteriors.columns if name not in ranked},
-            alarm=self._rules.assess(codes, values[self.file.alarm.cause], thresholds or self._thresholds),
+            alarm=self._rules.assess(codes, values[self.file.alarm.cause], thresholds),
             red_flags=[name for name, raised in zip(self._rules.flags, flags, strict=True) if raised],
-            warnings=warnings,
+            warnings=list(coded.warnings),
             log_evidence=log_evidence,
         )
 

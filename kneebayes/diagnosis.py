@@ -6,7 +6,12 @@ import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kneebayes.alarm import Alarm
+import numpy as np
+from numpy.typing import NDArray
+
+from kneebayes.alarm import Alarm, Thresholds
+from kneebayes.inference import Network
+from kneebayes.likelihood import Unsure
 from kneebayes.model import ModelFile
 
 if TYPE_CHECKING:
@@ -24,8 +29,14 @@ class Diagnosis:
 
     Attributes
     ----------
-    model : ModelFile
-        The model that answered.
+    network : Network
+        The compiled model that answered.
+    codes : ndarray of int8, shape (variables, 1)
+        What was known for sure.
+    unsure : tuple of Unsure
+        What was given as likelihoods.
+    thresholds : Thresholds
+        Of the alarm.
     evidence : dict of str to str
         What was known, as state names, the assumed complaint included.
     probabilities : dict of str to float
@@ -45,7 +56,10 @@ class Diagnosis:
         Natural logarithm of P(evidence).
     """
 
-    model: ModelFile
+    network: Network
+    codes: NDArray[np.int8]
+    unsure: tuple[Unsure, ...]
+    thresholds: Thresholds
     evidence: dict[str, str]
     probabilities: dict[str, float]
     details: dict[str, float]
@@ -53,6 +67,11 @@ class Diagnosis:
     red_flags: list[str]
     warnings: list[str]
     log_evidence: float
+
+    @property
+    def model(self) -> ModelFile:
+        """The model file behind the answer."""
+        return self.network.model
 
     @property
     def posterior(self) -> pd.Series[float]:

@@ -6,26 +6,19 @@ costs its own row, with a reason that says what is allowed.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.errors import CaseError, UnknownColumnError, nearest
+from kneebayes.errors import CaseError
 from kneebayes.inference import UNKNOWN
-from kneebayes.model import ModelFile
-from kneebayes.variables import NumericInput
+from kneebayes.likelihood import Unsure
+from kneebayes.vocabulary import Vocabulary, check_columns, short
 
-__all__ = ["CASE_ID", "Coded", "Coder", "Factor", "Problem", "check_columns"]
+__all__ = ["Coded", "Coder", "Factor", "Problem", "Unsure"]
 
-CASE_ID = "case_id"
-NOT_EVIDENCE = (CASE_ID, "label", "also")
-NOT_EVIDENCE_PREFIX = "true_"
-UNKNOWN_WORDS = frozenset({"", "<na>", "na", "n/a", "nan", "nat", "null", "unknown"})
-ABSENT_PRESENT = ("absent", "present")
-SYNONYMS = {"no": 0, "false": 0, "0": 0, "0.0": 0, "yes": 1, "true": 1, "1": 1, "1.0": 1}
 _REFUSED = -2
 
 
@@ -80,14 +73,17 @@ class Coded:
         At least one for each refused row.
     warnings : dict of str to int
         What to tell the user, and of how many rows.
+    unsure : list of Unsure
+        Answers given as likelihoods; their codes are unknown.
     """
 
     codes: NDArray[np.int8]
     problems: list[Problem]
     warnings: dict[str, int] = field(default_factory=dict)
+    unsure: list[Unsure] = field(default_factory=list)
 
 
-class Coder:
+class Coder(Vocabulary):
     """Turns cases into codes for one model.
 
     Parameters
@@ -96,68 +92,7 @@ class Coder:
         A checked model file.
     """
 
-    def __init__(self, model: ModelFile) -> None:
-        self.model = model
-        self.rows = {name: row for row, name in enumerate(model.variables)}
-        self._codes = {name: _words(variable.states) for name, variable in model.variables.items()}
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Every column that is evidence: the numeric inputs and the variables."""
-        return tuple(dict.fromkeys([*self.model.inputs, *self.model.variables]))
-
-    def code(self, column: str, value: object) -> int:
-        """Code one value.
-
-        Parameters
-        ----------
-        column : str
-            A variable, or a numeric input such as ``age``.
-        value : object
-            A state name, a synonym, a bool, a number, or nothing.
-
-        Returns
-        -------
-        int
-            The number of the state, or `UNKNOWN`.
-
-        Raises
-        ------
-        CaseError
-            If the value is not allowed; the message says what is.
-
-        Examples
-        --------
-        >>> from kneebayes.modelfile import model_path, read_model
-        >>> coder = Coder(read_model(model_path("posterior_knee_pain")))
-        >>> [coder.code("calf_pain", v) for v in ("Yes", False, 1.0, "absent", None)]
-        [1, 0, 1, 0, -1]
-        >>> coder.code("age", 67) == coder.code("age", "sixties")
-        True
-        """
-        word = "" if value is None else str(value).strip().lower()
-        if word in UNKNOWN_WORDS:
-            return UNKNOWN
-        numeric = self.model.inputs.get(column)
-        variable = self.model.variables[numeric.variable if numeric else column]
-        if numeric and not isinstance(value, (bool, np.bool_)):
-            number = _number(word)
-            if number is not None:
-                return self._band(column, numeric, number, value)
-        elif not numeric and word in self._codes[column]:
-            return self._codes[column][word]
-        if numeric and numeric.variable == column and word in self._codes[column]:
-            return self._codes[column][word]
-        if numeric:
-            allowed = f"a number of {numeric.unit} from {numeric.minimum:g} to {numeric.maximum:g}"
-        else:
-            allowed = "one of " + ", ".join(variable.states)
-            if variable.states == ABSENT_PRESENT:
-                allowed += " (or yes/no, true/false, 1/0)"
-        hint = nearest(word, self._codes.get(column, ()))
-        raise CaseError(f"'{_short(value)}' is not allowed for {column}: give {allowed}, or nothing if unknown.{hint}")
-
-    def case(self, case: Mapping[str, object]) -> tuple[NDArray[np.int8], list[str]]:
+    def case(self, case: Mapping[str, object]) -> Coded:
         """Code one case.
 
         Parameters
@@ -167,10 +102,8 @@ class Coder:
 
         Returns
         -------
-        ndarray of int8, shape (variables, 1)
-            The codes.
-        list of str
-            Warnings.
+        Coded
+            A table of this one case, without problems.
 
         Raises
         ------
@@ -184,7 +117,7 @@ class Coder:
         coded = self.batch(factors, 1)
         if coded.problems:
             raise CaseError(" ".join(problem.reason for problem in coded.problems))
-        return coded.codes, list(coded.warnings)
+        return coded
 
     def batch(self, factors: Mapping[str, Factor], n: int) -> Coded:
         """Code a table.
@@ -204,6 +137,7 @@ class Coder:
         codes = np.full((len(self.rows), n), UNKNOWN, dtype=np.int8)
         problems: list[Problem] = []
         warnings: dict[str, int] = {}
+        unsure: list[Unsure] = []
         complaint = self.rows[self.model.complaint]
         codes[complaint] = 1
         filled: dict[int, str] = {}
@@ -212,9 +146,9 @@ class Coder:
                 continue
             factor, numeric = factors[column], self.model.inputs.get(column)
             row = self.rows[numeric.variable if numeric else column]
-            new = self._column(column, factor, problems)
+            new = self._column(column, factor, problems, unsure)
             if numeric and numeric.warn_below is not None:
-                low = [i for i, v in enumerate(factor.values) if self._is_below(v, numeric)]
+                low = [i for i, v in enumerate(factor.values) if self.is_below(v, numeric)]
                 count = int(np.isin(factor.index, low).sum()) if low else 0
                 if count:
                     warnings[numeric.warning] = warnings.get(numeric.warning, 0) + count
@@ -224,21 +158,28 @@ class Coder:
             elif row == complaint:
                 unknown_said = [i for i, v in enumerate(factor.values) if str(v).strip().lower() == "unknown"]
                 assumed = (new == UNKNOWN) & ~np.isin(factor.index, unknown_said)
+                for answer in unsure:
+                    if answer.row == complaint:
+                        assumed[answer.cases] = False
                 new = np.where(assumed, np.int8(1), new)
             codes[row] = new
             filled[row] = column
         refused = np.unique([problem.row for problem in problems]).astype(np.intp)
         codes[:, refused] = UNKNOWN
         problems.sort(key=lambda problem: problem.row)
-        return Coded(codes, problems, warnings)
+        return Coded(codes, problems, warnings, unsure)
 
-    def _column(self, column: str, factor: Factor, problems: list[Problem]) -> NDArray[np.int8]:
+    def _column(self, column: str, factor: Factor, problems: list[Problem], unsure: list[Unsure]) -> NDArray[np.int8]:
         """Code the distinct values of a column, then look each row's up."""
         lookup = np.full(len(factor.values) + 1, UNKNOWN, dtype=np.int8)
         reasons: dict[int, str] = {}
         for i, value in enumerate(factor.values):
             try:
-                lookup[i] = self.code(column, value)
+                likelihood = self.likelihood(column, value)
+                if likelihood is None:
+                    lookup[i] = self.code(column, value)
+                else:
+                    unsure.append(Unsure(self.rows[column], np.flatnonzero(factor.index == i), likelihood))
             except CaseError as error:
                 lookup[i] = _REFUSED
                 reasons[i] = str(error)
@@ -246,7 +187,7 @@ class Coder:
         if reasons:
             for row in np.flatnonzero(codes == _REFUSED).tolist():
                 i = int(factor.index[row])
-                problems.append(Problem(row, column, _short(factor.values[i]), reasons[i]))
+                problems.append(Problem(row, column, short(factor.values[i]), reasons[i]))
         return codes
 
     def _agree(
@@ -261,82 +202,8 @@ class Coder:
         """Two columns that set one variable may not contradict each other."""
         states = self.model.variables[self.model.inputs[first].variable].states
         for row in np.flatnonzero((old >= 0) & (new >= 0) & (old != new)).tolist():
-            value = _short(factor.values[int(factor.index[row])])
+            value = short(factor.values[int(factor.index[row])])
             reason = (
                 f"{second} '{value}' contradicts {first}, which says {second} is {states[old[row]]}: mend one of them"
             )
             problems.append(Problem(row, second, value, reason))
-
-    def _band(self, column: str, numeric: NumericInput, number: float, value: object) -> int:
-        if not numeric.minimum <= number <= numeric.maximum:
-            raise CaseError(
-                f"{column} '{_short(value)}' is outside {numeric.minimum:g} to {numeric.maximum:g} {numeric.unit}"
-            )
-        state = numeric.bands[0].state
-        for band in numeric.bands[1:]:
-            if (band.at_least is not None and number >= band.at_least) or (
-                band.above is not None and number > band.above
-            ):
-                state = band.state
-        return self._codes[numeric.variable][state]
-
-    @staticmethod
-    def _is_below(value: object, numeric: NumericInput) -> bool:
-        number = _number(str(value).strip())
-        return number is not None and numeric.warn_below is not None and numeric.minimum <= number < numeric.warn_below
-
-
-def check_columns(
-    model: ModelFile, names: Iterable[str], *, keep: Iterable[str] = (), ignore: Iterable[str] = ()
-) -> None:
-    """Refuse columns that nobody can account for.
-
-    Parameters
-    ----------
-    model : ModelFile
-        A checked model file.
-    names : iterable of str
-        The columns that came.
-    keep, ignore : iterable of str
-        Columns that the caller passes through, or leaves out, by name.
-
-    Raises
-    ------
-    UnknownColumnError
-        If a column is neither evidence nor accounted for, or a column to keep
-        is not there.
-    """
-    names = [str(name) for name in names]
-    known = [*model.inputs, *model.variables, *NOT_EVIDENCE]
-    excused = {*keep, *ignore}
-    unknown = [n for n in names if n not in known and n not in excused and not n.startswith(NOT_EVIDENCE_PREFIX)]
-    if unknown:
-        said = "; ".join(f"'{_short(name)}'.{nearest(name, known)}" for name in unknown[:5])
-        more = f" (and {len(unknown) - 5} more)" if len(unknown) > 5 else ""
-        raise UnknownColumnError(
-            f"unknown column {said}{more} The columns of {model.name} are listed by 'kneebayes model'; "
-            "keep or ignore others by name (--keep, --ignore)."
-        )
-    absent = [name for name in keep if name not in names]
-    if absent:
-        raise UnknownColumnError(f"no column '{_short(absent[0])}' to keep.{nearest(absent[0], names)}")
-
-
-def _words(states: tuple[str, ...]) -> dict[str, int]:
-    words = {state: code for code, state in enumerate(states)}
-    return {**SYNONYMS, **words} if states == ABSENT_PRESENT else words
-
-
-def _number(word: str) -> float | None:
-    if "_" in word or not word.isascii():  # float() reads 6_7 as 67
-        return None
-    try:
-        number = float(word)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _short(value: object, most: int = 60) -> str:
-    text = str(value)
-    return text if len(text) <= most else text[: most - 1] + "…"

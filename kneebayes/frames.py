@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from kneebayes.errors import CaseError, FileFormatError
-from kneebayes.evidence import CASE_ID
 from kneebayes.scoring import Scored
+from kneebayes.vocabulary import CASE_ID
 
 __all__ = ["from_arrow", "row_name", "to_arrow"]
 

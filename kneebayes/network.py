@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -29,6 +29,7 @@ from kneebayes.model import ModelFile
 from kneebayes.noisyor import conditional_table
 
 if TYPE_CHECKING:
+    from pgmpy.inference import VariableElimination
     from pgmpy.models import DiscreteBayesianNetwork
 
 __all__ = ["Reference", "export", "query_pgmpy", "to_pgmpy"]
@@ -123,9 +124,12 @@ class Reference:
         self.network = to_pgmpy(model)
         # As a Bayesian network, pgmpy drops every table whose variables are all observed, and normalises: a pregnant
         # man would get a posterior. As a Markov network it keeps all, and its answer sums to P(evidence).
-        self._engine = VariableElimination(self.network.to_markov_model())
+        self._markov = self.network.to_markov_model()
+        self._engine = VariableElimination(self._markov)
 
-    def posteriors(self, evidence: Mapping[str, str]) -> dict[str, float]:
+    def posteriors(
+        self, evidence: Mapping[str, str], likelihoods: Mapping[str, Sequence[float]] | None = None
+    ) -> dict[str, float]:
         """Compute the posteriors of one case, in one joint query.
 
         Parameters
@@ -133,6 +137,9 @@ class Reference:
         evidence : mapping of str to str
             State by variable, of any kind. Nothing is taken as known that is
             not given, the complaint included.
+        likelihoods : mapping of str to sequence of float, optional
+            Unsure answers: P(what was said | state) by variable, a factor of
+            the network like any other.
 
         Returns
         -------
@@ -151,7 +158,7 @@ class Reference:
             If the model gives the evidence probability zero.
         """
         self._check(evidence)
-        joint = self._joint(evidence)
+        joint = self._joint(evidence, likelihoods or {})
         total = float(joint.sum())
         if not total > 0:
             known = ", ".join(f"{name}={state}" for name, state in evidence.items())
@@ -170,14 +177,14 @@ class Reference:
             },
         }
 
-    def _joint(self, evidence: Mapping[str, str]) -> NDArray[np.float64]:
+    def _joint(self, evidence: Mapping[str, str], likelihoods: Mapping[str, Sequence[float]]) -> NDArray[np.float64]:
         """P(evidence, joint state of the causes), one axis per cause, zero off the states of observed causes."""
-        causes = self.model.causes
+        causes, engine = self.model.causes, self._unsure(likelihoods) if likelihoods else self._engine
         unknown = [name for name in causes if name not in evidence]
         # pgmpy must be asked for something: where all causes are observed, any other variable, summed out below.
         asked = unknown or [name for name in self.model.variables if name not in evidence][:1]
         if asked:
-            answer = self._engine.query(asked, evidence=dict(evidence), joint=True, show_progress=False).values
+            answer = engine.query(asked, evidence=dict(evidence), joint=True, show_progress=False).values
         else:
             answer = math.prod(cpd.get_value(**{n: evidence[n] for n in cpd.variables}) for cpd in self.network.cpds)
         joint = np.zeros([len(cause.states) for cause in causes.values()])
@@ -186,6 +193,16 @@ class Reference:
         )
         joint[known] = answer if unknown else np.sum(answer)
         return joint
+
+    def _unsure(self, likelihoods: Mapping[str, Sequence[float]]) -> VariableElimination:
+        """Make an engine whose network has a further factor for each unsure answer."""
+        from pgmpy.factors.discrete import DiscreteFactor
+
+        markov = self._markov.copy()
+        for name, likelihood in likelihoods.items():
+            states = {name: list(self.model.variables[name].states)}
+            markov.add_factors(DiscreteFactor([name], [len(likelihood)], list(likelihood), state_names=states))
+        return type(self._engine)(markov)
 
     def _check(self, evidence: Mapping[str, str]) -> None:
         variables = self.model.variables

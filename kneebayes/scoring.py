@@ -11,10 +11,14 @@ from numpy.typing import NDArray
 
 from kneebayes.alarm import LEVELS, AlarmRules, Thresholds
 from kneebayes.errors import FileFormatError, UnknownColumnError
-from kneebayes.evidence import CASE_ID, Coder, Factor, Problem, check_columns
+from kneebayes.evidence import Coder, Factor, Problem
 from kneebayes.inference import Engine, Network, Posteriors
+from kneebayes.likelihood import favoured, unsure_posteriors
+from kneebayes.vocabulary import CASE_ID, check_columns
 
 __all__ = ["Scored", "Scorer"]
+
+UNSURE_IMPOSSIBLE = "impossible by the model: no states that the unsure answers allow fit the rest; mend one of them"
 
 UNSIGNED = (pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64())  # polars indexes its categories so: no room for -1
 
@@ -129,16 +133,17 @@ class Scorer:
         for name in taken:
             _refuse_odd_column(table, name)
         coded = self.coder.batch({name: factor(table[name]) for name in taken}, table.num_rows)
-        posteriors = self.network.posteriors(coded.codes, engine=engine)
+        posteriors = unsure_posteriors(self.network, coded.codes, coded.unsure, engine=engine)
+        codes = favoured(coded.codes, coded.unsure) if coded.unsure else coded.codes
         accepted = np.ones(table.num_rows, dtype=bool)
         accepted[[problem.row for problem in coded.problems]] = False
         impossible = [
-            self.contradiction(coded.codes, row)
+            self.contradiction(codes, row)
             for row in np.flatnonzero(accepted & np.isneginf(posteriors.log_evidence)).tolist()
         ]
         accepted[[problem.row for problem in impossible]] = False
         problems = sorted([*coded.problems, *impossible], key=lambda problem: problem.row)
-        output = self._output(coded.codes, posteriors, thresholds)
+        output = self._output(codes, posteriors, thresholds)
         if CASE_ID in table.column_names:
             output = {CASE_ID: table[CASE_ID], **output}
         result = pa.table({**output, **{name: table[name] for name in keep}})
@@ -163,6 +168,8 @@ class Scorer:
             is possible.
         """
         case = codes[:, [row]].copy()
+        if not np.isneginf(self.network.posteriors(case).log_evidence[0]):
+            return Problem(int(row), "", "", UNSURE_IMPOSSIBLE)
         for place in np.flatnonzero(case[:, 0] >= 0):
             trial = case.copy()
             trial[place] = -1

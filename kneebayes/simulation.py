@@ -1,10 +1,8 @@
 """Cases drawn from the network: people with the complaint, some of their cells left empty.
 
-Variables are drawn after their parents, a block of attempts at a time; the
-attempts in whom the complaint did not arise are dropped, which leaves exact
-draws of P(risk factors, causes, findings | complaint). Each block has seeds of
-its own, so the first n cases are the same whatever number is asked for, and
-memory does not grow with it.
+Cases are drawn a block of attempts at a time. Each block has seeds of its own,
+so the first n cases are the same whatever number is asked for, and memory does
+not grow with it.
 """
 
 from __future__ import annotations
@@ -18,18 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.errors import CaseError, ModelFileError
-from kneebayes.evidence import CASE_ID, NOT_EVIDENCE_PREFIX
 from kneebayes.model import ModelFile
-from kneebayes.noisyor import conditional_table
-from kneebayes.variables import Cause, Finding, NumericInput
+from kneebayes.sampling import draw_codes
+from kneebayes.variables import NumericInput
+from kneebayes.vocabulary import CASE_ID, NOT_EVIDENCE_PREFIX
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["draw_codes", "input_columns", "simulate", "simulate_batches", "write_cases"]
+__all__ = ["input_columns", "simulate", "simulate_batches", "write_cases"]
 
-Codes = dict[str, NDArray[np.int8]]
 BLOCK = 1 << 15  # part of what a seed means: another size gives other cases
 MAX_EMPTY_BLOCKS = 100  # three million attempts: a complaint rarer than that is a mistake in the model file
 
@@ -202,49 +199,6 @@ def write_cases(batches: Iterable[pa.RecordBatch], target: str) -> int:
     return written
 
 
-def draw_codes(model: ModelFile, attempts: int, rng: np.random.Generator, *, complaint: bool = True) -> Codes:
-    """Draw the state of every variable, after its parents.
-
-    Parameters
-    ----------
-    model : ModelFile
-        A checked model file.
-    attempts : int
-        Number of draws.
-    rng : numpy.random.Generator
-        The source of chance.
-    complaint : bool
-        Whether to keep only the draws in which the complaint is present.
-
-    Returns
-    -------
-    dict of str to ndarray of int8
-        State numbers by variable, one for each draw that was kept.
-    """
-    codes: Codes = {}
-    for name in model.risk_order:
-        parents, table = conditional_table(model, name)
-        chances = np.moveaxis(table, 0, -1)[tuple(codes[parent] for parent in parents)]
-        codes[name] = _draw(chances, attempts, rng)
-    for name in model.cause_order:
-        cause = model.causes[name]
-        codes[name] = present = 1 - _draw_absent(model, name, cause, codes, attempts, rng)
-        if cause.split:
-            shares = [number.p for number in (cause.split[state] for state in cause.states[2:])]
-            kind = _draw(np.array([1 - sum(shares), *shares]), attempts, rng)
-            codes[name] = present * (1 + kind)
-    first = model.complaint
-    codes[first] = 1 - _draw_absent(model, first, model.findings[first], codes, attempts, rng)
-    if complaint:
-        kept = np.flatnonzero(codes[first])
-        attempts = len(kept)
-        codes = {name: states[kept] for name, states in codes.items()}
-    for name, finding in model.findings.items():
-        if name != first:
-            codes[name] = 1 - _draw_absent(model, name, finding, codes, attempts, rng)
-    return codes
-
-
 def input_columns(model: ModelFile) -> dict[str, str]:
     """Name the columns that a case is described by, causes aside.
 
@@ -265,29 +219,6 @@ def input_columns(model: ModelFile) -> dict[str, str]:
         if {band.state for band in numeric.bands} == set(model.variables[numeric.variable].states)
     }
     return {numeric.get(name, name): name for name in [*model.risks, *model.findings]}
-
-
-def _draw(chances: NDArray[np.float64], n: int, rng: np.random.Generator) -> NDArray[np.int8]:
-    """Draw states from P(state), one distribution for all draws or one for each: shape ([n,] states)."""
-    limits = np.cumsum(chances[..., :-1], axis=-1)
-    return np.asarray((rng.random(n)[:, None] >= limits).sum(axis=-1), dtype=np.int8)
-
-
-def _draw_absent(
-    model: ModelFile, name: str, node: Cause | Finding, codes: Codes, n: int, rng: np.random.Generator
-) -> NDArray[np.int8]:
-    """Draw 1 where a noisy-OR node is absent; factor by factor, as a table of its parents could be huge."""
-    absent = np.full(n, 1.0 - node.leak.p)
-    for parent, links in node.links.items():
-        survival = [1.0 - links[s].p if s in links else 1.0 for s in model.variables[parent].states]
-        absent *= np.array(survival)[codes[parent]]
-    for interaction in model.interactions:
-        if interaction.target == name:
-            holds = np.ones(n, dtype=bool)
-            for parent, states in interaction.when.items():
-                holds &= np.isin(model.variables[parent].states, states)[codes[parent]]
-            absent[holds] *= 1.0 - interaction.link.p
-    return (rng.random(n) < absent).astype(np.int8)
 
 
 def _named(states: NDArray[np.int8], names: tuple[str, ...], hidden: NDArray[np.bool_] | None) -> pa.DictionaryArray:

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from kneebayes.errors import CaseError, UnknownColumnError
-from kneebayes.evidence import Coded, Coder, Factor, Problem, check_columns
+from kneebayes.evidence import Coded, Coder, Factor, Problem
 from kneebayes.modelfile import model_path, read_model
+from kneebayes.vocabulary import check_columns
 
 MODEL = read_model(model_path("posterior_knee_pain"))
 CODER = Coder(MODEL)
@@ -230,7 +231,8 @@ def test_adults_bring_no_warning(ages: list[Any]) -> None:
 
 
 def test_one_case_gives_codes_and_warnings() -> None:
-    codes, warnings = CODER.case({"age": 16, "calf_pain": True})
+    coded = CODER.case({"age": 16, "calf_pain": True})
+    codes, warnings = coded.codes, list(coded.warnings)
     assert codes.shape == (len(MODEL.variables), 1)
     assert (codes >= 0).sum() == 3
     assert warnings == [MODEL.inputs["age"].warning]

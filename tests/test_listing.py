@@ -7,10 +7,11 @@ import io
 
 import pytest
 
-from kneebayes.evidence import CASE_ID, Coder
+from kneebayes.evidence import Coder
 from kneebayes.listing import WIDTH, describe, numbers, size, sources_csv, sources_text, template
 from kneebayes.model import ModelFile
 from kneebayes.modelfile import DEFAULT_MODEL, model_path, read_model
+from kneebayes.vocabulary import CASE_ID
 from tests.oracles import number, random_model
 
 
@@ -79,7 +80,8 @@ def test_the_template_has_every_column_and_a_row_without_problems(model: ModelFi
     assert header[0] == CASE_ID
     assert sorted(header[1:]) == sorted(coder.columns)
     filled = {name: value for name, value in row.items() if name != CASE_ID}
-    codes, warnings = coder.case(filled)
+    coded = coder.case(filled)
+    codes, warnings = coded.codes, list(coded.warnings)
     assert not warnings
     named = dict(zip(model.variables, codes[:, 0].tolist(), strict=True))
     assert all(named[name] >= 0 for name in [*model.risks, *model.findings])

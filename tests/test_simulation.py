@@ -15,7 +15,8 @@ import pytest
 import kneebayes as kb
 from kneebayes.errors import CaseError, ModelFileError
 from kneebayes.model import ModelFile
-from kneebayes.simulation import draw_codes, input_columns, simulate, simulate_batches
+from kneebayes.sampling import draw_codes
+from kneebayes.simulation import input_columns, simulate, simulate_batches
 from tests.oracles import brute_force, number, random_model
 
 AGE = {

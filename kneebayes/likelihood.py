@@ -1,0 +1,130 @@
+"""Unsure answers: evidence given as likelihoods of the states.
+
+A case with an unsure answer is the mixture of the same case with each state
+known, weighted by the likelihood of the state (Pearl's virtual evidence); so
+exact inference on known states gives it exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kneebayes.errors import CaseError
+from kneebayes.inference import Engine, Network, Posteriors
+
+__all__ = ["MAX_STATES", "Unsure", "favoured", "unsure_posteriors"]
+
+Codes = NDArray[np.int8]
+MAX_STATES = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Unsure:
+    """An answer given as likelihoods.
+
+    Attributes
+    ----------
+    row : int
+        The variable, by its place among the variables of the model.
+    cases : ndarray of int
+        The cases that gave it.
+    likelihood : ndarray, shape (states,)
+        P(what was said | state), up to a factor.
+    """
+
+    row: int
+    cases: NDArray[np.integer]
+    likelihood: NDArray[np.float64]
+
+
+def unsure_posteriors(
+    network: Network, codes: Codes, unsure: Sequence[Unsure], *, engine: Engine = "auto"
+) -> Posteriors:
+    """Compute posteriors where some answers are likelihoods.
+
+    Parameters
+    ----------
+    network : Network
+        The compiled model.
+    codes : ndarray of int8, shape (variables, n)
+        The sure evidence; unsure answers are coded as unknown.
+    unsure : sequence of Unsure
+        The others.
+    engine : {"auto", "numpy", "numba"}
+        As for `Network.posteriors`.
+
+    Returns
+    -------
+    Posteriors
+        One row per case.
+
+    Raises
+    ------
+    CaseError
+        If the unsure answers of a case have more than 4096 joint states.
+    """
+    if not unsure:
+        return network.posteriors(codes, engine=engine)
+    spread, weight, case = _spread(codes, unsure)
+    result = network.posteriors(spread, engine=engine)
+    n = codes.shape[1]
+    top = np.full(n, -np.inf)
+    np.maximum.at(top, case, result.log_evidence)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = weight * np.exp(result.log_evidence - np.where(np.isneginf(top), 0.0, top)[case])
+        total = np.bincount(case, share, n)
+        shares = np.where(share[:, None] > 0, share[:, None] * result.values, 0.0)
+        values = np.stack([np.bincount(case, column, n) / total for column in shares.T], axis=1)
+        return Posteriors(result.columns, values, top + np.log(total))
+
+
+def favoured(codes: Codes, unsure: Iterable[Unsure]) -> Codes:
+    """Take each unsure answer for the state that it favours, as rules have to.
+
+    Parameters
+    ----------
+    codes : ndarray of int8, shape (variables, n)
+        The sure evidence.
+    unsure : iterable of Unsure
+        The others.
+
+    Returns
+    -------
+    ndarray of int8, shape (variables, n)
+        A copy in which an unsure answer has its likeliest state; it stays
+        unknown where several are equally likely.
+    """
+    codes = codes.copy()
+    for answer in unsure:
+        best = np.flatnonzero(answer.likelihood == answer.likelihood.max())
+        if len(best) == 1:
+            codes[answer.row, answer.cases] = best[0]
+    return codes
+
+
+def _spread(codes: Codes, unsure: Sequence[Unsure]) -> tuple[Codes, NDArray[np.float64], NDArray[np.intp]]:
+    """Write every case once for each joint state of its unsure answers: codes, weights, and whose they are."""
+    answers: dict[int, list[Unsure]] = {}
+    for answer in unsure:
+        for place in answer.cases.tolist():
+            answers.setdefault(place, []).append(answer)
+    sure = np.setdiff1d(np.arange(codes.shape[1]), list(answers))
+    parts, weights, cases = [codes[:, sure]], [np.ones(len(sure))], [sure]
+    for place, own in answers.items():
+        states = [np.flatnonzero(answer.likelihood > 0) for answer in own]
+        size = int(np.prod([len(s) for s in states], dtype=float))
+        if size > MAX_STATES:
+            raise CaseError(f"{len(own)} unsure answers in one case have {size} joint states, over {MAX_STATES}")
+        part = np.repeat(codes[:, [place]], size, axis=1)
+        joint = np.array(list(product(*states)))
+        for i, answer in enumerate(own):
+            part[answer.row] = joint[:, i]
+        parts.append(part)
+        weights.append(np.prod([answer.likelihood[joint[:, i]] for i, answer in enumerate(own)], axis=0))
+        cases.append(np.full(size, place))
+    return np.concatenate(parts, axis=1), np.concatenate(weights), np.concatenate(cases)
