@@ -65,10 +65,10 @@ class Vocabulary:
         Examples
         --------
         >>> from kneebayes.modelfile import model_path, read_model
-        >>> coder = Coder(read_model(model_path("posterior_knee_pain")))
-        >>> [coder.code("calf_pain", v) for v in ("Yes", False, 1.0, "absent", None)]
+        >>> vocabulary = Vocabulary(read_model(model_path("posterior_knee_pain")))
+        >>> [vocabulary.code("calf_pain", v) for v in ("Yes", False, 1.0, "absent", None)]
         [1, 0, 1, 0, -1]
-        >>> coder.code("age", 67) == coder.code("age", "sixties")
+        >>> vocabulary.code("age", 67) == vocabulary.code("age", "sixties")
         True
         """
         word = "" if value is None else str(value).strip().lower()
