@@ -214,9 +214,22 @@ def test_reasons_come_the_gravest_first() -> None:
     assert "70 or older" in reasons[1]
 
 
+def test_the_gravest_rule_comes_first_wherever_it_stands_in_the_file() -> None:
+    content = small()
+    content["alarm"]["rules"] = [
+        {"level": level, "when": {"swelling": "present"}, "reason": f"for {level}", "basis": "judgement"}
+        for level in ("caution", "emergency", "urgent")
+    ]
+    content["alarm"]["thresholds"] = {"caution": num(1e-6), "urgent": num(1.0)}
+    alarm = Model(ModelFile.model_validate(content)).diagnose({"swelling": "yes"}).alarm
+    assert alarm.level == "emergency"
+    words = [reason.split(" (")[0].split(" is ")[0] for reason in alarm.reasons]
+    assert words == ["for emergency", "for urgent", "P(A label)", "for caution"]
+
+
 def test_batch_levels_are_those_of_single_cases() -> None:
     cases: list[Case] = [{}, WELL, SWOLLEN, BREATHLESS, {**SWOLLEN, **BREATHLESS}, {"dvt": 1}, {**SWOLLEN, **MAJOR[0]}]
-    coded = np.hstack([MODEL.scorer.coder.case(case)[0] for case in cases])
+    coded = np.hstack([MODEL.scorer.coder.case(case).codes for case in cases])
     p = MODEL.network.posteriors(coded).values[:, MODEL.causes.index("dvt")]
     levels = AlarmRules(MODEL.network).levels(coded, p, Thresholds.of(MODEL.file))
     assert [LEVELS[i] for i in levels] == [level(case) for case in cases]

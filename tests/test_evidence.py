@@ -204,6 +204,11 @@ def test_a_refused_row_is_named_and_left_unknown_and_the_others_are_coded() -> N
     assert str(coded.problems[0]) == "row 1, column 'age': age '200' is outside 0 to 110 years"
 
 
+def test_problems_come_by_row_not_by_column() -> None:
+    coded = batch(age=[30, 500], sex=["man", "male"])
+    assert [(problem.row, problem.column) for problem in coded.problems] == [(0, "sex"), (1, "age")]
+
+
 def test_one_bad_value_in_many_rows_is_a_problem_of_each() -> None:
     coded = CODER.batch({"sex": Factor(np.array([0, 1, 0, 1]), ["male", "x"])}, 4)
     assert [problem.row for problem in coded.problems] == [1, 3]

@@ -77,6 +77,24 @@ def test_the_largest_group_of_dependent_risks_comes_first_and_carries_the_leaks(
     assert young_idle.sum() == pytest.approx(0.6 * 0.6, rel=1e-13)
     nothing_triggered = 0.36 * 0.98 * 0.99 * 0.995
     assert young_idle[0] == pytest.approx(nothing_triggered, rel=1e-13)
+    old_on_snow = t.base.trigger[1 * 4 + 2]
+    tear_off_with_interaction, cyst_off = 0.98 * 0.8 * 0.75, 0.99 * 0.9
+    assert old_on_snow[0] == pytest.approx(0.4 * 0.05 * tear_off_with_interaction * cyst_off * 0.995, rel=1e-13)
+
+
+def test_a_row_that_does_not_name_a_parent_holds_for_all_its_states() -> None:
+    content = small()
+    content["risks"]["sport"]["given"] = [
+        {"when": {"age": "young"}, "prior": {"ball": num(0.3), "snow": num(0.1)}},
+        {"when": {"age": "old", "smoker": "absent"}, "prior": {"ball": num(0.1), "snow": num(0.05)}},
+        {"when": {"age": "old", "smoker": "present"}, "prior": {"ball": num(0.02), "snow": num(0.0)}},
+    ]
+    parents, table = conditional_table(ModelFile.model_validate(content), "sport")
+    assert parents == ("age", "smoker")
+    np.testing.assert_allclose(table[:, 0, 0], [0.6, 0.3, 0.1], rtol=1e-13)
+    np.testing.assert_allclose(table[:, 0, 1], [0.6, 0.3, 0.1], rtol=1e-13)
+    np.testing.assert_allclose(table[:, 1, 0], [0.85, 0.1, 0.05], rtol=1e-13)
+    np.testing.assert_allclose(table[:, 1, 1], [0.98, 0.02, 0.0], rtol=1e-13)
 
 
 def test_a_single_risk_triggers_its_cause_by_its_link() -> None:
