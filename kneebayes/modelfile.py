@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from kneebayes.errors import ModelFileError, nearest
+from kneebayes.extension import EXTENDS, resolve
 from kneebayes.model import ModelFile
 
 __all__ = ["DEFAULT_MODEL", "model_path", "parse_model", "read_model"]
@@ -26,7 +28,9 @@ def model_path(name: str) -> Path:
     Parameters
     ----------
     name : str
-        Its name without the ending, such as ``posterior_knee_pain``.
+        Its name without the ending, such as ``posterior_knee_pain``; of a
+        model whose name goes on from that of the default one, what follows
+        is enough: ``extended``.
 
     Returns
     -------
@@ -40,11 +44,11 @@ def model_path(name: str) -> Path:
     """
     here = Path(__file__).parent
     folder = here / "models" if (here / "models").is_dir() else here.parent / "models"
-    path = folder / f"{name}.yaml"
-    if not path.is_file():
-        known = sorted(file.stem for file in folder.glob("*.yaml"))
-        raise ModelFileError(f"no model '{name}' ships with kneebayes, which has {known}.{nearest(name, known)}")
-    return path
+    known = sorted(file.stem for file in folder.glob("*.yaml"))
+    for full in (name, f"{DEFAULT_MODEL}_{name}"):
+        if full in known:
+            return folder / f"{full}.yaml"
+    raise ModelFileError(f"no model '{name}' ships with kneebayes, which has {known}.{nearest(name, known)}")
 
 
 def read_model(path: str | Path) -> ModelFile:
@@ -67,14 +71,7 @@ def read_model(path: str | Path) -> ModelFile:
         message names the file, the place in it, and what is wrong there.
     """
     path = Path(path)
-    try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise ModelFileError(f"{path}: {size} bytes, over the limit of {MAX_BYTES} for a model file")
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelFileError(f"{path}: can't read the model file: {error}") from error
-    return parse_model(text, source=str(path))
+    return _checked(_content(_text(path), str(path)), str(path), is_file=True)
 
 
 def parse_model(text: str, *, source: str = "model") -> ModelFile:
@@ -97,26 +94,67 @@ def parse_model(text: str, *, source: str = "model") -> ModelFile:
     ModelFileError
         As for `read_model`.
     """
+    return _checked(_content(text, source), source, is_file=False)
+
+
+def _text(path: Path) -> str:
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise ModelFileError(f"{path}: {size} bytes, over the limit of {MAX_BYTES} for a model file")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelFileError(f"{path}: can't read the model file: {error}") from error
+
+
+def _content(text: str, source: str) -> Any:
+    """Read YAML, as safe as it gets, into plain objects."""
     try:
         _refuse_depth(text, source)
         loader = _Loader(text)
         try:
             node = loader.get_single_node()
             _refuse_aliases_and_repeats(node, source)
-            content = loader.construct_document(node) if node is not None else None
+            return loader.construct_document(node) if node is not None else None
         finally:
             loader.dispose()
-        return ModelFile.model_validate(content)
     except yaml.YAMLError as error:
         raise ModelFileError(f"{source}: not a safe YAML file: {error}") from error
     except (RecursionError, TypeError) as error:
         raise ModelFileError(f"{source}: not a model file: {error}") from error
-    except ValidationError as error:
-        raise ModelFileError(f"{source}: {_summary(error)}") from error
     except ModelFileError:
         raise
     except ValueError as error:  # a date or an integer that Python can't hold
         raise ModelFileError(f"{source}: not a model file: {error}") from error
+
+
+def _checked(content: Any, source: str, *, is_file: bool) -> ModelFile:
+    """Check the content of a model file, merged with what it extends."""
+    own = str(Path(source).resolve()) if is_file else source
+
+    def find(name: str, file: str) -> tuple[str, Mapping[str, Any]]:
+        if name.endswith((".yaml", ".yml")):
+            if file == own and not is_file:
+                raise ModelFileError(f"{source}: extends: '{name}' is a path, and a text has no place to start it from")
+            path = Path(file).parent / name
+        else:
+            try:
+                path = model_path(name)
+            except ModelFileError as error:
+                raise ModelFileError(f"{file}: extends: {error}") from None
+        path = path.resolve()
+        return str(path), _content(_text(path), str(path))
+
+    said = source
+    try:
+        if isinstance(content, dict) and EXTENDS in content:
+            content = resolve(content, own, find)
+            said = f"{source}, merged with what it extends"
+        return ModelFile.model_validate(content)
+    except ValidationError as error:
+        raise ModelFileError(f"{said}: {_summary(error)}") from error
+    except (RecursionError, TypeError) as error:
+        raise ModelFileError(f"{said}: not a model file: {error}") from error
 
 
 def _refuse_depth(text: str, source: str) -> None:
