@@ -11,17 +11,17 @@ import json
 import os
 import signal
 import sys
+from dataclasses import asdict
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from kneebayes import __version__
-from kneebayes.errors import CaseError, KneeBayesError, ThresholdError
+from kneebayes import __version__, options
+from kneebayes.errors import CaseError, KneeBayesError
 
 if TYPE_CHECKING:
-    from kneebayes.alarm import Thresholds
     from kneebayes.api import Model
     from kneebayes.diagnosis import Diagnosis
     from kneebayes.files import Counts
@@ -75,10 +75,7 @@ Output = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Whe
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors on standard error.")]
 Caution = Annotated[float | None, typer.Option(metavar="P", help="Alarm at caution from this probability on.")]
 Urgent = Annotated[float | None, typer.Option(metavar="P", help="Alarm at urgent from this probability on.")]
-HarmMiss = Annotated[
-    float | None,
-    typer.Option(metavar="H", help="Harm of a missed thrombosis; sets --caution, with --harm-false-alarm."),
-]
+HarmMiss = Annotated[float | None, typer.Option(metavar="H", help="Harm of a miss: sets --caution, with the next.")]
 HarmFalseAlarm = Annotated[float | None, typer.Option(metavar="H", help="Harm of a false alarm, in the same unit.")]
 
 
@@ -132,10 +129,12 @@ def score(
         source,
         target,
         rejects=rejects,
-        keep=_names(keep),
-        ignore=_names(ignore),
-        columns=_names(columns) or None,
-        thresholds=_thresholds(loaded, caution, urgent, harm_miss, harm_false_alarm),
+        keep=options.names(keep),
+        ignore=options.names(ignore),
+        columns=options.names(columns) or None,
+        thresholds=options.thresholds(
+            loaded.file, caution=caution, urgent=urgent, harm_miss=harm_miss, harm_false_alarm=harm_false_alarm
+        ),
         quiet=quiet,
     )
     if not quiet:
@@ -167,22 +166,20 @@ def diagnose(
     """
     loaded = _load(model)
     dx = loaded.diagnose(
-        _case(facts or []),
+        options.case(facts or []),
         engine=engine.value,
-        thresholds=_thresholds(loaded, caution, urgent, harm_miss, harm_false_alarm),
+        thresholds=options.thresholds(
+            loaded.file, caution=caution, urgent=urgent, harm_miss=harm_miss, harm_false_alarm=harm_false_alarm
+        ),
     )
     typer.echo(json.dumps(_content(dx), indent=2, ensure_ascii=False) if as_json else str(dx))
 
 
 @app.command()
 def model(
-    sources: Annotated[
-        bool, typer.Option("--sources", help="Print every number with its range, basis and reason.")
-    ] = False,
+    sources: Annotated[bool, typer.Option("--sources", help="Every number with range, basis and reason.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="With --sources: as CSV.")] = False,
-    check: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Check a model file, and say what is wrong.")
-    ] = None,
+    check: Annotated[str | None, typer.Option(metavar="FILE", help="Say what is wrong in a model file.")] = None,
     name: ModelOption = None,
 ) -> None:
     """List variables, values, questions and sources.
@@ -241,11 +238,10 @@ def simulate(
     """
     from kneebayes.simulation import simulate_batches, write_cases
 
-    if seed is None:
-        import secrets
-
-        seed = secrets.randbits(31)
-    batches = simulate_batches(_load(model).file, n, seed=seed, missing=_shares(missing), with_causes=with_causes)
+    seed = int.from_bytes(os.urandom(4), "big") if seed is None else seed
+    batches = simulate_batches(
+        _load(model).file, n, seed=seed, missing=options.shares(missing), with_causes=with_causes
+    )
     write_cases(batches, target)
     if not quiet:
         _say(f"{n:,} cases, seed {seed}")
@@ -271,51 +267,7 @@ def _say(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def _names(values: list[str] | None) -> list[str]:
-    return [name.strip() for value in values or [] for name in value.split(",") if name.strip()]
-
-
-def _case(facts: list[str]) -> dict[str, str]:
-    case: dict[str, str] = {}
-    for fact in facts:
-        name, equals, value = (part.strip() for part in fact.partition("="))
-        if not equals or not name:
-            raise CaseError(f"'{fact}' is not NAME=VALUE: write for example calf_pain=yes, without blanks around the =")
-        if name in case:
-            raise CaseError(f"'{name}' is given twice: {case[name]} and {value}")
-        case[name] = value
-    return case
-
-
-def _shares(text: str) -> float | tuple[float, float]:
-    try:
-        shares = [float(part) for part in text.split(",")]
-        if len(shares) <= 2:
-            return shares[0] if len(shares) == 1 else (shares[0], shares[1])
-    except ValueError:
-        pass
-    raise CaseError(
-        f"--missing {text}: one share from 0 to 1, or one for risk factors and one for findings, as in 0.3,0.6"
-    )
-
-
-def _thresholds(
-    model: Model, caution: float | None, urgent: float | None, miss: float | None, false_alarm: float | None
-) -> Thresholds:
-    from kneebayes.alarm import Thresholds
-
-    if miss is None and false_alarm is None:
-        return Thresholds.of(model.file, caution=caution, urgent=urgent)
-    if miss is None or false_alarm is None:
-        raise ThresholdError("--harm-miss and --harm-false-alarm go together: the threshold is set by their ratio")
-    if caution is not None:
-        raise ThresholdError("--caution and the two harms both set the caution threshold: give one or the other")
-    own = Thresholds.of(model.file)
-    return Thresholds.from_harms(miss=miss, false_alarm=false_alarm, urgent=own.urgent if urgent is None else urgent)
-
-
 def _content(dx: Diagnosis) -> dict[str, Any]:
-    alarm = dx.alarm
     return {
         "model": dx.model.name,
         "version": dx.model.version,
@@ -323,13 +275,7 @@ def _content(dx: Diagnosis) -> dict[str, Any]:
         "posterior": dx.probabilities,
         "details": dx.details,
         "most_likely": dx.most_likely,
-        "alarm": {
-            "level": alarm.level,
-            "probability": alarm.probability,
-            "reasons": alarm.reasons,
-            "questions": alarm.questions,
-            "advice": alarm.advice,
-        },
+        "alarm": asdict(dx.alarm),
         "red_flags": dx.red_flags,
         "warnings": dx.warnings,
         "disclaimer": dx.model.disclaimer,
