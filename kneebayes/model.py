@@ -99,6 +99,7 @@ class ModelFile(Frozen):
     red_flags: tuple[RedFlag, ...] = ()
     general_care: tuple[Text, ...] = ()
     references: dict[str, Text] = Field(default_factory=dict)
+    provenance: tuple[Text, ...] = ()
 
     @cached_property
     def variables(self) -> dict[str, RiskFactor | Cause | Finding]:
