@@ -256,7 +256,7 @@ def test_other_things_are_refused(thing: Any) -> None:
         MODEL.score(thing)
 
 
-@pytest.mark.parametrize("cell", [["yes"], {"a": 1}, b"yes", object], ids=repr)
+@pytest.mark.parametrize("cell", [["yes"], {1, 2}, b"yes", object], ids=repr)
 def test_odd_things_in_cells_are_refused_with_their_row(cell: Any) -> None:
     frame = pd.DataFrame({"calf_pain": pd.Series(["yes", cell], dtype=object)})
     with pytest.raises(CaseError, match=r"row 1, column 'calf_pain': .* is not allowed for calf_pain"):
