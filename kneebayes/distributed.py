@@ -1,0 +1,222 @@
+"""The same scoring as a Dask graph: past one machine.
+
+A partition is scored by the code that scores a table or a file on one machine.
+The model travels once to each worker, as the text of its file, and is compiled
+there once.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kneebayes.alarm import Thresholds
+from kneebayes.api import Model, load_model
+from kneebayes.errors import FileFormatError, MissingExtraError
+from kneebayes.files import Counts, score_file
+from kneebayes.model import ModelFile
+from kneebayes.paths import file_kind, plain_path
+from kneebayes.pipeline import FIRST_REASONS
+
+if TYPE_CHECKING:
+    import dask.dataframe as dd
+    import pandas as pd
+
+__all__ = ["score", "score_files"]
+
+
+def score(
+    ddf: dd.DataFrame,
+    *,
+    model: Model | None = None,
+    keep: Iterable[str] = (),
+    ignore: Iterable[str] = (),
+    thresholds: Thresholds | None = None,
+    errors: str = "raise",
+) -> dd.DataFrame:
+    """Score a Dask frame of cases, partition by partition.
+
+    Parameters
+    ----------
+    ddf : dask.dataframe.DataFrame
+        As for `Model.score`.
+    model : Model, optional
+        By default the article's model.
+    keep, ignore : iterable of str
+        Further columns to pass through, or to leave out.
+    thresholds : Thresholds, optional
+        When to warn; by default those of the model file.
+    errors : {"raise", "null"}
+        Whether a row that can't be scored raises when computed, or comes back
+        empty.
+
+    Returns
+    -------
+    dask.dataframe.DataFrame
+        Lazy, with the same partitions and index.
+
+    Raises
+    ------
+    UnknownColumnError
+        If a column is not accounted for.
+    MissingExtraError
+        If Dask is not installed.
+
+    Examples
+    --------
+    >>> import dask.dataframe as dd, pandas as pd
+    >>> cases = dd.from_pandas(pd.DataFrame({"age": [67, 25, 40]}), npartitions=2)
+    >>> score(cases).compute()["most_likely"].tolist()
+    ['knee_osteoarthritis', 'none_of_these', 'none_of_these']
+    """
+    dask = _dask()
+    model = model or load_model()
+    options = {"keep": tuple(keep), "ignore": tuple(ignore), "thresholds": thresholds, "errors": errors}
+    meta = model.score(ddf._meta, **options)  # type: ignore[arg-type]
+    text = dask.delayed(model.file.model_dump_json(), pure=True)
+    return ddf.map_partitions(_score_partition, text, options, meta=meta)
+
+
+def score_files(
+    source: str | Path,
+    target: str | Path,
+    *,
+    model: Model | None = None,
+    scheduler: str | None = None,
+    rejects: str | Path | None = None,
+    **options: Any,
+) -> Counts:
+    """Score many files of cases, each a partition, into a folder.
+
+    Parameters
+    ----------
+    source : str or pathlib.Path
+        A folder of CSV or Parquet files, a pattern such as ``cases/*.csv``, or
+        one file. Workers read it under the same name.
+    target : str or pathlib.Path
+        A folder: each file's scores appear in it whole, under the file's own
+        name, so that a part scored twice (a worker was lost) is the same part.
+    model : Model, optional
+        By default the article's model.
+    scheduler : str, optional
+        Address of a Dask scheduler; by default the cores of this machine.
+    rejects : str or pathlib.Path, optional
+        A folder for the rejects of each file.
+    **options
+        ``keep``, ``ignore``, ``columns`` and ``thresholds``, as for
+        `kneebayes.score_file`.
+
+    Returns
+    -------
+    Counts
+        Summed over the files.
+
+    Raises
+    ------
+    FileFormatError
+        If there are no such files, or one of them can't be read or written.
+    MissingExtraError
+        If Dask is not installed.
+
+    Notes
+    -----
+    A ``case_id`` that stands twice is found within one file only.
+    """
+    dask = _dask()
+    sources, folder = _partitions(plain_path(source)), Path(plain_path(target))
+    rejects_folder = None if rejects is None else Path(plain_path(rejects))
+    for place in filter(None, (folder, rejects_folder)):
+        if any(place.resolve() == Path(path).resolve().parent for path in sources):
+            raise FileFormatError(f"{place}: is where the input is: name another folder for what is written")
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FileFormatError(f"{place}: can't be made a folder to write to: {error}") from error
+    text = dask.delayed((model or load_model()).file.model_dump_json(), pure=True)
+    work = dask.delayed(_score_part, pure=False)
+    tasks = []
+    for path in sources:
+        name = os.path.basename(path)
+        reject = None if rejects_folder is None else str(rejects_folder / f"{name.split('.')[0]}.csv")
+        tasks.append(work(text, path, str(folder / name), reject, options))
+    return _sum(_compute(dask, tasks, scheduler))
+
+
+def _dask() -> Any:
+    try:
+        import dask
+        import dask.dataframe  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("Dask is not installed: pip install 'kneebayes[distributed]'") from error
+    return dask
+
+
+def _compute(dask: Any, tasks: list[Any], scheduler: str | None) -> list[Counts]:
+    if scheduler is None:
+        # processes: a part is scored by threads of its own, and pyarrow's are not to be shared
+        results: tuple[Counts, ...] = dask.compute(*tasks, scheduler="threads", num_workers=os.cpu_count())
+        return list(results)
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise MissingExtraError("distributed is not installed: pip install 'kneebayes[distributed]'") from error
+    try:
+        client = Client(scheduler, timeout="20s", set_as_default=False)
+    except OSError as error:
+        raise FileFormatError(f"no Dask scheduler answers at {scheduler}: {error}") from error
+    with client:
+        return list(client.gather(client.compute(tasks)))
+
+
+@lru_cache(maxsize=4)
+def _compiled(text: str) -> Model:
+    """Compile a model once per worker."""
+    return Model(ModelFile.model_validate_json(text))
+
+
+def _score_partition(frame: pd.DataFrame, text: str, options: dict[str, Any]) -> pd.DataFrame:
+    return _compiled(text).score(frame, **options)
+
+
+def _score_part(text: str, source: str, target: str, rejects: str | None, options: dict[str, Any]) -> Counts:
+    return score_file(_compiled(text), source, target, rejects=rejects, quiet=True, **options)
+
+
+def _partitions(source: str) -> list[str]:
+    """Name the files, in order."""
+    if os.path.isdir(source):
+        found = sorted(os.path.join(source, name) for name in os.listdir(source) if not name.startswith((".", "_")))
+    else:
+        found = sorted(glob.glob(source))
+    if not found:
+        raise FileFormatError(f"{source}: no such file or folder, and no file matches it")
+    for path in found:
+        file_kind(path)
+    names = [os.path.basename(path).split(".")[0] for path in found]
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated is not None:
+        raise FileFormatError(f"{source}: several files are called {repeated}: their parts would overwrite each other")
+    return found
+
+
+def _sum(parts: list[Counts]) -> Counts:
+    total = Counts()
+    for part in parts:
+        warnings = {
+            text: total.warnings.get(text, 0) + part.warnings.get(text, 0)
+            for text in {**total.warnings, **part.warnings}
+        }
+        total = replace(
+            total,
+            read=total.read + part.read,
+            scored=total.scored + part.scored,
+            rejected=total.rejected + part.rejected,
+            warnings=warnings,
+            reasons=(*total.reasons, *part.reasons)[:FIRST_REASONS],
+        )
+    return total

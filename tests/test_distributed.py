@@ -1,0 +1,114 @@
+"""The Dask graph gives what one machine gives, also when a worker dies in the middle."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import dask.dataframe as dd
+import pandas as pd
+import pytest
+from distributed import Client, LocalCluster
+
+import kneebayes as kb
+from kneebayes.distributed import score, score_files
+from kneebayes.errors import FileFormatError
+
+PARTS, ROWS = 12, 700
+
+
+@pytest.fixture(scope="module")
+def model() -> kb.Model:
+    return kb.load_model()
+
+
+@pytest.fixture(scope="module")
+def cases(model: kb.Model) -> pd.DataFrame:
+    return model.simulate(PARTS * ROWS, seed=5, missing=(0.3, 0.6))
+
+
+@pytest.fixture(scope="module")
+def folder(cases: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cases")
+    for part in range(PARTS):
+        cases.iloc[part * ROWS : (part + 1) * ROWS].to_csv(folder / f"part{part:02}.csv", index=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[LocalCluster]:
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+    ) as cluster:
+        yield cluster
+
+
+def whole(folder: Path) -> pd.DataFrame:
+    return pd.concat([pd.read_csv(path, keep_default_na=False) for path in sorted(folder.glob("*.csv"))])
+
+
+def expected(model: kb.Model, folder: Path, target: Path) -> pd.DataFrame:
+    target.mkdir()
+    for path in sorted(folder.glob("*.csv")):
+        model.score_file(path, target / path.name)
+    return whole(target)
+
+
+def test_a_dask_frame_scores_as_a_pandas_frame(model: kb.Model, cases: pd.DataFrame) -> None:
+    result = score(dd.from_pandas(cases, npartitions=5), model=model).compute(scheduler="threads")
+    pd.testing.assert_frame_equal(result, model.score(cases), rtol=1e-12, check_dtype=False)  # Dask has own strings
+
+
+def test_the_meta_of_a_dask_frame_is_that_of_its_result(model: kb.Model, cases: pd.DataFrame) -> None:
+    lazy = score(dd.from_pandas(cases, npartitions=3), model=model)
+    pd.testing.assert_series_equal(lazy.dtypes, lazy.compute(scheduler="threads").dtypes)
+
+
+def test_unknown_columns_are_refused_before_anything_is_computed(cases: pd.DataFrame) -> None:
+    with pytest.raises(kb.UnknownColumnError, match="shoe_size"):
+        score(dd.from_pandas(cases.assign(shoe_size=42), npartitions=2))
+
+
+def test_files_on_the_cores_of_this_machine(model: kb.Model, folder: Path, tmp_path: Path) -> None:
+    counts = score_files(folder, tmp_path / "out", model=model, rejects=tmp_path / "rejects")
+    assert (counts.read, counts.scored, counts.rejected) == (PARTS * ROWS, PARTS * ROWS, 0)
+    pd.testing.assert_frame_equal(whole(tmp_path / "out"), expected(model, folder, tmp_path / "one"))
+
+
+def test_a_worker_killed_in_the_middle_costs_nothing(
+    model: kb.Model, folder: Path, tmp_path: Path, cluster: LocalCluster
+) -> None:
+    target = tmp_path / "out"
+    with Client(cluster) as client:
+        victim = next(iter(client.run(os.getpid).values()))
+
+        def kill_once_some_parts_are_there() -> None:
+            for _ in range(3000):
+                if target.is_dir() and len(list(target.glob("*.csv"))) >= 2:
+                    os.kill(victim, signal.SIGKILL)
+                    return
+                time.sleep(0.01)
+
+        killer = threading.Thread(target=kill_once_some_parts_are_there)
+        killer.start()
+        counts = score_files(str(folder / "*.csv"), target, model=model, scheduler=cluster.scheduler_address)
+        killer.join()
+        assert victim not in client.run(os.getpid).values(), "the worker was to be killed while parts were left"
+    assert counts.read == counts.scored == PARTS * ROWS
+    assert sorted(path.name for path in target.iterdir()) == sorted(path.name for path in folder.iterdir())
+    pd.testing.assert_frame_equal(whole(target), expected(model, folder, tmp_path / "one"))
+
+
+@pytest.mark.parametrize("source", ["nowhere", "*.parquet"])
+def test_no_files_is_an_error(folder: Path, tmp_path: Path, source: str) -> None:
+    with pytest.raises(FileFormatError, match="no such file"):
+        score_files(folder / source, tmp_path / "out")
+
+
+def test_the_input_is_not_written_over(folder: Path) -> None:
+    with pytest.raises(FileFormatError, match="another folder"):
+        score_files(folder, folder)
