@@ -127,6 +127,7 @@ class _Variable(Frozen):
     group: Identifier
     states: tuple[Identifier, ...] = Field(default=("absent", "present"), min_length=2)
     state_labels: dict[Identifier, Text] = Field(default_factory=dict)
+    cost: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0  # of asking it, against that of a plain question
     icd10cm: dict[str, Text] = Field(default_factory=dict)
     note: str = ""
 
