@@ -25,6 +25,7 @@ from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
 from kneebayes import files
+from kneebayes.cells import split_cells
 from kneebayes.csvsource import _end_of_last_row
 from kneebayes.errors import FileFormatError, UnknownColumnError
 from kneebayes.evidence import Problem
@@ -100,9 +101,9 @@ class TestReading:
 
     def test_rows_come_out_in_order_whatever_the_piece(self, score: Any) -> None:
         for chunk_rows in (1, 1000, 10**9):
-            counts, out, _ = score(cases(20_000), chunk_rows=chunk_rows)
-            assert (counts.read, counts.scored, counts.rejected) == (20_000, 20_000, 0)
-            assert [r["case_id"] for r in out] == [f"c{i}" for i in range(20_000)]
+            counts, out, _ = score(cases(50_000), chunk_rows=chunk_rows)  # enough for compiled code
+            assert (counts.read, counts.scored, counts.rejected) == (50_000, 50_000, 0)
+            assert [(r["case_id"], float(r["dvt"])) for r in out] == [(f"c{i}", i % 90 / 3) for i in range(50_000)]
 
     @pytest.mark.parametrize(
         "change",
@@ -643,6 +644,52 @@ def test_rows_are_cut_where_a_walk_over_the_bytes_cuts_them(alphabet: bytes) -> 
     for length in list(range(1, 15)) * 400:
         block = bytes(rng.choice(list(alphabet), length).tolist())
         assert _end_of_last_row(block) == naive_end_of_last_row(block), block
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("used", [["a", "b", "c", "d"], ["c", "a"]])
+def test_compiled_cells_are_those_of_a_general_reader(line_end: str, used: list[str]) -> None:
+    rng = np.random.default_rng(3)
+    words = ["", "x", "absent", "present", "pregnant", "pregnanz", "twelve_weeks", "Müller", "\0a", "a", " a "]
+    text = ""
+    for row in range(5000):
+        text += ",".join([f"c{row}", *rng.choice(words, 2), str(rng.integers(0, 4000))]) + line_end
+        text += line_end * int(rng.integers(0, 2))
+    plain = {"a"}
+    table = split_cells(text.encode(), ["a", "b", "c", "d"], used, plain)
+    expected = arrow_csv.read_csv(
+        io.BytesIO(text.encode()),
+        arrow_csv.ReadOptions(column_names=["a", "b", "c", "d"]),
+        convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys("abcd", pa.string())),
+    )
+    assert table is not None
+    assert set(table.column_names) == set(used)
+    for name in used:
+        assert table[name].to_pylist() == expected[name].to_pylist()
+    assert plain == ({"a", "d"} if "d" in used else {"a"})  # 4000 numbers are too many to code
+
+
+def test_compiled_cells_of_any_text_are_right_or_refused() -> None:
+    rng = np.random.default_rng(8)
+    n_split = 0
+    for length in list(range(0, 12)) * 300:
+        text = bytes(rng.choice(list(b"ab,,\r\n\n"), length).tolist()) + b"\n"
+        table = split_cells(text, "cd", "cd", set())
+        if table is None:
+            continue
+        rows = [line.split(",") for line in text.decode().replace("\r\n", "\n").split("\n") if line]
+        assert table.num_rows == len(rows), text
+        assert [list(row.values()) for row in table.to_pylist()] == rows, text
+        n_split += len(rows) > 0
+    assert n_split > 100
+
+
+@pytest.mark.parametrize("row", ["c1,2", "c1,2,3,4", "c1", "c1,2,3\rc2,3,4", "c1,2,3\r", ",", "c1,2\r,3"])
+def test_irregular_text_is_left_to_the_general_reader(row: str) -> None:
+    text = "c0,1,2\n" + row + "\nc2,3,4\n"
+    expected = None if row != "c1,2,3\r" else [{"a": f"c{i}", "b": str(i + 1), "c": str(i + 2)} for i in range(3)]
+    table = split_cells(text.encode(), "abc", "abc", set())
+    assert (table.to_pylist() if table is not None else None) == expected
 
 
 def test_seen_ids_over_many_batches() -> None:
