@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from kneebayes.errors import CaseError
 from kneebayes.inference import Engine, Network, Posteriors
 
-__all__ = ["MAX_STATES", "Unsure", "favoured", "unsure_posteriors"]
+__all__ = ["MAX_STATES", "Unsure", "favoured", "unsure_joint", "unsure_posteriors"]
 
 Codes = NDArray[np.int8]
 MAX_STATES = 4096
@@ -81,6 +81,47 @@ def unsure_posteriors(
         shares = np.where(share[:, None] > 0, share[:, None] * result.values, 0.0)
         values = np.stack([np.bincount(case, column, n) / total for column in shares.T], axis=1)
         return Posteriors(result.columns, values, top + np.log(total))
+
+
+def unsure_joint(network: Network, codes: Codes, unsure: Sequence[Unsure]) -> NDArray[np.float64]:
+    """Compute P(evidence, joint state of the causes) where some answers are likelihoods.
+
+    Parameters
+    ----------
+    network : Network
+        The compiled model.
+    codes : ndarray of int8, shape (variables, n)
+        The sure evidence.
+    unsure : sequence of Unsure
+        The others.
+
+    Returns
+    -------
+    ndarray, shape (n, joint states)
+        As from `Network.joint`, up to the factor that the likelihoods have.
+
+    Raises
+    ------
+    CaseError
+        If the unsure risk factors of a case have more than 4096 joint states.
+    """
+    n_risks, n_causes = len(network.model.risks), len(network.model.causes)
+    above = [answer for answer in unsure if answer.row < n_risks]
+    if above:
+        spread, weight, case = _spread(codes, above)
+        joint = np.zeros((codes.shape[1], network.n_joint))
+        for start in range(0, len(case), MAX_STATES):
+            part = slice(start, start + MAX_STATES)
+            np.add.at(joint, case[part], weight[part, None] * network.joint(spread[:, part]))
+    else:
+        joint = network.joint(codes)
+    for answer in unsure:  # a cause or finding depends on nothing but the joint state: no need to spread it
+        if n_risks <= answer.row < n_risks + n_causes:
+            joint[answer.cases] *= answer.likelihood[network.joint_states[:, answer.row - n_risks]]
+        elif answer.row >= n_risks + n_causes:
+            absent = network.tables.absent[answer.row - n_risks - n_causes]
+            joint[answer.cases] *= answer.likelihood[0] * absent + answer.likelihood[1] * (1.0 - absent)
+    return joint
 
 
 def favoured(codes: Codes, unsure: Iterable[Unsure]) -> Codes:
