@@ -56,7 +56,8 @@ class Thresholds:
         model : ModelFile
             A checked model file.
         caution, urgent : float, optional
-            The caller's own.
+            The caller's own. A caution threshold over the model's urgent one
+            takes that up with it.
 
         Returns
         -------
@@ -69,7 +70,8 @@ class Thresholds:
             If they lie outside (0, 1] or caution lies above urgent.
         """
         own = model.alarm.thresholds
-        return cls(own["caution"].p if caution is None else caution, own["urgent"].p if urgent is None else urgent)
+        caution = own["caution"].p if caution is None else caution
+        return cls(caution, max(own["urgent"].p, caution) if urgent is None else urgent)
 
     @classmethod
     def from_harms(cls, *, miss: float, false_alarm: float, urgent: float = 0.10) -> Thresholds:
@@ -145,7 +147,9 @@ class AlarmRules:
             for name, states in flag.any_of.items():
                 self.flags[name] = tuple(dict.fromkeys([*self.flags.get(name, ()), *states]))
 
-    def levels(self, codes: Codes, probability: NDArray[np.float64], thresholds: Thresholds) -> Codes:
+    def levels(
+        self, codes: Codes, probability: NDArray[np.float64], thresholds: Thresholds, *, sure: Codes | None = None
+    ) -> Codes:
         """Give the level of every case of a batch.
 
         Parameters
@@ -156,6 +160,8 @@ class AlarmRules:
             Posterior of the alarm's cause.
         thresholds : Thresholds
             When to warn.
+        sure : ndarray of int8, shape (variables, n), optional
+            The evidence without unsure answers, which leave a question open.
 
         Returns
         -------
@@ -163,7 +169,7 @@ class AlarmRules:
             Places in `LEVELS`.
         """
         level = np.zeros(codes.shape[1], dtype=np.int8)
-        level[self._unanswered(codes).any(axis=0)] = LEVELS.index("not_assessed")
+        level[self._unanswered(codes if sure is None else sure).any(axis=0)] = LEVELS.index("not_assessed")
         level[probability >= thresholds.caution] = LEVELS.index("caution")
         level[probability >= thresholds.urgent] = LEVELS.index("urgent")
         for rule in self.model.alarm.rules:
@@ -188,7 +194,7 @@ class AlarmRules:
             len(self.flags), codes.shape[1]
         )
 
-    def assess(self, codes: Codes, probability: float, thresholds: Thresholds) -> Alarm:
+    def assess(self, codes: Codes, probability: float, thresholds: Thresholds, *, sure: Codes | None = None) -> Alarm:
         """Assess one case, with reasons in words.
 
         Parameters
@@ -199,6 +205,8 @@ class AlarmRules:
             Posterior of the alarm's cause.
         thresholds : Thresholds
             When to warn.
+        sure : ndarray of int8, shape (variables, 1), optional
+            The evidence without unsure answers, which leave a question open.
 
         Returns
         -------
@@ -206,12 +214,12 @@ class AlarmRules:
             Level, reasons, and the questions that are still open.
         """
         alarm = self.model.alarm
-        level = LEVELS[self.levels(codes, np.array([probability]), thresholds)[0]]
+        level = LEVELS[self.levels(codes, np.array([probability]), thresholds, sure=sure)[0]]
         label = self.model.causes[alarm.cause].label
         fired = [rule for rule in alarm.rules if self._fires(rule.when, rule.any_of, codes)[0]]
         fired.sort(key=lambda rule: -LEVELS.index(rule.level))
         reasons = [f"{rule.reason} ({self._facts({**rule.when, **rule.any_of}, codes)})" for rule in fired]
-        asked = np.array(alarm.key_questions)[self._unanswered(codes)[:, 0]].tolist()
+        asked = np.array(alarm.key_questions)[self._unanswered(codes if sure is None else sure)[:, 0]].tolist()
         if probability >= thresholds.caution:
             name, threshold = (
                 ("urgent", thresholds.urgent) if probability >= thresholds.urgent else ("caution", thresholds.caution)

@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from kneebayes import __version__, options
 from kneebayes.errors import CaseError, KneeBayesError
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "main"]
 
 SOME_REJECTED, NOTHING_DONE, INTERRUPTED, PIPE_CLOSED, TERMINATED = 1, 2, 130, 141, 143
+THIS_MACHINE = "local"
 
 
 class _Commands(TyperGroup):
@@ -47,6 +48,16 @@ class _Commands(TyperGroup):
         except (KneeBayesError, OSError) as error:
             _say(f"kneebayes: {error}")
             raise typer.Exit(NOTHING_DONE) from None
+
+
+class _Score(TyperCommand):
+    """The score command: --dask may stand alone, or before the address of a scheduler."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        for place, argument in enumerate(args):
+            if argument == "--dask" and not any(mark in "".join(args[place + 1 : place + 2]) for mark in ("://", ":8")):
+                return super().parse_args(ctx, [*args[: place + 1], THIS_MACHINE, *args[place + 1 :]])
+        return super().parse_args(ctx, args)
 
 
 class Engine(StrEnum):
@@ -94,7 +105,7 @@ def _options(
     pass
 
 
-@app.command()
+@app.command(cls=_Score)
 def score(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="CSV or Parquet of cases; - is standard input.")],
     target: Output = "-",
@@ -114,6 +125,13 @@ def score(
     urgent: Urgent = None,
     harm_miss: HarmMiss = None,
     harm_false_alarm: HarmFalseAlarm = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[ADDRESS]",
+            help="Score a folder of files as a Dask graph, into a folder, on this machine or a scheduler's workers.",
+        ),
+    ] = None,
     model: ModelOption = None,
     quiet: Quiet = False,
 ) -> None:
@@ -121,22 +139,22 @@ def score(
 
     Start from the file that `kneebayes template` writes. An empty cell means unknown, never absent.
     """
-    from kneebayes.files import score_file
-
     loaded = _load(model)
-    counts = score_file(
-        loaded,
-        source,
-        target,
-        rejects=rejects,
-        keep=options.names(keep),
-        ignore=options.names(ignore),
-        columns=options.names(columns) or None,
-        thresholds=options.thresholds(
+    choices: dict[str, Any] = {
+        "rejects": rejects,
+        "keep": options.names(keep),
+        "ignore": options.names(ignore),
+        "columns": options.names(columns) or None,
+        "thresholds": options.thresholds(
             loaded.file, caution=caution, urgent=urgent, harm_miss=harm_miss, harm_false_alarm=harm_false_alarm
         ),
-        quiet=quiet,
-    )
+    }
+    if dask is None:
+        counts = loaded.score_file(source, target, quiet=quiet, **choices)
+    else:
+        from kneebayes.distributed import score_files
+
+        counts = score_files(source, target, model=loaded, scheduler=None if dask == THIS_MACHINE else dask, **choices)
     if not quiet:
         _summarise(counts, rejects, loaded)
     if counts.rejected:

@@ -79,7 +79,8 @@ def score(
     options = {"keep": tuple(keep), "ignore": tuple(ignore), "thresholds": thresholds, "errors": errors}
     meta = model.score(ddf._meta, **options)  # type: ignore[arg-type]
     text = dask.delayed(model.file.model_dump_json(), pure=True)
-    return ddf.map_partitions(_score_partition, text, options, meta=meta)
+    result: dd.DataFrame = ddf.map_partitions(_score_partition, text, options, meta=meta)
+    return result
 
 
 def score_files(
@@ -150,7 +151,7 @@ def score_files(
 def _dask() -> Any:
     try:
         import dask
-        import dask.dataframe  # noqa: F401
+        import dask.dataframe
     except ImportError as error:
         raise MissingExtraError("Dask is not installed: pip install 'kneebayes[distributed]'") from error
     return dask

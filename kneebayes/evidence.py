@@ -112,6 +112,7 @@ class Coder(Vocabulary):
         CaseError
             If a value is not allowed, or two contradict each other.
         """
+        case = dict(case)  # a row of a frame will do
         check_columns(self.model, case)
         factors = {name: Factor(np.zeros(1, dtype=np.int64), [value]) for name, value in case.items()}
         coded = self.batch(factors, 1)

@@ -31,6 +31,7 @@ from kneebayes.variables import (
 
 __all__ = ["Alarm", "AlarmRule", "Interaction", "ModelFile", "RedFlag", "RuleLevel"]
 
+RESERVED = ("case_id", "label", "also", "none_of_these", "most_likely", "red_flags")
 RuleLevel = Literal["emergency", "urgent", "caution"]
 
 
@@ -145,6 +146,9 @@ class ModelFile(Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> ModelFile:
+        taken = [name for name in self.variables if name in RESERVED or name.startswith("true_")]
+        if taken:
+            raise ValueError(f"'{taken[0]}' is a column of its own in tables: give the variable another name")
         if len(self.variables) < len(self.risks) + len(self.causes) + len(self.findings):
             raise ValueError("a name stands in two of risks, causes and findings")
         for name, variable in self.variables.items():

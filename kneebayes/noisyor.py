@@ -37,6 +37,7 @@ States = tuple[int, ...]
 MAX_CAUSES = 16
 MAX_TABLE_BYTES = 1 << 30
 MAX_MERGED_PATTERNS = 1024
+MAX_TARGETS = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,6 +258,9 @@ def _components(model: ModelFile, causes: list[str]) -> list[Component]:
         else:
             same.append(part)
     first = max(parts, key=len)
+    for many in [targets for targets in parts if targets != first and len(targets) > MAX_TARGETS]:
+        # an OR into so many causes at once costs 3 ** targets: a row of the base's own table is cheaper
+        parts[first] = [sum([*parts[first], *parts.pop(many)], ())]
     ordered = [(parts[first].pop(0), tuple(range(len(causes))), True)]
     ordered += [(part, targets, False) for targets, same in parts.items() for part in same]
     return [_component(model, causes, *arguments) for arguments in ordered]

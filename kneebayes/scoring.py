@@ -143,7 +143,7 @@ class Scorer:
         ]
         accepted[[problem.row for problem in impossible]] = False
         problems = sorted([*coded.problems, *impossible], key=lambda problem: problem.row)
-        output = self._output(codes, posteriors, thresholds)
+        output = self._output(codes, coded.codes, posteriors, thresholds)
         if CASE_ID in table.column_names:
             output = {CASE_ID: table[CASE_ID], **output}
         result = pa.table({**output, **{name: table[name] for name in keep}})
@@ -185,11 +185,13 @@ class Scorer:
             f"impossible by the model: {said} contradict each other; mend one of them",
         )
 
-    def _output(self, codes: NDArray[np.int8], posteriors: Posteriors, thresholds: Thresholds) -> dict[str, pa.Array]:
+    def _output(
+        self, codes: NDArray[np.int8], sure: NDArray[np.int8], posteriors: Posteriors, thresholds: Thresholds
+    ) -> dict[str, pa.Array]:
         values = posteriors.values
         ranked = len(self.model.causes) + 1
         best = np.where(np.isnan(values[:, 0]), 0, np.argmax(values[:, :ranked], axis=1))
-        levels = self.rules.levels(codes, values[:, self.rules.column], thresholds)
+        levels = self.rules.levels(codes, values[:, self.rules.column], thresholds, sure=sure)
         names = pa.array(posteriors.columns[:ranked])
         return {
             **{name: pa.array(np.ascontiguousarray(values[:, i])) for i, name in enumerate(posteriors.columns)},

@@ -54,7 +54,7 @@ def _listed(value: object) -> object:
 Identifier = Annotated[str, AfterValidator(_identifier)]
 Text = Annotated[str, Field(min_length=1)]
 Basis = Annotated[str, AfterValidator(_basis)]
-Unit = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Unit = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
 Condition = dict[Identifier, Annotated[tuple[Identifier, ...], BeforeValidator(_listed), Field(min_length=1)]]
 
 

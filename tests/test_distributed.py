@@ -13,8 +13,10 @@ import dask.dataframe as dd
 import pandas as pd
 import pytest
 from distributed import Client, LocalCluster
+from typer.testing import CliRunner
 
 import kneebayes as kb
+from kneebayes.cli import app
 from kneebayes.distributed import score, score_files
 from kneebayes.errors import FileFormatError
 
@@ -112,3 +114,10 @@ def test_no_files_is_an_error(folder: Path, tmp_path: Path, source: str) -> None
 def test_the_input_is_not_written_over(folder: Path) -> None:
     with pytest.raises(FileFormatError, match="another folder"):
         score_files(folder, folder)
+
+
+def test_the_command_scores_a_folder(folder: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["score", str(folder), "--dask", "-o", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    assert f"{PARTS * ROWS:,} rows read" in result.stderr
+    assert len(list((tmp_path / "out").iterdir())) == PARTS
