@@ -308,8 +308,9 @@ def test_thresholds_come_from_the_model_file_unless_given() -> None:
     assert Thresholds.of(MODEL.file) == Thresholds(0.02, 0.10)
     assert Thresholds.of(MODEL.file, caution=0.05) == Thresholds(0.05, 0.10)
     assert Thresholds.of(MODEL.file, urgent=0.3) == Thresholds(0.02, 0.3)
+    assert Thresholds.of(MODEL.file, caution=0.5) == Thresholds(0.5, 0.5)
     with pytest.raises(ThresholdError):
-        Thresholds.of(MODEL.file, caution=0.5)
+        Thresholds.of(MODEL.file, caution=0.5, urgent=0.3)
 
 
 def test_an_urgent_harm_threshold_of_the_caller_is_kept() -> None:
