@@ -130,6 +130,14 @@ class Network:
             return Posteriors(self.columns, values, np.log(evidence))
 
     @cached_property
+    def membership(self) -> Floats:
+        """Which joint states the columns of the posteriors add up: 0 or 1, shape (joint states, columns)."""
+        matrix = np.zeros((self.n_joint, len(self._members)))
+        for column, members in enumerate(self._members):
+            matrix[members, column] = 1.0
+        return matrix
+
+    @cached_property
     def _kernel(self) -> Kernel:
         from kneebayes.kernel import Kernel  # here, because numba takes a while to import
 
