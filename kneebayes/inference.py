@@ -131,10 +131,10 @@ class Network:
 
     @cached_property
     def membership(self) -> Floats:
-        """Which joint states the columns of the posteriors add up: 0 or 1, shape (joint states, columns)."""
-        matrix = np.zeros((self.n_joint, len(self._members)))
-        for column, members in enumerate(self._members):
-            matrix[members, column] = 1.0
+        """Which joint states the columns of the posteriors add up: 0 or 1, shape (columns, joint states)."""
+        matrix = np.zeros((len(self._members), self.n_joint))
+        for row, members in zip(matrix, self._members, strict=True):
+            row[members] = 1.0
         return matrix
 
     @cached_property
