@@ -17,6 +17,8 @@ from kneebayes.model import ModelFile
 if TYPE_CHECKING:
     import pandas as pd
 
+    from kneebayes.explanation import Explanation
+
 __all__ = ["Diagnosis"]
 
 BAR = 30
@@ -84,6 +86,119 @@ class Diagnosis:
     def most_likely(self) -> str:
         """The cause with the highest posterior, or ``none_of_these``."""
         return max(self.probabilities, key=self.probabilities.__getitem__)
+
+    def explanation(self, target: str | None = None, *, orders: int = 500, seed: int = 0) -> Explanation:
+        """Say which evidence moved a cause, and which other causes hold it down.
+
+        Parameters
+        ----------
+        target : str, optional
+            A cause, ``none_of_these``, or a state such as
+            ``bakers_cyst_ruptured``; by default the cause of the alarm.
+        orders : int, default 500
+            Orders of the evidence to draw where more than 14 things are known;
+            up to 14, shares are exact.
+        seed : int, default 0
+            Of that draw.
+
+        Returns
+        -------
+        Explanation
+            Prints as sentences.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such target.
+        """
+        from kneebayes.explain import explain
+
+        target = self.model.alarm.cause if target is None else target
+        return explain(self.network, self.codes, self.unsure, target, orders=orders, seed=seed)
+
+    def explain(self, target: str | None = None, *, orders: int = 500, seed: int = 0) -> pd.DataFrame:
+        """Give the shares of the evidence in the change of a cause as a table.
+
+        Parameters
+        ----------
+        target, orders, seed
+            As for `explanation`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per piece of evidence, the greatest share first. ``decibans``
+            are its Shapley share of the change of the log-odds from prior to
+            posterior and add up to it; ``likelihood_ratio`` is the same as a
+            factor of the odds; ``leave_one_out`` is what it adds to all the
+            others, and ``without`` the posterior without it. The complaint is
+            what the change starts from, no piece, where it is present. The
+            ``attrs`` have prior, posterior, conflicts and what explains the
+            target away.
+
+        Examples
+        --------
+        >>> from kneebayes.api import load_model
+        >>> table = load_model().diagnose({"unilateral_leg_swelling": True, "age": 30}).explain("dvt")
+        >>> table.index.tolist(), bool(table["decibans"].iloc[0] > 0)
+        (['unilateral_leg_swelling', 'age'], True)
+        >>> bool(abs(table["decibans"].sum() - table.attrs["change"]) < 1e-9)
+        True
+        """
+        return self.explanation(target, orders=orders, seed=seed).frame()
+
+    def next_questions(self, target: str | None = None, n: int | None = 5) -> pd.DataFrame:
+        """Rank the open questions by what their answers would tell.
+
+        Parameters
+        ----------
+        target : str, optional
+            What to learn about, as for `explanation`; by default all causes
+            together.
+        n : int, optional
+            At most how many questions; None for all.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per question, the most information per cost first; see
+            `kneebayes.questions.Question` for the columns.
+
+        Examples
+        --------
+        >>> from kneebayes.api import load_model
+        >>> load_model().diagnose({"age": 67, "calf_pain": True}).next_questions("dvt", n=1).index.tolist()
+        ['unilateral_leg_swelling']
+        """
+        from kneebayes.questions import open_questions, question_frame
+
+        questions = open_questions(self.network, self.codes, self.unsure, self.thresholds, target=target)
+        return question_frame(questions, n)
+
+    def most_probable(self, n: int = 5) -> pd.DataFrame:
+        """Find the most probable joint states of all causes, exactly.
+
+        Parameters
+        ----------
+        n : int, default 5
+            How many, from 1.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row each, the most probable first: ``present`` causes,
+            ``probability`` that all of it holds, ``cumulative`` probability,
+            and the state of every cause.
+
+        Examples
+        --------
+        >>> from kneebayes.api import load_model
+        >>> load_model().diagnose({"pop_at_injury": True, "knee_locking": True}).most_probable(1)["present"][0]
+        'meniscal_tear'
+        """
+        from kneebayes.mostprobable import most_probable, most_probable_frame
+
+        return most_probable_frame(most_probable(self.network, self.codes, self.unsure, n=n))
 
     def __repr__(self) -> str:
         return str(self)
