@@ -4,10 +4,15 @@ Exact posteriors of nine causes and an alarm for deep vein thrombosis, from
 whatever is known of a case. A research tool, not a medical device.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from kneebayes.alarm import LEVELS, Thresholds
 from kneebayes.api import Model, load_model, score_file
 from kneebayes.diagnosis import Diagnosis
 from kneebayes.errors import CaseError, KneeBayesError, ModelFileError, UnknownColumnError
+
+if TYPE_CHECKING:
+    from kneebayes.assessment import evaluate
 
 __version__ = "0.1.0"
 
@@ -20,6 +25,15 @@ __all__ = [
     "ModelFileError",
     "Thresholds",
     "UnknownColumnError",
+    "evaluate",
     "load_model",
     "score_file",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "evaluate":  # on demand, as it needs pandas and pyarrow, which a diagnosis does not wait for
+        from kneebayes.assessment import evaluate
+
+        return evaluate
+    raise AttributeError(f"module 'kneebayes' has no attribute '{name}'")

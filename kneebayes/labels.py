@@ -46,14 +46,12 @@ class Labels:
     @property
     def any_known(self) -> NDArray[np.bool_]:
         """Which cases have a label."""
-        known: NDArray[np.bool_] = (self.present >= 0).any(axis=1)
-        return known
+        return np.asarray((self.present >= 0).any(axis=1))
 
     @property
     def all_known(self) -> NDArray[np.bool_]:
         """Of which cases every cause is known to be there or not."""
-        known: NDArray[np.bool_] = (self.present >= 0).all(axis=1)
-        return known
+        return np.asarray((self.present >= 0).all(axis=1))
 
 
 def label_columns(model: ModelFile, names: Sequence[str], label: str = LABEL) -> list[str]:
@@ -137,10 +135,10 @@ def read_labels(model: ModelFile, table: pa.Table | pa.RecordBatch, label: str =
                 leading[row] = cause[0]
                 present[row] = 0
                 present[row, [*cause, *others]] = 1
-    for place, cause in enumerate(model.causes):
-        name = f"{NOT_EVIDENCE_PREFIX}{cause}"
+    for place, (name, node) in enumerate(model.causes.items()):
+        name = f"{NOT_EVIDENCE_PREFIX}{name}"
         if name in columns:
-            _add(table, name, model.causes[cause].states, present[:, place], leading == last, problems)
+            _add(table, name, node.states, present[:, place], leading == last, problems)
     causes = present[:, :last]
     none = np.where((causes == 1).any(axis=1), 0, np.where((causes == 0).all(axis=1), 1, -1))
     present[:, last] = none

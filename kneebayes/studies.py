@@ -1,0 +1,141 @@
+"""The commands for labelled cases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kneebayes import options
+from kneebayes.errors import CaseError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from kneebayes.rejects import Reject
+
+__all__ = ["evaluate", "read_cases"]
+
+SOME_REJECTED = 1
+CHUNK_ROWS = 1 << 16
+MOST_SHOWN = 5
+Columns = Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Leave this column out (repeat, or a,b).")]
+ModelName = Annotated[
+    str | None, typer.Option("--model", metavar="NAME|FILE", help="A model that ships with kneebayes, or a model file.")
+]
+
+
+def evaluate(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="CSV or Parquet of labelled cases; - is stdin.")],
+    label: Annotated[str, typer.Option(metavar="COLUMN", help="The column of leading causes.")] = "label",
+    baselines: Annotated[
+        bool,
+        typer.Option("--baselines", help="Compare with the Wells score, the rule of any symptom, and classifiers."),
+    ] = False,
+    model2: Annotated[
+        list[str] | None, typer.Option(metavar="NAME|FILE", help="Compare with this model (repeat for more).")
+    ] = None,
+    report: Annotated[str | None, typer.Option(metavar="FILE", help="Write tables and plots as one HTML file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, a figure a row.")] = False,
+    ignore: Columns = None,
+    bootstrap: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Resamples behind the intervals; 0 for none.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, metavar="S", help="Of resamples and cross-validation.")] = 0,
+    caution: Annotated[float | None, typer.Option(metavar="P", help="Alarm at caution from this on.")] = None,
+    urgent: Annotated[float | None, typer.Option(metavar="P", help="Alarm at urgent from this on.")] = None,
+    harm_miss: Annotated[float | None, typer.Option(metavar="H", help="Harm of a miss; with the next.")] = None,
+    harm_false_alarm: Annotated[float | None, typer.Option(metavar="H", help="Harm of a false alarm.")] = None,
+    model: ModelName = None,
+) -> None:
+    """Measure the model on labelled cases: accuracy, calibration, alarm, net benefit.
+
+    Labels: a column 'label' of causes or none_of_these ('also' names further ones, joined by ;),
+    or a column true_<cause> of states for each, of which cells may be empty, or both.
+    """
+    from kneebayes.api import load_model
+    from kneebayes.assessment import evaluate as assess
+
+    if as_json and as_csv:
+        raise CaseError("--json and --csv are two ways to print the same: give one")
+    loaded = load_model(model)
+    left_out = options.names(ignore)
+    cases, positions, unreadable = read_cases(source, left_out)
+    result = assess(
+        loaded,
+        cases,
+        label=label,
+        thresholds=options.thresholds(
+            loaded.file, caution=caution, urgent=urgent, harm_miss=harm_miss, harm_false_alarm=harm_false_alarm
+        ),
+        baselines=baselines,
+        against=[load_model(name) for name in model2 or []],
+        ignore=left_out,
+        bootstrap=bootstrap,
+        seed=seed,
+        errors="null",
+    )
+    typer.echo(result.to_json() if as_json else (result.to_csv() or "").rstrip("\n") if as_csv else str(result))
+    if report is not None:
+        result.report(report)
+        typer.echo(f"wrote {report}", err=True)
+    refused = [(reject.row, reject.reason) for reject in unreadable]
+    refused += [(int(positions[problem.row]), problem.reason) for problem in result.problems]
+    for row, reason in sorted(refused)[:MOST_SHOWN]:
+        typer.echo(f"left out: data row {row + 1}: {reason}", err=True)
+    if refused:
+        typer.echo(f"{len({row for row, _ in refused}):,} rows left out in all", err=True)
+        raise typer.Exit(SOME_REJECTED)
+
+
+def read_cases(path: str, ignore: list[str]) -> tuple[pa.Table, NDArray[np.intp], list[Reject]]:
+    """Read a whole file of cases.
+
+    Parameters
+    ----------
+    path : str
+        CSV or Parquet, or ``-``.
+    ignore : list of str
+        Columns to leave out.
+
+    Returns
+    -------
+    pyarrow.Table
+        The rows that could be read.
+    ndarray of int
+        The place of each in the file, from 0.
+    list of Reject
+        The others; ``row`` is the place in the file, from 0.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is not a table.
+    """
+    from dataclasses import replace
+
+    import numpy as np
+    import pyarrow as pa
+
+    from kneebayes.files import open_source
+
+    source = open_source(path, chunk_rows=CHUNK_ROWS)
+    try:
+        source.leave_out(ignore)
+        tables: list[Any] = [source.empty()]
+        places: list[NDArray[np.intp]] = [np.zeros(0, dtype=np.intp)]
+        rejects: list[Reject] = []
+        n_read = 0
+        for piece in source.pieces():
+            rows = source.parse(piece)
+            tables.append(rows.table)
+            places.append(rows.positions + n_read)
+            rejects += [replace(reject, row=reject.row + n_read) for reject in rows.rejects]
+            n_read += rows.n_read
+    finally:
+        source.close()
+    table = pa.concat_tables(tables, promote_options="permissive").unify_dictionaries()
+    return table, np.concatenate(places), rejects
