@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kneebayes import options
+from kneebayes.commands import SOME_REJECTED, Caution, HarmFalseAlarm, HarmMiss, ModelOption, Urgent, load, say
 from kneebayes.errors import CaseError
 
 if TYPE_CHECKING:
@@ -18,13 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate", "read_cases"]
 
-SOME_REJECTED = 1
 CHUNK_ROWS = 1 << 16
 MOST_SHOWN = 5
 Columns = Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Leave this column out (repeat, or a,b).")]
-ModelName = Annotated[
-    str | None, typer.Option("--model", metavar="NAME|FILE", help="A model that ships with kneebayes, or a model file.")
-]
 
 
 def evaluate(
@@ -45,23 +42,22 @@ def evaluate(
         int | None, typer.Option(min=0, metavar="N", help="Resamples behind the intervals; 0 for none.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, metavar="S", help="Of resamples and cross-validation.")] = 0,
-    caution: Annotated[float | None, typer.Option(metavar="P", help="Alarm at caution from this on.")] = None,
-    urgent: Annotated[float | None, typer.Option(metavar="P", help="Alarm at urgent from this on.")] = None,
-    harm_miss: Annotated[float | None, typer.Option(metavar="H", help="Harm of a miss; with the next.")] = None,
-    harm_false_alarm: Annotated[float | None, typer.Option(metavar="H", help="Harm of a false alarm.")] = None,
-    model: ModelName = None,
+    caution: Caution = None,
+    urgent: Urgent = None,
+    harm_miss: HarmMiss = None,
+    harm_false_alarm: HarmFalseAlarm = None,
+    model: ModelOption = None,
 ) -> None:
     """Measure the model on labelled cases: accuracy, calibration, alarm, net benefit.
 
     Labels: a column 'label' of causes or none_of_these ('also' names further ones, joined by ;),
     or a column true_<cause> of states for each, of which cells may be empty, or both.
     """
-    from kneebayes.api import load_model
     from kneebayes.assessment import evaluate as assess
 
     if as_json and as_csv:
         raise CaseError("--json and --csv are two ways to print the same: give one")
-    loaded = load_model(model)
+    loaded = load(model)
     left_out = options.names(ignore)
     cases, positions, unreadable = read_cases(source, left_out)
     result = assess(
@@ -72,7 +68,7 @@ def evaluate(
             loaded.file, caution=caution, urgent=urgent, harm_miss=harm_miss, harm_false_alarm=harm_false_alarm
         ),
         baselines=baselines,
-        against=[load_model(name) for name in model2 or []],
+        against=[load(name) for name in model2 or []],
         ignore=left_out,
         bootstrap=bootstrap,
         seed=seed,
@@ -81,13 +77,13 @@ def evaluate(
     typer.echo(result.to_json() if as_json else (result.to_csv() or "").rstrip("\n") if as_csv else str(result))
     if report is not None:
         result.report(report)
-        typer.echo(f"wrote {report}", err=True)
+        say(f"wrote {report}")
     refused = [(reject.row, reject.reason) for reject in unreadable]
     refused += [(int(positions[problem.row]), problem.reason) for problem in result.problems]
     for row, reason in sorted(refused)[:MOST_SHOWN]:
-        typer.echo(f"left out: data row {row + 1}: {reason}", err=True)
+        say(f"left out: data row {row + 1}: {reason}")
     if refused:
-        typer.echo(f"{len({row for row, _ in refused}):,} rows left out in all", err=True)
+        say(f"{len({row for row, _ in refused}):,} rows left out in all")
         raise typer.Exit(SOME_REJECTED)
 
 
