@@ -16,38 +16,21 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 
-from kneebayes import __version__, options
-from kneebayes.errors import CaseError, KneeBayesError
+from kneebayes import __version__, commands, options
+from kneebayes.commands import load, say
+from kneebayes.errors import CaseError
 
 if TYPE_CHECKING:
     from kneebayes.api import Model
     from kneebayes.diagnosis import Diagnosis
+    from kneebayes.explanation import Explanation
     from kneebayes.files import Counts
 
 __all__ = ["app", "main"]
 
-SOME_REJECTED, NOTHING_DONE, INTERRUPTED, PIPE_CLOSED, TERMINATED = 1, 2, 130, 141, 143
 THIS_MACHINE = "local"
-
-
-class _Commands(TyperGroup):
-    """Commands whose errors become one line and an exit code, never a traceback."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as stop:
-            _say(f"kneebayes: {str(stop) or 'stopped'}")
-            raise typer.Exit(INTERRUPTED) from None
-        except BrokenPipeError:
-            # the reader has gone, as in `kneebayes model | head`: keep the interpreter from flushing into it again
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(PIPE_CLOSED) from None
-        except (KneeBayesError, OSError) as error:
-            _say(f"kneebayes: {error}")
-            raise typer.Exit(NOTHING_DONE) from None
 
 
 class _Score(TyperCommand):
@@ -69,7 +52,7 @@ class Engine(StrEnum):
 
 app = typer.Typer(
     name="kneebayes",
-    cls=_Commands,
+    cls=commands.Commands,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,  # plain text reads the same on a terminal and in a pipe, and loads faster
@@ -78,16 +61,6 @@ app = typer.Typer(
     "A research tool, not a medical device.",
     epilog="Exit codes: 0 done, 1 some rows rejected, 2 nothing done.",
 )
-
-ModelOption = Annotated[
-    str | None, typer.Option("--model", metavar="NAME|FILE", help="A model that ships with kneebayes, or a model file.")
-]
-Output = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where to write; - is standard output.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors on standard error.")]
-Caution = Annotated[float | None, typer.Option(metavar="P", help="Alarm at caution from this probability on.")]
-Urgent = Annotated[float | None, typer.Option(metavar="P", help="Alarm at urgent from this probability on.")]
-HarmMiss = Annotated[float | None, typer.Option(metavar="H", help="Harm of a miss: sets --caution, with the next.")]
-HarmFalseAlarm = Annotated[float | None, typer.Option(metavar="H", help="Harm of a false alarm, in the same unit.")]
 
 
 def _show_version(wanted: bool) -> None:
@@ -108,7 +81,7 @@ def _options(
 @app.command(cls=_Score)
 def score(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="CSV or Parquet of cases; - is standard input.")],
-    target: Output = "-",
+    target: commands.Output = "-",
     rejects: Annotated[
         str | None, typer.Option(metavar="FILE", help="Where rows that can't be scored go, with the reason.")
     ] = None,
@@ -121,10 +94,10 @@ def score(
     columns: Annotated[
         list[str] | None, typer.Option(metavar="COLUMN", help="Write only these output columns (repeat, or a,b).")
     ] = None,
-    caution: Caution = None,
-    urgent: Urgent = None,
-    harm_miss: HarmMiss = None,
-    harm_false_alarm: HarmFalseAlarm = None,
+    caution: commands.Caution = None,
+    urgent: commands.Urgent = None,
+    harm_miss: commands.HarmMiss = None,
+    harm_false_alarm: commands.HarmFalseAlarm = None,
     dask: Annotated[
         str | None,
         typer.Option(
@@ -132,14 +105,14 @@ def score(
             help="Score a folder of files as a Dask graph, into a folder, on this machine or a scheduler's workers.",
         ),
     ] = None,
-    model: ModelOption = None,
-    quiet: Quiet = False,
+    model: commands.ModelOption = None,
+    quiet: commands.Quiet = False,
 ) -> None:
     """Score a file: posteriors and alarm, a row per case.
 
     Start from the file that `kneebayes template` writes. An empty cell means unknown, never absent.
     """
-    loaded = _load(model)
+    loaded = load(model)
     choices: dict[str, Any] = {
         "rejects": rejects,
         "keep": options.names(keep),
@@ -158,23 +131,27 @@ def score(
     if not quiet:
         _summarise(counts, rejects, loaded)
     if counts.rejected:
-        raise typer.Exit(SOME_REJECTED)
+        raise typer.Exit(commands.SOME_REJECTED)
 
 
 @app.command()
 def diagnose(
-    facts: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME=VALUE", help="What is known, as in age=67 calf_pain=yes.")
-    ] = None,
+    facts: commands.Facts = None,
     engine: Annotated[
         Engine, typer.Option(help="pgmpy asks its VariableElimination instead, to check by (takes seconds).")
     ] = Engine.exact,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say which facts moved the alarm's cause and the likeliest one.")
+    ] = False,
+    target: Annotated[
+        str | None, typer.Option(metavar="CAUSE", help="Explain this cause, or none_of_these, instead.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    caution: Caution = None,
-    urgent: Urgent = None,
-    harm_miss: HarmMiss = None,
-    harm_false_alarm: HarmFalseAlarm = None,
-    model: ModelOption = None,
+    caution: commands.Caution = None,
+    urgent: commands.Urgent = None,
+    harm_miss: commands.HarmMiss = None,
+    harm_false_alarm: commands.HarmFalseAlarm = None,
+    model: commands.ModelOption = None,
 ) -> None:
     """Diagnose one case from what is known of it.
 
@@ -182,7 +159,7 @@ def diagnose(
 
     `kneebayes model` lists the names and values.
     """
-    loaded = _load(model)
+    loaded = load(model)
     dx = loaded.diagnose(
         options.case(facts or []),
         engine=engine.value,
@@ -190,7 +167,11 @@ def diagnose(
             loaded.file, caution=caution, urgent=urgent, harm_miss=harm_miss, harm_false_alarm=harm_false_alarm
         ),
     )
-    typer.echo(json.dumps(_content(dx), indent=2, ensure_ascii=False) if as_json else str(dx))
+    explained = dx.explanations([target] if target else None) if explain or target else []
+    if as_json:
+        typer.echo(json.dumps(_content(dx, explained), indent=2, ensure_ascii=False))
+    else:
+        typer.echo("\n\n".join([str(dx), *map(str, explained)]))
 
 
 @app.command()
@@ -198,7 +179,7 @@ def model(
     sources: Annotated[bool, typer.Option("--sources", help="Every number with range, basis and reason.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="With --sources: as CSV.")] = False,
     check: Annotated[str | None, typer.Option(metavar="FILE", help="Say what is wrong in a model file.")] = None,
-    name: ModelOption = None,
+    name: commands.ModelOption = None,
 ) -> None:
     """List variables, values, questions and sources.
 
@@ -218,7 +199,7 @@ def model(
         tables(file)  # refuses what is consistent, but too large to enumerate
         typer.echo(f"ok: {file.name} {file.version}: {listing.size(file)}")
         return
-    file = _load(name).file
+    file = load(name).file
     if sources:
         typer.echo(listing.sources_csv(file) if as_csv else listing.sources_text(file), nl=not as_csv)
     else:
@@ -226,14 +207,14 @@ def model(
 
 
 @app.command()
-def template(target: Output = "-", model: ModelOption = None) -> None:
+def template(target: commands.Output = "-", model: commands.ModelOption = None) -> None:
     """Write a CSV to fill in, with an example row."""
     from kneebayes import listing
     from kneebayes.simulation import write_cases
 
-    write_cases([listing.template(_load(model).file)], target)
+    write_cases([listing.template(load(model).file)], target)
     if target != "-":
-        _say(f"wrote {target}; replace the example row; `kneebayes model` lists the values, an empty cell is unknown")
+        say(f"wrote {target}; replace the example row; `kneebayes model` lists the values, an empty cell is unknown")
 
 
 @app.command()
@@ -242,13 +223,13 @@ def simulate(
     seed: Annotated[
         int | None, typer.Option(min=0, metavar="S", help="The same seed gives the same cases; by default a new one.")
     ] = None,
-    target: Output = "-",
+    target: commands.Output = "-",
     missing: Annotated[
         str, typer.Option(metavar="SHARE", help="Share of cells left empty, or two: RISKS,FINDINGS as in 0.3,0.6.")
     ] = "0.3",
     with_causes: Annotated[bool, typer.Option("--with-causes", help="Add the drawn causes, as true_<cause>.")] = False,
-    model: ModelOption = None,
-    quiet: Quiet = False,
+    model: commands.ModelOption = None,
+    quiet: commands.Quiet = False,
 ) -> None:
     """Draw cases from the model, with cells left empty.
 
@@ -257,12 +238,10 @@ def simulate(
     from kneebayes.simulation import simulate_batches, write_cases
 
     seed = int.from_bytes(os.urandom(4), "big") if seed is None else seed
-    batches = simulate_batches(
-        _load(model).file, n, seed=seed, missing=options.shares(missing), with_causes=with_causes
-    )
+    batches = simulate_batches(load(model).file, n, seed=seed, missing=options.shares(missing), with_causes=with_causes)
     write_cases(batches, target)
     if not quiet:
-        _say(f"{n:,} cases, seed {seed}")
+        say(f"{n:,} cases, seed {seed}")
 
 
 def main() -> None:
@@ -271,22 +250,12 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # bars are not worth a crash on a terminal without them
     # as an exception, so that half-written files are removed on the way out
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(TERMINATED))
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(commands.TERMINATED))
     app()
 
 
-def _load(model: str | None) -> Model:
-    from kneebayes.api import load_model
-
-    return load_model(model)
-
-
-def _say(text: str) -> None:
-    typer.echo(text, err=True)
-
-
-def _content(dx: Diagnosis) -> dict[str, Any]:
-    return {
+def _content(dx: Diagnosis, explained: list[Explanation]) -> dict[str, Any]:
+    content = {
         "model": dx.model.name,
         "version": dx.model.version,
         "evidence": dx.evidence,
@@ -298,6 +267,7 @@ def _content(dx: Diagnosis) -> dict[str, Any]:
         "warnings": dx.warnings,
         "disclaimer": dx.model.disclaimer,
     }
+    return content | ({"explanations": [explanation.content() for explanation in explained]} if explained else {})
 
 
 def _rows(count: int) -> str:
@@ -305,11 +275,11 @@ def _rows(count: int) -> str:
 
 
 def _summarise(counts: Counts, rejects: str | None, model: Model) -> None:
-    _say(f"{_rows(counts.read)} read: {counts.scored:,} scored, {counts.rejected:,} rejected")
+    say(f"{_rows(counts.read)} read: {counts.scored:,} scored, {counts.rejected:,} rejected")
     for reason in counts.reasons:
-        _say(f"  {reason}")
+        say(f"  {reason}")
     if counts.rejected:
-        _say(f"  all reasons are in {rejects}" if rejects else "  name a file with --rejects to get all reasons")
+        say(f"  all reasons are in {rejects}" if rejects else "  name a file with --rejects to get all reasons")
     for warning, rows in counts.warnings.items():
-        _say(f"warning: {warning} ({_rows(rows)})")
-    _say(model.file.disclaimer)
+        say(f"warning: {warning} ({_rows(rows)})")
+    say(model.file.disclaimer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -115,6 +116,22 @@ class Diagnosis:
 
         target = self.model.alarm.cause if target is None else target
         return explain(self.network, self.codes, self.unsure, target, orders=orders, seed=seed)
+
+    def explanations(self, targets: Iterable[str] | None = None) -> list[Explanation]:
+        """Explain several causes.
+
+        Parameters
+        ----------
+        targets : iterable of str, optional
+            By default the cause of the alarm, and what is most likely.
+
+        Returns
+        -------
+        list of Explanation
+            One for each.
+        """
+        targets = (self.model.alarm.cause, self.most_likely) if targets is None else targets
+        return [self.explanation(target) for target in dict.fromkeys(targets)]
 
     def explain(self, target: str | None = None, *, orders: int = 500, seed: int = 0) -> pd.DataFrame:
         """Give the shares of the evidence in the change of a cause as a table.

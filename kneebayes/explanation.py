@@ -6,10 +6,10 @@ the odds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -151,6 +151,23 @@ class Explanation:
             return f"{change} as a rule, but not beside the rest; without it, {self._instead(piece)}."
         return f"{change}; without it, {self._instead(piece)}."
 
+    def content(self) -> dict[str, Any]:
+        """Give all of it as plain objects, as JSON wants them; infinite decibans are None.
+
+        Returns
+        -------
+        dict of str to object
+            In the words of the attributes.
+        """
+        numbers = {"prior": self.prior, "posterior": self.posterior, "change": self.change, "tension": self.tension}
+        parts: dict[str, Any] = {
+            "pieces": [asdict(piece) | {"sentence": self.sentence(piece)} for piece in self.pieces],
+            "explained_away": [asdict(rival) for rival in self.explained_away],
+        }
+        plain: dict[str, Any] = {"target": self.target} | _finite(numbers) | {"exact": self.exact}
+        plain |= {name: [_finite(part) for part in listed] for name, listed in parts.items()}
+        return plain | {"conflicts": [list(pair) for pair in self.conflicts]}
+
     def frame(self) -> pd.DataFrame:
         """Give the pieces as a table.
 
@@ -215,7 +232,7 @@ class Explanation:
             lines.append(f"  Pull against each other: {known[up]} / {known[down]}{more}.")
         for rival in self.explained_away[:2]:
             other = label_of(self.model, rival.cause)
-            lines.append(f"  Held down by {other}: were that ruled out, {rival.probability:.1%}.")
+            lines.append(f"  Held down by {other}: were that ruled out, it would be at {rival.probability:.1%}.")
         if not self.exact:
             worst = max(piece.standard_error for piece in self.pieces)
             lines.append(f"  Shares are sampled: standard error up to {worst:.2g} decibans.")
@@ -268,6 +285,10 @@ def said(model: ModelFile, variable: str, state: str) -> str:
 def _ratio(decibans: float) -> float:
     with np.errstate(over="ignore"):
         return float(np.exp(decibans / DECIBANS))
+
+
+def _finite(part: dict[str, Any]) -> dict[str, Any]:
+    return {name: None if isinstance(value, float) and np.isinf(value) else value for name, value in part.items()}
 
 
 def _times(ratio: float) -> str:
