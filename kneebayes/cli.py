@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from kneebayes import __version__, commands, options
+from kneebayes import __version__, commands, options, studies
 from kneebayes.commands import load, say
 from kneebayes.errors import CaseError
 
@@ -242,6 +242,9 @@ def simulate(
     write_cases(batches, target)
     if not quiet:
         say(f"{n:,} cases, seed {seed}")
+
+
+app.command()(studies.evaluate)
 
 
 def main() -> None:
