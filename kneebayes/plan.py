@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.lanes import LANES
-from kneebayes.noisyor import Tables, or_matrix
+from kneebayes.noisyor import Component, Tables, or_matrix
 
 __all__ = ["Lower", "Upper", "lower_layer", "upper_layer"]
 
@@ -33,12 +33,18 @@ class Upper(NamedTuple):
     component_rows: Ints  # rows of codes of all components, the base first, end to end
     component_radix: Ints
     component_start: Ints  # into the two above, one more than components
-    component_targets: Ints  # number of targets; the cause itself where it is one
+    plain: Floats  # by component and pattern: P(risk evidence), then not triggered and triggered for each target
+    plain_start: Ints  # by component
+    is_plain: NDArray[np.bool_]  # by component and pattern: whether the targets are triggered independently
+    pattern_start: Ints  # into that, by component
+    target: Ints  # by component, end to end
+    target_start: Ints
     table: Floats  # coefficients of all components but the base, end to end
     table_start: Ints  # by component
-    after: Ints  # cell that each coefficient adds to, those of one cell in a row
+    after: Ints  # cell that each coefficient adds to
     before: Ints  # cell that it multiplies
     entry_start: Ints
+    in_nines: NDArray[np.bool_]  # by component: whether its entries come in blocks for two binary targets
     group: Ints  # offsets of the groups of cells that a component works on
     group_start: Ints
     group_run: Ints  # contiguous cells in each group, by component
@@ -95,15 +101,27 @@ def upper_layer(tables: Tables, cards: list[int]) -> Upper:
     radix: list[int] = []
     start = [0]
     coefficients, table_start, entries, entry_start = [], [], [], [0]
-    groups, group_start, group_run, targets = [], [0], [], []
+    groups, group_start, group_run, target_start = [], [0], [], [0]
+    targets: list[int] = []
+    plain, plain_start, is_plain, pattern_start, in_nines = [np.zeros(0)], [], [np.zeros(0, bool)], [], []
     for component in (tables.base, *tables.components):
         rows += component.rows
         radix += component.radix
         start.append(len(rows))
         if component is tables.base:
             continue
-        targets.append(component.targets[0] if len(component.targets) == 1 else -1)
+        targets += component.targets
+        target_start.append(len(targets))
+        independent, separate = _separate(component)
+        plain_start.append(sum(len(p) for p in plain))
+        plain.append(separate.ravel())
+        pattern_start.append(sum(len(p) for p in is_plain))
+        is_plain.append(independent)
         pairs, matrix = or_matrix(component, cards, tables.split)
+        in_nines.append(len(component.targets) > 1 and all(cards[t] == 2 for t in component.targets))
+        if in_nines[-1]:
+            ranked = sorted(range(len(pairs)), key=lambda e: _nines(pairs[e]), reverse=True)
+            pairs, matrix = [pairs[e] for e in ranked], matrix[:, ranked]
         coefficients.append(matrix)
         table_start.append(sum(m.size for m in coefficients[:-1]))
         entries += [
@@ -144,7 +162,13 @@ def upper_layer(tables: Tables, cards: list[int]) -> Upper:
         component_rows=_ints(rows),
         component_radix=_ints(radix),
         component_start=_ints(start),
-        component_targets=_ints(targets),
+        plain=np.concatenate(plain),
+        plain_start=_ints(plain_start),
+        is_plain=np.concatenate(is_plain),
+        pattern_start=_ints(pattern_start),
+        target=_ints(targets),
+        target_start=_ints(target_start),
+        in_nines=np.array(in_nines, dtype=bool),
         table=np.concatenate([np.zeros(0), *(m.ravel() for m in coefficients)]),
         table_start=_ints(table_start),
         after=_ints(entries).reshape(-1, 2)[:, 0].copy(),
@@ -228,6 +252,38 @@ def lower_layer(tables: Tables, cards: list[int], n_risks: int) -> Lower:
         late_split=late_split,
         extra=_ints([[c, s] for c, card in enumerate(tables.cards) for s in range(2, card)]).reshape(-1, 2),
     )
+
+
+def _separate(component: Component) -> tuple[NDArray[np.bool_], Floats]:
+    """Tell for which patterns a component triggers its targets independently, and with what chances.
+
+    Returns
+    -------
+    ndarray of bool, shape (patterns,)
+        True wherever all its risk factors are known, and more.
+    ndarray, shape (patterns, 1 + 2 * targets)
+        P(the pattern), then for each target P(not triggered) and P(triggered).
+    """
+    n = len(component.targets)
+    joint = component.trigger.reshape(-1, *[2] * n)
+    whole = component.trigger.sum(axis=1)
+    share = np.divide(
+        joint, whole.reshape(-1, *[1] * n), out=np.zeros_like(joint), where=whole.reshape(-1, *[1] * n) > 0
+    )
+    columns, product_of_all = [whole], np.ones_like(joint)
+    for i in range(n):
+        alone = share.sum(axis=tuple(a for a in range(1, n + 1) if a != i + 1))
+        columns += [alone[:, 0], alone[:, 1]]
+        product_of_all = product_of_all * alone.reshape(-1, *[2 if a == i else 1 for a in range(n)])
+    same = np.isclose(share, product_of_all, rtol=1e-13, atol=0.0).reshape(len(whole), -1).all(axis=1)
+    return same | (whole == 0), np.stack(columns, axis=1)
+
+
+def _nines(pair: tuple[tuple[int, ...], tuple[int, ...]]) -> tuple[object, ...]:
+    """Order entries by what they do to all targets but the last two, then to those: nine entries each."""
+    after, before = pair
+    a, b = after[:-2], before[:-2]
+    return a, a == b, b, after[-2:], after[-2:] == before[-2:], before[-2:]
 
 
 def _groups(cards: list[int], fixed: tuple[int, ...], run: int) -> Iterator[tuple[int, tuple[int, ...]]]:
