@@ -108,10 +108,7 @@ def with_numbers(model: ModelFile, numbers: Mapping[str, Probability], **fields:
         *way, last = place.split(".")
         node: Any = content
         for step in way:
-            if isinstance(node, tuple):
-                node = node[int(step)]
-            else:
-                node = node[step]
+            node = node[int(step)] if isinstance(node, tuple) else node[step]
         node[last] = number.model_dump()
     return ModelFile.model_validate(content)
 

@@ -1,0 +1,266 @@
+"""Expected counts: how often each cause, risk factor and trigger occurred, given what is known of cases.
+
+The forward pass is that of ``inference.py``: components of risk factors OR
+their triggers into the causes, causes OR into causes, findings weigh. P(evidence)
+is linear in the table row of each component, so one backward pass over the
+same steps gives, for every component and pattern t of its triggers,
+P(evidence, t) / P(t): all that its expected counts need, however many of its
+risk factors are missing. The findings need only the posterior of the joint
+state, summed over the cases in which they are present, and absent.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from kneebayes.counts import Cases, Counts
+from kneebayes.noisyor import Component, Tables, or_matrix
+
+__all__ = ["Expectation"]
+
+Floats = NDArray[np.float64]
+CHUNK = 256  # cases whose forward states fit a core's cache
+TINY = 1e-300
+
+
+class Expectation:
+    """Computes expected counts with one set of tables.
+
+    Parameters
+    ----------
+    tables : Tables
+        The tables of a model.
+    n_risks : int
+        How many risk factors come before the causes in the codes.
+    """
+
+    def __init__(self, tables: Tables, n_risks: int) -> None:
+        self.tables, self.n_risks = tables, n_risks
+        self.parts = (tables.base, *tables.components)
+        cards = tables.cards
+        self.states = np.stack(np.unravel_index(np.arange(int(np.prod(cards))), cards), axis=1)
+        self.log_absent = np.log(np.maximum(tables.absent, TINY)).T
+        self.log_present = np.log(np.maximum(1.0 - tables.absent, TINY)).T
+        single = [g for g, part in enumerate(self.parts) if g and len(part.targets) == 1]
+        self.single = [[g for g in single if self.parts[g].targets[0] == c] for c in range(len(cards))]
+        self.several = [g for g in range(1, len(self.parts)) if g not in single]
+        self.ors = {g: _or_entries(self.parts[g], cards, tables.split) for g in self.several}
+        self.kept = [self._kept(c) for c in range(len(cards))]
+
+    def counts(self, cases: Cases) -> Counts:
+        """Compute expected counts.
+
+        Parameters
+        ----------
+        cases : Cases
+            What is known. A case that is impossible spoils the counts: its
+            ``log_evidence`` is -inf.
+
+        Returns
+        -------
+        Counts
+            Summed over the cases by weight, always in the same order.
+        """
+        starts = range(0, max(1, len(cases.weight)), CHUNK)
+
+        def work(start: int) -> Counts:
+            part = slice(start, start + CHUNK)
+            return self._chunk(Cases(cases.codes[:, part], cases.allowed[part], cases.weight[part]))
+
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        # one thread each for the matrix products, or they would wait for each other
+        with threadpool_limits(1, "blas"), ThreadPoolExecutor(max(1, min(cores, len(starts)))) as pool:
+            first, *rest = pool.map(work, starts)
+        for counts in rest:
+            first.add(counts)
+        first.components = [_spread(sums, part) for sums, part in zip(first.components, self.parts, strict=True)]
+        return first
+
+    def _chunk(self, cases: Cases) -> Counts:
+        """Count a few cases; what follows keeps cases along the last axis, so that every step runs along them."""
+        t, codes, n = self.tables, cases.codes, len(cases.weight)
+        n_causes = len(t.cards)
+        findings = codes[self.n_risks + n_causes :]
+        negative, positive = (findings == 0).astype(float), (findings == 1).astype(float)
+        likelihood, scale = self._likelihood(negative, positive, codes[self.n_risks :][:n_causes], cases.allowed)
+        rows = [_patterns(part, codes) for part in self.parts]
+        triggers = [np.ascontiguousarray(p.trigger[row].T) for p, row in zip(self.parts, rows, strict=True)]
+        joint = _expand(triggers[0], t.cards, t.split)
+        before: dict[object, Floats] = {}
+        for g in self.several:
+            before[g] = joint
+            joint = self._or_component(joint, g, triggers[g])
+        chances = [[triggers[g] for g in self.single[c]] for c in range(n_causes)]
+        for c in t.order:
+            before["cause", c] = joint
+            joint = self._or_cause(joint, c, _combined(chances[c], n))
+        evidence = (joint * likelihood).sum(axis=0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            back = likelihood * (cases.weight / evidence)
+            log_evidence = np.log(evidence) + scale
+        posterior = joint * back
+        messages: list[Floats] = [np.empty(0)] * len(self.parts)
+        reached: list[Floats] = [np.empty(0)] * n_causes
+        for c in reversed(t.order):
+            back, reached[c], off, on = self._back_cause(before["cause", c], back, c, _combined(chances[c], n))
+            for place, g in enumerate(self.single[c]):
+                others = _combined(chances[c][:place] + chances[c][place + 1 :], n)
+                messages[g] = np.stack([off * others[0] + on * others[1], on * (others[0] + others[1])])
+        for g in reversed(self.several):
+            messages[g], back = self._back_component(before[g], back, g, triggers[g])
+        messages[0] = _fold(back, t.cards, t.split)
+        sums = [_sum_rows(m, row, len(p.trigger)) for m, row, p in zip(messages, rows, self.parts, strict=True)]
+        present, absent = positive @ posterior.T, negative @ posterior.T
+        return Counts(log_evidence, present, absent, posterior.sum(axis=1), sums, reached)
+
+    def _likelihood(
+        self, negative: Floats, positive: Floats, known: NDArray[np.int8], allowed: NDArray[np.bool_]
+    ) -> tuple[Floats, Floats]:
+        """P(findings | joint state) over its largest value, which comes back as a logarithm; 0 where labels forbid."""
+        logs = self.log_absent @ negative + self.log_present @ positive
+        for c, codes in enumerate(known):
+            fits = allowed[:, c] & ((codes < 0)[:, None] | (codes[:, None] == np.arange(allowed.shape[2])))
+            if not fits[:, : self.tables.cards[c]].all():
+                logs[~fits.T[self.states[:, c]]] = -np.inf
+        scale = logs.max(axis=0)
+        scale[np.isneginf(scale)] = 0.0
+        return np.exp(logs - scale), scale
+
+    def _kept(self, c: int) -> tuple[Floats, Floats]:
+        """P(no parent triggers cause c) and its complement, by joint state of the other causes."""
+        before, card, after = self._shape(c)
+        absent = self.states.reshape(before, card, after, -1)[:, 0]
+        with np.errstate(divide="ignore"):
+            logs = sum(
+                (np.log(survival)[absent[..., p]] for p, survival in self.tables.parents[c].items()),
+                np.zeros((before, after)),
+            )
+        return np.exp(logs)[..., None], -np.expm1(logs)[..., None]
+
+    def _shape(self, c: int) -> tuple[int, int, int]:
+        cards = self.tables.cards
+        return int(np.prod(cards[:c])), cards[c], int(np.prod(cards[c + 1 :]))
+
+    def _by_target(self, joint: Floats, g: int) -> Floats:
+        """View a joint by the states of a component's targets first."""
+        targets = self.parts[g].targets
+        return np.moveaxis(joint.reshape(*self.tables.cards, -1), targets, range(len(targets)))
+
+    def _or_component(self, joint: Floats, g: int, trigger: Floats) -> Floats:
+        entries, weights = self.ors[g]
+        new = np.zeros_like(joint)
+        source, target = self._by_target(joint, g), self._by_target(new, g)
+        for (after, before), chance in zip(entries, weights @ trigger, strict=True):
+            target[after] += source[before] * chance
+        return new
+
+    def _back_component(self, joint: Floats, back: Floats, g: int, trigger: Floats) -> tuple[Floats, Floats]:
+        entries, weights = self.ors[g]
+        new = np.zeros_like(back)
+        first, last, target = self._by_target(joint, g), self._by_target(back, g), self._by_target(new, g)
+        flows = np.empty((len(entries), back.shape[1]))
+        for i, ((after, before), chance) in enumerate(zip(entries, weights @ trigger, strict=True)):
+            (last[after] * first[before]).reshape(-1, back.shape[1]).sum(axis=0, out=flows[i])
+            target[before] += last[after] * chance
+        return weights.T @ flows, new
+
+    def _or_cause(self, joint: Floats, c: int, chance: tuple[Floats, Floats]) -> Floats:
+        off, on = chance
+        kept, lost = self.kept[c]
+        old = joint.reshape(*self._shape(c), -1)
+        new = np.empty_like(old)
+        gained = old[:, 0] * (on + off * lost)
+        new[:, 0] = old[:, 0] * (off * kept)
+        for state, share in enumerate(self.tables.split[c], start=1):
+            new[:, state] = old[:, state] * (off + on) + gained * share
+        return new.reshape(joint.shape)
+
+    def _back_cause(
+        self, joint: Floats, back: Floats, c: int, chance: tuple[Floats, Floats]
+    ) -> tuple[Floats, Floats, Floats, Floats]:
+        """Take the derivatives of log P(evidence) back over one cause: by the joint before, by off and by on."""
+        off, on = chance
+        kept, lost = self.kept[c]
+        share = self.tables.split[c]
+        old, after = joint.reshape(*self._shape(c), -1), back.reshape(*self._shape(c), -1)
+        up = sum(after[:, s] * p for s, p in enumerate(share, start=1))
+        stays = sum(old[:, s] * after[:, s] for s in range(1, len(share) + 1))
+        reached = old[:, 0] * up + stays
+        by_on = reached.sum(axis=(0, 1))
+        by_off = (old[:, 0] * (after[:, 0] * kept + lost * up) + stays).sum(axis=(0, 1))
+        new = np.empty_like(after)
+        new[:, 1:] = after[:, 1:] * (off + on)
+        new[:, 0] = after[:, 0] * (off * kept) + up * (on + off * lost)
+        return new.reshape(joint.shape), reached @ (off + on), by_off, by_on
+
+
+def _combined(chances: list[Floats], n: int) -> tuple[Floats, Floats]:
+    """P(none of some components triggers a cause) and P(any does), each with P(their risk evidence)."""
+    off, on = np.ones(n), np.zeros(n)
+    for none, fired in chances:
+        on = on * (none + fired) + off * fired
+        off = off * none
+    return off, on
+
+
+def _or_entries(component: Component, cards: tuple[int, ...], split: tuple[Floats, ...]) -> tuple[list[Any], Floats]:
+    """Write what triggers do to the states of the targets: pairs (after, before), weight of each by trigger pattern."""
+    pairs, weights = or_matrix(replace(component, trigger=np.eye(2 ** len(component.targets))), cards, split)
+    return pairs, np.ascontiguousarray(weights.T)
+
+
+def _patterns(component: Component, codes: NDArray[np.int8]) -> NDArray[np.intp]:
+    """Row of the component's table for each case; the last digit of a risk factor means unknown."""
+    pattern = np.zeros(codes.shape[1], dtype=np.intp)
+    for row, radix in zip(component.rows, component.radix, strict=True):
+        pattern = pattern * radix + codes[row] % radix  # -1 becomes radix - 1
+    return pattern
+
+
+def _expand(trigger: Floats, cards: tuple[int, ...], split: tuple[Floats, ...]) -> Floats:
+    """Spread P(triggered) of the causes over their states: 2 ** C rows to K."""
+    n = trigger.shape[1]
+    for c, card in enumerate(cards):
+        if card > 2:
+            halves = trigger.reshape(int(np.prod(cards[:c])), 2, -1, n)
+            parts = [halves[:, :1], halves[:, 1:] * split[c][:, None, None]]
+            trigger = np.concatenate(parts, axis=1).reshape(-1, n)
+    return trigger
+
+
+def _fold(back: Floats, cards: tuple[int, ...], split: tuple[Floats, ...]) -> Floats:
+    """Take derivatives back over `_expand`: K rows to 2 ** C."""
+    n = back.shape[1]
+    for c in reversed(range(len(cards))):
+        if cards[c] > 2:
+            states = back.reshape(int(np.prod(cards[:c])), cards[c], -1, n)
+            present = (states[:, 1:] * split[c][:, None, None]).sum(axis=1, keepdims=True)
+            back = np.concatenate([states[:, :1], present], axis=1).reshape(-1, n)
+    return back
+
+
+def _sum_rows(values: Floats, rows: NDArray[np.intp], n: int) -> Floats:
+    """Add up the values of cases that have the same pattern: columns of cases to rows of patterns."""
+    sums = np.zeros((n, len(values)))
+    order = np.argsort(rows, kind="stable")
+    distinct, first = np.unique(rows[order], return_index=True)
+    if len(distinct):
+        sums[distinct] = np.add.reduceat(values.T[order], first, axis=0)
+    return sums
+
+
+def _spread(sums: Floats, component: Component) -> Floats:
+    """Share what came by evidence pattern among the states of the risk factors: a missing one may be any."""
+    table = component.trigger.reshape(*component.radix, -1)
+    sums = sums.reshape(table.shape)
+    for axis, radix in enumerate(component.radix):
+        sums = sums.take(range(radix - 1), axis=axis) + sums.take([radix - 1], axis=axis)
+        table = table.take(range(radix - 1), axis=axis)
+    return sums * table
