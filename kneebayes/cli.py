@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from kneebayes import __version__, commands, options, studies
+from kneebayes import __version__, commands, conversation, options, studies
 from kneebayes.commands import load, say
 from kneebayes.errors import CaseError
 
@@ -244,6 +244,7 @@ def simulate(
         say(f"{n:,} cases, seed {seed}")
 
 
+app.command()(conversation.ask)
 app.command()(studies.evaluate)
 
 
