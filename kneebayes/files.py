@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from kneebayes.alarm import Thresholds
+    from kneebayes.inference import Engine
     from kneebayes.scoring import Scored
 
 __all__ = ["Counts", "open_source", "score_file"]
 
+ONE_PIECE_BYTES = 1 << 18
 CHUNK_ROWS = 1 << 14  # small enough for a core's cache, large enough that Python's share is small
 
 
@@ -38,6 +40,7 @@ class ScoringModel(Protocol):
         keep: Iterable[str] = (),
         ignore: Iterable[str] = (),
         thresholds: Thresholds | None = None,
+        engine: Engine = "auto",
     ) -> Scored:
         """Score a table; safe to call from several threads."""
 
@@ -122,6 +125,7 @@ def score_file(
         empty = model.score_table(cases.empty(), keep=keep, ignore=ignore, thresholds=thresholds).table
         chosen = _choose(empty.column_names, columns, keep)
         cases.leave_out(set(ignore) - set(keep))
+        engine: Engine = "auto" if _is_one_piece(source) else "numba"  # the same for every row of a file
         sink = stack.enter_context(Sink(target))
         rejects_sink = None if rejects is None else stack.enter_context(Sink(rejects))
         scores = open_target(sink, empty.select(chosen).schema)
@@ -132,7 +136,9 @@ def score_file(
             rejects=CsvTarget(rejects_sink, REJECT_COLUMNS, file_kind(rejects)[1])
             if rejects_sink and rejects
             else None,
-            score=lambda table: model.score_table(table, keep=keep, ignore=ignore, thresholds=thresholds),
+            score=lambda table: model.score_table(
+                table, keep=keep, ignore=ignore, thresholds=thresholds, engine=engine
+            ),
             columns=chosen,
         )
         try:
@@ -186,6 +192,13 @@ def open_source(path: str, *, chunk_rows: int) -> Source:
         return CsvSource(path, open(path, "rb"), compression, chunk_rows=chunk_rows)
     except OSError as error:
         raise FileFormatError(f"{path}: can't be read: {error}") from error
+
+
+def _is_one_piece(source: str) -> bool:
+    """Say whether a file is surely so small that it is read in one piece."""
+    return (
+        source != STANDARD_STREAM and file_kind(source) == ("csv", None) and os.path.getsize(source) < ONE_PIECE_BYTES
+    )
 
 
 def _listed(option: str, names: Iterable[str]) -> list[str]:

@@ -25,7 +25,7 @@ from kneebayes.model import ModelFile
 from kneebayes.noisyor import Component, or_matrix, tables
 
 if TYPE_CHECKING:
-    from kneebayes.kernel import Kernel
+    from kneebayes.batches import Kernel
 
 __all__ = ["UNKNOWN", "Engine", "Network", "Posteriors"]
 
@@ -139,7 +139,7 @@ class Network:
 
     @cached_property
     def _kernel(self) -> Kernel:
-        from kneebayes.kernel import Kernel  # here, because numba takes a while to import
+        from kneebayes.batches import Kernel  # here, because numba takes a while to import
 
         return Kernel(self.tables, len(self.model.risks))
 

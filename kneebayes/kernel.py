@@ -1,9 +1,13 @@
-"""The batch kernel: codes to posteriors, compiled, on all cores.
+"""The batch kernel, compiled: codes to posteriors.
 
 The arithmetic of ``inference.py`` in another order. Eight cases go through
 the upper layer side by side, a case per lane of a vector register, because
 there every step does the same to each; then each case alone takes the vectors
 of its own positive findings. Tables and results are the same.
+
+All compiled code stands in this file: numba compiles anew what it has cached
+only when the file of the function called changes, so touch this one after a
+change of ``lanes.py``.
 """
 
 # what numba compiles has no types of its own
@@ -11,86 +15,18 @@ of its own positive findings. Tables and results are the same.
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
 from kneebayes.lanes import LANES, add, gather, load, multiply, splat, store, transpose
-from kneebayes.noisyor import Tables
-from kneebayes.plan import lower_layer, upper_layer
 
-__all__ = ["Kernel"]
-
-Floats = NDArray[np.float64]
-ROWS_PER_TASK = 4096
-
-
-class Kernel:
-    """The compiled batch path for one model.
-
-    Parameters
-    ----------
-    tables : Tables
-        The tables of the model.
-    n_risks : int
-        How many risk factors come before the causes in the codes.
-    """
-
-    def __init__(self, tables: Tables, n_risks: int) -> None:
-        parents = {parent for links in tables.parents for parent in links}
-        cards = [card if c in parents else 2 for c, card in enumerate(tables.cards)]
-        self.upper = upper_layer(tables, cards)
-        self.lower = lower_layer(tables, cards, n_risks)
-        self.n_columns = len(tables.cards) + 1 + len(self.lower.extra)
-
-    def run(self, codes: NDArray[np.int8]) -> tuple[Floats, Floats]:
-        """Compute the posteriors of a batch.
-
-        Parameters
-        ----------
-        codes : ndarray of int8, shape (variables, n)
-            The evidence.
-
-        Returns
-        -------
-        ndarray, shape (n, columns)
-            The posteriors; a row of NaN where the evidence is impossible.
-        ndarray, shape (n,)
-            P(evidence).
-        """
-        n = codes.shape[1]
-        codes = np.ascontiguousarray(codes)
-        values, evidence = np.empty((n, self.n_columns)), np.empty(n)
-        starts = range(0, n, ROWS_PER_TASK)
-
-        def work(start: int) -> None:
-            stop = min(start + ROWS_PER_TASK, n)
-            together, pattern = _alike(self.upper, codes, start, stop)
-            alike = together * len(self.upper.base) + pattern
-            if alike.max() <= np.iinfo(np.int16).max:
-                alike = alike.astype(np.int16)  # NumPy sorts these by radix, five times as fast
-            place = np.argsort(alike, kind="stable")
-            _score(self.upper, self.lower, codes, start + place, together[place], values, evidence)
-
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        workers = min(len(starts), cores)
-        if workers <= 1:
-            for start in starts:
-                work(start)
-        else:
-            with ThreadPoolExecutor(workers) as pool:
-                list(pool.map(work, starts))
-        return values, evidence
-
+__all__ = ["alike", "score"]
 
 _compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
 
 
 @_compiled
-def _alike(upper, codes, start, stop):  # pragma: no cover
+def alike(upper, codes, start, stop):  # pragma: no cover
     """Tell cases apart by what they share with others.
 
     Returns which components trigger their targets together, as eight cases
@@ -110,79 +46,6 @@ def _alike(upper, codes, start, stop):  # pragma: no cover
                 plain = upper.is_plain[upper.pattern_start[component - 1] + pattern[case]]
                 together[case] = 2 * together[case] + (not plain)
     return together, pattern
-
-
-@_compiled
-def _aligned(n):  # pragma: no cover
-    """Make an array of n rows of lanes, each within one cache line."""
-    numbers = np.empty((n + 1) * LANES)
-    first = -(numbers.ctypes.data // 8) % LANES
-    return numbers[first : first + n * LANES].reshape(n, LANES)
-
-
-@_compiled
-def _score(upper, lower, codes, order, together, values, evidence):  # pragma: no cover
-    n_causes, size = len(upper.order), upper.base.shape[1]
-    block = np.empty((len(codes), LANES), np.int64)
-    cells, rows = _aligned(size), np.empty((LANES, size))
-    off, on = np.empty((n_causes, LANES)), np.empty((n_causes, LANES))
-    weight = np.empty((n_causes * lower.most, LANES))
-    scale = np.empty((1, LANES))
-    coefficient = _aligned(max(1, len(upper.after)))
-    pattern, lanes = np.empty(LANES, np.int64), np.arange(LANES)
-    late = np.empty(len(lower.late_states))
-    joint = np.empty(lower.present.shape[1])
-    positives = np.empty(len(lower.vector) + 2, np.int64)
-    first = 0
-    while first < len(order):
-        n_cases = 1  # cases that go the same way: what one gets does not hang on the others
-        while n_cases < LANES and first + n_cases < len(order) and together[first + n_cases] == together[first]:
-            n_cases += 1
-        for code in range(len(codes)):
-            for lane in range(LANES):  # lanes past the end repeat the last case
-                block[code, lane] = codes[code, order[first + min(lane, n_cases - 1)]]
-        _patterns(upper, 0, block, pattern)
-        for cell in range(0, size, LANES):
-            transpose(upper.base, pattern, cell, cells, lanes + cell, 0)
-        off[:] = 1.0
-        on[:] = 0.0
-        scale[:] = 1.0
-        for component in range(len(upper.group_run)):
-            _patterns(upper, component + 1, block, pattern)
-            _or_component(upper, component, pattern, cells, off, on, scale, coefficient)
-        _weigh(lower, block, weight, scale)
-        for c in upper.order:
-            _or_cause(upper, lower, c, cells, off, on, weight)
-        for cell in range(0, size, LANES):
-            transpose(cells, lanes + cell, 0, rows, lanes, cell)
-        for lane in range(n_cases):
-            n_positive = 0
-            for f in range(len(lower.vector)):
-                if block[lower.first_finding + f, lane] == 1 and lower.vector[f] >= 0:
-                    positives[n_positive] = lower.vector[f]
-                    n_positive += 1
-            positives[n_positive : n_positive + 2] = len(lower.present) - 1
-            for i in range(len(late)):
-                late[i] = scale[0, lane]
-                for j, c in enumerate(lower.late):
-                    state = lower.late_states[i, j]
-                    if state > 0:
-                        late[i] *= lower.late_split[j, state] * weight[c * lower.most + state, lane]
-            for r in range(len(lower.run)):
-                source, target, states = lower.run[r]
-                part = joint[target : target + lower.run_length]
-                row = rows[lane, source : source + lower.run_length]
-                vector = lower.present[positives[0], target : target + lower.run_length]
-                factor = late[states]
-                for i in range(len(part)):
-                    part[i] = row[i] * factor * vector[i]
-            for p in range(1, n_positive, 2):  # two at a time; the last of an odd number with ones
-                vector, other = lower.present[positives[p]], lower.present[positives[p + 1]]
-                for k in range(len(joint)):
-                    joint[k] *= vector[k] * other[k]
-            case = order[first + lane]
-            evidence[case] = _fold(lower.cards, lower.extra, joint, values[case])
-        first += n_cases
 
 
 @_compiled
@@ -303,6 +166,80 @@ def _or_cause(upper, lower, c, cells, off, on, weight):  # pragma: no cover
                     absent, present = load(cells, cell), load(cells, cell + state * stride)
                     store(cells, cell + state * stride, add(multiply(present, own), multiply(absent, gain)))
                     store(cells, cell, multiply(absent, keep))
+
+
+@_compiled
+def _aligned(n):  # pragma: no cover
+    """Make an array of n rows of lanes, each within one cache line."""
+    numbers = np.empty((n + 1) * LANES)
+    first = -(numbers.ctypes.data // 8) % LANES
+    return numbers[first : first + n * LANES].reshape(n, LANES)
+
+
+@_compiled
+def score(upper, lower, codes, order, together, values, evidence):  # pragma: no cover
+    """Compute ``values`` and ``evidence`` of the cases in ``order``, those that go the same way together."""
+    n_causes, size = len(upper.order), upper.base.shape[1]
+    block = np.empty((len(codes), LANES), np.int64)
+    cells, rows = _aligned(size), np.empty((LANES, size))
+    off, on = np.empty((n_causes, LANES)), np.empty((n_causes, LANES))
+    weight = np.empty((n_causes * lower.most, LANES))
+    scale = np.empty((1, LANES))
+    coefficient = _aligned(max(1, len(upper.after)))
+    pattern, lanes = np.empty(LANES, np.int64), np.arange(LANES)
+    late = np.empty(len(lower.late_states))
+    joint = np.empty(lower.present.shape[1])
+    positives = np.empty(len(lower.vector) + 2, np.int64)
+    first = 0
+    while first < len(order):
+        n_cases = 1  # cases that go the same way: what one gets does not hang on the others
+        while n_cases < LANES and first + n_cases < len(order) and together[first + n_cases] == together[first]:
+            n_cases += 1
+        for code in range(len(codes)):
+            for lane in range(LANES):  # lanes past the end repeat the last case
+                block[code, lane] = codes[code, order[first + min(lane, n_cases - 1)]]
+        _patterns(upper, 0, block, pattern)
+        for cell in range(0, size, LANES):
+            transpose(upper.base, pattern, cell, cells, lanes + cell, 0)
+        off[:] = 1.0
+        on[:] = 0.0
+        scale[:] = 1.0
+        for component in range(len(upper.group_run)):
+            _patterns(upper, component + 1, block, pattern)
+            _or_component(upper, component, pattern, cells, off, on, scale, coefficient)
+        _weigh(lower, block, weight, scale)
+        for c in upper.order:
+            _or_cause(upper, lower, c, cells, off, on, weight)
+        for cell in range(0, size, LANES):
+            transpose(cells, lanes + cell, 0, rows, lanes, cell)
+        for lane in range(n_cases):
+            n_positive = 0
+            for f in range(len(lower.vector)):
+                if block[lower.first_finding + f, lane] == 1 and lower.vector[f] >= 0:
+                    positives[n_positive] = lower.vector[f]
+                    n_positive += 1
+            positives[n_positive : n_positive + 2] = len(lower.present) - 1
+            for i in range(len(late)):
+                late[i] = scale[0, lane]
+                for j, c in enumerate(lower.late):
+                    state = lower.late_states[i, j]
+                    if state > 0:
+                        late[i] *= lower.late_split[j, state] * weight[c * lower.most + state, lane]
+            for r in range(len(lower.run)):
+                source, target, states = lower.run[r]
+                part = joint[target : target + lower.run_length]
+                row = rows[lane, source : source + lower.run_length]
+                vector = lower.present[positives[0], target : target + lower.run_length]
+                factor = late[states]
+                for i in range(len(part)):
+                    part[i] = row[i] * factor * vector[i]
+            for p in range(1, n_positive, 2):  # two at a time; the last of an odd number with ones
+                vector, other = lower.present[positives[p]], lower.present[positives[p + 1]]
+                for k in range(len(joint)):
+                    joint[k] *= vector[k] * other[k]
+            case = order[first + lane]
+            evidence[case] = _fold(lower.cards, lower.extra, joint, values[case])
+        first += n_cases
 
 
 @_compiled

@@ -76,6 +76,7 @@ class Scorer:
         self.model = network.model
         self.coder = Coder(self.model)
         self.rules = AlarmRules(network)
+        self._flag_texts: dict[int, str] = {}
 
     @property
     def alarm_column(self) -> str:
@@ -207,11 +208,11 @@ class Scorer:
         for bit, raised in enumerate(flags):
             mask |= raised.astype(np.int64) << bit
         distinct = pa.array(mask).dictionary_encode()
-        texts = [
-            ";".join(name for bit, name in enumerate(self.rules.flags) if value >> bit & 1)
-            for value in distinct.dictionary.to_pylist()
-        ]
-        return pa.array(texts, pa.string()).take(distinct.indices)
+        masks = distinct.dictionary.to_pylist()
+        for value in masks:
+            if value not in self._flag_texts:
+                self._flag_texts[value] = ";".join(n for bit, n in enumerate(self.rules.flags) if value >> bit & 1)
+        return pa.array([self._flag_texts[value] for value in masks], pa.string()).take(distinct.indices)
 
 
 def _refuse_odd_column(table: pa.Table | pa.RecordBatch, name: str) -> None:

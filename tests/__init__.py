@@ -1,0 +1,1 @@
+"""Tests that are the reference of what kneebayes does."""

@@ -41,7 +41,13 @@ class FakeModel:
     """Half the age is the score; an age that is no number costs its row. Enough to test files without a model."""
 
     def score_table(
-        self, table: Any, *, keep: Iterable[str] = (), ignore: Iterable[str] = (), thresholds: Any = None
+        self,
+        table: Any,
+        *,
+        keep: Iterable[str] = (),
+        ignore: Iterable[str] = (),
+        thresholds: Any = None,
+        engine: Any = "auto",
     ) -> Scored:
         unknown = [n for n in table.column_names if n not in (*KNOWN, *keep, *ignore)]
         if unknown:
