@@ -12,6 +12,8 @@ __all__ = [
     "KneeBayesError",
     "MissingExtraError",
     "ModelFileError",
+    "OptionError",
+    "PrevalenceError",
     "ThresholdError",
     "UnknownColumnError",
     "UnknownNameError",
@@ -45,6 +47,14 @@ class ImpossibleEvidenceError(CaseError):
 
 class ThresholdError(KneeBayesError):
     """Alarm thresholds or harms that make no sense."""
+
+
+class PrevalenceError(KneeBayesError):
+    """Prevalences that a model can't have."""
+
+
+class OptionError(KneeBayesError):
+    """An option of a computation that is out of its range."""
 
 
 class FileFormatError(KneeBayesError):

@@ -30,7 +30,7 @@ from tqdm.auto import tqdm
 from kneebayes.cohort import Cohort, read_cohort
 from kneebayes.coins import Coins
 from kneebayes.counts import Cases, Counts
-from kneebayes.errors import CaseError, KneeBayesError
+from kneebayes.errors import CaseError, OptionError
 from kneebayes.expectation import Expectation
 from kneebayes.fitreport import Change, FitReport
 from kneebayes.frames import row_name
@@ -98,7 +98,7 @@ def fit(
 
     Raises
     ------
-    KneeBayesError
+    OptionError
         If an option is out of range.
     UnknownColumnError
         If a column is not accounted for.
@@ -115,9 +115,9 @@ def fit(
     (50, 'fitted: from 50 cases,')
     """
     if not (prior_weight >= 0 and np.isfinite(prior_weight)):
-        raise KneeBayesError(f"prior_weight {prior_weight}: must be 0 or more, and finite")
+        raise OptionError(f"prior_weight {prior_weight}: must be 0 or more, and finite")
     if max_steps < 1 or not tolerance >= 0:
-        raise KneeBayesError(f"max_steps {max_steps}, tolerance {tolerance}: at least 1 step, tolerance 0 or more")
+        raise OptionError(f"max_steps {max_steps}, tolerance {tolerance}: at least 1 step, tolerance 0 or more")
     started = time.perf_counter()
     cohort = read_cohort(model, frame, label=label, ignore=ignore)
     n = len(cohort.cases.weight)
