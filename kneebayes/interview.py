@@ -120,10 +120,10 @@ class Interview:
         Returns
         -------
         str
-            Such as ``yes/no``.
+            Such as ``yes/no`` or ``in years``.
         """
         unit, choices = self._unit(), self.choices()
-        return f"number of {unit}" if unit else f"1-{len(choices)}" if choices else "yes/no"
+        return f"in {unit}" if unit else f"1-{len(choices)}" if choices else "yes/no"
 
     def answer(self, text: str) -> None:
         """Take the answer to the question.
