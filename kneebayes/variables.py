@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 __all__ = [
     "Band",
@@ -28,11 +28,17 @@ __all__ = [
     "Text",
 ]
 
+_NAME = r"[a-z][a-z0-9_]*"
 _BASIS = re.compile(r"(claims? \d+(, \d+)*|literature: \S.*|judgement|fitted: \S.*)")
+# what the JSON Schema says of values that Python functions check
+_NAME_SCHEMA: dict[str, Any] = {"type": "string", "pattern": f"^{_NAME}$"}
+_BASIS_PART = _BASIS.pattern.replace(".*", "[^;]*")
+_BASIS_SCHEMA = {"type": "string", "pattern": rf"^\s*{_BASIS_PART}\s*(;\s*{_BASIS_PART}\s*)*$"}
+_STATES_SCHEMA = {"anyOf": [_NAME_SCHEMA, {"type": "array", "items": _NAME_SCHEMA, "minItems": 1}]}
 
 
 def _identifier(name: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+    if not re.fullmatch(_NAME, name):
         raise ValueError(f"'{name}' must match [a-z][a-z0-9_]* (other names break the exchange formats)")
     return name
 
@@ -51,11 +57,14 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-Identifier = Annotated[str, AfterValidator(_identifier)]
+Identifier = Annotated[str, AfterValidator(_identifier), WithJsonSchema(_NAME_SCHEMA)]
 Text = Annotated[str, Field(min_length=1)]
-Basis = Annotated[str, AfterValidator(_basis)]
+Basis = Annotated[str, AfterValidator(_basis), WithJsonSchema(_BASIS_SCHEMA)]
 Unit = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
-Condition = dict[Identifier, Annotated[tuple[Identifier, ...], BeforeValidator(_listed), Field(min_length=1)]]
+Condition = dict[
+    Identifier,
+    Annotated[tuple[Identifier, ...], BeforeValidator(_listed), Field(min_length=1), WithJsonSchema(_STATES_SCHEMA)],
+]
 
 
 class Frozen(BaseModel):
