@@ -79,55 +79,55 @@ def _or_component(upper, component, pattern, cells, off, on, scale, coefficient)
     for e in range(n_entries):
         store(coefficient, e, gather(upper.table, upper.table_start[component] + e, n_entries, pattern))
     after, before = upper.after[begin : begin + n_entries], upper.before[begin : begin + n_entries]
-    run = upper.group_run[component]
-    for g in range(upper.group_start[component], upper.group_start[component + 1]):
-        if upper.in_nines[component]:
-            for e in range(0, n_entries, 9):
-                _or_two(cells, upper.group[g], run, after, before, e, coefficient)
-        else:
-            for cell in range(upper.group[g], upper.group[g] + run):
-                _or_many(cells, cell, after, before, coefficient)
+    groups = upper.group[upper.group_start[component] : upper.group_start[component + 1]]
+    if upper.in_nines[component]:
+        for e in range(0, n_entries, 9):
+            _or_two(cells, groups, upper.group_run[component], after, before, e, coefficient)
+    else:
+        _or_many(cells, groups, upper.group_run[component], after, before, coefficient)
 
 
 @_compiled
-def _or_two(cells, first, run, after, before, e, coefficient):  # pragma: no cover
+def _or_two(cells, groups, run, after, before, e, coefficient):  # pragma: no cover
     """Work on two binary targets, in given states of the others: the nine coefficients stay in registers."""
     both_both, both_one, both_other = load(coefficient, e), load(coefficient, e + 1), load(coefficient, e + 2)
     both_none, one_one, one_none = load(coefficient, e + 3), load(coefficient, e + 4), load(coefficient, e + 5)
     other_other, other_none, none_none = load(coefficient, e + 6), load(coefficient, e + 7), load(coefficient, e + 8)
-    one, other = before[e + 1] - before[e + 8], before[e + 2] - before[e + 8]
-    adds = after[e + 8] != before[e + 8]
-    shift = after[e + 8] - before[e + 8]
-    for cell in range(first + before[e + 8], first + before[e + 8] + run):
-        none, second = load(cells, cell), load(cells, cell + other)
-        one_, both = load(cells, cell + one), load(cells, cell + one + other)
-        both = add(add(multiply(both, both_both), multiply(one_, both_one)), multiply(second, both_other))
-        both = add(both, multiply(none, both_none))
-        one_ = add(multiply(one_, one_one), multiply(none, one_none))
-        second = add(multiply(second, other_other), multiply(none, other_none))
-        none = multiply(none, none_none)
-        if adds:
-            none, second = add(none, load(cells, cell + shift)), add(second, load(cells, cell + shift + other))
-            one_ = add(one_, load(cells, cell + shift + one))
-            both = add(both, load(cells, cell + shift + one + other))
-        store(cells, cell + shift, none)
-        store(cells, cell + shift + other, second)
-        store(cells, cell + shift + one, one_)
-        store(cells, cell + shift + one + other, both)
+    source, shift = before[e + 8], after[e + 8] - before[e + 8]
+    one, other = before[e + 1] - source, before[e + 2] - source
+    for g in range(len(groups)):
+        for cell in range(groups[g] + source, groups[g] + source + run):
+            none, second = load(cells, cell), load(cells, cell + other)
+            first, both = load(cells, cell + one), load(cells, cell + one + other)
+            both = add(add(multiply(both, both_both), multiply(first, both_one)), multiply(second, both_other))
+            both = add(both, multiply(none, both_none))
+            first = add(multiply(first, one_one), multiply(none, one_none))
+            second = add(multiply(second, other_other), multiply(none, other_none))
+            none = multiply(none, none_none)
+            if shift != 0:
+                none, first = add(none, load(cells, cell + shift)), add(first, load(cells, cell + shift + one))
+                second = add(second, load(cells, cell + shift + other))
+                both = add(both, load(cells, cell + shift + one + other))
+            store(cells, cell + shift, none)
+            store(cells, cell + shift + other, second)
+            store(cells, cell + shift + one, first)
+            store(cells, cell + shift + one + other, both)
 
 
 @_compiled
-def _or_many(cells, cell, after, before, coefficient):  # pragma: no cover
-    """OR a component of any targets into one group of cells."""
-    lanes = multiply(load(cells, cell + before[0]), load(coefficient, 0))
-    for e in range(1, len(after)):
-        moved = multiply(load(cells, cell + before[e]), load(coefficient, e))
-        if after[e] == after[e - 1]:
-            lanes = add(lanes, moved)
-        else:
-            store(cells, cell + after[e - 1], lanes)
-            lanes = moved
-    store(cells, cell + after[len(after) - 1], lanes)
+def _or_many(cells, groups, run, after, before, coefficient):  # pragma: no cover
+    """Work on any targets, an entry at a time."""
+    for g in range(len(groups)):
+        for cell in range(groups[g], groups[g] + run):
+            lanes = multiply(load(cells, cell + before[0]), load(coefficient, 0))
+            for e in range(1, len(after)):
+                moved = multiply(load(cells, cell + before[e]), load(coefficient, e))
+                if after[e] == after[e - 1]:
+                    lanes = add(lanes, moved)
+                else:
+                    store(cells, cell + after[e - 1], lanes)
+                    lanes = moved
+            store(cells, cell + after[len(after) - 1], lanes)
 
 
 @_compiled
@@ -181,14 +181,14 @@ def score(upper, lower, codes, order, together, values, evidence):  # pragma: no
     """Compute ``values`` and ``evidence`` of the cases in ``order``, those that go the same way together."""
     n_causes, size = len(upper.order), upper.base.shape[1]
     block = np.empty((len(codes), LANES), np.int64)
-    cells, rows = _aligned(size), np.empty((LANES, size))
-    off, on = np.empty((n_causes, LANES)), np.empty((n_causes, LANES))
-    weight = np.empty((n_causes * lower.most, LANES))
-    scale = np.empty((1, LANES))
+    cells, rows = _aligned(size), _aligned(size).reshape(LANES, size)
+    off, on = _aligned(n_causes), _aligned(n_causes)
+    weight = _aligned(n_causes * lower.most)
+    scale = _aligned(1)
     coefficient = _aligned(max(1, len(upper.after)))
     pattern, lanes = np.empty(LANES, np.int64), np.arange(LANES)
     late = np.empty(len(lower.late_states))
-    joint = np.empty(lower.present.shape[1])
+    joint = _aligned(lower.present.shape[1] // LANES + 1).ravel()[: lower.present.shape[1]]
     positives = np.empty(len(lower.vector) + 2, np.int64)
     first = 0
     while first < len(order):

@@ -158,7 +158,7 @@ def upper_layer(tables: Tables, cards: list[int]) -> Upper:
         if card == len(tables.split[c]) + 1:
             split[c, 1:card] = tables.split[c]
     return Upper(
-        base=np.ascontiguousarray(base),
+        base=_aligned(base),
         component_rows=_ints(rows),
         component_radix=_ints(radix),
         component_start=_ints(start),
@@ -242,7 +242,7 @@ def lower_layer(tables: Tables, cards: list[int], n_risks: int) -> Lower:
         link=_ints(link),
         link_factor=np.array(factors).ravel(),
         link_start=_ints(link_start),
-        present=np.vstack([1.0 - tables.absent[vectors], np.ones((1, n_joint))]),
+        present=_aligned(np.vstack([1.0 - tables.absent[vectors], np.ones((1, n_joint))])),
         vector=_ints([vectors.index(f) if f in vectors else -1 for f in range(n_findings)]),
         cards=_ints(tables.cards),
         run=_ints(runs).reshape(-1, 3),
@@ -297,6 +297,15 @@ def _groups(cards: list[int], fixed: tuple[int, ...], run: int) -> Iterator[tupl
 
 def _strides(cards: list[int]) -> list[int]:
     return [int(np.prod(cards[c + 1 :])) for c in range(len(cards))]
+
+
+def _aligned(table: Floats) -> Floats:
+    """Copy a table to where a vector of it does not lie across two cache lines."""
+    numbers = np.empty(table.size + LANES)
+    first = -(numbers.ctypes.data // numbers.itemsize) % LANES
+    copy: Floats = numbers[first : first + table.size].reshape(table.shape)
+    copy[:] = table
+    return copy
 
 
 def _ints(values: object) -> Ints:
