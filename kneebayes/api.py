@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pgmpy.models import DiscreteBayesianNetwork
 
     from kneebayes.files import Counts
+    from kneebayes.fitreport import FitReport
     from kneebayes.network import Reference
     from kneebayes.scoring import Scored, Scorer
 
@@ -363,6 +364,86 @@ class Model:
         from kneebayes.simulation import simulate
 
         return simulate(self.file, n, seed=seed, **options)
+
+    def with_prevalence(self, prevalence: Mapping[str, float]) -> Model:
+        """Shift the model to the prevalences of another clinic; see `kneebayes.recalibration.with_prevalence`.
+
+        Parameters
+        ----------
+        prevalence : mapping of str to float
+            P(cause | the complaint alone), for some causes.
+
+        Returns
+        -------
+        Model
+            With other leaks, and otherwise as this one.
+
+        Examples
+        --------
+        >>> model = load_model().with_prevalence({"dvt": 0.12, "meniscal_tear": 0.3})
+        >>> round(model.diagnose({}).posterior["dvt"], 9)
+        0.12
+        """
+        from kneebayes.recalibration import with_prevalence
+
+        return Model(with_prevalence(self.file, prevalence))
+
+    def fit(self, frame: Any, **options: Any) -> tuple[Model, FitReport]:
+        """Let cases move the leaks, links and splits; see `kneebayes.learning.fit`.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
+            Cases as for `score`, any of them labelled by ``label`` and
+            ``also`` or ``true_<cause>``.
+        **options
+            ``prior_weight`` (1 as sure as the ranges say, 0 not at all),
+            ``risk_factors``, ``label``, ``ignore``, ``max_steps``,
+            ``tolerance``, ``progress``.
+
+        Returns
+        -------
+        Model
+            A model like any other; every fitted number says so.
+        FitReport
+            How the fit went, and what moved.
+        """
+        from kneebayes.learning import fit
+
+        file, report = fit(self.file, frame, **options)
+        return Model(file), report
+
+    def check(self, frame: Any, **options: Any) -> pd.DataFrame:
+        """Find what the model misjudges in cases: see `kneebayes.checking.check`.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
+            Cases as for `score`.
+        **options
+            ``pairs``, ``labels``, ``least``, ``ignore``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Findings and pairs of findings, observed and expected, with a
+            z-score each, the most misjudged first.
+        """
+        from kneebayes.checking import check
+
+        return check(self.network, frame, **options)
+
+    def save(self, path: str | Path) -> None:
+        """Write the model to a file that `load_model` reads back.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            Ends in .yaml or .yml.
+        """
+        from kneebayes.modeltext import write_model
+
+        write_model(self.file, path)
 
     def to_pgmpy(self) -> DiscreteBayesianNetwork:
         """Write the model as a pgmpy network.
