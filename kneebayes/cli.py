@@ -8,7 +8,6 @@ a diagnosis waits for no table library.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 from dataclasses import asdict
@@ -217,33 +216,7 @@ def template(target: commands.Output = "-", model: commands.ModelOption = None) 
         say(f"wrote {target}; replace the example row; `kneebayes model` lists the values, an empty cell is unknown")
 
 
-@app.command()
-def simulate(
-    n: Annotated[int, typer.Option("-n", min=0, metavar="N", help="Number of cases.")],
-    seed: Annotated[
-        int | None, typer.Option(min=0, metavar="S", help="The same seed gives the same cases; by default a new one.")
-    ] = None,
-    target: commands.Output = "-",
-    missing: Annotated[
-        str, typer.Option(metavar="SHARE", help="Share of cells left empty, or two: RISKS,FINDINGS as in 0.3,0.6.")
-    ] = "0.3",
-    with_causes: Annotated[bool, typer.Option("--with-causes", help="Add the drawn causes, as true_<cause>.")] = False,
-    model: commands.ModelOption = None,
-    quiet: commands.Quiet = False,
-) -> None:
-    """Draw cases from the model, with cells left empty.
-
-    The cases are people with pain behind the knee. Format by ending: .csv, .csv.gz, .csv.zst or .parquet.
-    """
-    from kneebayes.simulation import simulate_batches, write_cases
-
-    seed = int.from_bytes(os.urandom(4), "big") if seed is None else seed
-    batches = simulate_batches(load(model).file, n, seed=seed, missing=options.shares(missing), with_causes=with_causes)
-    write_cases(batches, target)
-    if not quiet:
-        say(f"{n:,} cases, seed {seed}")
-
-
+app.command()(studies.simulate)
 app.command()(conversation.ask)
 app.command()(studies.evaluate)
 

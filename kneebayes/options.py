@@ -8,7 +8,7 @@ from kneebayes.alarm import Thresholds
 from kneebayes.errors import CaseError, ThresholdError
 from kneebayes.model import ModelFile
 
-__all__ = ["case", "names", "shares", "thresholds"]
+__all__ = ["case", "names", "numbers", "shares", "thresholds"]
 
 
 def names(values: Iterable[str] | None) -> list[str]:
@@ -59,6 +59,44 @@ def case(facts: Iterable[str]) -> dict[str, str]:
             raise CaseError(f"'{name}' is given twice: {known[name]} and {value}")
         known[name] = value
     return known
+
+
+def numbers(option: str, values: Iterable[str] | None) -> dict[str, float]:
+    """Read an option that gives names numbers, repeated or with commas.
+
+    Parameters
+    ----------
+    option : str
+        Its name, for the message.
+    values : iterable of str or None
+        Such as ``dvt=0.12``.
+
+    Returns
+    -------
+    dict of str to float
+        Numbers by name, not checked against a model.
+
+    Raises
+    ------
+    CaseError
+        If one is not NAME=NUMBER, or a name is given twice.
+
+    Examples
+    --------
+    >>> numbers("--prevalence", ["dvt=0.12,leg_cramps=0.2"])
+    {'dvt': 0.12, 'leg_cramps': 0.2}
+    """
+    found: dict[str, float] = {}
+    for text in names(values):
+        name, _, value = (part.strip() for part in text.partition("="))
+        try:
+            number = float(value)
+        except ValueError:
+            raise CaseError(f"{option} {text}: write NAME=NUMBER, for example dvt=0.12") from None
+        if name in found:
+            raise CaseError(f"{option}: '{name}' is given twice: {found[name]:g} and {number:g}")
+        found[name] = number
+    return found
 
 
 def shares(text: str) -> float | tuple[float, float]:

@@ -8,7 +8,7 @@ not grow with it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.errors import CaseError, ModelFileError
+from kneebayes.labels import ALSO, LABEL, NONE
 from kneebayes.model import ModelFile
+from kneebayes.recalibration import with_prevalence
+from kneebayes.records import Shares, Writer
 from kneebayes.sampling import draw_codes
 from kneebayes.variables import NumericInput
 from kneebayes.vocabulary import CASE_ID, NOT_EVIDENCE_PREFIX
@@ -36,8 +39,12 @@ def simulate(
     n: int,
     *,
     seed: int | np.random.Generator,
-    missing: float | tuple[float, float] = 0.3,
+    missing: Shares = 0.3,
+    missing_if: Mapping[str, Shares] | None = None,
+    prevalence: Mapping[str, float] | None = None,
     with_causes: bool = False,
+    label: bool = False,
+    label_noise: float = 0.0,
     complaint: bool = True,
 ) -> pd.DataFrame:
     """Draw cases from the network, as a table that can be scored.
@@ -54,8 +61,21 @@ def simulate(
     missing : float or tuple of float
         Share of cells left empty, each by chance alone: one share for all, or
         one for risk factors and one for findings.
+    missing_if : mapping of str to (float or tuple of float), optional
+        The same for the cases in which a cause is present, as of people with a
+        suspected clot more is asked; where several of them are, the least.
+    prevalence : mapping of str to float, optional
+        P(cause | the complaint alone) of some causes, to draw from the model
+        that `kneebayes.recalibration.with_prevalence` makes.
     with_causes : bool
         Whether to add the drawn causes as ``true_<cause>``, never empty.
+    label : bool
+        Whether to add a leading cause as ``label``, one by chance of those
+        that are there, or ``none_of_these``; and the others as ``also``,
+        joined by ``;``.
+    label_noise : float
+        Share of labels that name another cause than is there;
+        ``true_<cause>`` stays right.
     complaint : bool
         Whether to draw people with the complaint (the population of the
         model), rather than people with and without it.
@@ -70,9 +90,12 @@ def simulate(
     Raises
     ------
     CaseError
-        If `n`, `seed` or `missing` is out of range.
+        If `n`, `seed` or a share is out of range.
+    UnknownNameError
+        If there is no such cause.
     ModelFileError
-        If the complaint can't arise, or a band holds no whole number.
+        If the complaint can't arise, a band holds no whole number, or a
+        prevalence can't be had.
 
     Examples
     --------
@@ -84,10 +107,21 @@ def simulate(
     import pandas as pd
     import pyarrow as pa
 
-    batches = simulate_batches(model, n, seed=seed, missing=missing, with_causes=with_causes, complaint=complaint)
+    batches = simulate_batches(
+        model,
+        n,
+        seed=seed,
+        missing=missing,
+        missing_if=missing_if,
+        prevalence=prevalence,
+        with_causes=with_causes,
+        label=label,
+        label_noise=label_noise,
+        complaint=complaint,
+    )
     table = pa.Table.from_batches(list(batches)).unify_dictionaries()
     frame: pd.DataFrame = table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
-    return frame
+    return frame.copy()  # Arrow's memory is read-only, and people change cases
 
 
 def simulate_batches(
@@ -95,15 +129,19 @@ def simulate_batches(
     n: int,
     *,
     seed: int | np.random.Generator,
-    missing: float | tuple[float, float] = 0.3,
+    missing: Shares = 0.3,
+    missing_if: Mapping[str, Shares] | None = None,
+    prevalence: Mapping[str, float] | None = None,
     with_causes: bool = False,
+    label: bool = False,
+    label_noise: float = 0.0,
     complaint: bool = True,
 ) -> Iterator[pa.RecordBatch]:
     """Draw cases as `simulate` does, a batch at a time, in bounded memory.
 
     Parameters
     ----------
-    model, n, seed, missing, with_causes, complaint
+    model, n, seed, missing, missing_if, prevalence, with_causes, label, label_noise, complaint
         As for `simulate`.
 
     Yields
@@ -113,29 +151,30 @@ def simulate_batches(
 
     Raises
     ------
-    CaseError, ModelFileError
+    CaseError, UnknownNameError, ModelFileError
         As for `simulate`.
     """
     import pyarrow as pa
 
     if n < 0:
         raise CaseError(f"number of cases {n}: must not be negative")
-    shares = (missing, missing) if isinstance(missing, int | float) else tuple(missing)
-    if len(shares) != 2 or not all(0 <= share <= 1 for share in shares):
-        raise CaseError(f"missing {missing}: one share from 0 to 1, or one for risk factors and one for findings")
+    if label_noise and not label:
+        raise CaseError(f"label_noise {label_noise}: there are no labels to make wrong; ask for them")
+    model = with_prevalence(model, prevalence) if prevalence else model
+    writer = Writer(model, missing=missing, missing_if=missing_if, label_noise=label_noise)
     entropy = int(seed.integers(1 << 63)) if isinstance(seed, np.random.Generator) else int(seed)
     if entropy < 0:
         raise CaseError(f"seed {seed}: must not be negative")
     choices = {name: _whole_numbers(name, model) for name in input_columns(model) if name in model.inputs}
     start = block = 0
     while start < n or block == 0:
-        draw, amount, empty = (np.random.default_rng([entropy, block, stream]) for stream in range(3))
+        draw, amount, empty, name_of = (np.random.default_rng([entropy, block, stream]) for stream in range(4))
         codes = draw_codes(model, BLOCK, draw, complaint=complaint)
         drawn = len(next(iter(codes.values())))
         size = min(drawn, n - start)
         arrays = {CASE_ID: pa.array([f"case_{i}" for i in range(start + 1, start + size + 1)], pa.string())}
         for column, variable in input_columns(model).items():
-            hidden = (empty.random(drawn) < shares[variable in model.findings])[:size]
+            hidden = (empty.random(drawn) < writer.shares(codes, variable))[:size]
             states, place = codes[variable][:size], amount.random(drawn)[:size] if column in choices else None
             if place is None:
                 arrays[column] = _named(states, model.variables[variable].states, hidden)
@@ -145,6 +184,10 @@ def simulate_batches(
                     [values[(place * len(values)).astype(np.intp)] for values in choices[column]],
                 )
                 arrays[column] = pa.array(numbers, pa.int64(), mask=hidden)
+        if label:
+            leading, also = writer.labels(codes, name_of)
+            arrays[LABEL] = _named(leading[:size].astype(np.int8), (*model.causes, NONE), None)
+            arrays[ALSO] = pa.array(also[:size], pa.string())
         for name in model.causes if with_causes else ():
             arrays[NOT_EVIDENCE_PREFIX + name] = _named(codes[name][:size], model.causes[name].states, None)
         yield pa.RecordBatch.from_pydict(arrays)

@@ -1,13 +1,25 @@
-"""The commands for labelled cases."""
+"""The commands for studies: simulated and labelled cases."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kneebayes import options
-from kneebayes.commands import SOME_REJECTED, Caution, HarmFalseAlarm, HarmMiss, ModelOption, Urgent, load, say
+from kneebayes.commands import (
+    SOME_REJECTED,
+    Caution,
+    HarmFalseAlarm,
+    HarmMiss,
+    ModelOption,
+    Output,
+    Quiet,
+    Urgent,
+    load,
+    say,
+)
 from kneebayes.errors import CaseError
 
 if TYPE_CHECKING:
@@ -17,11 +29,58 @@ if TYPE_CHECKING:
 
     from kneebayes.rejects import Reject
 
-__all__ = ["evaluate", "read_cases"]
+__all__ = ["read_cases"]  # the commands are reached through cli; their docstrings are their help
 
 CHUNK_ROWS = 1 << 16
 MOST_SHOWN = 5
 Columns = Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Leave this column out (repeat, or a,b).")]
+
+
+def simulate(
+    n: Annotated[int, typer.Option("-n", min=0, metavar="N", help="Number of cases.")],
+    seed: Annotated[
+        int | None, typer.Option(min=0, metavar="S", help="The same seed gives the same cases; by default a new one.")
+    ] = None,
+    target: Output = "-",
+    missing: Annotated[
+        str, typer.Option(metavar="SHARE", help="Share of cells left empty, or two: RISKS,FINDINGS as in 0.3,0.6.")
+    ] = "0.3",
+    missing_if: Annotated[
+        list[str] | None, typer.Option(metavar="CAUSE=SHARE", help="The same where that cause is (repeat, or a=x,b=y).")
+    ] = None,
+    prevalence: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CAUSE=P", help="Draw where a cause is so frequent (repeat, or a=x,b=y)."),
+    ] = None,
+    with_causes: Annotated[bool, typer.Option("--with-causes", help="Add the drawn causes, as true_<cause>.")] = False,
+    label: Annotated[
+        bool, typer.Option("--label", help="Add a leading cause as label, and the others as also.")
+    ] = False,
+    label_noise: Annotated[float, typer.Option(metavar="SHARE", help="With --label: how many labels are wrong.")] = 0.0,
+    model: ModelOption = None,
+    quiet: Quiet = False,
+) -> None:
+    """Draw cases from the model, with cells left empty.
+
+    The cases are people with pain behind the knee. Format by ending: .csv, .csv.gz, .csv.zst or .parquet.
+    """
+    from kneebayes.simulation import simulate_batches, write_cases
+
+    seed = int.from_bytes(os.urandom(4), "big") if seed is None else seed
+    batches = simulate_batches(
+        load(model).file,
+        n,
+        seed=seed,
+        missing=options.shares(missing),
+        missing_if=options.numbers("--missing-if", missing_if),
+        prevalence=options.numbers("--prevalence", prevalence),
+        with_causes=with_causes,
+        label=label,
+        label_noise=label_noise,
+    )
+    write_cases(batches, target)
+    if not quiet:
+        say(f"{n:,} cases, seed {seed}")
 
 
 def evaluate(
