@@ -77,7 +77,7 @@ def evaluate(
     against : sequence of Model
         Further models to compare with.
     ignore : iterable of str
-        Columns to leave out.
+        Columns to leave out, labels too.
     bootstrap : int, optional
         Resamples behind the intervals, 0 for none; by default 1000, and down
         to 100 where there are more than 1000 cases.
@@ -118,9 +118,9 @@ def evaluate(
     sheet = read_sheet() if baselines else None
     known = [column for m in models for column in m.scorer.coder.columns] + list(sheet.columns if sheet else ())
     names = to_arrow(frame, []).column_names
-    labelled = label_columns(model.file, names, label)
+    labelled = label_columns(model.file, [name for name in names if name not in ignore], label)
     table = to_arrow(frame, [*known, *labelled, CASE_ID])
-    labels = read_labels(model.file, table, label)
+    labels = read_labels(model.file, table.select(labelled), label)
     scores = [_score(m, table, [*ignore, *labelled], known, thresholds) for m in models]
     problems = sorted([*labels.problems, *(p for s in scores for p in s.problems)], key=lambda problem: problem.row)
     refused = sorted({problem.row for problem in problems})

@@ -126,20 +126,21 @@ class Evaluation:
 
     @property
     def table(self) -> pd.DataFrame:
-        """Every figure on a row of its own: section, name, metric, value, low, high."""
+        """Every figure on a row of its own: section, name, metric, value, low, high, text."""
         import pandas as pd
 
-        rows: list[tuple[str, str, str, Any, Any, Any]] = []
+        rows = []
         for section in ("top", "causes", "calibration", "confusion", "alarm", "missed", "decision", "comparison"):
             frame: pd.DataFrame = getattr(self, section)
             for name, row in frame.iterrows():
                 said = "/".join(map(str, name)) if isinstance(name, tuple) else str(name)
-                rows += [
-                    (section, said, str(metric), value, row.get(f"{metric}_low"), row.get(f"{metric}_high"))
-                    for metric, value in row.items()
-                    if not str(metric).endswith(("_low", "_high"))
-                ]
-        return pd.DataFrame(rows, columns=["section", "name", "metric", "value", "low", "high"])
+                for metric, value in row.items():
+                    limits = [row.get(f"{metric}_{end}") for end in ("low", "high")]
+                    if isinstance(value, str):
+                        rows.append((section, said, str(metric), None, None, None, value))
+                    elif not str(metric).endswith(("_low", "_high")):
+                        rows.append((section, said, str(metric), value, *limits, None))
+        return pd.DataFrame(rows, columns=["section", "name", "metric", "value", "low", "high", "text"])
 
     def to_csv(self, path: str | Path | None = None) -> str | None:
         """Write every figure as CSV, one a row.

@@ -7,10 +7,10 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BINS", "calibration_bins", "figures", "logistic_lines", "logit", "net_benefit", "recalibration", "wilson"]
+__all__ = ["calibration_bins", "figures", "logistic_lines", "logit", "net_benefit", "recalibration", "wilson"]
 
 Floats = NDArray[np.float64]
-BINS = 10
+BINS, BIN_CASES = 10, 10
 LEVEL = 0.95
 SMALLEST = float(np.finfo(np.float64).eps)  # where log loss cuts probabilities off, as scikit-learn does
 NEWTON_STEPS = 30
@@ -44,24 +44,27 @@ def wilson(right: float, n: float, *, level: float = LEVEL) -> tuple[float, floa
     share = right / n
     middle = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    return share, max(0.0, float(middle - half)), min(1.0, float(middle + half))
+    # rounding may put a limit that is the share itself on its other side
+    return share, min(share, max(0.0, float(middle - half))), max(share, min(1.0, float(middle + half)))
 
 
-def calibration_bins(p: Floats, bins: int = BINS) -> NDArray[np.intp]:
+def calibration_bins(p: Floats, bins: int | None = None) -> NDArray[np.intp]:
     """Put probabilities into bins of nearly equal counts.
 
     Parameters
     ----------
     p : ndarray, shape (n,)
         Probabilities.
-    bins : int, default 10
-        At most so many; equal probabilities share a bin.
+    bins : int, optional
+        At most so many, as equal probabilities share a bin; by default 10, or
+        fewer of 10 cases each, but two.
 
     Returns
     -------
     ndarray of int, shape (n,)
         The bin of each, from 0, without gaps.
     """
+    bins = min(BINS, max(2, len(p) // BIN_CASES)) if bins is None else bins
     edges = np.unique(np.quantile(p, np.arange(1, bins) / bins)) if len(p) else np.zeros(0)
     place = np.searchsorted(edges, p, side="left")
     return np.unique(place, return_inverse=True)[1].astype(np.intp)
