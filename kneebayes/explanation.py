@@ -200,8 +200,8 @@ class Explanation:
         columns += ["leave_one_out_ratio", "without", "pulls_against", "sentence"]
         index = pd.Index([piece.variable for piece in self.pieces], name="variable", dtype=object)
         frame = pd.DataFrame(rows, index=index, columns=columns)
-        numbers = [c for c in columns if c not in ("said", "pulls_against", "sentence")]
-        frame = frame.astype(dict.fromkeys(numbers, float))
+        texts = ("said", "pulls_against", "sentence")
+        frame = frame.astype({column: str if column in texts else float for column in columns})
         frame.attrs = {
             "target": self.target,
             "prior": self.prior,
