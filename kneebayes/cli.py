@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from kneebayes import __version__, commands, conversation, options, studies
+from kneebayes import __version__, catalogue, commands, conversation, options, studies
 from kneebayes.commands import load, say
-from kneebayes.errors import CaseError
 
 if TYPE_CHECKING:
     from kneebayes.api import Model
@@ -173,36 +172,7 @@ def diagnose(
         typer.echo("\n\n".join([str(dx), *map(str, explained)]))
 
 
-@app.command()
-def model(
-    sources: Annotated[bool, typer.Option("--sources", help="Every number with range, basis and reason.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="With --sources: as CSV.")] = False,
-    check: Annotated[str | None, typer.Option(metavar="FILE", help="Say what is wrong in a model file.")] = None,
-    name: commands.ModelOption = None,
-) -> None:
-    """List variables, values, questions and sources.
-
-    Without an option: causes, risk factors and findings with their states and questions.
-    """
-    from kneebayes import listing
-
-    if check is not None and (sources or as_csv or name is not None):
-        raise CaseError("--check takes a file and no other option")
-    if as_csv and not sources:
-        raise CaseError("--csv goes with --sources")
-    if check is not None:
-        from kneebayes.modelfile import read_model
-        from kneebayes.noisyor import tables
-
-        file = read_model(check)
-        tables(file)  # refuses what is consistent, but too large to enumerate
-        typer.echo(f"ok: {file.name} {file.version}: {listing.size(file)}")
-        return
-    file = load(name).file
-    if sources:
-        typer.echo(listing.sources_csv(file) if as_csv else listing.sources_text(file), nl=not as_csv)
-    else:
-        typer.echo(listing.describe(file))
+app.command()(catalogue.model)
 
 
 @app.command()
