@@ -204,7 +204,7 @@ def cross_validated(model: ModelFile, codes: Codes, labels: Labels, *, threshold
     coded = (codes[evidence] + 1).T.astype(np.int64)
     kinds: list[tuple[str, Callable[[], Any], Any]] = [
         ("Naive Bayes", lambda: CategoricalNB(min_categories=np.array(cards) + 1), coded),
-        ("Logistic regression", lambda: LogisticRegression(max_iter=2000), _indicators(coded, cards)),
+        ("Logistic regression", lambda: LogisticRegression(solver="newton-cholesky"), _indicators(coded, cards)),
     ]
     few: list[str] = []
     usable: list[int] = []

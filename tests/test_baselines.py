@@ -1,0 +1,161 @@
+"""The Wells score and the rule by hand, classifiers against their own folds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from sklearn import metrics
+
+import kneebayes as kb
+from kneebayes.baselines import MIN_CASES, read_sheet
+from kneebayes.errors import ModelFileError
+from kneebayes.metrics import net_benefit
+
+ROOT = Path(__file__).parent.parent
+MODEL = kb.load_model()
+SHEET = read_sheet()
+WELLS, ANY = "Wells score", "Any symptom"
+FITTED = ("Naive Bayes", "Logistic regression")
+
+
+def compared(columns: Any, label: list[str], **options: Any) -> Any:
+    return kb.evaluate(MODEL, pd.DataFrame({**columns, "label": label}), baselines=True, bootstrap=0, **options)
+
+
+# The Wells score
+
+
+def test_the_items_and_points_are_those_published() -> None:
+    points = {name: item.points for name, item in SHEET.items.items()}
+    assert sum(points.values()) == 9 - 2
+    assert [name for name, value in points.items() if value != 1] == ["alternative_as_likely"]
+    assert {name: cut.at_least for name, cut in SHEET.cutoffs.items()} == {"moderate": 1, "likely": 2, "high": 3}
+
+
+def test_a_column_of_the_score_is_in_the_model_or_known_as_an_extension_of_it() -> None:
+    extensions = {"active_cancer", "leg_immobilised", "deep_vein_tenderness", "calf_circumference_3cm"}
+    assert set(SHEET.columns) - set(MODEL.file.variables) == extensions
+
+
+def test_points_are_counted_once_an_item_and_unknown_counts_nothing() -> None:
+    cases = {
+        "bed_confined": ["yes", "1", "absent", None],
+        "recent_hospital_stay": ["present", None, "absent", None],
+        "unilateral_leg_swelling": ["present", "absent", "absent", None],
+        "active_cancer": [True, None, False, None],
+        "calf_circumference_3cm": ["YES", "no", None, None],
+    }
+    result = compared(cases, ["dvt", "leg_cramps", "leg_cramps", "leg_cramps"])
+    assert result.rankings[WELLS].tolist() == [4, 1, 0, 0]
+    row = result.comparison.loc[WELLS]
+    assert (row["true_alarms"], row["false_alarms"], row["auc"]) == (1, 0, 1)
+    note = next(note for note in result.notes if note.startswith(WELLS))
+    assert "4 of 10 items" in note
+    assert "Tenderness along the deep veins" in note
+    assert "Another diagnosis at least as likely" in note
+
+
+def test_a_score_of_which_no_item_can_be_answered_is_not_available() -> None:
+    result = compared({"calf_pain": ["yes", "no"]}, ["dvt", "leg_cramps"])
+    assert np.isnan(result.comparison.loc[WELLS, "sensitivity"])
+    assert WELLS not in result.rankings
+    assert any(note.startswith(f"{WELLS}: 0 of 10 items") for note in result.notes)
+
+
+def test_extension_columns_are_refused_where_nothing_reads_them() -> None:
+    cases = pd.DataFrame({"active_cancer": ["yes"], "label": ["dvt"]})
+    with pytest.raises(kb.UnknownColumnError, match="active_cancer"):
+        kb.evaluate(MODEL, cases)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"decision": "certain"},
+        {"items": {"x": {"label": "x", "points": 1, "any_of": {}, "fit": "same", "why": "x"}}},
+        {"surprise": 1},
+    ],
+    ids=["unknown decision", "item without column", "unknown key"],
+)
+def test_a_score_file_that_is_inconsistent_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "score.yaml"
+    content = {**SHEET.model_dump(mode="json"), **change}
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    with pytest.raises(ModelFileError, match="score"):
+        read_sheet(path)
+
+
+# The rule
+
+
+def test_any_red_flag_or_symptom_of_a_clot_flags_a_case_and_the_complaint_does_not() -> None:
+    cases = {
+        "fever": ["yes", None, None, "no"],  # a red flag
+        "skin_warmth": [None, "yes", None, "no"],  # a symptom of a clot
+        "posterior_knee_pain": ["yes", "yes", "yes", "yes"],
+        "inner_knee_pain": [None, None, "yes", "yes"],
+    }
+    row = compared(cases, ["dvt", "leg_cramps", "leg_cramps", "leg_cramps"]).comparison.loc[ANY]
+    assert (row["true_alarms"], row["false_alarms"], row["quiet"]) == (1, 1, 2)
+
+
+# Fitted classifiers
+
+
+@pytest.fixture(scope="module")
+def simulated() -> Any:
+    cases = MODEL.simulate(800, seed=3, missing=0.2, with_causes=True)
+    return kb.evaluate(MODEL, cases, baselines=True, bootstrap=0)
+
+
+def test_classifiers_are_fitted_where_cases_are_enough_and_say_where_not(simulated: Any) -> None:
+    few = [name for name in simulated.causes.index if simulated.causes.loc[name, "cases"] < MIN_CASES]
+    assert "pcl_injury" in few
+    notes = [note for note in simulated.notes if note.startswith(", ".join(FITTED))]
+    assert len(notes) == 1
+    assert all(name in notes[0] for name in few)
+    assert "leg_cramps" not in notes[0]
+    assert np.isnan(simulated.comparison.loc["Naive Bayes", "top_1"])  # a cause is missing from the ranking
+
+
+def test_each_case_is_predicted_by_a_fit_without_it() -> None:
+    # labels by chance: a classifier that had seen the case would look better than chance
+    cases = MODEL.simulate(400, seed=8, missing=0)
+    cases["true_dvt"] = np.where(np.random.default_rng(1).random(400) < 0.5, "present", "absent")
+    comparison: Any = kb.evaluate(MODEL, cases, baselines=True, bootstrap=0).comparison
+    for name in FITTED:
+        assert abs(comparison.loc[name, "auc"] - 0.5) < 4 * np.sqrt(1 / 12 / 100)
+
+
+def test_the_comparison_is_on_the_same_cases_and_equals_scikit_learn(simulated: Any) -> None:
+    truth = simulated.truth["dvt"].to_numpy() == 1
+    for name, score in simulated.rankings.items():
+        assert simulated.comparison.loc[name, "auc"] == pytest.approx(metrics.roc_auc_score(truth, score))
+    own = simulated.comparison.iloc[0]
+    for name in FITTED:
+        row = simulated.comparison.loc[name]
+        assert row["auc_difference"] == pytest.approx(row["auc"] - own["auc"])
+        flagged = simulated.rankings[name] >= simulated.thresholds.caution
+        assert row["net_benefit"] == pytest.approx(net_benefit(truth, flagged, simulated.thresholds.caution))
+        assert row["log_loss"] == pytest.approx(metrics.log_loss(truth, simulated.rankings[name]))
+    assert own["sensitivity"] == simulated.alarm.loc["caution", "sensitivity"]
+
+
+def test_a_second_model_stands_beside_the_first() -> None:
+    cases = MODEL.simulate(300, seed=5, with_causes=True)
+    content = MODEL.file.model_dump()
+    content["causes"]["dvt"]["leak"] |= {"p": 0.5, "range": (0.1, 0.9)}
+    other = kb.Model(type(MODEL.file).model_validate({**content, "version": "2"}))
+    result = kb.evaluate(MODEL, cases, against=[other, MODEL], bootstrap=20)
+    first, second, third = result.comparison.index
+    assert (second, third) == (f"{MODEL.file.name} 2", f"{first} (2)")
+    assert result.comparison.loc[second, "log_loss"] > result.comparison.loc[first, "log_loss"]
+    assert result.comparison.loc[third, "auc_difference"] == 0
+    alone = kb.evaluate(other, cases, bootstrap=0)
+    assert result.comparison.loc[second, "top_1"] == alone.top.loc["top-1", "share"]
+    assert result.comparison.loc[second, "log_loss"] == pytest.approx(alone.causes.loc["dvt", "log_loss"])
