@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from kneebayes.errors import CaseError
 from kneebayes.inference import Engine, Network, Posteriors
 
-__all__ = ["MAX_STATES", "Unsure", "favoured", "unsure_joint", "unsure_posteriors"]
+__all__ = ["MAX_STATES", "Spread", "Unsure", "favoured", "unsure_joint", "unsure_posteriors"]
 
 Codes = NDArray[np.int8]
 MAX_STATES = 4096
@@ -40,6 +40,73 @@ class Unsure:
     row: int
     cases: NDArray[np.integer]
     likelihood: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """Cases written once for each joint state of their unsure answers.
+
+    Attributes
+    ----------
+    codes : ndarray of int8, shape (variables, m)
+        Sure evidence.
+    weight : ndarray, shape (m,)
+        Likelihood of the joint state.
+    case : ndarray of int, shape (m,)
+        Whose it is.
+    n : int
+        Number of cases.
+    """
+
+    codes: Codes
+    weight: NDArray[np.float64]
+    case: NDArray[np.intp]
+    n: int
+
+    @classmethod
+    def of(cls, codes: Codes, unsure: Sequence[Unsure]) -> Spread:
+        """Write cases out.
+
+        Parameters
+        ----------
+        codes : ndarray of int8, shape (variables, n)
+            The sure evidence.
+        unsure : sequence of Unsure
+            The others.
+
+        Returns
+        -------
+        Spread
+            A case without unsure answers stands in it once.
+
+        Raises
+        ------
+        CaseError
+            If the unsure answers of a case have more than 4096 joint states.
+        """
+        return cls(*_spread(codes, unsure), codes.shape[1])
+
+    def pooled(self, result: Posteriors) -> Posteriors:
+        """Mix the posteriors of the joint states of each case.
+
+        Parameters
+        ----------
+        result : Posteriors
+            Of ``codes``.
+
+        Returns
+        -------
+        Posteriors
+            One row per case.
+        """
+        top = np.full(self.n, -np.inf)
+        np.maximum.at(top, self.case, result.log_evidence)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = self.weight * np.exp(result.log_evidence - np.where(np.isneginf(top), 0.0, top)[self.case])
+            total = np.bincount(self.case, share, self.n)
+            shares = np.where(share[:, None] > 0, share[:, None] * result.values, 0.0)
+            values = np.stack([np.bincount(self.case, column, self.n) / total for column in shares.T], axis=1)
+            return Posteriors(result.columns, values, top + np.log(total))
 
 
 def unsure_posteriors(
@@ -70,17 +137,8 @@ def unsure_posteriors(
     """
     if not unsure:
         return network.posteriors(codes, engine=engine)
-    spread, weight, case = _spread(codes, unsure)
-    result = network.posteriors(spread, engine=engine)
-    n = codes.shape[1]
-    top = np.full(n, -np.inf)
-    np.maximum.at(top, case, result.log_evidence)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = weight * np.exp(result.log_evidence - np.where(np.isneginf(top), 0.0, top)[case])
-        total = np.bincount(case, share, n)
-        shares = np.where(share[:, None] > 0, share[:, None] * result.values, 0.0)
-        values = np.stack([np.bincount(case, column, n) / total for column in shares.T], axis=1)
-        return Posteriors(result.columns, values, top + np.log(total))
+    spread = Spread.of(codes, unsure)
+    return spread.pooled(network.posteriors(spread.codes, engine=engine))
 
 
 def unsure_joint(network: Network, codes: Codes, unsure: Sequence[Unsure]) -> NDArray[np.float64]:
