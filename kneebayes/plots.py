@@ -127,8 +127,8 @@ def plot_decision_curve(evaluation: Evaluation, *, ax: Axes | None = None) -> Ax
         ax.fill_between(x, table["model_low"], table["model_high"], color=BLUE, alpha=0.15, linewidth=0)
     ax.plot(x, table["treat_all"], color="black", linewidth=1, linestyle="--", label="act on all")
     ax.plot(x, table["treat_none"], color="black", linewidth=1, linestyle=":", label="act on none")
-    best = float(np.nanmax(table[["model", "treat_all"]].to_numpy()))
-    top = max(best, float(table["model_high"].max()) if "model_high" in table else 0.0, 0.001) * 1.05
+    reached = table[[name for name in ("model", "model_high", "treat_all") if name in table]].max().max()
+    top = 1.05 * max(float(reached), 0.001) if np.isfinite(reached) else 1.0  # nobody may be known to have it or not
     for word, threshold in (("caution", evaluation.thresholds.caution), ("urgent", evaluation.thresholds.urgent)):
         ax.axvline(threshold, color=GREY, linewidth=1, zorder=0)
         ax.annotate(word, (threshold, top), xytext=(3, -8), textcoords="offset points", fontsize=8, color="#666666")
