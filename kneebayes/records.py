@@ -74,6 +74,8 @@ class Writer:
         """
         kind = int(variable in self.model.findings)
         n = len(codes[variable])
+        if not self._missing_if:
+            return np.full(n, self._missing[kind])
         least = np.full(n, np.inf)
         for cause, pair in self._missing_if.items():
             least = np.where(codes[cause] > 0, np.minimum(least, pair[kind]), least)

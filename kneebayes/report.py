@@ -37,7 +37,7 @@ thead th { border-bottom: 2px solid #999; }
 tbody th { font-weight: normal; }
 .narrow thead th { white-space: normal; vertical-align: bottom; }
 img { max-width: 100%; height: auto; }
-.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(26rem, 1fr)); gap: 1rem; }
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr)); gap: 1rem; }
 .warning { border-left: 4px solid #ee6677; padding: 0.25rem 0 0.25rem 1rem; margin: 1rem 0; }
 .muted { color: #666; font-size: 0.85rem; }
 """
