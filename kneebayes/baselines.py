@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import yaml
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError, model_validator
 
 from kneebayes.alarm import AlarmRules
-from kneebayes.errors import ModelFileError
 from kneebayes.labels import Labels
 from kneebayes.model import ModelFile
-from kneebayes.modelfile import model_path
 from kneebayes.rivals import Rival
 from kneebayes.scoring import factor
-from kneebayes.variables import Basis, Condition, Frozen, Identifier, Text
+from kneebayes.variables import Condition
 from kneebayes.vocabulary import SYNONYMS
+from kneebayes.wells import Item, ScoreSheet, read_sheet
 
 __all__ = ["MIN_CASES", "Item", "ScoreSheet", "any_symptom", "cross_validated", "read_sheet", "sheet_score"]
 
@@ -29,85 +25,6 @@ Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 MIN_CASES = 10  # with a cause, and without it: two of each in each fold
 FOLDS = 5
-WELLS = "wells"
-
-
-class Item(Frozen):
-    """One item of a score: its points count where any of the states holds."""
-
-    label: Text
-    points: float
-    any_of: Condition
-    fit: Literal["same", "near", "none"]
-    why: Text
-
-    @model_validator(mode="after")
-    def _columns(self) -> Item:
-        if (self.fit == "none") == bool(self.any_of):
-            raise ValueError("any_of names columns unless fit is none")
-        return self
-
-
-class Cutoff(Frozen):
-    """A class of a score."""
-
-    at_least: float
-    label: Text
-
-
-class ScoreSheet(Frozen):
-    """A published score: items, points and classes."""
-
-    format: Literal[1]
-    name: Identifier
-    title: Text
-    cause: Identifier
-    basis: Basis
-    reference: Text
-    items: dict[Identifier, Item] = Field(min_length=1)
-    cutoffs: dict[Identifier, Cutoff] = Field(min_length=1)
-    decision: Identifier
-
-    @model_validator(mode="after")
-    def _decides(self) -> ScoreSheet:
-        if self.decision not in self.cutoffs:
-            raise ValueError(f"decision '{self.decision}' is not among {list(self.cutoffs)}")
-        return self
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Every column that an item reads."""
-        return tuple(dict.fromkeys(name for item in self.items.values() for name in item.any_of))
-
-
-def read_sheet(path: str | Path | None = None) -> ScoreSheet:
-    """Read and check a score.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path, optional
-        A YAML file; by default the Wells score that ships with kneebayes.
-
-    Returns
-    -------
-    ScoreSheet
-        Items, points and classes.
-
-    Raises
-    ------
-    ModelFileError
-        If the file can't be read or is inconsistent.
-
-    Examples
-    --------
-    >>> read_sheet().items["previous_dvt"].points
-    1.0
-    """
-    path = Path(path) if path is not None else model_path(WELLS)
-    try:
-        return ScoreSheet.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
-        raise ModelFileError(f"{path}: not a score: {' '.join(str(error).split())}") from error
 
 
 def sheet_score(sheet: ScoreSheet, table: pa.Table) -> Rival:
@@ -128,16 +45,12 @@ def sheet_score(sheet: ScoreSheet, table: pa.Table) -> Rival:
     total = np.zeros(table.num_rows)
     missing, near = [], []
     for item in sheet.items.values():
-        holds, answered = np.zeros(table.num_rows, dtype=bool), False
-        for name, states in item.any_of.items():
-            if name in table.column_names:
-                met, known = _holds(table[name], states)
-                holds |= met
-                answered |= bool(known.any())
-        total += item.points * holds
-        if not answered:
+        holds, known = _any_holds(table, item.any_of)
+        in_place, nearly = _any_holds(table, item.instead)
+        total += item.points * np.where(known, holds, in_place)
+        if not (known | nearly).any():
             missing.append(item.label)
-        elif item.fit == "near":
+        elif item.fit == "near" or (nearly & ~known).any():
             near.append(item.label)
     n, n_missing = len(sheet.items), len(missing)
     note = f"{n - n_missing} of {n} items could be scored"
@@ -241,6 +154,16 @@ def _indicators(coded: NDArray[np.int64], cards: list[int]) -> Any:
 
     columns = [coded[:, v] == state for v, card in enumerate(cards) for state in range(1, card + 1)]
     return sparse.csr_matrix(np.column_stack(columns).astype(np.float64)) if columns else np.zeros((len(coded), 0))
+
+
+def _any_holds(table: pa.Table, condition: Condition) -> tuple[Bools, Bools]:
+    """Say in which rows any column is in one of its states, and in which any is known."""
+    holds, known = np.zeros((2, table.num_rows), dtype=bool)
+    for name, states in condition.items():
+        if name in table.column_names:
+            met, answered = _holds(table[name], states)
+            holds, known = holds | met, known | answered
+    return holds, known
 
 
 def _holds(column: pa.ChunkedArray, states: tuple[str, ...]) -> tuple[Bools, Bools]:

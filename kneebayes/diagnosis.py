@@ -14,6 +14,7 @@ from kneebayes.alarm import Alarm, Thresholds
 from kneebayes.inference import Network
 from kneebayes.likelihood import Unsure
 from kneebayes.model import ModelFile
+from kneebayes.wells import Points, points, points_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -192,6 +193,21 @@ class Diagnosis:
         questions = open_questions(self.network, self.codes, self.unsure, self.thresholds, target=target)
         return question_frame(questions, n)
 
+    def wells(self, **judged: bool) -> Points:
+        """Count the points of the Wells score.
+
+        Parameters
+        ----------
+        **judged
+            Items that a clinician has judged: ``alternative_as_likely``.
+
+        Returns
+        -------
+        Points
+            Points, their range, and the class where it is certain.
+        """
+        return points(self.model, self.evidence, judged=judged)
+
     def most_probable(self, n: int = 5) -> pd.DataFrame:
         """Find the most probable joint states of all causes, exactly.
 
@@ -227,12 +243,11 @@ class Diagnosis:
             f"{self.model.title} ({self.model.name} {self.model.version})",
             f"Known: {known or 'nothing'}",
             "",
-            f"DVT alarm: {self.alarm.level.upper().replace('_', ' ')}"
-            if self.model.alarm.cause == "dvt"
-            else f"Alarm: {self.alarm.level}",
+            f"{self.model.alarm.cause.upper()} alarm: {self.alarm.level.upper()}".replace("_", " "),
             f"  {self.alarm.advice}",
             *(f"  - {reason}" for reason in self.alarm.reasons),
         ]
+        lines += [line] if (line := points_line(self.model, self.evidence)) else []
         if self.alarm.questions:
             lines += ["  Not answered:", *(f"    {self.model.variables[q].question}" for q in self.alarm.questions)]
         if self.red_flags:

@@ -175,7 +175,7 @@ def test_a_cause_is_not_shown_with_the_states_of_one_whose_name_begins_alike() -
 
 def test_a_model_with_another_alarm_has_no_dvt_in_its_text() -> None:
     text = str(Model(ModelFile.model_validate(small())).diagnose({"swelling": "yes"}))
-    assert "Alarm: urgent" in text
+    assert "CLOT alarm: URGENT" in text
     assert "DVT" not in text
 
 
