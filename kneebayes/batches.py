@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.kernel import alike, score
-from kneebayes.noisyor import Tables
 from kneebayes.plan import lower_layer, upper_layer
+from kneebayes.tables import Tables
 
 __all__ = ["Kernel"]
 

@@ -36,7 +36,7 @@ def model(
         raise CaseError("--csv goes with --sources")
     if check is not None:
         from kneebayes.modelfile import read_model
-        from kneebayes.noisyor import tables
+        from kneebayes.tables import tables
 
         file = read_model(check)
         tables(file)  # refuses what is consistent, but too large to enumerate

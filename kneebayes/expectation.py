@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from kneebayes.counts import Cases, Counts
-from kneebayes.noisyor import Component, Tables, or_matrix
+from kneebayes.tables import Component, Tables, or_matrix
 
 __all__ = ["Expectation"]
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from kneebayes.errors import UnknownNameError
 from kneebayes.model import ModelFile
-from kneebayes.noisyor import Component, or_matrix, tables
+from kneebayes.tables import Component, or_matrix, tables
 
 if TYPE_CHECKING:
     from kneebayes.batches import Kernel

@@ -37,7 +37,7 @@ from kneebayes.frames import row_name
 from kneebayes.labels import LABEL
 from kneebayes.model import ModelFile
 from kneebayes.modeltext import with_numbers
-from kneebayes.noisyor import tables
+from kneebayes.tables import tables
 from kneebayes.trials import count_trials
 from kneebayes.variables import Probability
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from kneebayes.inference import Network
 from kneebayes.model import ModelFile
-from kneebayes.noisyor import Component, Tables
+from kneebayes.tables import Component, Tables
 from kneebayes.variables import Links
 
 __all__ = ["Parameters", "Part", "outer_halves", "parameters_of"]
@@ -229,6 +229,24 @@ class Parameters:
             values[..., members] = np.where(changed, weight / (weight.sum(axis=-1, keepdims=True) + rest), drawn)
         return values
 
+    def belongs_to(self, findings: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Tell which numbers are leaks and links of some findings.
+
+        Parameters
+        ----------
+        findings : ndarray of bool, shape (findings,)
+            Which findings.
+
+        Returns
+        -------
+        ndarray of bool, shape (P,)
+            Which numbers.
+        """
+        own = np.zeros(len(self.p) + 1, dtype=bool)  # past the last: no link
+        own[self.leaks[findings]] = True
+        own[self.finding_links[findings].ravel()] = True
+        return own[:-1]
+
     def _distributions(self, model: ModelFile) -> Iterator[Ints]:
         """Yield the numbers of each distribution; its remainder gets the next place among the shares."""
         places: list[tuple[str, list[str]]] = []
@@ -349,7 +367,7 @@ def parameters_of(network: Network) -> Parameters:
 
     Returns
     -------
-    Parameters
+    numbers : Parameters
         The same object for the same network.
     """
     return Parameters(network)

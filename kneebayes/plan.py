@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.lanes import LANES
-from kneebayes.noisyor import Component, Tables, or_matrix
+from kneebayes.tables import Tables, or_matrix, separate
 
 __all__ = ["Lower", "Upper", "lower_layer", "upper_layer"]
 
@@ -112,9 +112,9 @@ def upper_layer(tables: Tables, cards: list[int]) -> Upper:
             continue
         targets += component.targets
         target_start.append(len(targets))
-        independent, separate = _separate(component)
+        independent, apart = separate(component)
         plain_start.append(sum(len(p) for p in plain))
-        plain.append(separate.ravel())
+        plain.append(apart.ravel())
         pattern_start.append(sum(len(p) for p in is_plain))
         is_plain.append(independent)
         pairs, matrix = or_matrix(component, cards, tables.split)
@@ -252,31 +252,6 @@ def lower_layer(tables: Tables, cards: list[int], n_risks: int) -> Lower:
         late_split=late_split,
         extra=_ints([[c, s] for c, card in enumerate(tables.cards) for s in range(2, card)]).reshape(-1, 2),
     )
-
-
-def _separate(component: Component) -> tuple[NDArray[np.bool_], Floats]:
-    """Tell for which patterns a component triggers its targets independently, and with what chances.
-
-    Returns
-    -------
-    ndarray of bool, shape (patterns,)
-        True wherever all its risk factors are known, and more.
-    ndarray, shape (patterns, 1 + 2 * targets)
-        P(the pattern), then for each target P(not triggered) and P(triggered).
-    """
-    n = len(component.targets)
-    joint = component.trigger.reshape(-1, *[2] * n)
-    whole = component.trigger.sum(axis=1)
-    share = np.divide(
-        joint, whole.reshape(-1, *[1] * n), out=np.zeros_like(joint), where=whole.reshape(-1, *[1] * n) > 0
-    )
-    columns, product_of_all = [whole], np.ones_like(joint)
-    for i in range(n):
-        alone = share.sum(axis=tuple(a for a in range(1, n + 1) if a != i + 1))
-        columns += [alone[:, 0], alone[:, 1]]
-        product_of_all = product_of_all * alone.reshape(-1, *[2 if a == i else 1 for a in range(n)])
-    same = np.isclose(share, product_of_all, rtol=1e-13, atol=0.0).reshape(len(whole), -1).all(axis=1)
-    return same | (whole == 0), np.stack(columns, axis=1)
 
 
 def _nines(pair: tuple[tuple[int, ...], tuple[int, ...]]) -> tuple[object, ...]:

@@ -15,7 +15,7 @@ from kneebayes.errors import PrevalenceError, UnknownNameError, nearest
 from kneebayes.expectation import Expectation
 from kneebayes.model import ModelFile
 from kneebayes.modeltext import with_numbers
-from kneebayes.noisyor import Component, Tables, tables
+from kneebayes.tables import Component, Tables, tables
 from kneebayes.variables import Probability
 
 __all__ = ["TOLERANCE", "with_prevalence"]

@@ -8,16 +8,17 @@ equals), and filled with those asked for.
 from __future__ import annotations
 
 from copy import copy
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.batches import Kernel
 from kneebayes.inference import Posteriors
-from kneebayes.noisyor import Component, Tables
 from kneebayes.parameters import Parameters
+from kneebayes.tables import Component, Tables
 
-__all__ = ["Renumbering"]
+__all__ = ["Renumbering", "renumbering_of"]
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int8]
@@ -177,3 +178,20 @@ def _bits(n: int) -> NDArray[np.int64]:
 def _factors(negative: Floats, positive: Floats) -> Floats:
     """Put end to end what an unknown, a negative and a positive finding multiply by."""
     return np.stack([np.ones_like(negative), negative, positive], axis=1).ravel()
+
+
+@lru_cache(maxsize=4)
+def renumbering_of(parameters: Parameters) -> Renumbering:
+    """Make the plan of a model once.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        The numbers of the model.
+
+    Returns
+    -------
+    kernel : Renumbering
+        The same object for the same numbers.
+    """
+    return Renumbering(parameters)

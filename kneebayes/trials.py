@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from kneebayes.counts import Counts
 from kneebayes.model import ModelFile
-from kneebayes.noisyor import Component, Tables
+from kneebayes.tables import Component, Tables
 
 __all__ = ["Trials", "count_trials"]
 

@@ -11,7 +11,8 @@ from kneebayes.errors import ModelFileError
 from kneebayes.inference import Network
 from kneebayes.model import ModelFile
 from kneebayes.modelfile import model_path, read_model
-from kneebayes.noisyor import MAX_CAUSES, conditional_table, or_matrix, tables
+from kneebayes.noisyor import conditional_table
+from kneebayes.tables import MAX_CAUSES, or_matrix, tables
 from tests.oracles import _chance as chance
 from tests.oracles import random_model
 from tests.test_model import num, small
