@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from kneebayes.errors import CaseError
 from kneebayes.inference import Engine, Network, Posteriors
 
-__all__ = ["MAX_STATES", "Spread", "Unsure", "favoured", "unsure_joint", "unsure_posteriors"]
+__all__ = ["MAX_STATES", "Spread", "Unsure", "favoured", "unsure_joint", "unsure_posteriors", "within"]
 
 Codes = NDArray[np.int8]
 MAX_STATES = 4096
@@ -204,6 +204,29 @@ def favoured(codes: Codes, unsure: Iterable[Unsure]) -> Codes:
         if len(best) == 1:
             codes[answer.row, answer.cases] = best[0]
     return codes
+
+
+def within(unsure: Iterable[Unsure], part: slice) -> list[Unsure]:
+    """Keep the unsure answers of some cases.
+
+    Parameters
+    ----------
+    unsure : iterable of Unsure
+        Of all cases.
+    part : slice
+        Which cases, with a start and a stop.
+
+    Returns
+    -------
+    list of Unsure
+        Those cases numbered from the first of them.
+    """
+    kept = []
+    for answer in unsure:
+        own = answer.cases[(answer.cases >= part.start) & (answer.cases < part.stop)]
+        if len(own):
+            kept.append(Unsure(answer.row, own - part.start, answer.likelihood))
+    return kept
 
 
 def _spread(codes: Codes, unsure: Sequence[Unsure]) -> tuple[Codes, NDArray[np.float64], NDArray[np.intp]]:

@@ -12,7 +12,6 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,16 +21,14 @@ from kneebayes.alarm import LEVELS, AlarmRules, Thresholds
 from kneebayes.draws import draw
 from kneebayes.errors import OptionError
 from kneebayes.inference import Engine, Network
-from kneebayes.likelihood import Spread, Unsure, favoured, unsure_posteriors
+from kneebayes.likelihood import Spread, Unsure, favoured, unsure_posteriors, within
 from kneebayes.parameters import Parameters, parameters_of
 from kneebayes.variants import Case
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from kneebayes.renumbering import Renumbering
-
-__all__ = ["BatchUncertainty", "Uncertainty", "batch_uncertainty", "check_draws", "uncertainty"]
+__all__ = ["BatchUncertainty", "Uncertainty", "alarm_levels", "batch_uncertainty", "check_draws", "uncertainty"]
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int8]
@@ -192,8 +189,8 @@ def uncertainty(
     said = favoured(codes, unsure)
     floor = rules.levels(said, np.zeros(1), thresholds, sure=codes)
     own = drawn[rules.column][~np.isnan(drawn[rules.column])]
-    found = np.bincount(_levels(own, floor[0], thresholds), minlength=len(LEVELS)) / max(1, len(own))
-    reported = _levels(posterior[rules.column], floor[0], thresholds)
+    found = np.bincount(alarm_levels(own, floor[0], thresholds), minlength=len(LEVELS)) / max(1, len(own))
+    reported = alarm_levels(posterior[rules.column], floor[0], thresholds)
     return Uncertainty(
         network,
         level,
@@ -256,17 +253,17 @@ def batch_uncertainty(
     parameters = parameters_of(network)
     values = draw(parameters, draws, seed=seed)
     floor = rules.levels(favoured(codes, unsure), np.zeros(n), thresholds, sure=codes)
-    reported = _levels(probability, floor, thresholds)
+    reported = alarm_levels(probability, floor, thresholds)
     ends = np.empty((4, n, len(network.columns)))
     robust, graver = np.empty(n), np.empty(n)
     few = engine == "numpy" or (engine == "auto" and n <= FEW_CASES)
     step = max(1, CHUNK_BYTES // (8 * draws * len(network.columns)))
     for start in range(0, n, step):
         part = slice(start, min(n, start + step))
-        own = _within(unsure, part)
+        own = within(unsure, part)
         answer = _by_case if few else _by_draw
         drawn = answer(parameters, values, np.ascontiguousarray(codes[:, part]), own)
-        found = _levels(drawn[:, rules.column], floor[part, None], thresholds)
+        found = alarm_levels(drawn[:, rules.column], floor[part, None], thresholds)
         counts = ~np.isnan(drawn[:, rules.column])
         whole = np.maximum(1, counts.sum(axis=1))
         robust[part] = ((found == reported[part, None]) & counts).sum(axis=1) / whole
@@ -297,13 +294,6 @@ def check_draws(level: float, draws: int) -> None:
         raise OptionError(f"{draws} draws are too few for an interval: at least {LEAST_DRAWS}")
 
 
-@lru_cache(maxsize=4)
-def _renumbering_of(parameters: Parameters) -> Renumbering:
-    from kneebayes.renumbering import Renumbering  # here, because numba takes a while to import
-
-    return Renumbering(parameters)
-
-
 def _by_case(parameters: Parameters, values: Floats, codes: Codes, unsure: Sequence[Unsure]) -> Floats:
     """Answer each case under all draws, shape (n, columns, draws)."""
     answers = [
@@ -315,7 +305,9 @@ def _by_case(parameters: Parameters, values: Floats, codes: Codes, unsure: Seque
 
 def _by_draw(parameters: Parameters, values: Floats, codes: Codes, unsure: Sequence[Unsure]) -> Floats:
     """Answer all cases under each draw, on all cores, shape (n, columns, draws)."""
-    renumbering = _renumbering_of(parameters)
+    from kneebayes.renumbering import renumbering_of  # here, because numba takes a while to import
+
+    renumbering = renumbering_of(parameters)
     spread = Spread.of(codes, unsure) if unsure else None
     drawn = np.empty((codes.shape[1], len(parameters.network.columns), len(values)))
 
@@ -331,17 +323,23 @@ def _by_draw(parameters: Parameters, values: Floats, codes: Codes, unsure: Seque
     return drawn
 
 
-def _within(unsure: Sequence[Unsure], part: slice) -> list[Unsure]:
-    """Keep the unsure answers of some cases, numbered from the first of them."""
-    own = [
-        Unsure(u.row, u.cases[(u.cases >= part.start) & (u.cases < part.stop)] - part.start, u.likelihood)
-        for u in unsure
-    ]
-    return [u for u in own if len(u.cases)]
+def alarm_levels(probability: Floats, floor: NDArray[np.int8] | np.int8, thresholds: Thresholds) -> NDArray[np.int8]:
+    """Give alarm levels where those of probability 0 are known.
 
+    Parameters
+    ----------
+    probability : ndarray
+        Of the alarm's cause.
+    floor : ndarray of int8
+        The level by rules and open questions alone; its shape fits that of ``probability``.
+    thresholds : Thresholds
+        Of the alarm.
 
-def _levels(probability: Floats, floor: NDArray[np.int8] | np.int8, thresholds: Thresholds) -> NDArray[np.int8]:
-    """Alarm levels, where ``floor`` is that of probability 0: rules and open questions."""
+    Returns
+    -------
+    ndarray of int8
+        Places in `LEVELS`.
+    """
     by_probability = np.where(
         probability >= thresholds.urgent,
         LEVELS.index("urgent"),

@@ -32,6 +32,11 @@ class Case:
         What is known for sure.
     unsure : sequence of Unsure
         What is given as likelihoods, all of them by this case.
+
+    Attributes
+    ----------
+    informed : ndarray of bool, shape (findings,)
+        Whether something is known of each finding.
     """
 
     def __init__(self, parameters: Parameters, codes: NDArray[np.int8], unsure: Iterable[Unsure] = ()) -> None:
@@ -44,6 +49,8 @@ class Case:
             for row, (v, code) in enumerate(zip(model.variables.values(), codes.tolist(), strict=True))
         ]
         self.n_risks, self.n_causes = len(model.risks), len(model.causes)
+        findings = self.likelihoods[self.n_risks + self.n_causes :]
+        self.informed = np.array([likelihood[0] != likelihood[1] for likelihood in findings])
         self.n_possible = 1
         self._places: list[tuple[Part, NDArray[np.intp], Floats]] = []
         for part in parameters.parts:
