@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kneebayes.alarm import LEVELS, Thresholds
-from kneebayes.baselines import any_symptom, cross_validated, read_sheet, sheet_score
+from kneebayes.baselines import any_symptom, cross_validated, sheet_score
 from kneebayes.comparison import comparison_table
 from kneebayes.errors import CaseError, UnknownNameError
 from kneebayes.evaluation import Evaluation
@@ -31,6 +31,7 @@ from kneebayes.tallies import (
     top_table,
 )
 from kneebayes.vocabulary import CASE_ID
+from kneebayes.wells import read_sheet
 
 if TYPE_CHECKING:
     from kneebayes.api import Model

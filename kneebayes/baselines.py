@@ -16,9 +16,9 @@ from kneebayes.rivals import Rival
 from kneebayes.scoring import factor
 from kneebayes.variables import Condition
 from kneebayes.vocabulary import SYNONYMS
-from kneebayes.wells import Item, ScoreSheet, read_sheet
+from kneebayes.wells import ScoreSheet
 
-__all__ = ["MIN_CASES", "Item", "ScoreSheet", "any_symptom", "cross_validated", "read_sheet", "sheet_score"]
+__all__ = ["MIN_CASES", "any_symptom", "cross_validated", "sheet_score"]
 
 Codes = NDArray[np.int8]
 Bools = NDArray[np.bool_]

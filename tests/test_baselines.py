@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from sklearn import metrics
 
 import kneebayes as kb
-from kneebayes.baselines import MIN_CASES, read_sheet
-from kneebayes.errors import ModelFileError
+from kneebayes.baselines import MIN_CASES
 from kneebayes.metrics import net_benefit
+from kneebayes.wells import points
 
-ROOT = Path(__file__).parent.parent
 MODEL = kb.load_model()
-SHEET = read_sheet()
 WELLS, ANY = "Wells score", "Any symptom"
 FITTED = ("Naive Bayes", "Logistic regression")
 
@@ -28,19 +24,6 @@ def compared(columns: Any, label: list[str], **options: Any) -> Any:
 
 
 # The Wells score
-
-
-def test_the_items_and_points_are_those_published() -> None:
-    points = {name: item.points for name, item in SHEET.items.items()}
-    assert sum(points.values()) == 9 - 2
-    assert [name for name, value in points.items() if value != 1] == ["alternative_as_likely"]
-    assert {name: cut.at_least for name, cut in SHEET.cutoffs.items()} == {"moderate": 1, "likely": 2, "high": 3}
-
-
-def test_a_column_of_the_score_is_in_the_model_or_known_as_an_extension_of_it() -> None:
-    extended = set(kb.load_model("extended").file.variables)
-    assert set(SHEET.columns) <= extended
-    assert set(SHEET.columns) - set(MODEL.file.variables) >= {"active_cancer", "leg_immobilised"}
 
 
 def test_points_are_counted_once_an_item_and_unknown_counts_nothing() -> None:
@@ -74,21 +57,13 @@ def test_extension_columns_are_refused_where_nothing_reads_them() -> None:
         kb.evaluate(MODEL, cases)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"decision": "certain"},
-        {"items": {"x": {"label": "x", "points": 1, "any_of": {}, "fit": "same", "why": "x"}}},
-        {"surprise": 1},
-    ],
-    ids=["unknown decision", "item without column", "unknown key"],
-)
-def test_a_score_file_that_is_inconsistent_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
-    path = tmp_path / "score.yaml"
-    content = {**SHEET.model_dump(mode="json"), **change}
-    path.write_text(yaml.safe_dump(content), encoding="utf-8")
-    with pytest.raises(ModelFileError, match="score"):
-        read_sheet(path)
+def test_the_score_agrees_with_the_score_of_single_cases() -> None:
+    extended = kb.load_model("extended")
+    cases = extended.simulate(60, seed=4, missing=0.5, label=True)
+    scores = kb.evaluate(extended, cases, baselines=True, bootstrap=0).rankings[WELLS]
+    for (_, case), score in zip(cases.drop(columns=["label", "also"]).iterrows(), scores, strict=True):
+        evidence = {name: value for name, value in case.items() if name in extended.file.variables and pd.notna(value)}
+        assert points(extended.file, evidence).known == score
 
 
 # The rule
