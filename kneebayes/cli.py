@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from kneebayes import __version__, catalogue, commands, conversation, options, studies
+from kneebayes import __version__, catalogue, commands, dialogue, options, studies
 from kneebayes.commands import load, say
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def template(target: commands.Output = "-", model: commands.ModelOption = None) 
 
 
 app.command()(studies.simulate)
-app.command()(conversation.ask)
+app.command()(dialogue.ask)
 app.command()(studies.evaluate)
 
 

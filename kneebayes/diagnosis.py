@@ -229,7 +229,7 @@ class Diagnosis:
         >>> load_model().diagnose({"pop_at_injury": True, "knee_locking": True}).most_probable(1)["present"][0]
         'meniscal_tear'
         """
-        from kneebayes.mostprobable import most_probable, most_probable_frame
+        from kneebayes.jointstates import most_probable, most_probable_frame
 
         return most_probable_frame(most_probable(self.network, self.codes, self.unsure, n=n))
 

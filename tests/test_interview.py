@@ -15,7 +15,7 @@ import pytest
 
 import kneebayes as kb
 from kneebayes.casefile import CaseFile
-from kneebayes.conversation import converse, standing
+from kneebayes.dialogue import converse, standing
 from kneebayes.errors import CaseError, FileFormatError
 from kneebayes.interview import End, Interview
 

@@ -12,10 +12,10 @@ from pgmpy.inference import VariableElimination
 import kneebayes as kb
 from kneebayes.errors import CaseError, ModelFileError, UnknownNameError
 from kneebayes.inference import Network
+from kneebayes.jointstates import most_probable
 from kneebayes.likelihood import Unsure, unsure_joint
 from kneebayes.modelfile import parse_model
 from kneebayes.modeltext import model_text
-from kneebayes.mostprobable import most_probable
 from kneebayes.network import to_pgmpy
 from kneebayes.questions import Question, open_questions
 from tests.oracles import random_codes, random_model

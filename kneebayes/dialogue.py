@@ -17,7 +17,7 @@ from kneebayes.interview import STOP_BELOW, End, Interview
 if TYPE_CHECKING:
     from kneebayes.diagnosis import Diagnosis
 
-__all__ = ["ask", "converse", "standing"]
+__all__ = ["converse", "standing"]  # the command is reached through cli; its docstring is its help
 
 TOP = 3
 CALM = ("low", "not_assessed")
