@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import textwrap
 import warnings
 from collections.abc import Mapping, Sequence
 from itertools import product
@@ -11,8 +14,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 import kneebayes as kb
+from kneebayes.cli import app
+from kneebayes.extension import ADDED
+from kneebayes.modelfile import parse_model
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)
@@ -20,7 +27,8 @@ with warnings.catch_warnings():
     from pgmpy.inference import VariableElimination
     from pgmpy.models import DiscreteBayesianNetwork
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "examples"
 YES_NO = ("absent", "present")
 STATES = {"age": ("younger", "older"), "achilles_tear": ("absent", "partial", "complete")}
 
@@ -120,3 +128,36 @@ def test_its_posteriors_are_those_of_a_network_built_by_hand(
     joint = by_hand.query(list(model.causes), evidence=case, show_progress=False)
     none = joint.get_value(**dict.fromkeys(model.causes, "absent"))
     assert dx.probabilities["none_of_these"] == pytest.approx(float(none), abs=1e-12)
+
+
+# The page on models of one's own
+
+
+def test_what_the_page_tells_to_type_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "your_own_model.md").read_text(encoding="utf-8")
+    commands = [line.strip() for line in page.splitlines() if line.startswith("    kneebayes ")]
+    assert len(commands) == 7
+    shutil.copytree(EXAMPLES, tmp_path / "examples")
+    monkeypatch.chdir(tmp_path)
+    for command in commands:
+        words = shlex.split(command.split(" > ")[0])[1:]
+        result = CliRunner().invoke(app, words)
+        assert result.exit_code == 0, (command, result.output)
+    assert {path.name for path in tmp_path.glob("*.*")} == {
+        "sore_elbow.yaml",
+        "cases.csv",
+        "posteriors.csv",
+        "ankle.csv",
+    }
+
+
+def test_the_extension_on_the_page_is_a_model() -> None:
+    page = (ROOT / "docs" / "your_own_model.md").read_text(encoding="utf-8")
+    start = page.index("    extends: posterior_knee_pain")
+    text = textwrap.dedent(page[start : page.index("\n\n", start)])
+    model = parse_model(text)
+    assert model.name == "my_clinic"
+    assert model.causes["dvt"].leak.p == 0.002
+    assert "smoker" not in model.causes["dvt"].links
+    for place in ADDED:
+        assert f"`{place}`" in page
