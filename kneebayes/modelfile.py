@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ DEFAULT_MODEL = "posterior_knee_pain"
 MAX_BYTES = 8_000_000  # a hundred times the article's model: larger is a mistake or an attack
 MAX_DEPTH = 100  # of YAML; the article's model has 8
 SURELY_SHALLOW = 10_000  # libyaml recurses, and crashes the process from some 20,000 levels on
+_MODEL = re.compile(r"^(causes|extends):", re.MULTILINE)  # what tells a model from a score sheet that ships with it
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -44,10 +46,11 @@ def model_path(name: str) -> Path:
     """
     here = Path(__file__).parent
     folder = here / "models" if (here / "models").is_dir() else here.parent / "models"
-    known = sorted(file.stem for file in folder.glob("*.yaml"))
+    files = {file.stem: file for file in sorted(folder.glob("*.yaml"))}
     for full in (name, f"{DEFAULT_MODEL}_{name}"):
-        if full in known:
-            return folder / f"{full}.yaml"
+        if full in files:
+            return files[full]
+    known = [stem for stem, file in files.items() if _MODEL.search(file.read_text(encoding="utf-8"))]
     raise ModelFileError(f"no model '{name}' ships with kneebayes, which has {known}.{nearest(name, known)}")
 
 

@@ -167,3 +167,8 @@ def test_a_text_may_extend_what_ships_but_no_path() -> None:
     assert model.causes == read_model(model_path(DEFAULT_MODEL)).causes
     with pytest.raises(ModelFileError, match=r"mine: extends: 'other.yaml' is a path"):
         parse_model("extends: other.yaml\nname: mine\nversion: '1'\n", source="mine")
+
+
+def test_what_is_no_model_is_not_named_among_those_that_ship() -> None:
+    with pytest.raises(ModelFileError, match=r"which has \['posterior_knee_pain', 'posterior_knee_pain_extended'\]"):
+        kb.load_model("shoulder")
