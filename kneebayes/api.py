@@ -233,6 +233,9 @@ class Model:
         ignore: Iterable[str] = (),
         thresholds: Thresholds | None = None,
         engine: Engine = "auto",
+        intervals: float | None = None,
+        draws: int = 200,
+        seed: int = 0,
     ) -> Scored:
         """Score an Arrow table, and say of each row that can't be scored why.
 
@@ -246,6 +249,8 @@ class Model:
             When to warn; by default those of the model file.
         engine : {"auto", "numpy", "numba"}
             As for `kneebayes.scoring.Scorer.score`.
+        intervals, draws, seed
+            As for `score`.
 
         Returns
         -------
@@ -258,7 +263,16 @@ class Model:
             If a column is not accounted for.
         """
         thresholds = thresholds or self._thresholds
-        return self.scorer.score(table, thresholds=thresholds, keep=keep, ignore=ignore, engine=engine)
+        return self.scorer.score(
+            table,
+            thresholds=thresholds,
+            keep=keep,
+            ignore=ignore,
+            engine=engine,
+            intervals=intervals,
+            draws=draws,
+            seed=seed,
+        )
 
     def score(
         self,
@@ -268,6 +282,9 @@ class Model:
         ignore: Iterable[str] = (),
         thresholds: Thresholds | None = None,
         errors: Literal["raise", "null"] = "raise",
+        intervals: float | None = None,
+        draws: int = 200,
+        seed: int = 0,
     ) -> Frame:
         """Score a frame of cases, one a row.
 
@@ -283,6 +300,15 @@ class Model:
             When to warn; by default those of the model file.
         errors : {"raise", "null"}
             Whether a row that can't be scored raises, or comes back empty.
+        intervals : float, optional
+            Add how far the posteriors go within the plausible ranges of the
+            model's numbers, for this share of the draws, such as 0.9:
+            ``<column>_low`` and ``<column>_high``, and the shares of draws in
+            which the alarm is at the level reported (``<alarm>_robust``) and
+            at a graver one (``<alarm>_graver``). Each draw takes as long as
+            scoring once.
+        draws, seed : int
+            Of the plausible ranges (see `kneebayes.draws`), for intervals.
 
         Returns
         -------
@@ -299,6 +325,8 @@ class Model:
             If a row can't be scored; the message names row, column and value.
         UnknownNameError
             If ``errors`` is neither.
+        OptionError
+            If the options of intervals are out of range.
 
         Examples
         --------
@@ -308,20 +336,70 @@ class Model:
         >>> model.score(frame)["most_likely"].index.tolist()
         ['a', 'b']
         """
-        from kneebayes.frames import from_arrow, row_name, to_arrow
+        from kneebayes.frames import from_arrow, to_arrow
 
         if errors not in ("raise", "null"):
             raise UnknownNameError(f"no way '{errors}' to treat errors: use 'raise' or 'null'")
         keep = list(keep)
         table = to_arrow(frame, self.scorer.coder.columns)
-        scored = self.score_table(table, keep=keep, ignore=ignore, thresholds=thresholds)
+        scored = self.score_table(
+            table, keep=keep, ignore=ignore, thresholds=thresholds, intervals=intervals, draws=draws, seed=seed
+        )
         if scored.problems and errors == "raise":
-            first = scored.problems[0]
             more = f" ({scored.n_rejected} rows can't be scored; errors='null' leaves them empty)"
-            where = f"{row_name(frame, first.row)}, column '{first.column}'"
-            raise CaseError(f"{where}: {first.reason}{more if scored.n_rejected > 1 else ''}")
+            raise _case_error(scored, frame, more if scored.n_rejected > 1 else "")
         output: Frame = from_arrow(scored, frame, keep)
         return output
+
+    def sensitivity(
+        self,
+        frame: Any,
+        target: str | None = None,
+        *,
+        keep: Iterable[str] = (),
+        ignore: Iterable[str] = (),
+        thresholds: Thresholds | None = None,
+    ) -> pd.DataFrame:
+        """Say which numbers of the model matter most for a frame of cases.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
+            As for `score`. Each number of the model (some 360) takes as long
+            as scoring twice.
+        target : str, optional
+            A cause, ``none_of_these``, or a state such as
+            ``bakers_cyst_ruptured``; by default the cause of the alarm.
+        keep, ignore : iterable of str
+            Further columns, which are passed over.
+        thresholds : Thresholds, optional
+            When to warn; by default those of the model file.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per number, the greatest mean swing of the posterior over the
+            plausible range first; see `kneebayes.influence.influence`.
+
+        Raises
+        ------
+        UnknownColumnError
+            If a column is not accounted for.
+        CaseError
+            If a row can't be scored, or there are none.
+        UnknownNameError
+            If there is no such target.
+        """
+        from kneebayes.frames import to_arrow
+        from kneebayes.influence import influence
+
+        thresholds, ignore = thresholds or self._thresholds, list(ignore)
+        table = to_arrow(frame, self.scorer.coder.columns)
+        scored = self.score_table(table, keep=keep, ignore=ignore, thresholds=thresholds)
+        if scored.problems:
+            raise _case_error(scored, frame, "")
+        coded = self.scorer.code(table, ignore=ignore)
+        return influence(self._rules, coded.codes, coded.unsure, thresholds, target or self.file.alarm.cause)
 
     def score_file(self, source: str | Path, target: str | Path, **options: Any) -> Counts:
         """Score a file of cases into another, in bounded memory.
@@ -456,3 +534,10 @@ class Model:
         from kneebayes.network import to_pgmpy
 
         return to_pgmpy(self.file)
+
+
+def _case_error(scored: Scored, frame: Any, more: str) -> CaseError:
+    from kneebayes.frames import row_name
+
+    first = scored.problems[0]
+    return CaseError(f"{row_name(frame, first.row)}, column '{first.column}': {first.reason}{more}")

@@ -103,6 +103,12 @@ def score(
             help="Score a folder of files as a Dask graph, into a folder, on this machine or a scheduler's workers.",
         ),
     ] = None,
+    intervals: Annotated[
+        float | None,
+        typer.Option(metavar="PERCENT", help="Add intervals over the plausible ranges of the model, as in 90."),
+    ] = None,
+    draws: Annotated[int, typer.Option(metavar="N", help="For intervals: plausible models to draw.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, metavar="S", help="For intervals: seed of the draws.")] = 0,
     model: commands.ModelOption = None,
     quiet: commands.Quiet = False,
 ) -> None:
@@ -120,6 +126,8 @@ def score(
             loaded.file, caution=caution, urgent=urgent, harm_miss=harm_miss, harm_false_alarm=harm_false_alarm
         ),
     }
+    if intervals is not None:
+        choices |= {"intervals": options.level(intervals), "draws": draws, "seed": seed}
     if dask is None:
         counts = loaded.score_file(source, target, quiet=quiet, **choices)
     else:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from kneebayes.explanation import Explanation
+    from kneebayes.uncertainty import Uncertainty
 
 __all__ = ["Diagnosis"]
 
@@ -207,6 +208,98 @@ class Diagnosis:
             Points, their range, and the class where it is certain.
         """
         return points(self.model, self.evidence, judged=judged)
+
+    def uncertainty(self, level: float = 0.9, *, draws: int = 1000, seed: int = 0) -> Uncertainty:
+        """Say how sure the posteriors and the alarm are, given the plausible ranges of the model's numbers.
+
+        Parameters
+        ----------
+        level : float, default 0.9
+            Share of the draws within the intervals.
+        draws : int, default 1000
+            Plausible models to draw; see `kneebayes.draws` for how.
+        seed : int, default 0
+            Of the draws.
+
+        Returns
+        -------
+        Uncertainty
+            Intervals, the share of draws at each alarm level, and whether the
+            alarm is ``robust``; prints itself.
+
+        Raises
+        ------
+        OptionError
+            If level or draws are out of range.
+
+        Examples
+        --------
+        >>> from kneebayes.api import load_model
+        >>> dx = load_model().diagnose({"breathlessness_chest_pain": True, "long_travel": True})
+        >>> dx.uncertainty(draws=50).sentence
+        'The alarm is robust: emergency in 100% of 50 plausible models.'
+        """
+        from kneebayes.uncertainty import uncertainty
+
+        return uncertainty(self.network, self.codes, self.unsure, self.thresholds, level=level, draws=draws, seed=seed)
+
+    def intervals(self, level: float = 0.9, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
+        """Give an interval for every posterior as a table.
+
+        Parameters
+        ----------
+        level, draws, seed
+            As for `uncertainty`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``posterior``, ``low``, ``high`` and the Monte Carlo errors of the
+            two ends, ``low_error`` and ``high_error``, by cause. The ``attrs``
+            have ``alarm_shares``, ``robust`` and a ``sentence``.
+
+        Examples
+        --------
+        >>> from kneebayes.api import load_model
+        >>> table = load_model().diagnose({"unilateral_leg_swelling": True}).intervals(0.9, draws=200)
+        >>> bool(table.loc["dvt", "low"] < table.loc["dvt", "posterior"] < table.loc["dvt", "high"])
+        True
+        """
+        return self.uncertainty(level, draws=draws, seed=seed).frame()
+
+    def sensitivity(self, target: str | None = None, n: int | None = None) -> pd.DataFrame:
+        """Say which numbers of the model the posterior of a target hangs on.
+
+        Parameters
+        ----------
+        target : str, optional
+            As for `explanation`.
+        n : int, optional
+            At most how many numbers; by default all.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per number, the greatest swing over its plausible range
+            first. The posterior is (a + b t) / (c + d t) of the number t,
+            exactly; see `kneebayes.sensitivity.Sensitivity.frame` for the columns.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such target.
+
+        Examples
+        --------
+        >>> from kneebayes.api import load_model
+        >>> dx = load_model().diagnose({"unilateral_leg_swelling": True, "age": 67})
+        >>> dx.sensitivity("dvt", n=1).index[0]
+        'findings.unilateral_leg_swelling.leak'
+        """
+        from kneebayes.sensitivity import sensitivity
+
+        target = self.model.alarm.cause if target is None else target
+        return sensitivity(self.network, self.codes, self.unsure, self.thresholds, target).frame(n=n)
 
     def most_probable(self, n: int = 5) -> pd.DataFrame:
         """Find the most probable joint states of all causes, exactly.

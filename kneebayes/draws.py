@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from kneebayes.parameters import Parameters
 
-__all__ = ["MASS_IN_RANGE", "draw", "from_normal"]
+__all__ = ["MASS_IN_RANGE", "draw", "from_normal", "interval_ends"]
 
 Floats = NDArray[np.float64]
 MASS_IN_RANGE = 0.9
@@ -93,6 +93,44 @@ def from_normal(z: Floats, p: Floats, low: Floats, high: Floats) -> Floats:
         moved = np.where(np.isfinite(logit) & np.isfinite(logit_end), inside, plain)
         drawn = np.where(side & (end != p), moved, drawn)
     return drawn
+
+
+def interval_ends(drawn: Floats, level: float) -> tuple[Floats, Floats, Floats, Floats]:
+    """Find the ends of intervals over the last axis, and their Monte Carlo errors.
+
+    Parameters
+    ----------
+    drawn : ndarray, shape (..., draws)
+        Answers, which get sorted in place; NaN is no answer.
+    level : float
+        Share of the answers within the interval.
+
+    Returns
+    -------
+    tuple of ndarray, shape (...)
+        Low and high ends, and the standard errors of both: half the distance of
+        the order statistics sqrt(n q (1 - q)) ranks on either side of the
+        quantile q of n draws.
+    """
+    drawn.sort(axis=-1)  # NaN last
+    n = drawn.shape[-1] - np.isnan(drawn).sum(axis=-1)
+    q = (1.0 - level) / 2
+    spread = np.sqrt(n * q * (1.0 - q))
+    ends, errors = [], []
+    for rank in (q * (n - 1), (1.0 - q) * (n - 1)):
+        ends.append(_at(drawn, rank, n))
+        errors.append((_at(drawn, rank + spread, n) - _at(drawn, rank - spread, n)) / 2)
+    return ends[0], ends[1], errors[0], errors[1]
+
+
+def _at(drawn: Floats, rank: Floats, n: NDArray[np.integer]) -> Floats:
+    """Interpolate between order statistics."""
+    rank = np.clip(rank, 0.0, np.maximum(n - 1, 0))
+    below = np.floor(rank).astype(np.intp)
+    above = np.minimum(below + 1, np.maximum(n - 1, 0))
+    first, second = (np.take_along_axis(drawn, i[..., None], axis=-1)[..., 0] for i in (below, above))
+    value: Floats = first + (second - first) * (rank - below)
+    return value
 
 
 def _logit(p: Floats) -> Floats:

@@ -41,6 +41,9 @@ class ScoringModel(Protocol):
         ignore: Iterable[str] = (),
         thresholds: Thresholds | None = None,
         engine: Engine = "auto",
+        intervals: float | None = None,
+        draws: int = 200,
+        seed: int = 0,
     ) -> Scored:
         """Score a table; safe to call from several threads."""
 
@@ -55,6 +58,9 @@ def score_file(
     ignore: Iterable[str] = (),
     columns: Iterable[str] | None = None,
     thresholds: Thresholds | None = None,
+    intervals: float | None = None,
+    draws: int = 200,
+    seed: int = 0,
     chunk_rows: int = CHUNK_ROWS,
     progress: bool | None = None,
     quiet: bool = False,
@@ -84,6 +90,8 @@ def score_file(
         Which columns to write, in this order, before those kept; by default all.
     thresholds : Thresholds, optional
         When to warn; by default those of the model file.
+    intervals, draws, seed
+        As for `kneebayes.Model.score`.
     chunk_rows : int
         About how many rows are scored at a time.
     progress : bool, optional
@@ -122,7 +130,8 @@ def score_file(
         cases = open_source(source, chunk_rows=chunk_rows)
         stack.callback(cases.close)
         # No rows at all, but every column: names are checked before anything is written.
-        empty = model.score_table(cases.empty(), keep=keep, ignore=ignore, thresholds=thresholds).table
+        more: dict[str, Any] = {"intervals": intervals, "draws": draws, "seed": seed} if intervals is not None else {}
+        empty = model.score_table(cases.empty(), keep=keep, ignore=ignore, thresholds=thresholds, **more).table
         chosen = _choose(empty.column_names, columns, keep)
         cases.leave_out(set(ignore) - set(keep))
         engine: Engine = "auto" if _is_one_piece(source) else "numba"  # the same for every row of a file
@@ -137,7 +146,7 @@ def score_file(
             if rejects_sink and rejects
             else None,
             score=lambda table: model.score_table(
-                table, keep=keep, ignore=ignore, thresholds=thresholds, engine=engine
+                table, keep=keep, ignore=ignore, thresholds=thresholds, engine=engine, **more
             ),
             columns=chosen,
         )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kneebayes.alarm import Thresholds
-from kneebayes.errors import CaseError, ThresholdError
+from kneebayes.errors import CaseError, OptionError, ThresholdError
 from kneebayes.model import ModelFile
 
-__all__ = ["case", "names", "numbers", "shares", "thresholds"]
+__all__ = ["case", "level", "names", "numbers", "shares", "thresholds"]
 
 
 def names(values: Iterable[str] | None) -> list[str]:
@@ -97,6 +97,29 @@ def numbers(option: str, values: Iterable[str] | None) -> dict[str, float]:
             raise CaseError(f"{option}: '{name}' is given twice: {found[name]:g} and {number:g}")
         found[name] = number
     return found
+
+
+def level(percent: float) -> float:
+    """Read the level of intervals.
+
+    Parameters
+    ----------
+    percent : float
+        Share of the draws within the intervals.
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+
+    Raises
+    ------
+    OptionError
+        If it is not.
+    """
+    if not 0.0 < percent < 100.0:
+        raise OptionError(f"--intervals {percent:g}: a percentage between 0 and 100, such as 90")
+    return percent / 100
 
 
 def shares(text: str) -> float | tuple[float, float]:

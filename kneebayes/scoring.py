@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kneebayes.alarm import LEVELS, AlarmRules, Thresholds
 from kneebayes.errors import FileFormatError, UnknownColumnError
-from kneebayes.evidence import Coder, Factor, Problem
+from kneebayes.evidence import Coded, Coder, Factor, Problem
 from kneebayes.inference import Engine, Network, Posteriors
 from kneebayes.likelihood import favoured, unsure_posteriors
 from kneebayes.vocabulary import CASE_ID, check_columns
@@ -88,6 +88,18 @@ class Scorer:
         """Names of the output columns, but for ``case_id`` and those kept."""
         return (*self.network.columns, "most_likely", self.alarm_column, "red_flags")
 
+    @property
+    def interval_columns(self) -> tuple[str, ...]:
+        """Names of what intervals add.
+
+        ``<column>_low`` and ``<column>_high`` for each column of the
+        posteriors; ``<alarm>_robust``, the share of draws at the very level
+        of the alarm that is reported; ``<alarm>_graver``, the share at a
+        graver one. What is left is the share at a milder one.
+        """
+        ends = [f"{name}_{end}" for name in self.network.columns for end in ("low", "high")]
+        return (*ends, f"{self.alarm_column}_robust", f"{self.alarm_column}_graver")
+
     def score(
         self,
         table: pa.Table | pa.RecordBatch,
@@ -96,6 +108,9 @@ class Scorer:
         keep: Iterable[str] = (),
         ignore: Iterable[str] = (),
         engine: Engine = "auto",
+        intervals: float | None = None,
+        draws: int = 200,
+        seed: int = 0,
     ) -> Scored:
         """Score a table.
 
@@ -111,6 +126,10 @@ class Scorer:
         engine : {"auto", "numpy", "numba"}
             As for `Network.posteriors`; a caller that scores in batches names
             one, so that a row's last digit does not hang on the batch's size.
+        intervals : float, optional
+            Add intervals with this share of the draws: see `interval_columns`.
+        draws, seed : int
+            Of the plausible ranges, for intervals.
 
         Returns
         -------
@@ -124,16 +143,16 @@ class Scorer:
             place of an output column.
         FileFormatError
             If a column stands twice, or holds lists or structures.
+        OptionError
+            If the options of intervals are out of range.
         """
         keep, ignore = list(dict.fromkeys(keep)), list(ignore)
         check_columns(self.model, table.column_names, keep=keep, ignore=ignore)
-        clash = next((name for name in keep if name in self.columns), None)
+        added = () if intervals is None else self.interval_columns
+        clash = next((name for name in keep if name in (*self.columns, *added)), None)
         if clash is not None:
             raise UnknownColumnError(f"can't keep column '{clash}': the output has its own of that name; rename yours")
-        taken = [name for name in self.coder.columns if name in table.column_names and name not in ignore]
-        for name in taken:
-            _refuse_odd_column(table, name)
-        coded = self.coder.batch({name: factor(table[name]) for name in taken}, table.num_rows)
+        coded = self.code(table, ignore=ignore)
         posteriors = unsure_posteriors(self.network, coded.codes, coded.unsure, engine=engine)
         codes = favoured(coded.codes, coded.unsure) if coded.unsure else coded.codes
         accepted = np.ones(table.num_rows, dtype=bool)
@@ -145,12 +164,44 @@ class Scorer:
         accepted[[problem.row for problem in impossible]] = False
         problems = sorted([*coded.problems, *impossible], key=lambda problem: problem.row)
         output = self._output(codes, coded.codes, posteriors, thresholds)
+        if intervals is not None:
+            from kneebayes.robustness import batch_uncertainty  # here: few ask for it
+
+            what = self.rules, coded.codes, coded.unsure, thresholds, posteriors.values[:, self.rules.column]
+            found = batch_uncertainty(*what, level=intervals, draws=draws, seed=seed, engine=engine)
+            output |= dict(zip(self.interval_columns, map(pa.array, found.columns()), strict=True))
         if CASE_ID in table.column_names:
             output = {CASE_ID: table[CASE_ID], **output}
         result = pa.table({**output, **{name: table[name] for name in keep}})
         return Scored(
             result if accepted.all() else result.filter(pa.array(accepted)), accepted, problems, coded.warnings
         )
+
+    def code(self, table: pa.Table | pa.RecordBatch, *, ignore: Iterable[str] = ()) -> Coded:
+        """Code the evidence of a table.
+
+        Parameters
+        ----------
+        table : pyarrow.Table or pyarrow.RecordBatch
+            As for `score`; columns that are no evidence are passed over.
+        ignore : iterable of str
+            Columns to leave out.
+
+        Returns
+        -------
+        Coded
+            Codes, and the rows refused.
+
+        Raises
+        ------
+        FileFormatError
+            If a column stands twice, or holds lists or structures.
+        """
+        ignore = list(ignore)
+        taken = [name for name in self.coder.columns if name in table.column_names and name not in ignore]
+        for name in taken:
+            _refuse_odd_column(table, name)
+        return self.coder.batch({name: factor(table[name]) for name in taken}, table.num_rows)
 
     def contradiction(self, codes: NDArray[np.int8], row: int) -> Problem:
         """Say which values of a case the model holds impossible together.

@@ -8,9 +8,7 @@ which the evidence is impossible say nothing and are left out.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,24 +16,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.alarm import LEVELS, AlarmRules, Thresholds
-from kneebayes.draws import draw
+from kneebayes.draws import draw, interval_ends
 from kneebayes.errors import OptionError
-from kneebayes.inference import Engine, Network
-from kneebayes.likelihood import Spread, Unsure, favoured, unsure_posteriors, within
-from kneebayes.parameters import Parameters, parameters_of
+from kneebayes.inference import Network
+from kneebayes.likelihood import Unsure, favoured, unsure_posteriors
+from kneebayes.parameters import parameters_of
 from kneebayes.variants import Case
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BatchUncertainty", "Uncertainty", "alarm_levels", "batch_uncertainty", "check_draws", "uncertainty"]
+__all__ = ["Uncertainty", "alarm_levels", "check_draws", "uncertainty"]
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int8]
 LEAST_DRAWS = 20  # of which the 5 % and 95 % quantiles are still inside
-FEW_CASES = 16  # up to which a case at a time under all draws is quicker than all cases a draw at a time
 LEVEL_WORDS = {level: level.replace("_", " ") for level in LEVELS}
-CHUNK_BYTES = 1 << 27  # of answers of all draws, before they become intervals
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,30 +114,6 @@ class Uncertainty:
         return [(name, share) for name, share in reversed(self.shares.items()) if name != self.alarm]
 
 
-@dataclass(frozen=True, eq=False)
-class BatchUncertainty:
-    """What the plausible ranges leave open of n cases.
-
-    Attributes
-    ----------
-    low, high : ndarray, shape (n, columns)
-        Ends of the intervals.
-    low_error, high_error : ndarray, shape (n, columns)
-        Monte Carlo standard errors of the ends.
-    robust : ndarray, shape (n,)
-        Share of draws at the very alarm level of the model's own numbers.
-    graver : ndarray, shape (n,)
-        Share of draws at a graver one.
-    """
-
-    low: Floats
-    high: Floats
-    low_error: Floats
-    high_error: Floats
-    robust: Floats
-    graver: Floats
-
-
 def uncertainty(
     network: Network,
     codes: Codes,
@@ -197,80 +169,10 @@ def uncertainty(
         draws,
         seed,
         posterior,
-        *_ends(drawn.copy(), level),
+        *interval_ends(drawn.copy(), level),
         LEVELS[reported],
         dict(zip(LEVELS, found.tolist(), strict=True)),
     )
-
-
-def batch_uncertainty(
-    rules: AlarmRules,
-    codes: Codes,
-    unsure: Sequence[Unsure],
-    thresholds: Thresholds,
-    probability: Floats,
-    *,
-    level: float = 0.9,
-    draws: int = 200,
-    seed: int = 0,
-    engine: Engine = "auto",
-) -> BatchUncertainty:
-    """Carry the plausible ranges through exact inference, for many cases.
-
-    Memory does not grow with the number of cases but for the result: cases are
-    taken in chunks, each under all draws.
-
-    Parameters
-    ----------
-    rules : AlarmRules
-        The alarm of the compiled model.
-    codes : ndarray of int8, shape (variables, n)
-        What is known for sure.
-    unsure : sequence of Unsure
-        What is given as likelihoods.
-    thresholds : Thresholds
-        Of the alarm.
-    probability : ndarray, shape (n,)
-        Posterior of the alarm's cause by the model's own numbers.
-    level, draws, seed
-        As for `uncertainty`. All cases are asked under the same draws.
-    engine : {"auto", "numpy", "numba"}
-        ``"numpy"`` takes a case at a time under all draws, ``"numba"`` all
-        cases a draw at a time; they agree but for rounding.
-
-    Returns
-    -------
-    BatchUncertainty
-        One row per case, whatever the other cases of the batch.
-
-    Raises
-    ------
-    OptionError
-        If level or draws are out of range.
-    """
-    check_draws(level, draws)
-    n, network = codes.shape[1], rules.network
-    parameters = parameters_of(network)
-    values = draw(parameters, draws, seed=seed)
-    floor = rules.levels(favoured(codes, unsure), np.zeros(n), thresholds, sure=codes)
-    reported = alarm_levels(probability, floor, thresholds)
-    ends = np.empty((4, n, len(network.columns)))
-    robust, graver = np.empty(n), np.empty(n)
-    few = engine == "numpy" or (engine == "auto" and n <= FEW_CASES)
-    step = max(1, CHUNK_BYTES // (8 * draws * len(network.columns)))
-    for start in range(0, n, step):
-        part = slice(start, min(n, start + step))
-        own = within(unsure, part)
-        answer = _by_case if few else _by_draw
-        drawn = answer(parameters, values, np.ascontiguousarray(codes[:, part]), own)
-        found = alarm_levels(drawn[:, rules.column], floor[part, None], thresholds)
-        counts = ~np.isnan(drawn[:, rules.column])
-        whole = np.maximum(1, counts.sum(axis=1))
-        robust[part] = ((found == reported[part, None]) & counts).sum(axis=1) / whole
-        graver[part] = ((found > reported[part, None]) & counts).sum(axis=1) / whole
-        ends[:, part] = _ends(drawn, level)
-    low, high, low_error, high_error = ends
-    return BatchUncertainty(low, high, low_error, high_error, robust, graver)
 
 
 def check_draws(level: float, draws: int) -> None:
@@ -292,35 +194,6 @@ def check_draws(level: float, draws: int) -> None:
         raise OptionError(f"intervals at level {level:g}: give a share between 0 and 1, such as 0.9")
     if draws < LEAST_DRAWS:
         raise OptionError(f"{draws} draws are too few for an interval: at least {LEAST_DRAWS}")
-
-
-def _by_case(parameters: Parameters, values: Floats, codes: Codes, unsure: Sequence[Unsure]) -> Floats:
-    """Answer each case under all draws, shape (n, columns, draws)."""
-    answers = [
-        Case(parameters, codes[:, i], [u for u in unsure if i in u.cases]).posteriors(values)[0].T
-        for i in range(codes.shape[1])
-    ]
-    return np.stack(answers)
-
-
-def _by_draw(parameters: Parameters, values: Floats, codes: Codes, unsure: Sequence[Unsure]) -> Floats:
-    """Answer all cases under each draw, on all cores, shape (n, columns, draws)."""
-    from kneebayes.renumbering import renumbering_of  # here, because numba takes a while to import
-
-    renumbering = renumbering_of(parameters)
-    spread = Spread.of(codes, unsure) if unsure else None
-    drawn = np.empty((codes.shape[1], len(parameters.network.columns), len(values)))
-
-    def work(d: int) -> None:
-        if spread is None:
-            drawn[:, :, d] = renumbering.posteriors(values[d], codes).values
-        else:
-            drawn[:, :, d] = spread.pooled(renumbering.posteriors(values[d], spread.codes)).values
-
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(work, range(len(values))))
-    return drawn
 
 
 def alarm_levels(probability: Floats, floor: NDArray[np.int8] | np.int8, thresholds: Thresholds) -> NDArray[np.int8]:
@@ -346,30 +219,3 @@ def alarm_levels(probability: Floats, floor: NDArray[np.int8] | np.int8, thresho
         np.where(probability >= thresholds.caution, LEVELS.index("caution"), 0),
     )
     return np.maximum(by_probability, floor).astype(np.int8)
-
-
-def _ends(drawn: Floats, level: float) -> tuple[Floats, Floats, Floats, Floats]:
-    """Find the ends of the intervals over the last axis, which gets sorted, and their Monte Carlo errors.
-
-    The standard error of a quantile q of n draws is half the distance of the
-    order statistics that lie sqrt(n q (1 - q)) ranks on either side of it.
-    """
-    drawn.sort(axis=-1)  # NaN last
-    n = drawn.shape[-1] - np.isnan(drawn).sum(axis=-1)
-    q = (1.0 - level) / 2
-    spread = np.sqrt(n * q * (1.0 - q))
-    ends, errors = [], []
-    for rank in (q * (n - 1), (1.0 - q) * (n - 1)):
-        ends.append(_at(drawn, rank, n))
-        errors.append((_at(drawn, rank + spread, n) - _at(drawn, rank - spread, n)) / 2)
-    return ends[0], ends[1], errors[0], errors[1]
-
-
-def _at(drawn: Floats, rank: Floats, n: NDArray[np.integer]) -> Floats:
-    """Interpolate between order statistics."""
-    rank = np.clip(rank, 0.0, np.maximum(n - 1, 0))
-    below = np.floor(rank).astype(np.intp)
-    above = np.minimum(below + 1, np.maximum(n - 1, 0))
-    first, second = (np.take_along_axis(drawn, i[..., None], axis=-1)[..., 0] for i in (below, above))
-    value: Floats = first + (second - first) * (rank - below)
-    return value
