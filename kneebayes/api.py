@@ -38,7 +38,8 @@ def load_model(model: str | Path | None = None) -> Model:
     ----------
     model : str or pathlib.Path, optional
         A path to a model file (anything that ends in .yaml or .yml), or the
-        name of one that ships with kneebayes; by default the article's model.
+        name of one that ships with kneebayes, such as ``extended``; by default
+        the article's model.
 
     Returns
     -------
