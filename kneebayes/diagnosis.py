@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from kneebayes.explanation import Explanation
+    from kneebayes.gallery import CasePlots
     from kneebayes.uncertainty import Uncertainty
 
 __all__ = ["Diagnosis"]
@@ -325,6 +326,13 @@ class Diagnosis:
         from kneebayes.jointstates import most_probable, most_probable_frame
 
         return most_probable_frame(most_probable(self.network, self.codes, self.unsure, n=n))
+
+    @property
+    def plot(self) -> CasePlots:
+        """The plots of this case: ``dx.plot()``, and those of `kneebayes.gallery.CasePlots`."""
+        from kneebayes.gallery import CasePlots
+
+        return CasePlots(self)
 
     def __repr__(self) -> str:
         return str(self)

@@ -1,4 +1,4 @@
-"""Plots: each takes a result, draws into Axes and returns them."""
+"""All plots: each takes a result, draws into Axes and returns them. Those of an evaluation are made here."""
 
 from __future__ import annotations
 
@@ -6,18 +6,33 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kneebayes.canvas import BLUE, COLOURS, GREY, take_axes
+from kneebayes.caseplots import plot_explanation, plot_posterior, plot_questions
 from kneebayes.errors import UnknownNameError, nearest
+from kneebayes.networkplot import plot_network
+from kneebayes.populationplots import plot_alarm_levels, plot_cases
+from kneebayes.rangeplots import plot_curves, plot_tornado
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from kneebayes.evaluation import Evaluation
 
-__all__ = ["plot_calibration", "plot_decision_curve", "plot_roc"]
+__all__ = [
+    "plot_alarm_levels",
+    "plot_calibration",
+    "plot_cases",
+    "plot_curves",
+    "plot_decision_curve",
+    "plot_explanation",
+    "plot_network",
+    "plot_posterior",
+    "plot_questions",
+    "plot_roc",
+    "plot_tornado",
+]
 
-# Tol's bright scheme, which people with any colour vision can tell apart
-BLUE, RED, GREY = "#4477aa", "#ee6677", "#bbbbbb"
-COLOURS = (BLUE, RED, "#228833", "#ccbb44", "#66ccee", "#aa3377")
+WIDTH, HEIGHT = 6.4, 4.8
 
 
 def plot_calibration(evaluation: Evaluation, *, cause: str | None = None, ax: Axes | None = None) -> Axes:
@@ -47,7 +62,7 @@ def plot_calibration(evaluation: Evaluation, *, cause: str | None = None, ax: Ax
     names = list(evaluation.causes.index)
     if cause not in names:
         raise UnknownNameError(f"no cause '{cause}': use one of {', '.join(names)}.{nearest(cause, names)}")
-    ax = _axes(ax)
+    ax = take_axes(ax, WIDTH, HEIGHT)
     bins = evaluation.calibration.loc[cause] if evaluation.causes.loc[cause, "n"] else evaluation.calibration.iloc[:0]
     x, y = bins["predicted"].to_numpy(), bins["observed"].to_numpy()
     low, high = bins["observed_low"].to_numpy(), bins["observed_high"].to_numpy()
@@ -79,7 +94,7 @@ def plot_roc(evaluation: Evaluation, *, ax: Axes | None = None) -> Axes:
     """
     from sklearn.metrics import roc_curve
 
-    ax = _axes(ax)
+    ax = take_axes(ax, WIDTH, HEIGHT)
     truth = evaluation.truth[evaluation.alarm_cause].to_numpy()
     known = np.isfinite(truth)
     ax.plot([0, 1], [0, 1], color=GREY, linewidth=1, zorder=1)
@@ -117,7 +132,7 @@ def plot_decision_curve(evaluation: Evaluation, *, ax: Axes | None = None) -> Ax
         A line for the model with its 95 % interval, for acting on all and on
         none, and for what it was compared with; the two thresholds upright.
     """
-    ax = _axes(ax)
+    ax = take_axes(ax, WIDTH, HEIGHT)
     table = evaluation.decision
     x = table.index.to_numpy()
     rivals = [name for name in table.columns if name not in ("model_low", "model_high", "treat_all", "treat_none")]
@@ -136,15 +151,6 @@ def plot_decision_curve(evaluation: Evaluation, *, ax: Axes | None = None) -> Ax
     ax.set_title(f"{_label(evaluation, evaluation.alarm_cause)}: is it worth acting on the number?", fontsize=10)
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     ax.legend(fontsize=8, loc="upper right", frameon=False)
-    return ax
-
-
-def _axes(ax: Axes | None) -> Axes:
-    if ax is None:
-        from matplotlib import pyplot as plt
-
-        ax = plt.subplots(layout="constrained")[1]
-    ax.spines[["top", "right"]].set_visible(False)
     return ax
 
 
