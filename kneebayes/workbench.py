@@ -1,0 +1,188 @@
+"""A model and what can be made of it: its compiled parts, other models, simulated cases, other formats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from kneebayes.alarm import AlarmRules, Thresholds
+from kneebayes.evidence import Coder
+from kneebayes.inference import Network
+from kneebayes.model import ModelFile
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from pgmpy.models import DiscreteBayesianNetwork
+
+    from kneebayes.fitreport import FitReport
+    from kneebayes.network import Reference
+    from kneebayes.scoring import Scorer
+
+__all__ = ["Workbench"]
+
+
+class Workbench:
+    """A model that can be compiled, shifted, fitted, checked, simulated from and written down.
+
+    Parameters
+    ----------
+    file : ModelFile
+        A checked model file.
+    """
+
+    def __init__(self, file: ModelFile) -> None:
+        self.file = file
+        self.causes = tuple(file.causes)
+
+    def __repr__(self) -> str:
+        f = self.file
+        return (
+            f"<kneebayes model {f.name} {f.version}: {len(f.risks)} risk factors, "
+            f"{len(f.causes)} causes, {len(f.findings)} findings>"
+        )
+
+    @cached_property
+    def network(self) -> Network:
+        """The compiled model."""
+        return Network(self.file)
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        """The compiled model with its coding of tables and its alarm."""
+        from kneebayes.scoring import Scorer  # here, so that a single case need not wait for pyarrow
+
+        return Scorer(self.network)
+
+    @cached_property
+    def _coder(self) -> Coder:
+        return Coder(self.file)
+
+    @cached_property
+    def _rules(self) -> AlarmRules:
+        return AlarmRules(self.network)
+
+    @cached_property
+    def _reference(self) -> Reference:
+        from kneebayes.network import Reference  # here, because pgmpy takes seconds to import
+
+        return Reference(self.file)
+
+    @cached_property
+    def _thresholds(self) -> Thresholds:
+        return Thresholds.of(self.file)
+
+    def simulate(self, n: int, *, seed: int, **options: Any) -> pd.DataFrame:
+        """Draw cases from the model; see `kneebayes.simulation.simulate`.
+
+        Parameters
+        ----------
+        n : int
+            Number of cases.
+        seed : int
+            Seed of the draw.
+        **options
+            ``missing`` (share of cells left empty), ``with_causes``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One case per row, in the form that `score` takes.
+        """
+        from kneebayes.simulation import simulate
+
+        return simulate(self.file, n, seed=seed, **options)
+
+    def with_prevalence(self, prevalence: Mapping[str, float]) -> Self:
+        """Shift the model to the prevalences of another clinic; see `kneebayes.recalibration.with_prevalence`.
+
+        Parameters
+        ----------
+        prevalence : mapping of str to float
+            P(cause | the complaint alone), for some causes.
+
+        Returns
+        -------
+        Model
+            With other leaks, and otherwise as this one.
+
+        Examples
+        --------
+        >>> from kneebayes.api import load_model
+        >>> model = load_model().with_prevalence({"dvt": 0.12, "meniscal_tear": 0.3})
+        >>> round(model.diagnose({}).probabilities["dvt"], 9)
+        0.12
+        """
+        from kneebayes.recalibration import with_prevalence
+
+        return type(self)(with_prevalence(self.file, prevalence))
+
+    def fit(self, frame: Any, **options: Any) -> tuple[Self, FitReport]:
+        """Let cases move the leaks, links and splits; see `kneebayes.learning.fit`.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
+            Cases as for `score`, any of them labelled by ``label`` and
+            ``also`` or ``true_<cause>``.
+        **options
+            ``prior_weight`` (1 as sure as the ranges say, 0 not at all),
+            ``risk_factors``, ``label``, ``ignore``, ``max_steps``,
+            ``tolerance``, ``progress``.
+
+        Returns
+        -------
+        Model
+            A model like any other; every fitted number says so.
+        FitReport
+            How the fit went, and what moved.
+        """
+        from kneebayes.learning import fit
+
+        file, report = fit(self.file, frame, **options)
+        return type(self)(file), report
+
+    def check(self, frame: Any, **options: Any) -> pd.DataFrame:
+        """Find what the model misjudges in cases: see `kneebayes.checking.check`.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
+            Cases as for `score`.
+        **options
+            ``pairs``, ``labels``, ``least``, ``ignore``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Findings and pairs of findings, observed and expected, with a
+            z-score each, the most misjudged first.
+        """
+        from kneebayes.checking import check
+
+        return check(self.network, frame, **options)
+
+    def save(self, path: str | Path) -> None:
+        """Write the model to a file that `load_model` reads back.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            Ends in .yaml or .yml.
+        """
+        from kneebayes.modeltext import write_model
+
+        write_model(self.file, path)
+
+    def to_pgmpy(self) -> DiscreteBayesianNetwork:
+        """Write the model as a pgmpy network.
+
+        Returns
+        -------
+        pgmpy.models.DiscreteBayesianNetwork
+            With every conditional table in full.
+        """
+        from kneebayes.network import to_pgmpy
+
+        return to_pgmpy(self.file)
