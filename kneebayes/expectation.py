@@ -14,11 +14,12 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from kneebayes.counts import Cases, Counts
 from kneebayes.tables import Component, Tables, or_matrix
@@ -60,24 +61,27 @@ class Expectation:
         Parameters
         ----------
         cases : Cases
-            What is known. A case that is impossible spoils the counts: its
-            ``log_evidence`` is -inf.
+            What is known of at least one. A case that is impossible, whose ``log_evidence``
+            is -inf, counts as none.
 
         Returns
         -------
         Counts
             Summed over the cases by weight, always in the same order.
         """
-        starts = range(0, max(1, len(cases.weight)), CHUNK)
+        starts = range(0, len(cases.weight), CHUNK)
 
         def work(start: int) -> Counts:
             part = slice(start, start + CHUNK)
             return self._chunk(Cases(cases.codes[:, part], cases.allowed[part], cases.weight[part]))
 
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        # one thread each for the matrix products, or they would wait for each other
-        with threadpool_limits(1, "blas"), ThreadPoolExecutor(max(1, min(cores, len(starts)))) as pool:
-            first, *rest = pool.map(work, starts)
+        if len(starts) == 1:
+            first, rest = work(0), []
+        else:
+            cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+            # one thread each for the matrix products, or they would wait for each other
+            with _libraries().limit(limits=1, user_api="blas"), ThreadPoolExecutor(min(cores, len(starts))) as pool:
+                first, *rest = pool.map(work, starts)
         for counts in rest:
             first.add(counts)
         first.components = [_spread(sums, part) for sums, part in zip(first.components, self.parts, strict=True)]
@@ -102,8 +106,8 @@ class Expectation:
             before["cause", c] = joint
             joint = self._or_cause(joint, c, _combined(chances[c], n))
         evidence = (joint * likelihood).sum(axis=0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            back = likelihood * (cases.weight / evidence)
+        back = likelihood * np.divide(cases.weight, evidence, out=np.zeros(n), where=evidence > 0)
+        with np.errstate(divide="ignore"):
             log_evidence = np.log(evidence) + scale
         posterior = joint * back
         messages: list[Floats] = [np.empty(0)] * len(self.parts)
@@ -201,6 +205,11 @@ class Expectation:
         return new.reshape(joint.shape), reached @ (off + on), by_off, by_on
 
 
+@cache
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()  # finding them takes longer than a few cases
+
+
 def _combined(chances: list[Floats], n: int) -> tuple[Floats, Floats]:
     """P(none of some components triggers a cause) and P(any does), each with P(their risk evidence)."""
     off, on = np.ones(n), np.zeros(n)
@@ -229,7 +238,7 @@ def _expand(trigger: Floats, cards: tuple[int, ...], split: tuple[Floats, ...]) 
     n = trigger.shape[1]
     for c, card in enumerate(cards):
         if card > 2:
-            halves = trigger.reshape(int(np.prod(cards[:c])), 2, -1, n)
+            halves = trigger.reshape(int(np.prod(cards[:c])), 2, 2 ** (len(cards) - c - 1), n)
             parts = [halves[:, :1], halves[:, 1:] * split[c][:, None, None]]
             trigger = np.concatenate(parts, axis=1).reshape(-1, n)
     return trigger
@@ -240,7 +249,7 @@ def _fold(back: Floats, cards: tuple[int, ...], split: tuple[Floats, ...]) -> Fl
     n = back.shape[1]
     for c in reversed(range(len(cards))):
         if cards[c] > 2:
-            states = back.reshape(int(np.prod(cards[:c])), cards[c], -1, n)
+            states = back.reshape(int(np.prod(cards[:c])), cards[c], 2 ** (len(cards) - c - 1), n)
             present = (states[:, 1:] * split[c][:, None, None]).sum(axis=1, keepdims=True)
             back = np.concatenate([states[:, :1], present], axis=1).reshape(-1, n)
     return back
