@@ -1,7 +1,7 @@
-"""Bring up to date what is made from the model: ``python docs/refresh.py``.
+"""Bring up to date what is made from the model and the code: ``python docs/refresh.py``.
 
-The example cases, the data dictionary, the picture, and what README's Python
-prints. The tests say when this is due.
+The example cases, the data dictionary, the picture, what README's Python prints,
+and the list of modules in CONTRIBUTING. The tests say when this is due.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def main() -> None:
     """Do all of it."""
     made = runpy.run_path(str(ROOT / "data" / "make_datapackage.py"))
     command = ["-c", "from kneebayes.cli import main; main()", *shlex.split(made["EXAMPLE_COMMAND"])[1:]]
-    for arguments in (command, ["data/make_datapackage.py"], ["docs/make_pictures.py"]):
+    for arguments in (command, ["data/make_datapackage.py"], ["docs/make_pictures.py"], ["docs/make_modules.py"]):
         subprocess.run([sys.executable, *arguments], check=True, cwd=ROOT)
     readme = ROOT / "README.md"
     readme.write_text(with_todays_output(readme.read_text(encoding="utf-8")), encoding="utf-8")
