@@ -22,8 +22,35 @@ __all__ = ["Diagnosis"]
 class Diagnosis(Outcome):
     """The posterior of each cause for one case, the alarm, and the reasons.
 
-    What it holds is described at `kneebayes.outcome.Outcome`; its methods say
-    why, what to ask next, how sure, and which numbers matter.
+    Its methods say why, what to ask next, how sure, and which numbers matter.
+
+    Attributes
+    ----------
+    network : Network
+        The compiled model that answered.
+    codes : ndarray of int8, shape (variables, 1)
+        What was known for sure.
+    unsure : tuple of Unsure
+        What was given as likelihoods.
+    thresholds : Thresholds
+        Of the alarm.
+    evidence : dict of str to str
+        What was known, as state names, the assumed complaint included.
+    probabilities : dict of str to float
+        P(cause is present | evidence) of every cause in model order, then
+        P(none of them) as ``none_of_these``. Causes may coexist, so these do
+        not add up to 1.
+    details : dict of str to float
+        P of the further states of causes that have more than two, such as
+        ``bakers_cyst_ruptured``.
+    alarm : Alarm
+        Level, probability, reasons, open questions and advice.
+    red_flags : list of str
+        Variables that are a reason to seek help, whatever the cause.
+    warnings : list of str
+        What limits this result.
+    log_evidence : float
+        Natural logarithm of P(evidence).
     """
 
     def explanation(self, target: str | None = None, *, orders: int = 500, seed: int = 0) -> Explanation:

@@ -26,35 +26,7 @@ NONE = "none_of_these"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Outcome:
-    """The posterior of each cause for one case, and the alarm.
-
-    Attributes
-    ----------
-    network : Network
-        The compiled model that answered.
-    codes : ndarray of int8, shape (variables, 1)
-        What was known for sure.
-    unsure : tuple of Unsure
-        What was given as likelihoods.
-    thresholds : Thresholds
-        Of the alarm.
-    evidence : dict of str to str
-        What was known, as state names, the assumed complaint included.
-    probabilities : dict of str to float
-        P(cause is present | evidence) of every cause in model order, then
-        P(none of them) as ``none_of_these``. Causes may coexist, so these do
-        not add up to 1.
-    details : dict of str to float
-        P of the further states of causes that have more than two, such as
-        ``bakers_cyst_ruptured``.
-    alarm : Alarm
-        Level, probability, reasons, open questions and advice.
-    red_flags : list of str
-        Variables that are a reason to seek help, whatever the cause.
-    warnings : list of str
-        What limits this result.
-    log_evidence : float
-        Natural logarithm of P(evidence).
+    """The fields of a `kneebayes.Diagnosis`, where they are described, and how they read.
     """
 
     network: Network
