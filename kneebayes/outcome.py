@@ -26,8 +26,7 @@ NONE = "none_of_these"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Outcome:
-    """The fields of a `kneebayes.Diagnosis`, where they are described, and how they read.
-    """
+    """The fields of a `kneebayes.Diagnosis`, where they are described, and how they read."""
 
     network: Network
     codes: NDArray[np.int8]
