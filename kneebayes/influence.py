@@ -184,8 +184,7 @@ def _measures(
     way, so what holds at both ends of a range holds within it.
     """
     ranked = len(parameters.network.model.causes) + 1
-    ends = [own.at(values[which]) for values in (parameters.p, parameters.low, parameters.high)]
-    ends = [ends[0], *(np.where(np.isnan(end), ends[0], end) for end in ends[1:])]  # impossible there: nothing to say
+    ends = [own.at(values[which], limit=True) for values in (parameters.p, parameters.low, parameters.high)]
     leader, *leaders = (end[..., :ranked].argmax(axis=-1) for end in ends)
     level, *levels = (alarm_levels(end[..., rules.column], floor, thresholds) for end in ends)
     low, high = ends[1][..., column], ends[2][..., column]

@@ -52,24 +52,30 @@ class Functions:
     joint: Floats
     evidence: Floats
 
-    def at(self, t: Floats) -> Floats:
+    def at(self, t: Floats, *, limit: bool = False) -> Floats:
         """Compute the posteriors with each number at a value of its own.
 
         Parameters
         ----------
         t : ndarray, shape (numbers,)
             Values in [0, 1].
+        limit : bool
+            Where the evidence is impossible at 0 or 1, whether to give what
+            the posteriors tend to there (they are the same all the way).
 
         Returns
         -------
         ndarray, shape (numbers, ..., columns)
-            NaN where the evidence is impossible then.
+            NaN where the evidence is impossible, without ``limit``.
         """
         share = t.reshape(-1, *[1] * (self.evidence.ndim - 2))
         evidence = (1.0 - share) * self.evidence[:, 0] + share * self.evidence[:, 1]
         joint = (1.0 - share[..., None]) * self.joint[:, 0] + share[..., None] * self.joint[:, 1]
-        with np.errstate(invalid="ignore"):
-            posterior: Floats = joint / np.where(evidence > 0, evidence, np.nan)[..., None]
+        if limit:
+            impossible = evidence == 0.0
+            evidence = np.where(impossible, self.evidence.sum(axis=1), evidence)
+            joint = np.where(impossible[..., None], self.joint.sum(axis=1), joint)
+        posterior: Floats = joint / np.where(evidence > 0.0, evidence, np.nan)[..., None]
         return posterior
 
     def derivatives(self) -> Floats:
@@ -134,7 +140,7 @@ class Sensitivity:
         import pandas as pd
 
         p, column = self.parameters, self.parameters.network.columns.index(self.target)
-        low, high = (self.functions.at(end)[:, column] for end in (p.low, p.high))
+        low, high = (self.functions.at(end, limit=True)[:, column] for end in (p.low, p.high))
         (a, at_one), (c, evidence_at_one) = self.functions.joint[:, :, column].T, self.functions.evidence.T
         table = pd.DataFrame(
             {
