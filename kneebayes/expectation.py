@@ -28,6 +28,7 @@ __all__ = ["Expectation"]
 
 Floats = NDArray[np.float64]
 CHUNK = 256  # cases whose forward states fit a core's cache
+STRANDS = 16  # sums over cases that are kept at a time
 TINY = 1e-300
 
 
@@ -69,19 +70,27 @@ class Expectation:
         Counts
             Summed over the cases by weight, always in the same order.
         """
-        starts = range(0, len(cases.weight), CHUNK)
+        starts = list(range(0, len(cases.weight), CHUNK))
 
-        def work(start: int) -> Counts:
+        def chunk(start: int) -> Counts:
             part = slice(start, start + CHUNK)
             return self._chunk(Cases(cases.codes[:, part], cases.allowed[part], cases.weight[part]))
 
-        if len(starts) == 1:
-            first, rest = work(0), []
+        def work(strand: list[int]) -> Counts:
+            sums = chunk(strand[0])
+            for start in strand[1:]:
+                sums.add(chunk(start))
+            return sums
+
+        length = -(-len(starts) // STRANDS)  # whatever the number of cores, so that sums round alike everywhere
+        strands = [starts[place : place + length] for place in range(0, len(starts), length)]
+        if len(strands) == 1:
+            first, rest = work(strands[0]), []
         else:
             cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
             # one thread each for the matrix products, or they would wait for each other
-            with _libraries().limit(limits=1, user_api="blas"), ThreadPoolExecutor(min(cores, len(starts))) as pool:
-                first, *rest = pool.map(work, starts)
+            with _libraries().limit(limits=1, user_api="blas"), ThreadPoolExecutor(min(cores, len(strands))) as pool:
+                first, *rest = pool.map(work, strands)
         for counts in rest:
             first.add(counts)
         first.components = [_spread(sums, part) for sums, part in zip(first.components, self.parts, strict=True)]

@@ -135,7 +135,10 @@ class _Search:
                 for name, value, there in low
             )
             others = ", the other prevalences as asked for" if len(self.targets) > 1 else ""
-            raise PrevalenceError(f"{self.model.name}: {said}{others}. Ask for more, or lower the links.")
+            raise PrevalenceError(
+                f"{self.model.name}: {said}{others}. Ask for more, or scale "
+                "its links too, as kneebayes.rates.with_shares does."
+            )
         said = ", ".join(f"{name} {there:.6g}" for name, there in zip(self.targets, reached, strict=True))
         raise PrevalenceError(f"{self.model.name}: no leaks give these prevalences together; the nearest are {said}")
 
