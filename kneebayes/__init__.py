@@ -7,12 +7,13 @@ whatever is known of a case. A research tool, not a medical device.
 from typing import TYPE_CHECKING, Any
 
 from kneebayes.alarm import LEVELS, Thresholds
-from kneebayes.api import Model, load_model, score_file
+from kneebayes.api import Model, import_network, load_model, score_file
 from kneebayes.diagnosis import Diagnosis
 from kneebayes.errors import CaseError, KneeBayesError, ModelFileError, UnknownColumnError
 
 if TYPE_CHECKING:
     from kneebayes.assessment import evaluate
+    from kneebayes.explorer import explore
 
 __version__ = "0.1.0"
 
@@ -26,6 +27,8 @@ __all__ = [
     "Thresholds",
     "UnknownColumnError",
     "evaluate",
+    "explore",
+    "import_network",
     "load_model",
     "score_file",
 ]
@@ -36,4 +39,8 @@ def __getattr__(name: str) -> Any:
         from kneebayes.assessment import evaluate
 
         return evaluate
+    if name == "explore":  # on demand, as only notebooks have ipywidgets
+        from kneebayes.explorer import explore
+
+        return explore
     raise AttributeError(f"module 'kneebayes' has no attribute '{name}'")

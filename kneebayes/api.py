@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Frame = TypeVar("Frame")
 
-__all__ = ["Model", "load_model", "score_file"]
+__all__ = ["Model", "import_network", "load_model", "score_file"]
 
 
 def load_model(model: str | Path | None = None) -> Model:
@@ -50,6 +50,35 @@ def load_model(model: str | Path | None = None) -> Model:
         return Model(read_model(model_path(DEFAULT_MODEL)))
     is_path = isinstance(model, Path) or str(model).endswith((".yaml", ".yml"))
     return Model(read_model(model if is_path else model_path(str(model))))
+
+
+def import_network(path: str | Path, **options: Any) -> Model:
+    """Load a network that another program wrote; see `kneebayes.imported.import_model`.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        BIF, XMLBIF, NET, XDSL, UAI or JSON, by extension.
+    **options
+        ``format``, ``labels``, ``causes``, ``complaint``, ``tolerance``.
+
+    Returns
+    -------
+    Model
+        Ready to diagnose and score; ``file.provenance`` says what could not
+        be kept.
+
+    Raises
+    ------
+    FileFormatError
+        If the file can't be read, or its tables are no distributions.
+    ModelFileError
+        If the network is not risk factors -> causes -> findings with leaky
+        noisy-ORs.
+    """
+    from kneebayes.imported import import_model
+
+    return Model(import_model(path, **options))
 
 
 def score_file(source: str | Path, target: str | Path, *, model: Model | None = None, **options: Any) -> Counts:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from kneebayes import __version__, catalogue, commands, dialogue, options, studies
+from kneebayes import __version__, catalogue, commands, dialogue, options, studies, transfer
 from kneebayes.commands import load, say
 
 if TYPE_CHECKING:
@@ -197,6 +197,8 @@ def template(target: commands.Output = "-", model: commands.ModelOption = None) 
 app.command()(studies.simulate)
 app.command()(dialogue.ask)
 app.command()(studies.evaluate)
+app.command()(transfer.export)
+app.command("import")(transfer.import_)
 
 
 def main() -> None:

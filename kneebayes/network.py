@@ -1,4 +1,4 @@
-"""The model as a pgmpy network: the reference that inference is checked against, and the door to exchange formats.
+"""The model as a pgmpy network: the reference that inference is checked against, and pgmpy's readers and writers.
 
 The only module that touches pgmpy, which takes seconds to import; so it is
 imported inside the functions, and nothing on the way to a score calls them.
@@ -7,35 +7,24 @@ imported inside the functions, and nothing on the way to a score calls them.
 from __future__ import annotations
 
 import math
-import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.errors import (
-    CaseError,
-    FileFormatError,
-    ImpossibleEvidenceError,
-    ModelFileError,
-    UnknownNameError,
-    nearest,
-)
+from kneebayes.cpt import Node, model_node
+from kneebayes.errors import CaseError, ImpossibleEvidenceError, ModelFileError, UnknownNameError, nearest
 from kneebayes.model import ModelFile
-from kneebayes.noisyor import conditional_table
 
 if TYPE_CHECKING:
     from pgmpy.inference import VariableElimination
     from pgmpy.models import DiscreteBayesianNetwork
 
-__all__ = ["Reference", "export", "query_pgmpy", "to_pgmpy"]
-
-COLUMN_TOLERANCE = 1e-9  # pgmpy's own check_model() lets columns pass that miss 1 by 0.01
-MAX_TABLE_NUMBERS = 1 << 24  # 128 MiB in one table; the article's model has at most a few thousand numbers
+__all__ = ["Reference", "pgmpy_text", "query_pgmpy", "read_pgmpy", "to_pgmpy"]
 
 
 def to_pgmpy(model: ModelFile) -> DiscreteBayesianNetwork:
@@ -76,16 +65,16 @@ def to_pgmpy(model: ModelFile) -> DiscreteBayesianNetwork:
     network.name = model.name
     network.add_nodes_from(states)
     for name in states:
-        parents, table = _checked_table(model, name)
-        network.add_edges_from((parent, name) for parent in parents)
+        node = model_node(model, name)
+        network.add_edges_from((parent, name) for parent in node.parents)
         network.add_cpds(
             TabularCPD(
                 name,
                 len(states[name]),
-                table.reshape(len(states[name]), -1),
-                evidence=list(parents),
-                evidence_card=[len(states[parent]) for parent in parents],
-                state_names={node: states[node] for node in (name, *parents)},
+                node.table.reshape(len(states[name]), -1),
+                evidence=list(node.parents),
+                evidence_card=[len(states[parent]) for parent in node.parents],
+                state_names={other: states[other] for other in (name, *node.parents)},
             )
         )
     try:
@@ -235,72 +224,64 @@ def query_pgmpy(model: ModelFile, evidence: Mapping[str, str]) -> dict[str, floa
     return Reference(model).posteriors(evidence)
 
 
-def export(model: ModelFile, path: str | os.PathLike[str], format: Literal["bif"] = "bif") -> None:
-    """Write the network in an exchange format.
+def pgmpy_text(model: ModelFile, format: str) -> str:
+    """Write the network of a model through one of pgmpy's writers.
 
     Parameters
     ----------
     model : ModelFile
         A checked model file.
-    path : str or path-like
-        Where to write; an existing file is replaced, whole or not at all.
-    format : str
-        ``"bif"``: the Bayesian interchange format, numbers in full precision.
+    format : {"bif", "xmlbif", "xdsl"}
+        Those of pgmpy's writers that keep names and numbers.
 
-    Raises
-    ------
-    UnknownNameError
-        If the format is not one of these.
-    FileFormatError
-        If the file can't be written.
+    Returns
+    -------
+    str
+        The content of a file, the same whatever the hash seed.
     """
-    writers = {"bif": _bif}
-    if format not in writers:
-        raise UnknownNameError(f"no export format '{format}', only {list(writers)}.{nearest(format, writers)}")
-    _write_whole(Path(path), writers[format](to_pgmpy(model)))
-
-
-def _checked_table(model: ModelFile, name: str) -> tuple[tuple[str, ...], NDArray[np.float64]]:
-    """Conditional table of one variable, refused if it is too large or does not sum to 1."""
-    scope = {name, *_parents(model, name)}
-    size = math.prod(len(model.variables[node].states) for node in scope)
-    if size > MAX_TABLE_NUMBERS:
-        raise ModelFileError(
-            f"{model.name}: {name} has {len(scope) - 1} parents, so its whole table needs {size} numbers, over the "
-            f"limit of {MAX_TABLE_NUMBERS} for a pgmpy network; kneebayes' own inference does without that table"
-        )
-    parents, table = conditional_table(model, name)
-    off = float(np.abs(table.sum(axis=0) - 1.0).max())
-    if not off <= COLUMN_TOLERANCE or table.min() < 0:
-        raise ModelFileError(f"{model.name}: {name}: a column of its table is no distribution: off 1 by {off:.3g}")
-    return parents, table
-
-
-def _parents(model: ModelFile, name: str) -> set[str]:
-    if name in model.risks:
-        return set(model.risks[name].parents)
-    node = model.causes[name] if name in model.causes else model.findings[name]
-    return {*node.links, *(parent for i in model.interactions if i.target == name for parent in i.when)}
-
-
-def _bif(network: DiscreteBayesianNetwork) -> str:
+    network = to_pgmpy(model)
     with _quiet_import():
-        from pgmpy.readwrite import BIFWriter
-    return str(BIFWriter(network))
+        from pgmpy.readwrite import BIFWriter, XDSLWriter, XMLBIFWriter
+    if format == "xdsl":
+        root = XDSLWriter(network, network_id=model.name).root
+        _name_in_xdsl(root, {name: variable.label for name, variable in model.variables.items()})
+        ElementTree.indent(root)
+        return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+    return str({"bif": BIFWriter, "xmlbif": XMLBIFWriter}[format](network))
 
 
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file beside its place and move it there, so that no half of it is ever seen."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        try:
-            with part.open("w", encoding="utf-8", newline="\n") as stream:
-                stream.write(text)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise FileFormatError(f"{path}: can't write the network: {error}") from error
+def read_pgmpy(text: str, format: str) -> list[Node]:
+    """Read a network through one of pgmpy's readers.
+
+    Parameters
+    ----------
+    text : str
+        The content of a file.
+    format : {"bif", "xmlbif", "xdsl"}
+        What it is written in.
+
+    Returns
+    -------
+    list of Node
+        In the order of the file, as far as pgmpy keeps it.
+    """
+    with _quiet_import():
+        from pgmpy.readwrite import BIFReader, XDSLReader, XMLBIFReader
+    readers = {"bif": BIFReader, "xmlbif": XMLBIFReader, "xdsl": XDSLReader}
+    network = readers[format](string=text).get_model()
+    nodes = []
+    for name in network.nodes():
+        cpd = network.get_cpds(name)
+        nodes.append(Node(name, tuple(cpd.state_names[name]), tuple(cpd.variables[1:]), np.asarray(cpd.values, float)))
+    return nodes
+
+
+def _name_in_xdsl(root: ElementTree.Element, labels: Mapping[str, str]) -> None:
+    """Put labels where GeNIe shows them: pgmpy repeats the identifiers there."""
+    for node in root.iterfind("extensions/genie/node"):
+        name = node.find("name")
+        if name is not None:
+            name.text = labels[node.attrib["id"]]
 
 
 @contextmanager

@@ -186,3 +186,23 @@ class Workbench:
         from kneebayes.network import to_pgmpy
 
         return to_pgmpy(self.file)
+
+    def export(self, path: str | Path, format: str | None = None) -> list[Path]:
+        """Write the network for other programs; see `kneebayes.exchange.export`.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            Where to write.
+        format : {"bif", "xmlbif", "net", "xdsl", "uai", "json"}, optional
+            By default what the ending of the path says.
+
+        Returns
+        -------
+        list of pathlib.Path
+            The file, and its sidecar of labels where the format has no room
+            for them.
+        """
+        from kneebayes.exchange import export
+
+        return export(self.file, path, format)
