@@ -7,48 +7,21 @@ vector of numbers becomes tables without a model file in between.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
-from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.inference import Network
-from kneebayes.model import ModelFile
+from kneebayes.places import Part, Places
 from kneebayes.tables import Component, Tables
-from kneebayes.variables import Links
 
-__all__ = ["Parameters", "Part", "outer_halves", "parameters_of"]
+__all__ = ["Parameters", "outer_halves", "parameters_of"]
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 TINY = 1e-12  # share of a state beside a surer one, so that weights stay finite
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """Where the numbers of one component of risk factors stand.
-
-    Attributes
-    ----------
-    component : Component
-        The component in the tables of the model.
-    shape : tuple of int
-        Number of states of each of its risk factors, with S joint states.
-    shares : ndarray of int, shape (risk factors, S)
-        Places of the prior of each risk factor among the shares.
-    links : ndarray of int, shape (depth, targets, S)
-        Places of what may trigger each target among the numbers; that past the
-        last is a link of 0.
-    """
-
-    component: Component
-    shape: tuple[int, ...]
-    shares: Ints
-    links: Ints
 
 
 class Parameters:
@@ -68,6 +41,10 @@ class Parameters:
     distributions : tuple of ndarray of int
         Numbers that belong to one distribution: states of a risk factor, or of
         a cause that is present. The state without a number takes what is left.
+    siblings : dict of int to ndarray of int
+        The members of its distribution for each number that has others there.
+    parts, splits, parents, leaks, finding_links
+        As in `Places`.
     """
 
     def __init__(self, network: Network) -> None:
@@ -77,34 +54,11 @@ class Parameters:
         self.names = tuple(numbers)
         self.p = np.array([number.p for number in numbers.values()])
         self.low, self.high = np.array([number.range for number in numbers.values()]).T
-        self._place = {name: i for i, name in enumerate(self.names)}
-        self._rest: dict[str, int] = {}
-        self.distributions = tuple(self._distributions(model))
+        places = Places(network)
+        self.distributions, self.parts = places.distributions, places.parts
+        self.splits, self.parents = places.splits, places.parents
+        self.leaks, self.finding_links = places.leaks, places.finding_links
         self.siblings = {int(i): members for members in self.distributions for i in members if len(members) > 1}
-        causes = list(model.causes)
-        components = (network.tables.base, *network.tables.components)
-        self.parts = tuple(self._part(model, component, causes, c == 0) for c, component in enumerate(components))
-        self.splits = tuple(
-            np.array(
-                [self._share(f"causes.{name}.split", state, state == cause.states[1]) for state in cause.states[1:]]
-            )
-            for name, cause in model.causes.items()
-        )
-        self.parents = tuple(
-            {
-                causes.index(parent): self._links(f"causes.{name}", cause.links, parent, model.causes[parent].states)
-                for parent in cause.links
-                if parent in model.causes
-            }
-            for name, cause in model.causes.items()
-        )
-        self.leaks = np.array([self._place[f"findings.{name}.leak"] for name in model.findings])
-        self.finding_links = np.full((len(model.findings), len(causes), max(network.tables.cards)), len(self.names))
-        for f, (name, finding) in enumerate(model.findings.items()):
-            for parent in finding.links:
-                states = model.causes[parent].states
-                links = self._links(f"findings.{name}", finding.links, parent, states)
-                self.finding_links[f, causes.index(parent), : len(states)] = links
 
     def shares(self, values: Floats) -> Floats:
         """Append to vectors of numbers what each distribution leaves, and 1.
@@ -246,75 +200,6 @@ class Parameters:
         own[self.leaks[findings]] = True
         own[self.finding_links[findings].ravel()] = True
         return own[:-1]
-
-    def _distributions(self, model: ModelFile) -> Iterator[Ints]:
-        """Yield the numbers of each distribution; its remainder gets the next place among the shares."""
-        places: list[tuple[str, list[str]]] = []
-        for name, risk in model.risks.items():
-            if risk.prior:
-                places.append((f"risks.{name}.prior", list(risk.prior)))
-            places += [(f"risks.{name}.given.{i}.prior", list(row.prior)) for i, row in enumerate(risk.given)]
-        places += [(f"causes.{name}.split", list(cause.split)) for name, cause in model.causes.items() if cause.split]
-        for place, states in places:
-            self._rest[place] = len(self.names) + len(self._rest)
-            yield np.array([self._place[f"{place}.{state}"] for state in states])
-
-    def _share(self, place: str, state: str, is_rest: bool) -> int:
-        if not is_rest:
-            return self._place[f"{place}.{state}"]
-        return self._rest.get(place, -1)  # the last share is 1
-
-    def _links(self, place: str, links: Links, parent: str, states: Sequence[str]) -> Ints:
-        """Places of the links from each state of a parent."""
-        own = links.get(parent, {})
-        return np.array([self._place[f"{place}.links.{parent}.{s}"] if s in own else len(self.names) for s in states])
-
-    def _prior(self, model: ModelFile, name: str) -> Ints:
-        """Places of a risk factor's prior, shape (states of parent 1, ..., its own states)."""
-        risk = model.risks[name]
-
-        def row_of(place: str) -> list[int]:
-            return [self._share(place, state, state == risk.states[0]) for state in risk.states]
-
-        if risk.prior:
-            return np.array(row_of(f"risks.{name}.prior"))
-        shape = [len(model.risks[parent].states) for parent in risk.parents]
-        table = np.empty((*shape, len(risk.states)), dtype=np.int64)
-        for index in product(*map(range, shape)):
-            state = {parent: model.risks[parent].states[i] for parent, i in zip(risk.parents, index, strict=True)}
-            row = next(r for r, row in enumerate(risk.given) if all(state[k] in v for k, v in row.when.items()))
-            table[index] = row_of(f"risks.{name}.given.{row}.prior")
-        return table
-
-    def _part(self, model: ModelFile, component: Component, causes: list[str], leaks: bool) -> Part:
-        names = list(component.variables)
-        shape = tuple(len(model.risks[name].states) for name in names)
-        states = np.stack(np.unravel_index(np.arange(int(np.prod(shape))), shape))
-        shares = np.array(
-            [
-                self._prior(model, name)[tuple(states[names.index(n)] for n in (*model.risks[name].parents, name))]
-                for name in names
-            ]
-        )
-        layers: list[list[Ints]] = []
-        for target in (causes[t] for t in component.targets):
-            own = [np.full(states.shape[1], self._place[f"causes.{target}.leak"])] if leaks else []
-            for name in names:
-                if name in model.causes[target].links:
-                    places = self._links(f"causes.{target}", model.causes[target].links, name, model.risks[name].states)
-                    own.append(places[states[names.index(name)]])
-            for i, interaction in enumerate(model.interactions):
-                if interaction.target == target and set(interaction.when) & set(names):
-                    holds = np.ones(states.shape[1], dtype=bool)
-                    for name, allowed in interaction.when.items():
-                        holds &= np.isin(model.risks[name].states, allowed)[states[names.index(name)]]
-                    own.append(np.where(holds, self._place[f"interactions.{i}.link"], len(self.names)))
-            layers.append(own)
-        links = np.full((max(map(len, layers), default=1) or 1, len(layers), states.shape[1]), len(self.names))
-        for t, own in enumerate(layers):
-            for depth, places in enumerate(own):
-                links[depth, t] = places
-        return Part(component, shape, shares, links)
 
     def _component(self, part: Part, values: Floats, shares: Floats) -> Component:
         off, on = self.triggers(part, values, slice(None))

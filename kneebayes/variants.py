@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from kneebayes.inference import UNKNOWN
 from kneebayes.likelihood import Unsure
-from kneebayes.parameters import Parameters, Part, outer_halves
+from kneebayes.parameters import Parameters, outer_halves
+from kneebayes.places import Part
 
 __all__ = ["Case"]
 
