@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from kneebayes.cohort import read_cohort
 from kneebayes.errors import CaseError, OptionError
@@ -111,26 +112,27 @@ def check(
     chances = np.maximum(np.stack([absent, 1.0 - absent]), FLOOR)
     undone = np.concatenate([1.0 / chances, np.ones((1, *absent.shape))])  # the last for a finding not known, -1
     single, double = np.zeros((5, len(names))), np.zeros((5, len(names), len(names)))
-    for start in range(0, len(cases.weight), CHUNK):
-        part = slice(start, start + CHUNK)
-        codes = cases.codes[:, part].copy()
-        seen = codes[tested].T
-        codes[tested] = UNKNOWN
-        joint = network.joint(codes)
-        for c in range(len(model.causes)):
-            joint *= cases.allowed[part, c][:, network.joint_states[:, c]]
-        joint *= np.exp((seen == 0) @ np.log(chances[0]) + (seen == 1) @ np.log(chances[1]))
-        whole = joint.sum(axis=1)
-        if not (whole > 0).all():
-            row = start + int(np.flatnonzero(~(whole > 0))[0])
-            raise CaseError(f"{row_name(frame, row)}: the model holds this case impossible: mend or leave it out")
-        joint /= whole[:, None]
-        without = undone[seen, np.arange(len(names))]
-        scaled = without * joint[:, None]
-        once = scaled.sum(axis=2)
-        single += _findings(once, seen)
-        if pairs:
-            double += _pairs(once, scaled @ without.transpose(0, 2, 1), seen)
+    with threadpool_limits(1, "blas"):  # the products are small: threads would wait for each other
+        for start in range(0, len(cases.weight), CHUNK):
+            part = slice(start, start + CHUNK)
+            codes = cases.codes[:, part].copy()
+            seen = codes[tested].T
+            codes[tested] = UNKNOWN
+            joint = network.joint(codes)
+            for c in range(len(model.causes)):
+                joint *= cases.allowed[part, c][:, network.joint_states[:, c]]
+            joint *= np.exp((seen == 0) @ np.log(chances[0]) + (seen == 1) @ np.log(chances[1]))
+            whole = joint.sum(axis=1)
+            if not (whole > 0).all():
+                row = start + int(np.flatnonzero(~(whole > 0))[0])
+                raise CaseError(f"{row_name(frame, row)}: the model holds this case impossible: mend or leave it out")
+            joint /= whole[:, None]
+            without = undone[seen, np.arange(len(names))]
+            scaled = without * joint[:, None]
+            once = scaled.sum(axis=2)
+            single += _findings(once, seen)
+            if pairs:
+                double += _pairs(once, scaled @ without.transpose(0, 2, 1), seen)
     rows = [(names[i], None, *single[:, i]) for i in range(len(names))]
     if pairs:
         rows += [(names[i], names[j], *double[:, i, j]) for i, j in combinations(range(len(names)), 2)]
