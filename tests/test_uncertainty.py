@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from typer.testing import CliRunner
 
 import kneebayes as kb
 from kneebayes import robustness
 from kneebayes.alarm import LEVELS, AlarmRules, Thresholds
 from kneebayes.batches import Kernel
+from kneebayes.cli import app
 from kneebayes.draws import DEVIATIONS, draw, from_normal, interval_ends
 from kneebayes.errors import OptionError
 from kneebayes.files import score_file
@@ -389,6 +392,18 @@ class TestManyCases:
         assert written.columns.tolist() == scored.columns.tolist()
         for name in ("dvt_low", "none_of_these_high", "dvt_alarm_robust", "dvt_alarm_graver"):
             np.testing.assert_allclose(written[name], scored[name], rtol=0, atol=1e-12)
+
+    def test_command_takes_a_percentage(self, tmp_path: Path) -> None:
+        (tmp_path / "cases.csv").write_text("case_id,age,unilateral_leg_swelling\na,67,yes\n")
+        words = ["score", str(tmp_path / "cases.csv"), "-q", "--intervals", "80", "--draws", "40", "--seed", "3"]
+        result = CliRunner().invoke(app, words)
+        assert result.exit_code == 0
+        (row,) = pd.read_csv(StringIO(result.stdout)).to_dict("records")
+        dx = MODEL.diagnose({"age": 67, "unilateral_leg_swelling": True})
+        assert row["dvt_high"] == pytest.approx(dx.intervals(0.8, draws=40, seed=3).loc["dvt", "high"], abs=1e-12)
+        refused = CliRunner().invoke(app, [*words[:-5], "0", "-o", str(tmp_path / "out.csv")])
+        assert refused.exit_code == 2
+        assert "--intervals 0: a percentage between 0 and 100, such as 90" in refused.stderr
 
     def test_options_out_of_range_are_refused_before_anything_is_written(self, tmp_path: Path) -> None:
         (tmp_path / "cases.csv").write_text("age\n67\n")
