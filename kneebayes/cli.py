@@ -48,6 +48,13 @@ class Engine(StrEnum):
     pgmpy = "pgmpy"
 
 
+class ScoreFormat(StrEnum):
+    """What scores are written as."""
+
+    table = "table"
+    fhir_ndjson = "fhir-ndjson"
+
+
 app = typer.Typer(
     name="kneebayes",
     cls=commands.Commands,
@@ -107,6 +114,9 @@ def score(
         float | None,
         typer.Option(metavar="PERCENT", help="Add intervals over the plausible ranges of the model, as in 90."),
     ] = None,
+    format: Annotated[
+        ScoreFormat, typer.Option(help="fhir-ndjson writes a FHIR Bundle of RiskAssessments a line.")
+    ] = ScoreFormat.table,
     draws: Annotated[int, typer.Option(metavar="N", help="For intervals: plausible models to draw.")] = 200,
     seed: Annotated[int, typer.Option(min=0, metavar="S", help="For intervals: seed of the draws.")] = 0,
     model: commands.ModelOption = None,
@@ -128,6 +138,10 @@ def score(
     }
     if intervals is not None:
         choices |= {"intervals": options.level(intervals), "draws": draws, "seed": seed}
+    if format is not ScoreFormat.table:
+        if dask is not None or intervals is not None:
+            raise CaseError("--format fhir-ndjson goes with neither --dask nor --intervals")
+        choices["format"] = format.value
     if dask is None:
         counts = loaded.score_file(source, target, quiet=quiet, **choices)
     else:

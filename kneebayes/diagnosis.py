@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kneebayes.outcome import Outcome
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from kneebayes.explanation import Explanation
+    from kneebayes.fhir import Version
     from kneebayes.gallery import CasePlots
     from kneebayes.uncertainty import Uncertainty
 
@@ -273,6 +274,23 @@ class Diagnosis(Outcome):
         from kneebayes.jointstates import most_probable, most_probable_frame
 
         return most_probable_frame(most_probable(self.network, self.codes, self.unsure, n=n))
+
+    def to_fhir(self, *, patient: str, version: Version = "R5", **options: Any) -> Any:
+        """Write the case as FHIR, R5 or R4B: a Bundle of two RiskAssessments, the causes and the alarm.
+
+        Parameters
+        ----------
+        patient, version, **options
+            As for `kneebayes.fhir.diagnosis_bundle`.
+
+        Returns
+        -------
+        fhir.resources Bundle
+            Checked.
+        """
+        from kneebayes.fhir import diagnosis_bundle
+
+        return diagnosis_bundle(self, patient=patient, version=version, **options)
 
     @property
     def plot(self) -> CasePlots:

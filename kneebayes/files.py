@@ -7,10 +7,11 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from kneebayes.csvsource import CsvSource
-from kneebayes.errors import FileFormatError, UnknownColumnError, nearest
+from kneebayes.errors import FileFormatError, OptionError, UnknownColumnError, UnknownNameError, nearest
+from kneebayes.fhirlines import FhirTarget
 from kneebayes.paths import STANDARD_STREAM, check_paths, file_kind, plain_path
 from kneebayes.pipeline import Counts, Pipeline
 from kneebayes.rejects import REJECT_COLUMNS
@@ -22,16 +23,20 @@ if TYPE_CHECKING:
 
     from kneebayes.alarm import Thresholds
     from kneebayes.inference import Engine
+    from kneebayes.model import ModelFile
     from kneebayes.scoring import Scored
 
 __all__ = ["Counts", "open_source", "score_file"]
 
 ONE_PIECE_BYTES = 1 << 18
+FHIR_ENDINGS = (".ndjson", ".jsonl")
 CHUNK_ROWS = 1 << 14  # small enough for a core's cache, large enough that Python's share is small
 
 
 class ScoringModel(Protocol):
     """What is needed of a model: `kneebayes.Model` has it."""
+
+    file: ModelFile
 
     def score_table(
         self,
@@ -64,6 +69,7 @@ def score_file(
     chunk_rows: int = CHUNK_ROWS,
     progress: bool | None = None,
     quiet: bool = False,
+    format: Literal["table", "fhir-ndjson"] = "table",
 ) -> Counts:
     """Score a file of cases into another.
 
@@ -99,6 +105,9 @@ def score_file(
         a terminal.
     quiet : bool
         Never show one.
+    format : {"table", "fhir-ndjson"}
+        The second writes a FHIR Bundle a line, of two RiskAssessments (R5 or
+        R4B alike); it takes neither ``columns`` nor ``keep``.
 
     Returns
     -------
@@ -122,7 +131,8 @@ def score_file(
     """
     source, target = plain_path(source), plain_path(target)
     rejects = None if rejects is None else plain_path(rejects)
-    check_paths(source, target, rejects)
+    as_fhir = _is_fhir(format, columns, keep)
+    check_paths(source, target, rejects, endings=FHIR_ENDINGS if as_fhir else ())
     keep, ignore = _listed("keep", keep), _listed("ignore", ignore)
     if chunk_rows < 1:
         raise FileFormatError(f"chunk_rows must be at least 1, not {chunk_rows}")
@@ -137,7 +147,7 @@ def score_file(
         engine: Engine = "auto" if _is_one_piece(source) else "numba"  # the same for every row of a file
         sink = stack.enter_context(Sink(target))
         rejects_sink = None if rejects is None else stack.enter_context(Sink(rejects))
-        scores = open_target(sink, empty.select(chosen).schema)
+        scores = FhirTarget(sink, model.file) if as_fhir else open_target(sink, empty.select(chosen).schema)
         stack.callback(scores.abandon)
         pipeline = Pipeline(
             source=cases,
@@ -201,6 +211,15 @@ def open_source(path: str, *, chunk_rows: int) -> Source:
         return CsvSource(path, open(path, "rb"), compression, chunk_rows=chunk_rows)
     except OSError as error:
         raise FileFormatError(f"{path}: can't be read: {error}") from error
+
+
+def _is_fhir(format: str, columns: Iterable[str] | None, keep: Iterable[str]) -> bool:
+    known = ("table", "fhir-ndjson")
+    if format not in known:
+        raise UnknownNameError(f"no format '{format}' to score into, only {list(known)}.{nearest(format, known)}")
+    if format == "fhir-ndjson" and (columns is not None or list(keep)):
+        raise OptionError("format fhir-ndjson has no columns: columns and keep go with tables")
+    return format == "fhir-ndjson"
 
 
 def _is_one_piece(source: str) -> bool:

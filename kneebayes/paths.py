@@ -88,13 +88,15 @@ def plain_path(path: str | Path) -> str:
     return text if text == STANDARD_STREAM else os.path.expanduser(text)
 
 
-def check_paths(source: str, target: str, rejects: str | None) -> None:
+def check_paths(source: str, target: str, rejects: str | None, *, endings: tuple[str, ...] = ()) -> None:
     """Refuse to write over what is read, or twice to one place, and endings that tell no format.
 
     Parameters
     ----------
     source, target, rejects : str
         Paths, or ``-``.
+    endings : tuple of str
+        What the target may end in besides those of tables.
 
     Raises
     ------
@@ -112,7 +114,8 @@ def check_paths(source: str, target: str, rejects: str | None) -> None:
     for path in list(named.values())[1:]:
         if os.path.isdir(path):
             raise FileFormatError(f"{path}: is a folder: give a file, such as {os.path.join(path, 'posteriors.csv')}")
-        file_kind(path)
+        if not (path == target and path.endswith(endings)):
+            file_kind(path)
     if rejects is not None and file_kind(rejects)[0] != "csv":
         raise FileFormatError(f"{rejects}: rejects are written as CSV: give a name that ends in .csv")
 

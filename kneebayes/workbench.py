@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from pgmpy.models import DiscreteBayesianNetwork
 
+    from kneebayes.fhir import Version
     from kneebayes.fitreport import FitReport
     from kneebayes.network import Reference
     from kneebayes.scoring import Scorer
@@ -206,3 +207,39 @@ class Workbench:
         from kneebayes.exchange import export
 
         return export(self.file, path, format)
+
+    def to_fhir_questionnaire(self, version: Version = "R5") -> Any:
+        """Write the questions as a FHIR Questionnaire; see `kneebayes.fhir.questionnaire`.
+
+        Parameters
+        ----------
+        version : {"R5", "R4B"}
+            Of FHIR.
+
+        Returns
+        -------
+        fhir.resources Questionnaire
+            ``linkId`` is the column of a case.
+        """
+        from kneebayes.fhir import questionnaire
+
+        return questionnaire(self.file, version)
+
+    def case_from_fhir(self, response: object, version: Version = "R5") -> dict[str, object]:
+        """Read a FHIR QuestionnaireResponse; see `kneebayes.fhir.read_response`.
+
+        Parameters
+        ----------
+        response : mapping, str, bytes or fhir.resources QuestionnaireResponse
+            Answers to the Questionnaire of this model.
+        version : {"R5", "R4B"}
+            Of FHIR.
+
+        Returns
+        -------
+        dict of str to object
+            A case for `diagnose`.
+        """
+        from kneebayes.fhir import read_response
+
+        return read_response(response, self.file, version)
