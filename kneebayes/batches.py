@@ -30,8 +30,8 @@ class Kernel:
     """
 
     def __init__(self, tables: Tables, n_risks: int) -> None:
-        parents = {parent for links in tables.parents for parent in links}
-        cards = [card if c in parents else 2 for c, card in enumerate(tables.cards)]
+        apart = {p for links in tables.parents for p, survival in links.items() if len(set(survival[1:])) > 1}
+        cards = [card if c in apart else 2 for c, card in enumerate(tables.cards)]
         self.upper = upper_layer(tables, cards)
         self.lower = lower_layer(tables, cards, n_risks)
         self.n_columns = len(tables.cards) + 1 + len(self.lower.extra)

@@ -1,6 +1,6 @@
 """The batch kernel, compiled: codes to posteriors.
 
-The arithmetic of ``inference.py`` in another order. Eight cases go through
+The arithmetic of ``inference.py`` in another order. A few cases go through
 the upper layer side by side, a case per lane of a vector register, because
 there every step does the same to each; then each case alone takes the vectors
 of its own positive findings. Tables and results are the same.
@@ -29,7 +29,7 @@ _compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"c
 def alike(upper, codes, start, stop):  # pragma: no cover
     """Tell cases apart by what they share with others.
 
-    Returns which components trigger their targets together, as eight cases
+    Returns which components trigger their targets together, as cases side by side
     must all do or none, and the base's pattern, of which the row is still in
     the cache for the next case of that pattern.
     """

@@ -1,8 +1,8 @@
-"""Eight numbers side by side: a vector register as a numba type.
+"""A few numbers side by side: a vector register as a numba type.
 
 LLVM doesn't make vector operations of short loops over arrays that might
 overlap, so the kernel asks for them by name. An array of lanes is a float64
-array of shape (n, 8), C-contiguous; indices are not checked.
+array of shape (n, LANES), C-contiguous; indices are not checked.
 """
 
 # numba's intrinsics have no types of their own
@@ -16,7 +16,7 @@ from numba.extending import intrinsic, models, register_model
 
 __all__ = ["LANES", "add", "gather", "load", "multiply", "splat", "store", "transpose"]
 
-LANES = 8
+LANES = 8  # doubles in a 512-bit register; a machine without them takes two or four registers
 _DOUBLE = ir.DoubleType()
 _VECTOR = ir.VectorType(_DOUBLE, LANES)
 _FLAGS = ("contract",)
@@ -38,7 +38,7 @@ _LANES = _Lanes()
 
 
 def _pointer(context, builder, array_type, array, row, column=None):
-    """Address of a row, or of eight numbers in it, as that of a vector."""
+    """Address of a row, or of a vector in it, as that of a vector."""
     parts = context.make_array(array_type)(context, builder, array)
     width = ir.Constant(ir.IntType(64), LANES) if column is None else cgutils.unpack_tuple(builder, parts.shape)[1]
     offset = builder.mul(row, width)
@@ -77,9 +77,9 @@ def store(typing, array, row, lanes):
 
 @intrinsic
 def gather(typing, table, start, stride, places):
-    """Load ``table[start + stride * place]`` into each lane, for eight places.
+    """Load ``table[start + stride * place]`` into each lane.
 
-    Eight stores and a load of all would do the same, but stall: a processor
+    Stores one by one and a load of all would do the same, but stall: a processor
     does not forward several stores to one load.
     """
 
@@ -131,9 +131,9 @@ def add(typing, a, b):
 
 @intrinsic
 def transpose(typing, source, source_rows, source_column, target, target_rows, target_column):
-    """Copy an 8 by 8 block, transposed.
+    """Copy a square block of lanes, transposed.
 
-    ``source_rows`` and ``target_rows`` are arrays of eight row numbers.
+    ``source_rows`` and ``target_rows`` are arrays of as many row numbers.
     """
 
     def build(context, builder, signature, args):

@@ -20,6 +20,7 @@ __all__ = ["Lower", "Upper", "lower_layer", "upper_layer"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+PADDING = 8  # rows a power of two long would all compete for the same places of the cache
 
 
 class Upper(NamedTuple):
@@ -152,7 +153,7 @@ def upper_layer(tables: Tables, cards: list[int]) -> Upper:
             halves = base.reshape(len(base), int(np.prod(cards[:c])), 2, -1)
             base = np.concatenate([halves[:, :, :1], halves[:, :, 1:] * tables.split[c][:, None]], axis=2)
             base = base.reshape(len(base), -1)
-    base = np.pad(base, [(0, 0), (0, -base.shape[1] % LANES)])
+    base = np.pad(base, [(0, 0), (0, -base.shape[1] % LANES + PADDING)])
     split = np.ones((len(cards), max(cards)))
     for c, card in enumerate(cards):
         if card == len(tables.split[c]) + 1:
