@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -231,22 +230,28 @@ def within(unsure: Iterable[Unsure], part: slice) -> list[Unsure]:
 
 def _spread(codes: Codes, unsure: Sequence[Unsure]) -> tuple[Codes, NDArray[np.float64], NDArray[np.intp]]:
     """Write every case once for each joint state of its unsure answers: codes, weights, and whose they are."""
-    answers: dict[int, list[Unsure]] = {}
-    for answer in unsure:
-        for place in answer.cases.tolist():
-            answers.setdefault(place, []).append(answer)
-    sure = np.setdiff1d(np.arange(codes.shape[1]), list(answers))
-    parts, weights, cases = [codes[:, sure]], [np.ones(len(sure))], [sure]
-    for place, own in answers.items():
-        states = [np.flatnonzero(answer.likelihood > 0) for answer in own]
-        size = int(np.prod([len(s) for s in states], dtype=float))
-        if size > MAX_STATES:
-            raise CaseError(f"{len(own)} unsure answers in one case have {size} joint states, over {MAX_STATES}")
-        part = np.repeat(codes[:, [place]], size, axis=1)
-        joint = np.array(list(product(*states)))
-        for i, answer in enumerate(own):
-            part[answer.row] = joint[:, i]
-        parts.append(part)
-        weights.append(np.prod([answer.likelihood[joint[:, i]] for i, answer in enumerate(own)], axis=0))
-        cases.append(np.full(size, place))
-    return np.concatenate(parts, axis=1), np.concatenate(weights), np.concatenate(cases)
+    n = codes.shape[1]
+    case, weight = np.arange(n), np.ones(n)
+    states: dict[int, NDArray[np.integer]] = {}
+    size, answered = np.ones(n), np.zeros(n, dtype=int)
+    for row in dict.fromkeys(answer.row for answer in unsure):
+        own = [answer for answer in unsure if answer.row == row]
+        table, given = np.zeros((n, len(own[0].likelihood))), np.zeros(n, dtype=bool)
+        for answer in own:
+            table[answer.cases], given[answer.cases] = answer.likelihood, True
+        table[~given, 0] = 1.0  # one state, which is not used
+        size *= (table > 0).sum(axis=1)
+        answered += given
+        if size.max(initial=0.0) > MAX_STATES:
+            worst = int(size.argmax())
+            raise CaseError(
+                f"{answered[worst]} unsure answers in one case have {size[worst]:.0f} joint states, over {MAX_STATES}"
+            )
+        part, state = np.nonzero(table[case])
+        states = {other: chosen[part] for other, chosen in states.items()}
+        case, weight = case[part], weight[part] * table[case[part], state]
+        states[row] = np.where(given[case], state, codes[row, case])
+    spread = codes[:, case]
+    for row, chosen in states.items():
+        spread[row] = chosen
+    return spread, weight, case
