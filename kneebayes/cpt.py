@@ -100,7 +100,7 @@ def checked_nodes(nodes: Iterable[Node], source: str, *, tolerance: float = COLU
     Raises
     ------
     FileFormatError
-        If a node stands twice or has parents that are not there, or a table is
+        If there is no node, one stands twice or has parents that are not there, or a table is
         of another shape, holds what is no probability, or has a column that
         does not sum to 1.
     """
@@ -109,6 +109,8 @@ def checked_nodes(nodes: Iterable[Node], source: str, *, tolerance: float = COLU
         if node.name in found:
             raise FileFormatError(f"{source}: the node '{node.name}' stands twice")
         found[node.name] = node
+    if not found:
+        raise FileFormatError(f"{source}: no nodes in it: not a network, or not in this format")
     for node in found.values():
         missing = [parent for parent in node.parents if parent not in found]
         if missing:

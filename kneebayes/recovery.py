@@ -18,6 +18,8 @@ __all__ = ["NoisyOr", "recover"]
 Floats = NDArray[np.float64]
 DIGITS = 12  # decimals that a recovered number keeps: 0.30000000000000004 was 0.3
 MAX_CONDITIONS = 1024
+TIE = 1e-9  # survivals this near are the same
+MAX_TIED = 64
 
 
 @dataclass(frozen=True)
@@ -139,9 +141,20 @@ def _reference(
         chosen = tuple(wanted)
         if all(_line(absent, chosen, axis).max() <= absent[chosen] for axis in range(absent.ndim)):
             return chosen
-    view = absent[tuple(slice(None) if parent in free else 0 for parent in node.parents)]
-    best = iter(np.unravel_index(int(view.argmax()), view.shape))
+    index: tuple[Any, ...] = tuple(slice(None) if parent in free else 0 for parent in node.parents)
+    view = absent[index]
+    tied: list[tuple[int, ...]] = [tuple(place) for place in np.argwhere(view >= view.max() - TIE).tolist()][:MAX_TIED]
+    # Where several will do, the one in which fewest cells call for an interaction.
+    best = iter(min(tied, key=lambda place: _cells_off(view, place)))
     return tuple(int(next(best)) if parent in free else 0 for parent in node.parents)
+
+
+def _cells_off(view: Floats, place: tuple[int, ...]) -> int:
+    """Count cells that single parents do not account for; those they do too much for weigh most."""
+    alone: Any = view[place]
+    for axis in range(view.ndim):
+        alone = np.multiply.outer(alone, _line(view, place, axis) / view[place]) if view[place] else view
+    return int((np.abs(alone - view) > TIE).sum() + view.size * (view > alone + TIE).sum())
 
 
 def _line(absent: Floats, at: tuple[int, ...], axis: int) -> Floats:
