@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -143,9 +144,9 @@ def _reference(
             return chosen
     index: tuple[Any, ...] = tuple(slice(None) if parent in free else 0 for parent in node.parents)
     view = absent[index]
-    tied: list[tuple[int, ...]] = [tuple(place) for place in np.argwhere(view >= view.max() - TIE).tolist()][:MAX_TIED]
+    places: list[list[int]] = np.argwhere(view >= view.max() - TIE).tolist()
     # Where several will do, the one in which fewest cells call for an interaction.
-    best = iter(min(tied, key=lambda place: _cells_off(view, place)))
+    best = iter(min((tuple(place) for place in places[:MAX_TIED]), key=partial(_cells_off, view)))
     return tuple(int(next(best)) if parent in free else 0 for parent in node.parents)
 
 
