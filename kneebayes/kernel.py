@@ -18,7 +18,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from kneebayes.lanes import LANES, add, gather, load, multiply, splat, store, transpose
+from kneebayes.lanes import LANES, add, gather, interleave, load, multiply, separate, splat, store
 
 __all__ = ["alike", "score"]
 
@@ -148,7 +148,7 @@ def _weigh(lower, block, weight, scale):  # pragma: no cover
 
 
 @_compiled
-def _or_cause(upper, lower, c, cells, off, on, weight):  # pragma: no cover
+def _or_cause(upper, lower, c, cells, off, on, weight, start, stop):  # pragma: no cover
     """OR the single-target components and the causes of one cause in, and weigh its states."""
     run, stride, none = upper.cell_run[c], upper.stride[c], load(weight, c * lower.most)
     for p in range(upper.parent_start[c], upper.parent_start[c + 1]):
@@ -161,8 +161,9 @@ def _or_cause(upper, lower, c, cells, off, on, weight):  # pragma: no cover
             if upper.cards[c] == lower.cards[c]:  # else the states are weighed where they are told apart
                 weighed = load(weight, c * lower.most + state)
                 own, gain = multiply(own, weighed), multiply(gain, weighed)
-            for g in range(upper.cell_start[p], upper.cell_start[p + 1]):
-                for cell in range(upper.cell[g], upper.cell[g] + run):
+            groups = upper.cell[upper.cell_start[p] : upper.cell_start[p + 1]]
+            for g in range(np.searchsorted(groups, start), np.searchsorted(groups, stop)):
+                for cell in range(groups[g], groups[g] + run):
                     absent, present = load(cells, cell), load(cells, cell + state * stride)
                     store(cells, cell + state * stride, add(multiply(present, own), multiply(absent, gain)))
                     store(cells, cell, multiply(absent, keep))
@@ -186,7 +187,7 @@ def score(upper, lower, codes, order, together, values, evidence):  # pragma: no
     weight = _aligned(n_causes * lower.most)
     scale = _aligned(1)
     coefficient = _aligned(max(1, len(upper.after)))
-    pattern, lanes = np.empty(LANES, np.int64), np.arange(LANES)
+    pattern = np.empty(LANES, np.int64)
     late = np.empty(len(lower.late_states))
     joint = _aligned(lower.present.shape[1] // LANES + 1).ravel()[: lower.present.shape[1]]
     positives = np.empty(len(lower.vector) + 2, np.int64)
@@ -200,7 +201,7 @@ def score(upper, lower, codes, order, together, values, evidence):  # pragma: no
                 block[code, lane] = codes[code, order[first + min(lane, n_cases - 1)]]
         _patterns(upper, 0, block, pattern)
         for cell in range(0, size, LANES):
-            transpose(upper.base, pattern, cell, cells, lanes + cell, 0)
+            interleave(upper.base, pattern, cell, cells, cell)
         off[:] = 1.0
         on[:] = 0.0
         scale[:] = 1.0
@@ -208,10 +209,16 @@ def score(upper, lower, codes, order, together, values, evidence):  # pragma: no
             _patterns(upper, component + 1, block, pattern)
             _or_component(upper, component, pattern, cells, off, on, scale, coefficient)
         _weigh(lower, block, weight, scale)
-        for c in upper.order:
-            _or_cause(upper, lower, c, cells, off, on, weight)
+        n_blocks = upper.cards[0] if upper.order[0] == 0 else 1  # the cells of one of its states stay in the cache
+        block_size = upper.cards[0] * upper.stride[0] // n_blocks
+        if n_blocks > 1:
+            _or_cause(upper, lower, 0, cells, off, on, weight, 0, n_blocks * block_size)
+        for start in range(0, n_blocks * block_size, block_size):
+            for c in upper.order:
+                if c > 0 or n_blocks == 1:
+                    _or_cause(upper, lower, c, cells, off, on, weight, start, start + block_size)
         for cell in range(0, size, LANES):
-            transpose(cells, lanes + cell, 0, rows, lanes, cell)
+            separate(cells, cell, rows, cell)
         for lane in range(n_cases):
             n_positive = 0
             for f in range(len(lower.vector)):
@@ -230,10 +237,11 @@ def score(upper, lower, codes, order, together, values, evidence):  # pragma: no
                 part = joint[target : target + lower.run_length]
                 row = rows[lane, source : source + lower.run_length]
                 vector = lower.present[positives[0], target : target + lower.run_length]
+                other = lower.present[positives[1], target : target + lower.run_length]
                 factor = late[states]
                 for i in range(len(part)):
-                    part[i] = row[i] * factor * vector[i]
-            for p in range(1, n_positive, 2):  # two at a time; the last of an odd number with ones
+                    part[i] = row[i] * factor * (vector[i] * other[i])
+            for p in range(2, n_positive, 2):  # two at a time; the last of an odd number with ones
                 vector, other = lower.present[positives[p]], lower.present[positives[p + 1]]
                 for k in range(len(joint)):
                     joint[k] *= vector[k] * other[k]

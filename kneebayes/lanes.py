@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, models, register_model
 
-__all__ = ["LANES", "add", "gather", "load", "multiply", "splat", "store", "transpose"]
+__all__ = ["LANES", "add", "gather", "interleave", "load", "multiply", "separate", "splat", "store"]
 
 LANES = 8  # doubles in a 512-bit register; a machine without them takes two or four registers
 _DOUBLE = ir.DoubleType()
@@ -130,35 +130,57 @@ def add(typing, a, b):
 
 
 @intrinsic
-def transpose(typing, source, source_rows, source_column, target, target_rows, target_column):
-    """Copy a square block of lanes, transposed.
-
-    ``source_rows`` and ``target_rows`` are arrays of as many row numbers.
-    """
+def interleave(typing, rows, chosen, column, cells, cell):
+    """Copy a block of some rows, from a column on, to as many cells: a row becomes a lane."""
 
     def build(context, builder, signature, args):
-        types_ = signature.args
-
-        def block(array, rows, column):
-            numbers = context.make_array(types_[rows])(context, builder, args[rows]).data
-            for i in range(LANES):
-                row = builder.load(builder.gep(numbers, [ir.Constant(ir.IntType(64), i)]))
-                yield _pointer(context, builder, types_[array], args[array], row, args[column])
-
-        vectors = [_at(builder, pointer) for pointer in block(0, 1, 2)]
-        for half in _HALVES:  # swap the off-diagonal quarters of ever smaller blocks
-            for i in range(LANES):
-                if not i & half:
-                    a, b = vectors[i], vectors[i + half]
-                    low = [lane + (LANES - half if lane & half else 0) for lane in range(LANES)]
-                    high = [place + half for place in low]
-                    vectors[i], vectors[i + half] = (
-                        builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), LANES), mask))
-                        for mask in (low, high)
-                    )
-        for pointer, vector in zip(block(3, 4, 5), vectors, strict=True):
-            _at(builder, pointer, vector)
+        numbers = context.make_array(signature.args[1])(context, builder, args[1]).data
+        row_of = [builder.load(builder.gep(numbers, [_whole(i)])) for i in range(LANES)]
+        source = [_pointer(context, builder, signature.args[0], args[0], row, args[2]) for row in row_of]
+        target = [
+            _pointer(context, builder, signature.args[3], args[3], _next(builder, args[4], i)) for i in range(LANES)
+        ]
+        _transpose(builder, source, target)
         return context.get_dummy_value()
 
-    signature = types.none(source, source_rows, types.int64, target, target_rows, types.int64)
-    return signature, build
+    return types.none(rows, chosen, types.int64, cells, types.int64), build
+
+
+@intrinsic
+def separate(typing, cells, cell, rows, column):
+    """Copy as many cells as there are lanes to the first rows, from a column on: a lane becomes a row."""
+
+    def build(context, builder, signature, args):
+        source = [
+            _pointer(context, builder, signature.args[0], args[0], _next(builder, args[1], i)) for i in range(LANES)
+        ]
+        target = [_pointer(context, builder, signature.args[2], args[2], _whole(i), args[3]) for i in range(LANES)]
+        _transpose(builder, source, target)
+        return context.get_dummy_value()
+
+    return types.none(cells, types.int64, rows, types.int64), build
+
+
+def _transpose(builder, source, target):
+    """Load a square block, swap the off-diagonal quarters of ever smaller blocks, and store it."""
+    vectors = [_at(builder, pointer) for pointer in source]
+    for half in _HALVES:
+        for i in range(LANES):
+            if not i & half:
+                a, b = vectors[i], vectors[i + half]
+                low = [lane + (LANES - half if lane & half else 0) for lane in range(LANES)]
+                high = [place + half for place in low]
+                vectors[i], vectors[i + half] = (
+                    builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), LANES), mask))
+                    for mask in (low, high)
+                )
+    for pointer, vector in zip(target, vectors, strict=True):
+        _at(builder, pointer, vector)
+
+
+def _whole(number):
+    return ir.Constant(ir.IntType(64), number)
+
+
+def _next(builder, number, step):
+    return builder.add(number, _whole(step))
