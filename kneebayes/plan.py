@@ -218,6 +218,8 @@ def lower_layer(tables: Tables, cards: list[int], n_risks: int) -> Lower:
             vectors.append(f)
         for c in linked or [0]:
             for state in range(tables.cards[c]):
+                if len(linked) > 1 and keep[c, state] == 1.0:
+                    continue  # neither answer weighs on this state
                 link.append(c * most + state)
                 factors.append([1.0, keep[c, state], 1.0 if len(linked) > 1 else 1.0 - leak * keep[c, state]])
         link_start.append(len(link))
