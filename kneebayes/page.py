@@ -69,7 +69,7 @@ STYLE = """<style>
   background: #111; outline: 1px solid #fff; }
 .kb-range::before { left: 0; } .kb-range::after { right: 0; }
 .kb-number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-.kb-number small { color: #555; font-weight: 400; }
+.kb-bar small { color: #555; font-weight: 400; }
 @keyframes kb-move { from { width: var(--from); } }
 @media (prefers-reduced-motion: reduce) { .kb-fill { animation: none; } }
 .kb-note { color: #555; font-size: 12.5px; margin: 4px 0; }
@@ -157,9 +157,13 @@ def bars(
             low, high = ends[name]
             track += f'<div class="kb-range" style="left:{100 * low:.2f}%;width:{100 * (high - low):.2f}%"></div>'
             said += f" <small>{percent(low)}&ndash;{percent(high)}</small>"
+        label = text(dx.label(name))
+        for state in dx.model.causes[name].states[2:] if name in dx.model.causes else ():
+            word = dx.model.causes[name].state_labels.get(state, state.replace("_", " "))
+            label += f" <small>({text(word)} {percent(dx.details[f'{name}_{state}'])})</small>"
         rows.append(
             f'<div class="kb-bar{" kb-own" if name == own else ""}" data-cause="{text(name)}" data-p="{p:.9f}">'
-            f'<span>{text(dx.label(name))}</span><div class="kb-track">{track}</div>'
+            f'<span>{label}</span><div class="kb-track">{track}</div>'
             f'<span class="kb-number">{said}</span></div>'
         )
     note = "Black tick: with nothing known but the complaint. Causes may coexist."

@@ -13,6 +13,7 @@ import pytest
 
 import kneebayes as kb
 from kneebayes import page
+from kneebayes.canvas import percent
 from kneebayes.caseplots import priors
 from kneebayes.errors import CaseError, UnknownColumnError
 from kneebayes.exploration import Exploration
@@ -138,6 +139,11 @@ def test_bars_show_every_cause_the_one_of_the_alarm_first() -> None:
     shown = Words(page.bars(dx, priors(dx.network), {}, dx.uncertainty(draws=30))).data
     assert shown == pytest.approx(dx.probabilities, abs=1e-8)
     assert next(iter(shown)) == "dvt"
+
+
+def test_bars_say_how_likely_a_burst_cyst_is() -> None:
+    dx = MODEL.diagnose({"water_running_down_calf": True})
+    assert f"(burst cyst {percent(dx.details['bakers_cyst_ruptured'])})" in page.bars(dx, priors(dx.network), {})
 
 
 def test_words_of_a_model_are_no_html() -> None:
