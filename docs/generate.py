@@ -1,0 +1,193 @@
+"""What the site takes from elsewhere, as a hook of MkDocs: README, the model file, the notebooks, the modules."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import importlib
+import io
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+import kneebayes as kb
+from kneebayes import listing
+
+ROOT = Path(__file__).parent.parent
+MARK = re.compile(r"^<!-- (\w+): (.+?) -->$", re.MULTILINE)
+RUN = re.compile(r"^```python run\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# Modules whose public names a user may call; the rest are rooms behind them.
+MODULES = (
+    "api",
+    "workbench",
+    "bulk",
+    "diagnosis",
+    "alarm",
+    "explanation",
+    "model",
+    "modelfile",
+    "modeltext",
+    "variables",
+    "files",
+    "simulation",
+    "assessment",
+    "evaluation",
+    "learning",
+    "recalibration",
+    "exchange",
+    "imported",
+    "network",
+    "fhir",
+    "sklearn",
+    "distributed",
+    "errors",
+)
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """List the notebooks in the navigation."""
+    pages = [{title(path): f"notebooks/{path.stem}.md"} for path in notebooks()]
+    if pages and config.nav is not None:
+        config.nav.insert(len(config.nav) - 2, {"Notebooks": pages})
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages that are written here."""
+    pages = {f"notebooks/{path.stem}.md": notebook(path) for path in notebooks()}
+    pages |= {"numbers.md": numbers(), "reference.md": reference()}
+    for path, text in pages.items():
+        files.append(File.generated(config, path, content=text))
+    return files
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Put in the place of ``<!-- kind: what -->`` what it names, and run what is to be run."""
+    kinds: dict[str, Callable[[str], str]] = {"readme": readme, "model": from_model}
+    names: dict[str, Any] = {}
+    markdown = RUN.sub(lambda match: f"```python\n{match[1]}```\n\n```text\n{run(match[1], names)}```", markdown)
+    return MARK.sub(lambda match: kinds[match[1]](match[2]) if match[1] in kinds else match[0], markdown)
+
+
+def run(code: str, names: dict[str, Any]) -> str:
+    """Run the code of a page in the checkout and say what it printed; an error ends the build."""
+    import pandas as pd
+
+    said = io.StringIO()
+    with contextlib.chdir(ROOT), contextlib.redirect_stdout(said), pd.option_context("display.width", 110):
+        exec(compile(code, "docs", "exec"), names)
+    return said.getvalue()
+
+
+def readme(heading: str) -> str:
+    """Take a section of README; what it links to in the checkout becomes plain text."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0].strip()
+    return re.sub(r"!?\[([^\]]+)\]\((?!https?:)[^)]+\)", r"\1", section)
+
+
+def from_model(what: str) -> str:
+    """Write a part of the default model."""
+    parts: dict[str, Callable[[], str]] = {"variables": variables, "rules": rules, "size": size}
+    return parts[what]()
+
+
+def size() -> str:
+    """Say how large the model is."""
+    return listing.size(kb.load_model().file)
+
+
+def variables() -> str:
+    """Write the variables with their states and questions, a table for each kind."""
+    file = kb.load_model().file
+    parts = []
+    for kind, names in (("Causes", file.causes), ("Risk factors", file.risks), ("Findings", file.findings)):
+        rows = [
+            f"| `{n}` | {cell(' | '.join(file.variables[n].states))} | {file.variables[n].question} |" for n in names
+        ]
+        parts.append("\n".join([f"### {kind}", "", "| name | states | question |", "| --- | --- | --- |", *rows]))
+    return "\n\n".join(parts)
+
+
+def rules() -> str:
+    """Write the rules of the alarm, and the red flags."""
+    file = kb.load_model().file
+    rows = [f"| {rule.level} | {cell(rule.reason)} | {cell(rule.basis)} |" for rule in file.alarm.rules]
+    flags = [f"| {cell(flag.reason)} | {', '.join(f'`{name}`' for name in flag.any_of)} |" for flag in file.red_flags]
+    head = ("| level | reason | basis |", "| --- | --- | --- |")
+    return "\n".join([*head, *rows, "", "### Red flags", "", "| reason | variables |", "| --- | --- |", *flags])
+
+
+def numbers() -> str:
+    """Write every number with its range, basis and reason."""
+    file = kb.load_model().file
+    rows = [
+        f"| `{place}` | {n.p:g} | {n.range[0]:g} to {n.range[1]:g} | {cell(n.basis)} | {cell(n.why)} |"
+        for place, n in listing.numbers(file)
+    ]
+    head = f"# Every number\n\n{file.title}, version {file.version}: {listing.size(file)}.\n"
+    return "\n".join([head, "| place | p | range | basis | why |", "| --- | --- | --- | --- | --- |", *rows])
+
+
+def reference() -> str:
+    """Write the API reference: every public name of the modules that a user may call."""
+    parts = [
+        "# API reference\n\n`import kneebayes as kb` offers: " + ", ".join(f"`{name}`" for name in kb.__all__) + "."
+    ]
+    for module in MODULES:
+        loaded = importlib.import_module(f"kneebayes.{module}")
+        names = [n for n in loaded.__all__ if getattr(getattr(loaded, n), "__module__", "") == loaded.__name__]
+        summary = (loaded.__doc__ or "").strip().splitlines()[0]
+        parts.append(f"## kneebayes.{module}\n\n{summary}")
+        parts += [f"::: kneebayes.{module}.{name}" for name in names]
+    return "\n\n".join(parts)
+
+
+def notebooks() -> list[Path]:
+    """Find the notebooks."""
+    return sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def title(path: Path) -> str:
+    """Take the first heading of a notebook."""
+    found = re.search(r"^# (.+)$", "\n".join(sources(path)), re.MULTILINE)
+    return found[1] if found else path.stem
+
+
+def sources(path: Path) -> list[str]:
+    """Read the text of the cells."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return ["".join(cell_["source"]) for cell_ in cells]
+
+
+def notebook(path: Path) -> str:
+    """Write a notebook as a page: text, code, and the outputs that are saved in it."""
+    parts = [f"*Run it: `jupyter lab notebooks/{path.name}`*"]
+    for cell_ in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        text = "".join(cell_["source"])
+        if cell_["cell_type"] == "markdown":
+            parts.append(re.sub(r"\[([^\]]+)\]\((?!https?:|#)[^)]+\)", r"\1", text))
+        elif cell_["cell_type"] == "code" and text.strip():
+            parts.append(f"```python\n{text}\n```")
+            parts += [shown for output in cell_.get("outputs", []) if (shown := output_text(output))]
+    return "\n\n".join(parts) + "\n"
+
+
+def output_text(output: dict[str, Any]) -> str:
+    """Write one output of a cell."""
+    data = output.get("data", {"text/plain": output.get("text", [])})
+    if "image/png" in data:
+        picture = "".join(data["image/png"]).replace("\n", "")
+        return f'<img alt="output" src="data:image/png;base64,{picture}">'
+    text = "".join(data.get("text/plain", []))
+    return f"<pre><code>{html.escape(text)}</code></pre>" if text.strip() and "Widget" not in text else ""
+
+
+def cell(text: str) -> str:
+    """Keep a text from ending its cell of a table."""
+    return text.replace("|", "\\|").replace("\n", " ")
