@@ -36,7 +36,7 @@ def explore(
     *,
     case: Mapping[str, object] | None = None,
     thresholds: Thresholds | None = None,
-    height: str = "min(52rem, 85vh)",
+    height: str = "min(48rem, 80vh)",
 ) -> Explorer:
     """Explore cases by clicking, in a notebook or with Voila.
 
@@ -95,7 +95,7 @@ class Explorer:
         *,
         case: Mapping[str, object] | None = None,
         thresholds: Thresholds | None = None,
-        height: str = "min(52rem, 85vh)",
+        height: str = "min(48rem, 80vh)",
     ) -> None:
         diagnose = partial(model.diagnose, thresholds=thresholds)
         self.exploration = Exploration(model.file, diagnose, case)

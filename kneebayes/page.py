@@ -17,11 +17,14 @@ __all__ = ["STYLE", "banner", "bars", "code_box", "details", "message", "reasons
 
 STYLE = """<style>
 .kb-explorer { container-type: inline-size; --kb-ink: #1d1d1f; --kb-line: #c9ccd1; --kb-blue: #2f5f94; gap: 0;
-  color: var(--kb-ink); background: #fff; border: 1px solid var(--kb-line); border-radius: 6px; overflow: hidden; }
+  color: var(--kb-ink); background: #fff; border: 1px solid var(--kb-line); border-radius: 6px; overflow: clip; }
+/* the alarm sticks to the top of whatever scrolls, if nothing in between cuts off what overflows */
+:is(.jp-OutputArea, .jp-OutputArea-child, .jp-OutputArea-output, .jp-Cell-outputWrapper, .jp-Cell):has(.kb-explorer) {
+  overflow: visible; contain: none; }
 .kb-explorer * { box-sizing: border-box; }
 .kb-explorer .widget-html-content, .kb-explorer .jupyter-widgets-html-content { line-height: 1.4; font-size: 14px; }
 .kb-explorer .jupyter-widgets { margin: 0; }
-.kb-explorer .kb-banner { flex: none; width: 100%; z-index: 2; }
+.kb-explorer .kb-banner { flex: none; width: 100%; position: sticky; top: 0; z-index: 2; overflow: visible; }
 .kb-alarm { padding: 8px 14px; border-left: 10px solid; border-bottom: 1px solid var(--kb-line); color: var(--kb-ink); }
 .kb-alarm b { font-size: 17px; letter-spacing: .02em; }
 .kb-alarm p { margin: 2px 0 0; }

@@ -310,5 +310,14 @@ def test_it_works_in_jupyterlab(browser: Any, lab: str) -> None:
     visit.shows({"unilateral_leg_swelling": "present"})
     visit.settles()
     visit.shoot("jupyterlab")
+    page.set_viewport_size({"width": 1280, "height": 560})  # too low for all of the explorer
+    panel = page.locator(".jp-WindowedPanel-outer").first
+    past = page.locator(".kb-explorer").bounding_box()["y"] - panel.bounding_box()["y"] + 150
+    panel.evaluate("(panel, past) => { panel.scrollTop += past }", past)
+    page.wait_for_timeout(300)
+    visit.shoot("jupyterlab_scrolled")
+    assert page.locator(".kb-explorer").bounding_box()["y"] < panel.bounding_box()["y"]
+    playwright.expect(page.locator(".kb-alarm")).to_be_in_viewport(ratio=0.9)
+    assert page.locator(".kb-alarm").bounding_box()["y"] >= panel.bounding_box()["y"] - 1
     assert visit.errors == []
     page.context.close()
