@@ -48,7 +48,8 @@ STYLE = """<style>
   text-align: left; line-height: 1.25; height: auto; font-size: 14px; color: var(--kb-ink); overflow: visible; }
 .kb-explorer .kb-row .widget-toggle-button, .kb-explorer .kb-row .jupyter-button { min-width: 44px; width: auto;
   height: 30px; line-height: 30px; padding: 0 10px; margin: 2px; }
-.kb-explorer .kb-row select, .kb-explorer .kb-row input { flex: 0 1 13em; width: 13em; min-width: 8em; }
+.kb-explorer .kb-row select, .kb-explorer .kb-row input { flex: 0 1 13em; width: 13em; min-width: 8em;
+  height: 30px; }
 .kb-explorer .kb-row .mod-active { background: var(--kb-blue); color: #fff; font-weight: 600; box-shadow: none; }
 .kb-explorer .kb-three .jupyter-button:last-child.mod-active { background: #e4e7eb; color: #333; font-weight: 400; }
 .kb-explorer button:focus-visible, .kb-explorer select:focus-visible, .kb-explorer input:focus-visible {
