@@ -130,7 +130,7 @@ def numbers() -> str:
         f"| `{place}` | {n.p:g} | {n.range[0]:g} to {n.range[1]:g} | {cell(n.basis)} | {cell(n.why)} |"
         for place, n in listing.numbers(file)
     ]
-    head = f"# Every number\n\n{file.title}, version {file.version}: {listing.size(file)}.\n"
+    head = f"---\nhide: [toc]\n---\n\n# Every number\n\n{file.title}, version {file.version}: {listing.size(file)}.\n"
     return "\n".join([head, "| place | p | range | basis | why |", "| --- | --- | --- | --- | --- |", *rows])
 
 
@@ -167,7 +167,7 @@ def sources(path: Path) -> list[str]:
 
 def notebook(path: Path) -> str:
     """Write a notebook as a page: text, code, and the outputs that are saved in it."""
-    parts = [f"*Run it: `jupyter lab notebooks/{path.name}`*"]
+    parts = []
     for cell_ in json.loads(path.read_text(encoding="utf-8"))["cells"]:
         text = "".join(cell_["source"])
         if cell_["cell_type"] == "markdown":
@@ -175,7 +175,7 @@ def notebook(path: Path) -> str:
         elif cell_["cell_type"] == "code" and text.strip():
             parts.append(f"```python\n{text}\n```")
             parts += [shown for output in cell_.get("outputs", []) if (shown := output_text(output))]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, f"*To run it: `jupyter lab notebooks/{path.name}`*"]) + "\n"
 
 
 def output_text(output: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ import typer
 from kneebayes import options
 from kneebayes.commands import ModelOption, Quiet, load, say
 
-__all__ = ["export", "import_"]
+__all__: list[str] = []  # the commands are reached through cli; their docstrings are their help
 
 
 class Format(StrEnum):
