@@ -14,6 +14,8 @@ from kneebayes.vocabulary import CASE_ID
 
 __all__ = ["FhirTarget"]
 
+SLICE = 512  # rows that are Python objects at a time: a Bundle takes thirty times the memory of its row
+
 
 class FhirTarget:
     """Newline-delimited JSON: for each case a Bundle of two RiskAssessments, the causes and the alarm.
@@ -36,7 +38,10 @@ class FhirTarget:
 
     def encode(self, table: pa.Table) -> bytes:
         """Write the rows of a table to memory."""
-        lines = [json.dumps(self._bundle(row), ensure_ascii=False) for row in table.to_pylist()]
+        return b"".join(self._lines(table.slice(start, SLICE)) for start in range(0, table.num_rows, SLICE))
+
+    def _lines(self, rows: pa.Table) -> bytes:
+        lines = (json.dumps(self._bundle(row), ensure_ascii=False) for row in rows.to_pylist())
         return "".join(f"{line}\n" for line in lines).encode()
 
     def _bundle(self, row: dict[str, Any]) -> dict[str, Any]:
