@@ -1,8 +1,8 @@
 """Exchange formats written and read without pgmpy: where its own lose names, digits or the order of the tables.
 
-Its NET keeps 8 digits and no label, and takes minutes to read; its UAI orders
-the tables by the text of ``var_10``, so that other programs read another
-network; JSON it has none.
+Its NET keeps 8 digits and no label, and takes minutes to read; its UAI names
+the child last but has its states vary slowest, so that other programs read
+another network; JSON it has none.
 """
 
 from __future__ import annotations

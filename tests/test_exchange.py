@@ -73,7 +73,7 @@ def test_pyagrum_reads_the_same_posteriors(name: str, files: dict[str, Path], mo
 
 def test_uai_tables_are_in_the_order_of_the_competitions(files: dict[str, Path], model: ModelFile) -> None:
     # the last variable of a scope, the child, varies fastest; toulbar2 agrees (tests/benchmarks/exchange.py), while
-    # pyAgrum 3.3 takes the first parent as the fastest, and pgmpy 1.1 writes the parents in another order
+    # pyAgrum 3.3 reads other tables, and pgmpy 1.1 writes the child as last of the scope but slowest of the table
     head, *tables = files["uai"].read_text().split("\n\n")
     lines, order = head.splitlines(), list(model.variables)
     assert lines[0] == "BAYES"
