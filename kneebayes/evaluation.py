@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from kneebayes.evidence import Problem
+    from kneebayes.plots import EvaluationPlots
 
 __all__ = ["Evaluation"]
 
@@ -97,6 +98,13 @@ class Evaluation:
     def alarm_cause(self) -> str:
         """The cause that the alarm is for."""
         return self.model.alarm.cause
+
+    @property
+    def plot(self) -> EvaluationPlots:
+        """The plots: ``evaluation.plot.calibration()``, ``.roc()`` and ``.decision_curve()``."""
+        from kneebayes.plots import EvaluationPlots
+
+        return EvaluationPlots(self)
 
     @property
     def title(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from kneebayes.evaluation import Evaluation
 
 __all__ = [
+    "EvaluationPlots",
     "plot_alarm_levels",
     "plot_calibration",
     "plot_cases",
@@ -33,6 +35,31 @@ __all__ = [
 ]
 
 WIDTH, HEIGHT = 6.4, 4.8
+
+
+@dataclass(frozen=True)
+class EvaluationPlots:
+    """Plots of an evaluation, as ``evaluation.plot.<what>()``.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        The result.
+    """
+
+    evaluation: Evaluation
+
+    def calibration(self, cause: str | None = None, *, ax: Axes | None = None) -> Axes:
+        """Plot the share observed against the probability predicted; see `plot_calibration`."""
+        return plot_calibration(self.evaluation, cause=cause, ax=ax)
+
+    def roc(self, *, ax: Axes | None = None) -> Axes:
+        """Plot sensitivity against false alarms; see `plot_roc`."""
+        return plot_roc(self.evaluation, ax=ax)
+
+    def decision_curve(self, *, ax: Axes | None = None) -> Axes:
+        """Plot the net benefit by threshold; see `plot_decision_curve`."""
+        return plot_decision_curve(self.evaluation, ax=ax)
 
 
 def plot_calibration(evaluation: Evaluation, *, cause: str | None = None, ax: Axes | None = None) -> Axes:

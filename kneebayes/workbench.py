@@ -14,6 +14,7 @@ from kneebayes.model import ModelFile
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from pgmpy.models import DiscreteBayesianNetwork
 
     from kneebayes.fhir import Version
@@ -163,6 +164,25 @@ class Workbench:
         from kneebayes.checking import check
 
         return check(self.network, frame, **options)
+
+    def plot_network(self, *, focus: str | None = None, ax: Axes | None = None) -> Axes:
+        """Draw risk factors, causes and findings; see `kneebayes.networkplot.plot_network`.
+
+        Parameters
+        ----------
+        focus : str, optional
+            A cause to draw alone, with what is linked to it.
+        ax : matplotlib.axes.Axes, optional
+            Where to; by default a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            An arrow is as wide as its link is strong.
+        """
+        from kneebayes.networkplot import plot_network
+
+        return plot_network(self.file, focus=focus, ax=ax)
 
     def save(self, path: str | Path) -> None:
         """Write the model to a file that `load_model` reads back.

@@ -284,6 +284,15 @@ def test_plots_draw_into_the_axes_they_are_given_and_change_no_style(name: str) 
     assert len(plt.get_fignums()) == open_figures + 1
 
 
+def test_a_model_and_an_evaluation_draw_themselves() -> None:
+    assert "Fever" in texts(MODEL.plot_network(focus="dvt"))
+    evaluated = kb.evaluate(MODEL, MODEL.simulate(150, seed=3, with_causes=True), bootstrap=10)
+    titles = [draw().get_title() for draw in (evaluated.plot.calibration, evaluated.plot.roc)]
+    assert all("Deep vein thrombosis" in title for title in titles)
+    assert evaluated.plot.calibration("meniscal_tear").get_title() == "Meniscal tear"
+    assert "net benefit" in evaluated.plot.decision_curve().get_ylabel()
+
+
 @pytest.mark.parametrize("name", ["posterior", "explanation", "network"])
 def test_axes_of_the_caller_are_used(name: str) -> None:
     _, own = plt.subplots()
