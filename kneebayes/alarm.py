@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from kneebayes.errors import ThresholdError
 from kneebayes.inference import UNKNOWN, Network
-from kneebayes.model import ModelFile
+from kneebayes.model import AlarmRule, ModelFile
 from kneebayes.variables import Condition
 
 __all__ = ["LEVELS", "Alarm", "AlarmRules", "Thresholds"]
@@ -142,6 +142,8 @@ class AlarmRules:
         self.model = network.model
         self._rows = {name: row for row, name in enumerate(network.variables)}
         self.column = network.columns.index(self.model.alarm.cause)
+        self._rules = self.model.alarm.rules
+        self._lookups: dict[tuple[str, tuple[str, ...]], NDArray[np.bool_]] = {}
         self.flags: dict[str, tuple[str, ...]] = {}
         for flag in self.model.red_flags:
             for name, states in flag.any_of.items():
@@ -168,12 +170,22 @@ class AlarmRules:
         ndarray of int8, shape (n,)
             Places in `LEVELS`.
         """
-        level = np.zeros(codes.shape[1], dtype=np.int8)
-        level[self._unanswered(codes if sure is None else sure).any(axis=0)] = LEVELS.index("not_assessed")
+        unanswered = self._unanswered(codes if sure is None else sure)
+        return self._levels(probability, thresholds, unanswered, [self._fires(rule, codes) for rule in self._rules])
+
+    def _levels(
+        self,
+        probability: NDArray[np.float64],
+        thresholds: Thresholds,
+        unanswered: NDArray[np.bool_],
+        fires: list[NDArray[np.bool_]],
+    ) -> Codes:
+        level = np.zeros(len(probability), dtype=np.int8)
+        level[unanswered.any(axis=0)] = LEVELS.index("not_assessed")
         level[probability >= thresholds.caution] = LEVELS.index("caution")
         level[probability >= thresholds.urgent] = LEVELS.index("urgent")
-        for rule in self.model.alarm.rules:
-            np.maximum(level, self._fires(rule.when, rule.any_of, codes) * np.int8(LEVELS.index(rule.level)), out=level)
+        for rule, fired in zip(self._rules, fires, strict=True):
+            np.maximum(level, fired * np.int8(LEVELS.index(rule.level)), out=level)
         return level
 
     def red_flags(self, codes: Codes) -> NDArray[np.bool_]:
@@ -214,12 +226,14 @@ class AlarmRules:
             Level, reasons, and the questions that are still open.
         """
         alarm = self.model.alarm
-        level = LEVELS[self.levels(codes, np.array([probability]), thresholds, sure=sure)[0]]
+        unanswered = self._unanswered(codes if sure is None else sure)
+        fires = [self._fires(rule, codes) for rule in self._rules]
+        level = LEVELS[self._levels(np.array([probability]), thresholds, unanswered, fires)[0]]
         label = self.model.causes[alarm.cause].label
-        fired = [rule for rule in alarm.rules if self._fires(rule.when, rule.any_of, codes)[0]]
+        fired = [rule for rule, own in zip(self._rules, fires, strict=True) if own[0]]
         fired.sort(key=lambda rule: -LEVELS.index(rule.level))
         reasons = [f"{rule.reason} ({self._facts({**rule.when, **rule.any_of}, codes)})" for rule in fired]
-        asked = np.array(alarm.key_questions)[self._unanswered(codes if sure is None else sure)[:, 0]].tolist()
+        asked = np.array(alarm.key_questions)[unanswered[:, 0]].tolist()
         if probability >= thresholds.caution:
             name, threshold = (
                 ("urgent", thresholds.urgent) if probability >= thresholds.urgent else ("caution", thresholds.caution)
@@ -243,18 +257,20 @@ class AlarmRules:
             open_.append(unknown)
         return np.array(open_, dtype=bool)
 
-    def _fires(self, when: Condition, any_of: Condition, codes: Codes) -> NDArray[np.bool_]:
+    def _fires(self, rule: AlarmRule, codes: Codes) -> NDArray[np.bool_]:
         fires = np.ones(codes.shape[1], dtype=bool)
-        for name, states in when.items():
+        for name, states in rule.when.items():
             fires &= self._holds(name, states, codes)
-        if any_of:
-            fires &= np.logical_or.reduce([self._holds(name, states, codes) for name, states in any_of.items()])
+        if rule.any_of and fires.any():
+            fires &= np.logical_or.reduce([self._holds(name, states, codes) for name, states in rule.any_of.items()])
         return fires
 
     def _holds(self, name: str, states: tuple[str, ...], codes: Codes) -> NDArray[np.bool_]:
-        known = self.model.variables[name].states
-        lookup = np.array([*(state in states for state in known), False])  # the last place is that of UNKNOWN, -1
-        holds: NDArray[np.bool_] = lookup[codes[self._rows[name]]]
+        if (name, states) not in self._lookups:
+            known = self.model.variables[name].states
+            # the last place is that of UNKNOWN, -1
+            self._lookups[name, states] = np.array([*(state in states for state in known), False])
+        holds: NDArray[np.bool_] = self._lookups[name, states][codes[self._rows[name]]]
         return holds
 
     def _facts(self, condition: Condition, codes: Codes) -> str:

@@ -94,7 +94,8 @@ class Network:
         members += [states[:, c] == s for c, s in extra]
         self.joint_states = states
         self._matrices = [_dense(component, cards, self.tables.split) for component in self.tables.components]
-        self._members = [np.flatnonzero(member) for member in members]
+        # which joint states the columns of the posteriors add up, shape (columns, joint states)
+        self.membership = np.stack(members).astype(np.float64)
 
     def posteriors(self, codes: Codes, *, engine: Engine = "auto") -> Posteriors:
         """Compute the exact posteriors of a batch.
@@ -130,14 +131,6 @@ class Network:
             return Posteriors(self.columns, values, np.log(evidence))
 
     @cached_property
-    def membership(self) -> Floats:
-        """Which joint states the columns of the posteriors add up: 0 or 1, shape (columns, joint states)."""
-        matrix = np.zeros((len(self._members), self.n_joint))
-        for row, members in zip(matrix, self._members, strict=True):
-            row[members] = 1.0
-        return matrix
-
-    @cached_property
     def _kernel(self) -> Kernel:
         from kneebayes.batches import Kernel  # here, because numba takes a while to import
 
@@ -151,8 +144,8 @@ class Network:
             part = slice(start, start + step)
             joint = self.joint(codes[:, part])
             evidence[part] = joint.sum(axis=1)
-            for column, members in enumerate(self._members):
-                values[part, column] = joint[:, members].sum(axis=1)
+            for case, own in enumerate(joint, start):  # one at a time: a matrix product may sum each in another order
+                values[case] = self.membership @ own
         with np.errstate(invalid="ignore"):
             return values / evidence[:, None], evidence
 
@@ -260,15 +253,21 @@ class Network:
             pregnancy where the sex is male.
         """
         row = self.variables.index(variable)
-        component = next(c for c in (self.tables.base, *self.tables.components) if row in c.rows)
-        table = component.trigger.sum(axis=1)
-        states = range(len(self.model.risks[variable].states))
+        n_states = len(self.model.risks[variable].states)
+        component, possible = next((c, p) for c, p in self._possible if row in c.rows)
+        if possible.all():
+            return np.ones((codes.shape[1], n_states), dtype=bool)
         trial = codes.copy()
-        possible = []
-        for state in states:
+        states = []
+        for state in range(n_states):
             trial[row] = state
-            possible.append(table[_patterns(component, trial)] > 0)
-        return np.stack(possible, axis=1)
+            states.append(possible[_patterns(component, trial)])
+        return np.stack(states, axis=1)
+
+    @cached_property
+    def _possible(self) -> list[tuple[Component, NDArray[np.bool_]]]:
+        """Which evidence patterns of each component have a probability over zero."""
+        return [(c, c.trigger.sum(axis=1) > 0) for c in (self.tables.base, *self.tables.components)]
 
 
 def _patterns(component: Component, codes: Codes) -> NDArray[np.intp]:
