@@ -19,6 +19,7 @@ from typer.core import TyperCommand
 
 from kneebayes import __version__, catalogue, commands, dialogue, options, studies, transfer
 from kneebayes.commands import load, say
+from kneebayes.errors import OptionError
 
 if TYPE_CHECKING:
     from kneebayes.api import Model
@@ -140,7 +141,7 @@ def score(
         choices |= {"intervals": options.level(intervals), "draws": draws, "seed": seed}
     if format is not ScoreFormat.table:
         if dask is not None or intervals is not None:
-            raise CaseError("--format fhir-ndjson goes with neither --dask nor --intervals")
+            raise OptionError("--format fhir-ndjson goes with neither --dask nor --intervals")
         choices["format"] = format.value
     if dask is None:
         counts = loaded.score_file(source, target, quiet=quiet, **choices)

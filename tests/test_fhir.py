@@ -188,3 +188,13 @@ def test_bundles_have_no_columns_and_no_table_endings(model: kb.Model, tmp_path:
         model.score_file(source, tmp_path / "x.ndjson", format="fhir")
     with pytest.raises(FileFormatError, match="the ending tells the format"):
         model.score_file(source, tmp_path / "x.ndjson")
+
+
+@pytest.mark.parametrize("option", [("--intervals", "90"), ("--dask",)])
+def test_bundles_have_neither_intervals_nor_dask(option: tuple[str, ...], tmp_path: Path) -> None:
+    source, target = tmp_path / "cases.csv", tmp_path / "out.ndjson"
+    source.write_text("age\n67\n")
+    run = CliRunner().invoke(app, ["score", str(source), "-o", str(target), "--format", "fhir-ndjson", *option])
+    assert run.exit_code == 2, run.output
+    assert "goes with neither --dask nor --intervals" in run.output
+    assert not target.exists()
