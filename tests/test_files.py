@@ -30,6 +30,7 @@ from kneebayes.csvsource import _end_of_last_row
 from kneebayes.errors import FileFormatError, UnknownColumnError
 from kneebayes.evidence import Problem
 from kneebayes.files import Counts, score_file
+from kneebayes.modelfile import DEFAULT_MODEL, model_path, read_model
 from kneebayes.rejects import LONGEST_RUN, SeenIds
 from kneebayes.scoring import Scored
 
@@ -40,6 +41,8 @@ HEADER = "case_id,age,sex,calf_pain\n"
 class FakeModel:
     """Half the age is the score; an age that is no number costs its row. Enough to test files without a model."""
 
+    file = read_model(model_path(DEFAULT_MODEL))
+
     def score_table(
         self,
         table: Any,
@@ -48,6 +51,9 @@ class FakeModel:
         ignore: Iterable[str] = (),
         thresholds: Any = None,
         engine: Any = "auto",
+        intervals: float | None = None,
+        draws: int = 200,
+        seed: int = 0,
     ) -> Scored:
         unknown = [n for n in table.column_names if n not in (*KNOWN, *keep, *ignore)]
         if unknown:
