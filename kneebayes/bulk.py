@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -99,8 +100,9 @@ class BulkModel(Workbench):
         ----------
         frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
             One column per variable, all optional; an empty cell is unknown.
-            ``case_id`` is passed through; ``label``, ``also`` and ``true_*``
-            are left out.
+            ``case_id`` is passed through, and may repeat, unlike in a file;
+            ``label``, ``also`` and ``true_*`` are left out. A warning tells of
+            ages for which the model's numbers are not made.
         keep, ignore : iterable of str
             Further columns to pass through, or to leave out.
         thresholds : Thresholds, optional
@@ -156,6 +158,8 @@ class BulkModel(Workbench):
         if scored.problems and errors == "raise":
             more = f" ({scored.n_rejected} rows can't be scored; errors='null' leaves them empty)"
             raise _case_error(scored, frame, more if scored.n_rejected > 1 else "")
+        for text, n_rows in scored.warnings.items():
+            warnings.warn(f"{text} ({n_rows} of {scored.n_read} rows)", stacklevel=2)
         output: Frame = from_arrow(scored, frame, keep)
         return output
 

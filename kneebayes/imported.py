@@ -22,7 +22,7 @@ from kneebayes.model import ModelFile
 
 __all__ = ["import_model"]
 
-MAX_BYTES = 64_000_000
+MAX_BYTES = 256_000_000
 
 
 def import_model(

@@ -117,8 +117,8 @@ def level(percent: float) -> float:
     OptionError
         If it is not.
     """
-    if not 0.0 < percent < 100.0:
-        raise OptionError(f"--intervals {percent:g}: a percentage between 0 and 100, such as 90")
+    if not 1.0 <= percent < 100.0:
+        raise OptionError(f"--intervals {percent:g}: give a percentage from 1 to under 100, such as 90")
     return percent / 100
 
 

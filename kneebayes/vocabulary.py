@@ -226,10 +226,14 @@ def check_columns(
     excused = {*keep, *ignore}
     unknown = [n for n in names if n not in known and n not in excused and not n.startswith(NOT_EVIDENCE_PREFIX)]
     if unknown:
-        said = "; ".join(f"'{short(name)}'.{nearest(name, known)}" for name in unknown[:5])
+        hints = [nearest(name, known) for name in unknown[:5]]
+        said = "; ".join(
+            f"'{short(name)}'{'.' + hint if hint else ''}" for name, hint in zip(unknown, hints, strict=False)
+        )
         more = f" (and {len(unknown) - 5} more)" if len(unknown) > 5 else ""
+        stop = "" if f"{said}{more}".endswith("?") else "."
         raise UnknownColumnError(
-            f"unknown column {said}{more} The columns of {model.name} are listed by 'kneebayes model'; "
+            f"unknown column {said}{more}{stop} The columns of {model.name} are listed by 'kneebayes model'; "
             "keep or ignore others by name (--keep, --ignore)."
         )
     absent = [name for name in keep if name not in names]

@@ -36,6 +36,7 @@ class Workbench:
 
     def __init__(self, file: ModelFile) -> None:
         self.file = file
+        self.fit_report: FitReport | None = None
         self.causes = tuple(file.causes)
 
     def __repr__(self) -> str:
@@ -120,7 +121,7 @@ class Workbench:
 
         return type(self)(with_prevalence(self.file, prevalence))
 
-    def fit(self, frame: Any, **options: Any) -> tuple[Self, FitReport]:
+    def fit(self, frame: Any, **options: Any) -> Self:
         """Let cases move the leaks, links and splits; see `kneebayes.learning.fit`.
 
         Parameters
@@ -136,14 +137,15 @@ class Workbench:
         Returns
         -------
         Model
-            A model like any other; every fitted number says so.
-        FitReport
-            How the fit went, and what moved.
+            A model like any other; every fitted number says so. Its
+            ``fit_report`` says how the fit went, and what moved.
         """
         from kneebayes.learning import fit
 
         file, report = fit(self.file, frame, **options)
-        return type(self)(file), report
+        fitted = type(self)(file)
+        fitted.fit_report = report
+        return fitted
 
     def check(self, frame: Any, **options: Any) -> pd.DataFrame:
         """Find what the model misjudges in cases: see `kneebayes.checking.check`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -237,3 +238,9 @@ def test_engines_give_the_same(engine: Any) -> None:
     for name in OUTPUT[:11]:
         np.testing.assert_allclose(got[name].to_numpy(), expected[name].to_numpy(), rtol=0, atol=1e-12)
     assert got.select(OUTPUT[11:]).equals(expected.select(OUTPUT[11:]))
+
+
+def test_a_frame_with_children_is_scored_with_a_warning() -> None:
+    with pytest.warns(UserWarning, match=r"for adults.*\(1 of 2 rows\)"):
+        scored = MODEL.score(pd.DataFrame({"age": [15, 50]}))
+    assert len(scored) == 2

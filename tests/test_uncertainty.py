@@ -403,7 +403,7 @@ class TestManyCases:
         assert row["dvt_high"] == pytest.approx(dx.intervals(0.8, draws=40, seed=3).loc["dvt", "high"], abs=1e-12)
         refused = CliRunner().invoke(app, [*words[:-5], "0", "-o", str(tmp_path / "out.csv")])
         assert refused.exit_code == 2
-        assert "--intervals 0: a percentage between 0 and 100, such as 90" in refused.stderr
+        assert "--intervals 0: give a percentage from 1 to under 100, such as 90" in refused.stderr
 
     def test_options_out_of_range_are_refused_before_anything_is_written(self, tmp_path: Path) -> None:
         (tmp_path / "cases.csv").write_text("age\n67\n")
