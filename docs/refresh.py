@@ -1,7 +1,7 @@
 """Bring up to date what is made from the model and the code: ``python docs/refresh.py``.
 
 The example cases, the data dictionary, the picture, what README's Python prints,
-and the list of modules in CONTRIBUTING. The tests say when this is due.
+the list of modules in CONTRIBUTING, and the output of the notebooks. The tests say when this is due.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ def main() -> None:
         subprocess.run([sys.executable, *arguments], check=True, cwd=ROOT)
     readme = ROOT / "README.md"
     readme.write_text(with_todays_output(readme.read_text(encoding="utf-8")), encoding="utf-8")
+    subprocess.run([sys.executable, "docs/make_notebooks.py"], check=True, cwd=ROOT)
 
 
 if __name__ == "__main__":
