@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from kneebayes.alarm import LEVELS, Thresholds
 from kneebayes.baselines import any_symptom, cross_validated, sheet_score
 from kneebayes.comparison import comparison_table
-from kneebayes.errors import CaseError, UnknownNameError
+from kneebayes.errors import CaseError, OptionError, UnknownNameError
 from kneebayes.evaluation import Evaluation
 from kneebayes.frames import row_name, to_arrow
 from kneebayes.labels import LABEL, Labels, label_columns, read_labels
@@ -23,6 +24,7 @@ from kneebayes.resampling import resamples
 from kneebayes.rivals import Rival, alarm_levels, distinct, model_rival
 from kneebayes.scoring import Scored, factor
 from kneebayes.tallies import (
+    DECISION_COLUMNS,
     alarm_table,
     bin_table,
     cause_table,
@@ -49,7 +51,7 @@ def evaluate(
     label: str = LABEL,
     thresholds: Thresholds | None = None,
     baselines: bool = False,
-    against: Sequence[Model] = (),
+    against: Sequence[Model] | Mapping[str, Model] = (),
     ignore: Iterable[str] = (),
     bootstrap: int | None = None,
     seed: int = 0,
@@ -75,8 +77,9 @@ def evaluate(
         Whether to compare with the Wells score, the rule of any symptom or
         red flag, and naive Bayes and logistic regression fitted by
         cross-validation where the cases are enough.
-    against : sequence of Model
-        Further models to compare with.
+    against : sequence of Model, or mapping of str to Model
+        Further models to compare with, called as the mapping calls them, or
+        by the name and version of their files.
     ignore : iterable of str
         Columns to leave out, labels too.
     bootstrap : int, optional
@@ -101,6 +104,8 @@ def evaluate(
         If a row can't be read, or no row has a label.
     UnknownNameError
         If ``errors`` is neither.
+    OptionError
+        If a model is to be called what a line of the decision curves is.
 
     Examples
     --------
@@ -115,7 +120,8 @@ def evaluate(
         raise UnknownNameError(f"no way '{errors}' to treat errors: use 'raise' or 'null'")
     if bootstrap is not None and bootstrap < 0:
         raise CaseError(f"bootstrap {bootstrap}: the number of resamples must not be negative")
-    models, ignore = [model, *against], list(ignore)
+    called = _called(against)
+    models, ignore = [model, *(other for _, other in called)], list(ignore)
     sheet = read_sheet() if baselines else None
     known = [column for m in models for column in m.scorer.coder.columns] + list(sheet.columns if sheet else ())
     names = to_arrow(frame, []).column_names
@@ -137,9 +143,8 @@ def evaluate(
     labels = Labels(labels.targets, labels.present[used], labels.leading[used], [])
     cases = table.take(pa.array(used))
     caution = thresholds or Thresholds.of(model.file)
-    own, *others = distinct(
-        [model_rival(m, s, used, model.file.alarm.cause) for m, s in zip(models, scores, strict=True)]
-    )
+    own, *others = [model_rival(m, s, used, model.file.alarm.cause) for m, s in zip(models, scores, strict=True)]
+    others = [replace(rival, name=name or rival.name) for rival, (name, _) in zip(others, called, strict=True)]
     if sheet is not None:
         wanted = [name for name in model.scorer.coder.columns if name in names and name not in (*ignore, *labelled)]
         coded = model.scorer.coder.batch({name: factor(cases[name]) for name in wanted}, len(used))
@@ -154,7 +159,7 @@ def evaluate(
         labels,
         p,
         alarm_levels(model, scores[0], used),
-        [own, *others],
+        distinct([own, *others]),
         pd.Index(_case_names(frame, table, used), name=CASE_ID),
         times,
         seed,
@@ -215,6 +220,17 @@ def _evaluation(
         seed=seed,
         **rest,
     )
+
+
+def _called(against: Sequence[Model] | Mapping[str, Model]) -> list[tuple[str, Model]]:
+    if not isinstance(against, Mapping):
+        return [("", other) for other in against]
+    taken = [name for name in against if name in DECISION_COLUMNS]
+    if taken:
+        raise OptionError(
+            f"against: no model can be called '{taken[0]}', as the decision curves have a line of that name"
+        )
+    return list(against.items())
 
 
 def _score(

@@ -30,9 +30,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from kneebayes.inference import Network
+from kneebayes.model import ModelFile
+from kneebayes.modeltext import with_numbers
 from kneebayes.parameters import Parameters
 
-__all__ = ["MASS_IN_RANGE", "draw", "from_normal", "interval_ends"]
+__all__ = ["MASS_IN_RANGE", "draw", "from_normal", "interval_ends", "plausible"]
 
 Floats = NDArray[np.float64]
 MASS_IN_RANGE = 0.9
@@ -58,6 +61,40 @@ def draw(parameters: Parameters, n: int, *, seed: int) -> Floats:
     """
     z = np.random.default_rng(seed).standard_normal((n, len(parameters.p)))
     return parameters.normalised(from_normal(z, parameters.p, parameters.low, parameters.high))
+
+
+def plausible(model: ModelFile, *, seed: int) -> ModelFile:
+    """Draw all numbers of a model anew from their plausible ranges: what else might be true.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    ModelFile
+        Each number as the first of `draw` for this seed. Its range is that of
+        the model, stretched where it was drawn from outside; basis and
+        provenance say what it is.
+
+    Examples
+    --------
+    >>> from kneebayes.modelfile import model_path, read_model
+    >>> plausible(read_model(model_path("posterior_knee_pain")), seed=4).provenance
+    ('all numbers drawn from their plausible ranges, seed 4',)
+    """
+    drawn = draw(Parameters(Network(model)), 1, seed=seed)[0].tolist()
+    numbers = {}
+    for (place, number), p in zip(model.probabilities(), drawn, strict=True):
+        low, high = number.range
+        basis = f"fitted: drawn from {low:.4g} to {high:.4g}, seed {seed}, was {number.p:.4g}; {number.basis}"
+        changed = {"p": p, "range": (min(low, p), max(high, p)), "basis": basis}
+        numbers[place] = number.model_copy(update=changed if p != number.p else {})
+    said = f"all numbers drawn from their plausible ranges, seed {seed}"
+    return with_numbers(model, numbers, provenance=(*model.provenance, said))
 
 
 def from_normal(z: Floats, p: Floats, low: Floats, high: Floats) -> Floats:

@@ -15,6 +15,7 @@ from kneebayes.resampling import interval, resampled_figures
 from kneebayes.rivals import Rival
 
 __all__ = [
+    "DECISION_COLUMNS",
     "alarm_table",
     "bin_table",
     "cause_table",
@@ -29,6 +30,7 @@ Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Blocks = Callable[[], Iterator[Floats]]
 TOPS = (1, 3)
+DECISION_COLUMNS = ("model", "model_low", "model_high", "treat_all", "treat_none")  # beside which rivals stand
 GRID = np.round(np.concatenate([np.arange(0.005, 0.1, 0.005), np.arange(0.1, 0.505, 0.01)]), 3)
 
 

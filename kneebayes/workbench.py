@@ -121,6 +121,32 @@ class Workbench:
 
         return type(self)(with_prevalence(self.file, prevalence))
 
+    def plausible(self, *, seed: int) -> Self:
+        """Draw all numbers anew from their plausible ranges; see `kneebayes.draws.plausible`.
+
+        Parameters
+        ----------
+        seed : int
+            Of the draw.
+
+        Returns
+        -------
+        Model
+            A world in which the model is wrong as far as its ranges allow, to
+            simulate from and to try the model on.
+
+        Examples
+        --------
+        >>> from kneebayes.api import load_model
+        >>> model = load_model()
+        >>> cases = model.plausible(seed=1).simulate(10, seed=1)
+        >>> len(model.score(cases))
+        10
+        """
+        from kneebayes.draws import plausible
+
+        return type(self)(plausible(self.file, seed=seed))
+
     def fit(self, frame: Any, **options: Any) -> Self:
         """Let cases move the leaks, links and splits; see `kneebayes.learning.fit`.
 

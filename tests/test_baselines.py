@@ -11,6 +11,7 @@ from sklearn import metrics
 
 import kneebayes as kb
 from kneebayes.baselines import MIN_CASES
+from kneebayes.errors import OptionError
 from kneebayes.metrics import net_benefit
 from kneebayes.wells import points
 
@@ -122,6 +123,13 @@ def test_the_comparison_is_on_the_same_cases_and_equals_scikit_learn(simulated: 
     assert own["sensitivity"] == simulated.alarm.loc["caution", "sensitivity"]
 
 
+@pytest.mark.parametrize("name", ["model", "treat_all"])
+def test_a_second_model_is_not_called_as_another_line_of_the_decision_curves(name: str) -> None:
+    cases = MODEL.simulate(20, seed=5, with_causes=True)
+    with pytest.raises(OptionError, match=f"'{name}'"):
+        kb.evaluate(MODEL, cases, against={name: MODEL})
+
+
 def test_a_second_model_stands_beside_the_first() -> None:
     cases = MODEL.simulate(300, seed=5, with_causes=True)
     content = MODEL.file.model_dump()
@@ -132,6 +140,10 @@ def test_a_second_model_stands_beside_the_first() -> None:
     assert (second, third) == (f"{MODEL.file.name} 2", f"{first} (2)")
     assert result.comparison.loc[second, "log_loss"] > result.comparison.loc[first, "log_loss"]
     assert result.comparison.loc[third, "auc_difference"] == 0
+    named = kb.evaluate(MODEL, cases, against={"ours": other, WELLS: MODEL}, bootstrap=0, baselines=True)
+    assert named.comparison.index[:4].tolist() == [first, "ours", WELLS, f"{WELLS} (2)"]
+    assert named.comparison.loc["ours", "log_loss"] == result.comparison.loc[second, "log_loss"]
+    assert "ours" in named.decision
     alone = kb.evaluate(other, cases, bootstrap=0)
     assert result.comparison.loc[second, "top_1"] == alone.top.loc["top-1", "share"]
     assert result.comparison.loc[second, "log_loss"] == pytest.approx(alone.causes.loc["dvt", "log_loss"])

@@ -213,6 +213,38 @@ class TestRangesAsDistributions:
         assert (draw(parameters, 5, seed=9) != draw(parameters, 5, seed=8)).any()
 
 
+class TestPlausibleModel:
+    """A model with the numbers of a draw, which may be simulated from."""
+
+    @pytest.mark.parametrize("seed", [0, 7])
+    def test_its_numbers_are_those_of_the_draw_and_lie_in_its_ranges(self, seed: int) -> None:
+        other = dict(MODEL.plausible(seed=seed).file.probabilities())
+        drawn = draw(parameters_of(MODEL.network), 1, seed=seed)[0]
+        assert [number.p for number in other.values()] == drawn.tolist()
+        for place, number in MODEL.file.probabilities():
+            low, high = other[place].range
+            assert low <= min(number.range[0], other[place].p)
+            assert high >= max(number.range[1], other[place].p)
+            assert other[place].why == number.why
+
+    def test_its_posteriors_are_within_what_intervals_say(self) -> None:
+        case = {"age": 67, "unilateral_leg_swelling": True, "calf_pain": True, "long_travel": False}
+        found = MODEL.diagnose(case).intervals(0.9, draws=400).loc["dvt"]
+        asked = np.array([MODEL.plausible(seed=seed).diagnose(case).probabilities["dvt"] for seed in range(40)])
+        inside = (asked >= found["low"]) & (asked <= found["high"])
+        assert 0.7 < inside.mean() < 1.0  # 0.9 expected; 4 standard errors
+
+    def test_it_is_written_and_read_like_any_model(self, tmp_path: Path) -> None:
+        other = MODEL.plausible(seed=3)
+        other.save(tmp_path / "other.yaml")
+        assert kb.load_model(tmp_path / "other.yaml").file == other.file
+        assert other.file.provenance == ("all numbers drawn from their plausible ranges, seed 3",)
+
+    def test_numbers_without_a_range_stay(self) -> None:
+        file = narrowed(FILES["many causes"])
+        assert dict(kb.Model(file).plausible(seed=1).file.probabilities()) == dict(file.probabilities())
+
+
 class TestOneCase:
     """Intervals and alarm of a diagnosis."""
 
