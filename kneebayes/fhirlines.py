@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from kneebayes.model import ModelFile
 from kneebayes.resources import alarm_assessment, bundle, causes_assessment
-from kneebayes.targets import Sink
+from kneebayes.sink import Sink
 from kneebayes.vocabulary import CASE_ID
 
 __all__ = ["FhirTarget"]

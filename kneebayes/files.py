@@ -15,8 +15,9 @@ from kneebayes.fhirlines import FhirTarget
 from kneebayes.paths import STANDARD_STREAM, check_paths, file_kind, plain_path
 from kneebayes.pipeline import Counts, Pipeline
 from kneebayes.rejects import REJECT_COLUMNS
+from kneebayes.sink import Sink, commit
 from kneebayes.sources import ParquetSource, Source
-from kneebayes.targets import CsvTarget, Sink, open_target
+from kneebayes.targets import CsvTarget, open_target
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -167,11 +168,7 @@ def score_file(
             rest = "" if target == STANDARD_STREAM else f"; {target} was not written"
             raise KeyboardInterrupt(f"stopped after {pipeline.counts.read:,} rows{rest}") from None
         # The rejects first: where the target is, its rejects are.
-        sinks = [rejects_sink, sink] if rejects_sink else [sink]
-        for file in sinks:
-            file.sync()
-        for file in sinks:
-            file.commit()
+        commit(*([rejects_sink, sink] if rejects_sink else [sink]))
         return pipeline.counts
 
 

@@ -222,7 +222,8 @@ def write_cases(batches: Iterable[pa.RecordBatch], target: str) -> int:
     import pyarrow as pa
 
     from kneebayes.paths import STANDARD_STREAM, plain_path
-    from kneebayes.targets import Sink, open_target
+    from kneebayes.sink import Sink, commit
+    from kneebayes.targets import open_target
 
     batches = iter(batches)
     first = next(batches)
@@ -237,8 +238,7 @@ def write_cases(batches: Iterable[pa.RecordBatch], target: str) -> int:
             whole = "" if target == STANDARD_STREAM else f"; {target} was not written"
             raise KeyboardInterrupt(f"stopped after {written:,} cases{whole}") from None
         writer.finish()
-        sink.sync()
-        sink.commit()
+        commit(sink)
     return written
 
 

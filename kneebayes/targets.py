@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import re
-import socket
-import stat
-import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from types import TracebackType
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
 from kneebayes.errors import FileFormatError
-from kneebayes.paths import STANDARD_STREAM, file_kind, is_special
+from kneebayes.paths import file_kind
+from kneebayes.sink import Sink
 
-__all__ = ["CsvTarget", "ParquetTarget", "Sink", "Target", "open_target"]
+__all__ = ["CsvTarget", "ParquetTarget", "Target", "open_target"]
 
 LEVELS = {"gzip": 6, "zstd": 3}  # the defaults of gzip and zstd themselves
 GROUP_ROWS = 1 << 17  # rows of a Parquet row group: 15 columns of doubles are 16 MB
@@ -44,133 +38,6 @@ class Target(Protocol):
 
     def abandon(self) -> None:
         """Let go of the sink, finished or not."""
-
-
-class Sink:
-    """A file that appears when it is committed, or a stream that can't be taken back.
-
-    The bytes go to a file beside the target, named after it and this process,
-    which takes the target's place at the end. What a killed run left is
-    removed by the next run on the same machine to the same target.
-
-    Parameters
-    ----------
-    path : str
-        A file, a device or pipe, or ``-`` for standard output.
-    """
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self._temporary = ""
-        if path == STANDARD_STREAM:
-            stream = getattr(sys.stdout, "buffer", None)
-            if stream is None:
-                raise FileFormatError("standard output can't be written here: give a file")
-            self.file: BinaryIO = stream
-            return
-        try:
-            if is_special(path):
-                self.file = open(path, "wb")  # noqa: SIM115 - discard and commit close it
-            else:
-                self._open_beside(os.path.realpath(path))
-        except OSError as error:
-            raise self._refused(error) from error
-
-    def _open_beside(self, final: str) -> None:
-        folder, name = os.path.split(final)
-        if not os.path.isdir(folder):
-            raise FileFormatError(f"{self.path}: there is no folder {folder}: make it first")
-        if os.path.exists(final) and not os.access(final, os.W_OK):
-            raise FileFormatError(f"{self.path}: is write-protected: choose another name")
-        prefix = f".{name}.{socket.gethostname()}-"
-        _remove_leftovers(folder, prefix)
-        handle, self._temporary = tempfile.mkstemp(prefix=f"{prefix}{os.getpid()}-", suffix=".partial", dir=folder)
-        self._final = final
-        self.file = os.fdopen(handle, "wb")
-
-    def _refused(self, error: OSError) -> FileFormatError:
-        return FileFormatError(f"{self.path}: can't be written: {error.strerror or error}")
-
-    def write(self, data: bytes | memoryview) -> None:
-        """Write bytes, in order."""
-        try:
-            self.file.write(data)
-        except BrokenPipeError:
-            raise  # whoever reads has had enough, as head(1) does: no fault of the file
-        except OSError as error:
-            raise self._refused(error) from error
-
-    def sync(self) -> None:
-        """Make sure that what was written is on the disk."""
-        try:
-            self.file.flush()
-            if self._temporary:
-                os.fsync(self.file.fileno())
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise self._refused(error) from error
-
-    def commit(self) -> None:
-        """Let the file appear."""
-        if self.path == STANDARD_STREAM:
-            return
-        try:
-            self.file.close()
-            if self._temporary:
-                os.chmod(self._temporary, _permissions(self._final))
-                os.replace(self._temporary, self._final)
-                self._temporary = ""
-        except OSError as error:
-            raise self._refused(error) from error
-
-    def discard(self) -> None:
-        """Leave nothing behind, unless it was committed."""
-        if self.path == STANDARD_STREAM:
-            return
-        with suppress(OSError):
-            self.file.close()
-        if self._temporary:
-            with suppress(OSError):
-                os.unlink(self._temporary)
-
-    def __enter__(self) -> Sink:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.discard()
-
-
-def _permissions(final: str) -> int:
-    """Those of the file that is replaced, or of any new file."""
-    if os.path.exists(final):
-        return stat.S_IMODE(os.stat(final).st_mode)
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
-
-
-def _remove_leftovers(folder: str, prefix: str) -> None:
-    """Remove temporary files of processes that are gone."""
-    if os.name != "posix":  # elsewhere os.kill does not ask, it kills
-        return
-    with suppress(OSError):  # they do no harm, and the folder may let us write but not look
-        for name in os.listdir(folder):
-            match = re.fullmatch(re.escape(prefix) + r"(\d+)-\w+\.partial", name)
-            if match and not _is_alive(int(match[1])):
-                os.unlink(os.path.join(folder, name))
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def open_target(sink: Sink, schema: pa.Schema) -> Target:

@@ -10,10 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ import pytest
 from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
-from kneebayes import files
+from kneebayes import files, sink
 from kneebayes.cells import split_cells
 from kneebayes.csvsource import _end_of_last_row
 from kneebayes.errors import FileFormatError, UnknownColumnError
@@ -33,6 +33,7 @@ from kneebayes.files import Counts, score_file
 from kneebayes.modelfile import DEFAULT_MODEL, model_path, read_model
 from kneebayes.rejects import LONGEST_RUN, SeenIds
 from kneebayes.scoring import Scored
+from kneebayes.sink import Sink, commit
 
 KNOWN = ("case_id", "age", "sex", "calf_pain")
 HEADER = "case_id,age,sex,calf_pain\n"
@@ -470,10 +471,10 @@ class TestRefusals:
             score_file(MODEL, write(tmp_path / "cases.csv", cases(3)), "/dev/full")
 
     def test_a_folder_that_can_not_be_written(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        def refuse(**_: Any) -> None:
+        def refuse(*_: Any) -> None:
             raise PermissionError(13, "Permission denied")
 
-        monkeypatch.setattr(tempfile, "mkstemp", refuse)  # root may write anywhere, so modes show nothing
+        monkeypatch.setattr(os, "open", refuse)  # root may write anywhere, so modes show nothing
         with pytest.raises(FileFormatError, match=r"out.csv: can't be written: Permission denied"):
             score_file(MODEL, write(tmp_path / "cases.csv", cases(3)), tmp_path / "out.csv")
 
@@ -531,15 +532,55 @@ class TestWholeOrNotAtAll:
         dead = subprocess.Popen([sys.executable, "-c", ""])
         dead.wait()
         host = socket.gethostname()
-        gone = write(tmp_path / f".out.csv.{host}-{dead.pid}-x.partial", "")
+        gone = [
+            write(tmp_path / f".out.csv.{host}-{dead.pid}-x.partial", ""),
+            write(tmp_path / f".out.csv.{host}-{os.getpid()}-x.partial", ""),  # the number of the dead one came again
+        ]
         stay = [
-            write(tmp_path / f".out.csv.{host}-{os.getppid()}-x.partial", ""),
             write(tmp_path / f".out.csv.elsewhere-{dead.pid}-x.partial", ""),
             write(tmp_path / f".other.csv.{host}-{dead.pid}-x.partial", ""),
         ]
-        score_file(MODEL, source, tmp_path / "out.csv")
-        assert not gone.exists()
-        assert all(path.exists() for path in stay)
+        with Sink(str(tmp_path / "out.csv")) as running:
+            score_file(MODEL, source, tmp_path / "out.csv")
+            assert not any(path.exists() for path in gone)
+            assert all(path.exists() for path in stay)
+            running.write(b"of the slower of two\n")
+            commit(running)
+        assert (tmp_path / "out.csv").read_text() == "of the slower of two\n"
+        assert len(os.listdir(tmp_path)) == 4
+
+    def test_leftovers_are_known_by_their_process_where_files_have_no_locks(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sink, "_lock", lambda handle: None)
+        dead = subprocess.Popen([sys.executable, "-c", ""])
+        dead.wait()
+        host = socket.gethostname()
+        gone = write(tmp_path / f".out.csv.{host}-{dead.pid}-x.partial", "")
+        stays = write(tmp_path / f".out.csv.{host}-{os.getppid()}-x.partial", "")
+        score_file(MODEL, write(tmp_path / "cases.csv", cases(3)), tmp_path / "out.csv")
+        assert (gone.exists(), stays.exists()) == (False, True)
+
+    def test_a_name_as_long_as_names_may_be(self, tmp_path: Path) -> None:
+        target = tmp_path / ("x" * 251 + ".csv")
+        score_file(MODEL, write(tmp_path / "cases.csv", cases(3)), target)
+        assert len(rows(target)) == 3
+
+    def test_permissions_are_those_of_new_files_whatever_runs_beside(self, tmp_path: Path) -> None:
+        umask = os.umask(0o027)
+        try:
+            sinks = [Sink(str(tmp_path / f"out{i}.csv")) for i in range(200)]
+            with ThreadPoolExecutor(8) as pool:  # asking for the umask by setting it once left it at 0
+                list(pool.map(commit, sinks))
+            now = os.umask(0o027)
+        finally:
+            os.umask(umask)
+        assert now == 0o027
+        assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o640}
+
+    def test_what_is_not_whole_is_for_nobody_else(self, tmp_path: Path) -> None:
+        with Sink(str(tmp_path / "out.csv")):
+            assert [path.stat().st_mode & 0o777 for path in tmp_path.iterdir()] == [0o600]
 
 
 SLOW_RUN = """
