@@ -120,6 +120,7 @@ class CsvSource:
         if not any(names):
             raise FileFormatError(f"{self.path}: is empty: the first row must name the columns.")
         check_names(self.path, names)
+        self._n_lines = first.count(b"\n", 0, used)
         return tuple(names), first[used:]
 
     def empty(self) -> pa.Table:
@@ -149,20 +150,22 @@ class CsvSource:
             end = _end_of_last_row(block)
             rest = block[end:]
             if end:
+                self._n_lines += block.count(b"\n", 0, end)
                 yield block[:end]
             if len(rest) > MOST_ROW_BYTES:
-                raise self._unclosed(rest)
+                raise self._unclosed()
         if rest:
             rest += b"" if rest.endswith(b"\n") else b"\n"
             end = _end_of_last_row(rest)
             if end < len(rest):
-                raise self._unclosed(rest[end:])
+                self._n_lines += rest.count(b"\n", 0, end)
+                raise self._unclosed()
             yield rest
 
-    def _unclosed(self, row: bytes) -> FileFormatError:
-        start = row[:80].decode("utf-8", "replace").strip()
+    def _unclosed(self) -> FileFormatError:
         return FileFormatError(
-            f"{self.path}: a quoted field is never closed in the row that starts {start!r}: close the quote."
+            f"{self.path}: a quoted field is never closed in the row that starts on line {self._n_lines + 1:,}: "
+            "close the quote."
         )
 
     def parse(self, piece: bytes) -> Rows:

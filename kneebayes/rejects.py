@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +28,9 @@ class Reject:
     case_id, column, value : str
         The case, where the problem is, and what was received there.
     reason : str
-        What is allowed.
+        What is allowed; it may name the value.
+    plain : str
+        The same without the value, where `reason` names it.
     """
 
     row: int
@@ -36,11 +38,16 @@ class Reject:
     column: str
     value: str
     reason: str
+    plain: str = ""
 
     def __str__(self) -> str:
-        case = f" (case_id {self.case_id})" if self.case_id else ""
+        """Say it for a screen or a log: the place, and nothing that the row holds."""
         column = f", column '{self.column}'" if self.column else ""
-        return f"row {self.row}{case}{column}: {self.reason}"
+        return f"row {self.row}{column}: {self.plain or self.reason}"
+
+    def redacted(self) -> Reject:
+        """Give the place and what is allowed, without the value and the case."""
+        return replace(self, case_id="", value="", reason=self.plain or self.reason)
 
 
 def rejects_text(rejects: Iterable[Reject]) -> str:
