@@ -21,7 +21,7 @@ from kneebayes.errors import (
     nearest,
 )
 from kneebayes.fhirlines import FhirTarget
-from kneebayes.paths import STANDARD_STREAM, check_paths, file_kind, plain_path
+from kneebayes.paths import STANDARD_STREAM, check_paths, file_kind, file_stamp, plain_path, refuse_changed
 from kneebayes.pipeline import Counts, Pipeline
 from kneebayes.redaction import Redactor, refuse_headless
 from kneebayes.rejects import REJECT_COLUMNS
@@ -155,6 +155,7 @@ def score_file(
     if chunk_rows < 1:
         raise FileFormatError(f"chunk_rows must be at least 1, not {chunk_rows}")
     with ExitStack() as stack:
+        stamp = file_stamp(source)
         cases = open_source(source, chunk_rows=chunk_rows)
         stack.callback(cases.close)
         refuse_headless(source, model.file, cases.names, [*keep, *ignore])
@@ -185,8 +186,11 @@ def score_file(
         try:
             with _progress_bar(cases, progress, quiet) as show:
                 pipeline.run(show)
+            refuse_changed(source, stamp)
+            # The rejects first: where the target is, its rejects are.
+            commit(*([rejects_sink, sink] if rejects_sink else [sink]))
         except KeyboardInterrupt:
-            rest = "" if target == STANDARD_STREAM else f"; {target} was not written"
+            rest = "" if target == STANDARD_STREAM else f"; {target} was {'' if sink.in_place else 'not '}written"
             raise KeyboardInterrupt(f"stopped after {pipeline.counts.read:,} rows{rest}") from None
         except (KneeBayesError, DefectError, OSError, MemoryError):
             raise
@@ -196,8 +200,6 @@ def score_file(
                 raise
         if unexpected is not None:
             raise unexpected  # here, so that it does not carry the other along
-        # The rejects first: where the target is, its rejects are.
-        commit(*([rejects_sink, sink] if rejects_sink else [sink]))
         return pipeline.counts
 
 

@@ -179,7 +179,9 @@ def read_cases(path: str, ignore: list[str]) -> tuple[pa.Table, NDArray[np.intp]
     import pyarrow as pa
 
     from kneebayes.files import open_source
+    from kneebayes.paths import file_stamp, refuse_changed
 
+    stamp = file_stamp(path)
     source = open_source(path, chunk_rows=CHUNK_ROWS)
     try:
         source.leave_out(ignore)
@@ -195,5 +197,6 @@ def read_cases(path: str, ignore: list[str]) -> tuple[pa.Table, NDArray[np.intp]
             n_read += rows.n_read
     finally:
         source.close()
+    refuse_changed(path, stamp)
     table = pa.concat_tables(tables, promote_options="permissive").unify_dictionaries()
     return table, np.concatenate(places), rejects
