@@ -14,10 +14,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kneebayes.errors import DefectError, FileFormatError
-from kneebayes.rejects import Reject, SeenIds, rejects_text
+from kneebayes.rejects import MOST_SHOWN, Reject, SeenIds, rejects_text
 from kneebayes.sources import Source
 from kneebayes.targets import CsvTarget, Target
-from kneebayes.vocabulary import CASE_ID
+from kneebayes.vocabulary import CASE_ID, short
 
 if TYPE_CHECKING:
     from kneebayes.scoring import Scored
@@ -201,4 +201,4 @@ def _texts(ids: pa.ChunkedArray) -> pa.Array:
 
 
 def _text(ids: pa.Array | None, row: np.integer | int) -> str:
-    return "" if ids is None else ids[int(row)].as_py() or ""
+    return "" if ids is None else short(ids[int(row)].as_py() or "", MOST_SHOWN)
