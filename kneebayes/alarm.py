@@ -213,7 +213,14 @@ class AlarmRules:
         level = LEVELS[max(ruled[0], graver[0])]
         label = self.model.causes[alarm.cause].label
         fired = [rule for rule, holds in zip(self._rules, fires, strict=True) if holds[0]]
-        reasons = [
+        asked = np.array(alarm.key_questions)[unanswered[:, 0]].tolist()
+        reasons = []
+        if probability >= thresholds.caution:
+            name = LEVELS[thresholds.levels(own)[0]]
+            threshold = thresholds.urgent if name == "urgent" else thresholds.caution
+            reason = f"P({label}) is {probability:.1%}, at or over the {name} threshold of {threshold:.2g}"
+            reasons.append((LEVELS.index(name), reason))
+        reasons += [
             (LEVELS.index(rule.level), f"{rule.reason} ({self._facts({**rule.when, **rule.any_of}, codes)})")
             for rule in fired
         ]
@@ -221,13 +228,7 @@ class AlarmRules:
             signs = ", ".join(f"'{self.model.variables[name].label}'" for name in self.readings.names(int(taken[0])))
             reason = f"P({label}) would be {read[0]:.1%} without {signs}, and a sign never makes the alarm milder"
             reasons.append((int(graver[0]), reason))
-        asked = np.array(alarm.key_questions)[unanswered[:, 0]].tolist()
-        if probability >= thresholds.caution:
-            name = LEVELS[thresholds.levels(own)[0]]
-            threshold = thresholds.urgent if name == "urgent" else thresholds.caution
-            reason = f"P({label}) is {probability:.1%}, at or over the {name} threshold of {threshold:.2g}"
-            reasons.append((LEVELS.index(name), reason))
-        elif not fired:
+        if not fired and probability < thresholds.caution:
             reason = f"P({label}) is {probability:.1%}, under the caution threshold of {thresholds.caution:.2g}"
             reasons.append((0, reason))
             if asked:

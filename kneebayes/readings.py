@@ -145,7 +145,7 @@ class Readings:
         signs = np.zeros(codes.shape[1], dtype=np.int64)
         with np.errstate(divide="ignore", invalid="ignore"):
             needed = np.log(worth / (1.0 - worth)) - np.log(probability / (1.0 - probability))
-        open_ = np.isfinite(needed) & (needed > 0)
+        open_ = np.isfinite(needed) & (worth > probability)
         for place, sign in enumerate(self._signs):
             signs |= (np.isin(codes[sign.row], sign.states) & open_).astype(np.int64) << place
         for present in np.unique(signs[signs > 0]).tolist():
