@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -95,7 +96,7 @@ class CaseFile:
             raise FileFormatError(f"{self.path}: has no column {', '.join(homeless)}")
         row = [case_id if name == CASE_ID else case.get(name, "") for name in header]
         try:
-            with self.path.open("a+b") as stream:
+            with self.path.open("a+b", buffering=0) as stream:
                 stream.seek(0)
                 start = stream.readline()
                 end = "\r\n" if start.endswith(b"\r\n") else "\n"
@@ -107,6 +108,14 @@ class CaseFile:
                     stream.seek(-1, io.SEEK_END)
                     text.write("" if stream.read(1) == b"\n" else end)
                 writer.writerow(row)
-                stream.write(text.getvalue().encode("utf-8"))
+                size = stream.seek(0, io.SEEK_END)
+                rest = text.getvalue().encode("utf-8")
+                try:
+                    while rest:
+                        rest = rest[stream.write(rest) :]
+                    os.fsync(stream.fileno())
+                except OSError:
+                    os.truncate(self.path, size)  # a full disk has taken the first half
+                    raise
         except OSError as error:
             raise FileFormatError(f"{self.path}: can't add a case: {error}") from error

@@ -17,6 +17,7 @@ __all__ = ["split_cells"]
 
 LOG_SLOTS = 12
 MOST_VALUES = 1 << (LOG_SLOTS - 1)  # a half-full table is still quick
+MOST_CODED = 1024  # columns: their tables take 64 KB each
 COMMA, LINE_FEED, RETURN = b",\n\r"
 PACKED = 7  # so many bytes are their own hash, and 8 bits are left for their number
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2 ** 64 over the golden ratio spreads neighbours
@@ -56,29 +57,29 @@ def split_cells(piece: bytes, names: Sequence[str], used: Collection[str], plain
     """
     kinds = np.array([(_TEXT if n in plain else _CODED) if n in used else _LEFT_OUT for n in names], dtype=np.int8)
     data = np.frombuffer(piece, dtype=np.uint8)
-    shape = (len(names), piece.count(b"\n"))
-    first = np.empty(shape, dtype=np.int32)  # the code of a cell, or where its text starts
-    stop = np.empty((int((kinds == _TEXT).sum()), shape[1]), dtype=np.int32)
-    keys = np.empty((len(names), 1 << LOG_SLOTS), dtype=np.uint64)
+    coded, texts = np.flatnonzero(kinds == _CODED), np.flatnonzero(kinds == _TEXT)
+    if len(coded) > MOST_CODED:
+        return None
+    most_rows = min(piece.count(b"\n"), len(piece) // len(names))  # of a row, each field has a byte at its end
+    index = np.empty((len(coded), most_rows), dtype=np.int32)
+    start, stop = np.empty((2, len(texts), most_rows), dtype=np.int32)
+    keys = np.empty((len(coded), 1 << LOG_SLOTS), dtype=np.uint64)
     codes = np.full(keys.shape, -1, dtype=np.int32)
-    values = np.empty((len(names), MOST_VALUES, 2), dtype=np.int32)
-    n_values = np.zeros(len(names), dtype=np.int32)
-    n_rows, crowded = _split(data, kinds, first, stop, keys, codes, values, n_values)
+    values = np.empty((len(coded), MOST_VALUES, 2), dtype=np.int32)
+    n_values = np.zeros(len(coded), dtype=np.int32)
+    n_rows, crowded = _split(data, kinds, index, start, stop, keys, codes, values, n_values)
     if crowded >= 0:
-        plain.add(names[crowded])
+        plain.add(names[coded[crowded]])
         return split_cells(piece, names, used, plain)
     if n_rows == _IRREGULAR:
         return None
     columns = {}
-    texts = iter(stop)
-    for column in np.flatnonzero(kinds).tolist():
-        if kinds[column] == _TEXT:
-            columns[names[column]] = _text(data, first[column, :n_rows], next(texts)[:n_rows])
-        else:
-            words = [piece[a:b].decode("utf-8") for a, b in values[column, : n_values[column]].tolist()]
-            index = pa.array(first[column, :n_rows])
-            columns[names[column]] = pa.DictionaryArray.from_arrays(index, pa.array(words, pa.string()))
-    return pa.table(columns)
+    for i, column in enumerate(coded.tolist()):
+        words = [piece[a:b].decode("utf-8") for a, b in values[i, : n_values[i]].tolist()]
+        columns[column] = pa.DictionaryArray.from_arrays(pa.array(index[i, :n_rows]), pa.array(words, pa.string()))
+    for i, column in enumerate(texts.tolist()):
+        columns[column] = _text(data, start[i, :n_rows], stop[i, :n_rows])
+    return pa.table({names[column]: columns[column] for column in sorted(columns)})
 
 
 def _text(data: NDArray[np.uint8], start: NDArray[np.int32], stop: NDArray[np.int32]) -> pa.Array:
@@ -98,8 +99,8 @@ def _join(data, start, offsets, joined):  # type: ignore[no-untyped-def] # numba
 
 
 @numba.njit(cache=True, nogil=True)
-def _split(data, kinds, first, stop, keys, codes, values, n_values):  # type: ignore[no-untyped-def]
-    """Rows and -1; or ``_IRREGULAR`` and -1; or anything and a column with too many values."""
+def _split(data, kinds, index, start, stop, keys, codes, values, n_values):  # type: ignore[no-untyped-def]
+    """Rows and -1; or ``_IRREGULAR`` and -1; or anything and which of the coded columns has too many values."""
     n_fields = len(kinds)
     at, row = 0, 0
     while at < len(data):
@@ -109,7 +110,7 @@ def _split(data, kinds, first, stop, keys, codes, values, n_values):  # type: ig
         if data[at] == RETURN and data[at + 1] == LINE_FEED:
             at += 2
             continue
-        n_texts = 0
+        text = coded = 0  # of the columns of each kind, which comes next
         for field in range(n_fields):
             begin = at
             key = np.uint64(0)
@@ -139,28 +140,29 @@ def _split(data, kinds, first, stop, keys, codes, values, n_values):  # type: ig
                     return _IRREGULAR, -1
                 at += 1
             if kinds[field] == _TEXT:
-                first[field, row] = begin
-                stop[n_texts, row] = end
-                n_texts += 1
+                start[text, row] = begin
+                stop[text, row] = end
+                text += 1
             elif kinds[field] == _CODED:
                 key |= _LONG if is_long else np.uint64(end - begin) << np.uint64(56)
                 slot = np.int64(key * _MIX >> np.uint64(64 - LOG_SLOTS))
                 while True:
-                    code = codes[field, slot]
+                    code = codes[coded, slot]
                     if code < 0:
-                        code = n_values[field]
+                        code = n_values[coded]
                         if code == MOST_VALUES:
-                            return 0, field
-                        n_values[field] += 1
-                        codes[field, slot] = code
-                        keys[field, slot] = key
-                        values[field, code, 0] = begin
-                        values[field, code, 1] = end
+                            return 0, coded
+                        n_values[coded] += 1
+                        codes[coded, slot] = code
+                        keys[coded, slot] = key
+                        values[coded, code, 0] = begin
+                        values[coded, code, 1] = end
                         break
-                    if keys[field, slot] == key and (not is_long or _same(data, begin, end, values[field, code])):
+                    if keys[coded, slot] == key and (not is_long or _same(data, begin, end, values[coded, code])):
                         break
                     slot = (slot + 1) & ((1 << LOG_SLOTS) - 1)
-                first[field, row] = code
+                index[coded, row] = code
+                coded += 1
         row += 1
     return row, -1
 

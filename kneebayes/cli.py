@@ -1,6 +1,6 @@
 """The ``kneebayes`` commands. Results go to standard output, everything else to standard error.
 
-Exit codes: 0 done; 1 some rows rejected; 2 nothing done; 130 interrupted.
+Exit codes: see `kneebayes.commands`.
 What a command needs is imported when it runs, so that ``--help`` is quick and
 a diagnosis waits for no table library.
 """
@@ -65,7 +65,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Pain behind the knee: exact posteriors of nine causes, and an alarm for deep vein thrombosis. "
     "A research tool, not a medical device.",
-    epilog="Exit codes: 0 done, 1 some rows rejected, 2 nothing done.",
+    epilog="Exit codes: 0 done, 1 some rows rejected, 2 nothing done, 70 a defect, 129 and over stopped.",
 )
 
 
@@ -91,6 +91,9 @@ def score(
     rejects: Annotated[
         str | None, typer.Option(metavar="FILE", help="Where rows that can't be scored go, with the reason.")
     ] = None,
+    redact: Annotated[
+        bool, typer.Option("--redact", help="Leave values and case_ids out of the rejects file.")
+    ] = False,
     keep: Annotated[
         list[str] | None, typer.Option(metavar="COLUMN", help="Pass this column through (repeat, or a,b).")
     ] = None,
@@ -130,6 +133,7 @@ def score(
     loaded = load(model)
     choices: dict[str, Any] = {
         "rejects": rejects,
+        "redact": redact,
         "keep": options.names(keep),
         "ignore": options.names(ignore),
         "columns": options.names(columns) or None,
@@ -221,8 +225,10 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # bars are not worth a crash on a terminal without them
-    # as an exception, so that half-written files are removed on the way out
+    # as an exception, so that half-written files are removed on the way out; nohup means that no one hangs up
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(commands.TERMINATED))
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda number, frame: sys.exit(commands.HUNG_UP))
     app()
 
 

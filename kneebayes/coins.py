@@ -18,8 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.model import ModelFile
-from kneebayes.modeltext import with_numbers
-from kneebayes.variables import Probability
 
 __all__ = ["Coins"]
 
@@ -133,23 +131,6 @@ class Coins:
         """
         inside = bool(((p > 0) & (p < 1)).all())
         return inside and all(p[members].sum() <= 1.0 for members in self._shared)
-
-    def with_values(self, p: Floats) -> ModelFile:
-        """Put numbers into the model, for computing only: their ranges are not kept.
-
-        Parameters
-        ----------
-        p : ndarray
-            The numbers.
-
-        Returns
-        -------
-        ModelFile
-            The model with these.
-        """
-        values = zip(self.places, p.tolist(), strict=True)
-        plain = {place: Probability(p=value, range=(0.0, 1.0), basis="judgement", why="-") for place, value in values}
-        return with_numbers(self.model, plain)
 
 
 def _shared(place: str) -> str:

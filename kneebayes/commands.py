@@ -1,6 +1,7 @@
 """What the commands share: options, errors as one line, exit codes.
 
-Exit codes: 0 done; 1 some rows rejected; 2 nothing done; 130 interrupted.
+Exit codes: 0 done; 1 some rows rejected; 2 nothing done; 70 nothing done, by a
+defect of kneebayes; 130, 143 and 129 stopped by a signal; 141 the reader went.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from kneebayes.errors import KneeBayesError
+from kneebayes.errors import DefectError, KneeBayesError, defect
 
 if TYPE_CHECKING:
     from kneebayes.api import Model
 
 __all__ = [
+    "HUNG_UP",
     "SOME_REJECTED",
     "TERMINATED",
     "Caution",
@@ -33,7 +35,7 @@ __all__ = [
     "say",
 ]
 
-SOME_REJECTED, NOTHING_DONE, INTERRUPTED, PIPE_CLOSED, TERMINATED = 1, 2, 130, 141, 143
+SOME_REJECTED, NOTHING_DONE, DEFECT, HUNG_UP, INTERRUPTED, PIPE_CLOSED, TERMINATED = 1, 2, 70, 129, 130, 141, 143
 
 Facts = Annotated[
     list[str] | None, typer.Argument(metavar="NAME=VALUE", help="What is known, as in age=67 calf_pain=yes.")
@@ -58,14 +60,33 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:
             say(f"kneebayes: {str(stop) or 'stopped'}")
+            _end_output()
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
-            # the reader has gone, as in `kneebayes model | head`: keep the interpreter from flushing into it again
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _end_output()  # the reader has gone, as in `kneebayes model | head`
             raise typer.Exit(PIPE_CLOSED) from None
-        except (KneeBayesError, OSError) as error:
-            say(f"kneebayes: {error}")
+        except (KneeBayesError, OSError, MemoryError) as error:
+            said = f"not enough memory {error}".rstrip() if isinstance(error, MemoryError) else str(error)
+            say(f"kneebayes: {said}")
+            _end_output()
             raise typer.Exit(NOTHING_DONE) from None
+        except Exception as error:
+            if isinstance(error, typer.Abort) or hasattr(error, "exit_code"):  # typer's own
+                raise
+            told = error if isinstance(error, DefectError) else defect(error, f"running {ctx.invoked_subcommand}")
+            if told is None:
+                raise
+            say(f"kneebayes: {told}")
+            _end_output()
+            raise typer.Exit(DEFECT) from None
+
+
+def _end_output() -> None:
+    """Write what is left to standard output, or let it go, lest the interpreter tries again at its end, and fails."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def load(model: str | None) -> Model:

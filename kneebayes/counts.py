@@ -35,27 +35,30 @@ class Cases(NamedTuple):
 class Counts:
     """Expected counts over cases, and their likelihood.
 
-    With K joint states of the causes and F findings:
+    With C causes, K joint states of them and F findings:
 
     Attributes
     ----------
     log_evidence : ndarray, shape (n,)
         Natural logarithm of P(what is known of the case).
-    present, absent : ndarray, shape (F, K)
-        Cases with the finding known to be so, by joint state.
+    present : ndarray, shape (F, K)
+        Cases with the finding known to be present, by joint state.
+    known : ndarray, shape (F, C, most states)
+        Cases with the finding known to be present or absent, by state of each cause.
     joint : ndarray, shape (K,)
         Cases by joint state.
-    components : list of ndarray, shape (states of risk factor 1, ..., trigger patterns)
-        Cases by states of the component's risk factors and by what they
-        triggered, the base first; leaks count among its triggers.
-    reached : list of ndarray, shape (states of the causes but this one)
+    components : list of ndarray, shape (evidence patterns, trigger patterns)
+        As the ``trigger`` of each component, the base first: cases over that
+        chance, by evidence pattern and by what the risk factors and leaks in
+        it triggered.
+    reached : list of ndarray, shape (joint states of the causes that cause this one)
         Per cause, the cases in which it is present, or would be if only one
-        more trigger fired, over the chance of that: by joint state of the others.
+        more trigger fired, over the chance of that.
     """
 
     log_evidence: Floats
     present: Floats
-    absent: Floats
+    known: Floats
     joint: Floats
     components: list[Floats]
     reached: list[Floats]
@@ -70,7 +73,29 @@ class Counts:
         """
         self.log_evidence = np.concatenate([self.log_evidence, other.log_evidence])
         self.present += other.present
-        self.absent += other.absent
+        self.known += other.known
         self.joint += other.joint
         for mine, theirs in zip(self.components + self.reached, other.components + other.reached, strict=True):
             mine += theirs
+
+    def scaled(self, factor: float) -> Counts:
+        """Count every case so many times.
+
+        Parameters
+        ----------
+        factor : float
+            How often.
+
+        Returns
+        -------
+        Counts
+            New ones, of the same cases.
+        """
+        return Counts(
+            self.log_evidence,
+            self.present * factor,
+            self.known * factor,
+            self.joint * factor,
+            [count * factor for count in self.components],
+            [count * factor for count in self.reached],
+        )

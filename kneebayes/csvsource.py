@@ -18,9 +18,9 @@ from pyarrow import csv as arrow_csv
 
 from kneebayes.errors import FileFormatError
 from kneebayes.paths import STANDARD_STREAM
-from kneebayes.rejects import Reject
+from kneebayes.rejects import MOST_SHOWN, Reject
 from kneebayes.sources import Rows, check_names
-from kneebayes.vocabulary import CASE_ID
+from kneebayes.vocabulary import CASE_ID, short
 
 __all__ = ["CsvSource"]
 
@@ -38,8 +38,9 @@ FIRST_BYTES = 1 << 18
 LEAST_PIECE_BYTES = 1 << 16
 MOST_PIECE_BYTES = 1 << 23
 LEAST_COMPILED_BYTES = 1 << 18  # for less, loading the compiled code takes longer than it saves
-MOST_ROW_BYTES = 1 << 24  # a longer row is a quote that was never closed
-SHOWN_CHARACTERS = 200
+MOST_ROW_BYTES = 1 << 24  # a longer row is a quote that was never closed, or no table at all
+FREE_BYTES, MOST_RATIO = 1 << 27, 500  # cases shrink to a tenth; a bomb to a thousandth, and less
+PRIVATE_USE = (*range(0xE000, 0xF900), *range(0xF0000, 0xFFFFE))  # what means nothing to anyone
 QUOTE, COMMA, LINE_FEED, RETURN = b'",\n\r'
 _QUOTED = re.compile(rb'(?:(?<=[,\n\r])|\A)"(?:[^"]|"")*+(?:"|\Z)')
 _UNDECODED = re.compile("[\udc80-\udcff]")
@@ -70,12 +71,13 @@ class CsvSource:
         self._stream = pa.CompressedInputStream(stream, compression) if compression else stream
         self._size = os.path.getsize(path) if os.path.isfile(path) else 0
         self._row_end = b"\n"
+        self._n_unpacked = 0
         try:
             first = self._read(FIRST_BYTES)
-            if b"\n" not in first and b"\r" in first:
+            if b"\n" not in first and b"\r" in first[:-1]:
                 self._row_end = b"\r"  # as old Macs wrote, and Excel still offers
                 first = first.replace(b"\r", b"\n")
-            while not _end_of_last_row(first) and len(first) < MOST_ROW_BYTES and (more := self._read(FIRST_BYTES)):
+            while not _end_of_last_row(first) and len(first) < MOST_ROW_BYTES and (more := self._read(len(first))):
                 first += more
             self.names, self._first = self._header(first)
         except BaseException:
@@ -91,6 +93,13 @@ class CsvSource:
             data = bytes(self._stream.read(n_bytes) or b"")
         except (OSError, EOFError) as error:
             raise FileFormatError(f"{self.path}: can't be read to its end: {error}. Is it a whole file?") from error
+        if self._stream is not self._file:
+            self._n_unpacked += len(data)
+            if self._n_unpacked > FREE_BYTES + MOST_RATIO * self._file.tell():
+                raise FileFormatError(
+                    f"{self.path}: unpacks to over {MOST_RATIO} times its size, as a decompression bomb does: "
+                    "unpack it and look; if it is what you want, score the unpacked file."
+                )
         return data if self._row_end == b"\n" else data.replace(self._row_end, b"\n")
 
     def _header(self, first: bytes) -> tuple[tuple[str, ...], bytes]:
@@ -100,7 +109,9 @@ class CsvSource:
         first = first.removeprefix(BOM)
         lines = first.splitlines(keepends=True)
         if b"\0" in first[: len(lines[0]) if lines else 0]:
-            raise FileFormatError(f"{self.path}: is not a CSV file: its header holds NUL bytes.")
+            raise FileFormatError(
+                f"{self.path}: is not a CSV file: its header holds NUL bytes, as UTF-16 does: save it as UTF-8."
+            )
         names: list[str] = []
         used = 0
 
@@ -120,6 +131,7 @@ class CsvSource:
         if not any(names):
             raise FileFormatError(f"{self.path}: is empty: the first row must name the columns.")
         check_names(self.path, names)
+        self._n_lines = first.count(b"\n", 0, used)
         return tuple(names), first[used:]
 
     def empty(self) -> pa.Table:
@@ -144,25 +156,37 @@ class CsvSource:
     def pieces(self) -> Iterator[bytes]:
         """Read in order, whole rows at a time."""
         rest = self._first
-        while more := self._read(self._piece_bytes):
+        wanted = self._piece_bytes
+        while more := self._read(wanted):
             block = rest + more
             end = _end_of_last_row(block)
             rest = block[end:]
+            wanted = max(self._piece_bytes, len(rest))  # a long row is looked through anew with every piece
             if end:
+                self._n_lines += block.count(b"\n", 0, end)
                 yield block[:end]
             if len(rest) > MOST_ROW_BYTES:
-                raise self._unclosed(rest)
+                raise self._endless(rest)
         if rest:
             rest += b"" if rest.endswith(b"\n") else b"\n"
             end = _end_of_last_row(rest)
             if end < len(rest):
-                raise self._unclosed(rest[end:])
+                self._n_lines += rest.count(b"\n", 0, end)
+                raise self._unclosed()
             yield rest
 
-    def _unclosed(self, row: bytes) -> FileFormatError:
-        start = row[:80].decode("utf-8", "replace").strip()
+    def _endless(self, row: bytes) -> FileFormatError:
+        if b'"' in row:
+            return self._unclosed()
         return FileFormatError(
-            f"{self.path}: a quoted field is never closed in the row that starts {start!r}: close the quote."
+            f"{self.path}: the row that starts on line {self._n_lines + 1:,} has over {MOST_ROW_BYTES:,} bytes: "
+            "is it a table, with a line a row?"
+        )
+
+    def _unclosed(self) -> FileFormatError:
+        return FileFormatError(
+            f"{self.path}: a quoted field is never closed in the row that starts on line {self._n_lines + 1:,}: "
+            "close the quote."
         )
 
     def parse(self, piece: bytes) -> Rows:
@@ -172,7 +196,7 @@ class CsvSource:
             try:
                 piece.decode("utf-8")
             except UnicodeDecodeError:
-                piece, mark = _mark_undecoded(piece)
+                piece, mark = _mark_undecoded(piece, self.path)
         if not mark and len(piece) >= LEAST_COMPILED_BYTES and b'"' not in piece:
             from kneebayes.cells import split_cells  # here, because numba takes a while to import
 
@@ -209,11 +233,11 @@ class CsvSource:
         case_id = ""
         if self.names[0] == CASE_ID:  # fields may be missing anywhere, but hardly before the first
             with suppress(csv.Error):
-                case_id = next(csv.reader(io.StringIO(text, newline="")))[0]
+                case_id = short(next(csv.reader(io.StringIO(text, newline="")))[0], MOST_SHOWN)
         reason = f"the row has {n_fields} fields and the header {len(self.names)}"
         if "\n" in text:
             reason += f"; it runs over {text.count(chr(10)) + 1} lines: is a quote left open?"
-        return Reject(row, case_id, "", text[:SHOWN_CHARACTERS], reason)
+        return Reject(row, case_id, "", text[:MOST_SHOWN], reason)
 
     def close(self) -> None:
         """Let go of the file; standard input is not ours to close."""
@@ -232,23 +256,25 @@ def _end_of_last_row(block: bytes) -> int:
     before[0] = LINE_FEED if quotes[0] == 0 else before[0]
     if np.isin(before, (COMMA, LINE_FEED, RETURN, QUOTE)).all():
         # Every other quote opens a field (or is the second of a doubled quote), so parity tells inside from outside.
-        n_before = int(np.searchsorted(quotes, end - 1))
-        for opening in range(n_before - 1, -1, -2) if n_before % 2 else ():
-            closed = int(quotes[opening - 1]) + 1 if opening else 0
-            end = block.rfind(b"\n", closed, int(quotes[opening])) + 1
-            if end:
-                break
-        return end
-    for quoted in reversed([match.span() for match in _QUOTED.finditer(block) if b"\n" in match.group()]):
-        if quoted[0] < end <= quoted[1]:
-            end = block.rfind(b"\n", 0, quoted[0]) + 1
-    return end
+        if np.searchsorted(quotes, end - 1) % 2 == 0:
+            return end
+        line_feeds = np.flatnonzero(characters == LINE_FEED)
+        outside = line_feeds[np.searchsorted(quotes, line_feeds) % 2 == 0]
+        return int(outside[-1]) + 1 if len(outside) else 0
+    end = closed = 0
+    for quoted in _QUOTED.finditer(block):
+        end = max(end, block.rfind(b"\n", closed, quoted.start()) + 1)
+        closed = quoted.end()
+    return max(end, block.rfind(b"\n", closed) + 1)
 
 
-def _mark_undecoded(piece: bytes) -> tuple[bytes, str]:
+def _mark_undecoded(piece: bytes, path: str) -> tuple[bytes, str]:
     """Put a character that the text does not hold where bytes are not UTF-8."""
     text = piece.decode("utf-8", "surrogateescape")
-    mark = next(c for c in map(chr, range(0xE000, 0xF900)) if c not in text)  # private use: means nothing to anyone
+    held = set(text)
+    mark = next((c for c in map(chr, PRIVATE_USE) if c not in held), None)
+    if mark is None:
+        raise FileFormatError(f"{path}: is neither UTF-8 nor text: it holds every character there is.")
     return _UNDECODED.sub(mark, text).encode("utf-8"), mark
 
 
@@ -263,7 +289,11 @@ def _refuse_marked(
         marked = compute.match_substring(words, mark).to_numpy()
         decoded &= ~marked
         for row in np.flatnonzero(marked):
-            value = words[int(row)].as_py().replace(mark, "\N{REPLACEMENT CHARACTER}")[:SHOWN_CHARACTERS]
-            case_id = ids[int(row)].as_py().replace(mark, "\N{REPLACEMENT CHARACTER}") if ids is not None else ""
+            value, case_id = (
+                short(cells[int(row)].as_py().replace(mark, "\N{REPLACEMENT CHARACTER}"), MOST_SHOWN)
+                if cells is not None
+                else ""
+                for cells in (words, ids)
+            )
             broken.append(Reject(int(positions[row]), case_id, name, value, "not UTF-8: save the file as UTF-8"))
     return table.filter(pa.array(decoded)), positions[decoded]

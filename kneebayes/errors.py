@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import os
+import traceback
 from collections.abc import Iterable
 
 __all__ = [
     "CaseError",
+    "DefectError",
     "FileFormatError",
     "ImpossibleEvidenceError",
     "KneeBayesError",
@@ -17,8 +20,11 @@ __all__ = [
     "ThresholdError",
     "UnknownColumnError",
     "UnknownNameError",
+    "defect",
     "nearest",
 ]
+
+FRAMES_SHOWN = 8
 
 
 class KneeBayesError(ValueError):
@@ -61,6 +67,10 @@ class FileFormatError(KneeBayesError):
     """A file that is not the table it should be, or can't be read or written."""
 
 
+class DefectError(RuntimeError):
+    """What kneebayes did not expect: not for users to mend, so no `KneeBayesError`."""
+
+
 class MissingExtraError(KneeBayesError, ImportError):
     """An optional dependency that is not installed."""
 
@@ -88,3 +98,30 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """
     close = difflib.get_close_matches(str(name)[:80].strip().lower(), list(known), n=1, cutoff=0.6)
     return f" Did you mean '{close[0]}'?" if close else ""
+
+
+def defect(error: BaseException, doing: str) -> DefectError | None:
+    """Tell where something unexpected happened, without its message: that may quote what a case holds.
+
+    Parameters
+    ----------
+    error : BaseException
+        What was caught.
+    doing : str
+        What was being done, such as ``"scoring"``.
+
+    Returns
+    -------
+    DefectError or None
+        Naming the kind of error and the lines of code it came through, to be
+        raised where `error` is not being handled any more; None if the
+        environment asks for the error itself, by ``KNEEBAYES_TRACEBACK=1``.
+    """
+    if os.environ.get("KNEEBAYES_TRACEBACK", "0") not in ("", "0"):
+        return None
+    frames = traceback.extract_tb(error.__traceback__)[-FRAMES_SHOWN:]
+    way = " > ".join(f"{os.path.basename(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames)
+    return DefectError(
+        f"{type(error).__name__} while {doing}, at {way}: a defect of kneebayes, please report this line. What the "
+        "error says is left out, as it may quote a case; KNEEBAYES_TRACEBACK=1 shows it."
+    )

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from kneebayes.alarm import Thresholds
 from kneebayes.model import ModelFile
+from kneebayes.redaction import Redactor
+from kneebayes.sink import write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,8 +165,11 @@ class Evaluation:
         str or None
             The text, if there is no path.
         """
-        text: str | None = self.table.to_csv(path, index=False)
-        return text
+        text: str = self.table.to_csv(index=False)
+        if path is None:
+            return text
+        write_whole(str(path), text)
+        return None
 
     def to_json(self, path: str | Path | None = None) -> str | None:
         """Write every figure as JSON, by section; what is not defined is null.
@@ -179,6 +184,7 @@ class Evaluation:
         str or None
             The text, if there is no path.
         """
+        plain = Redactor(self.model).reason
         content = {
             "model": self.model.name,
             "version": self.model.version,
@@ -195,13 +201,13 @@ class Evaluation:
             },
             "confusion": self.confusion.to_dict("index"),
             "notes": self.notes,
-            "problems": [str(problem) for problem in self.problems],
+            "problems": [f"row {p.row}, column '{p.column}': {plain(p.column, p.reason)}" for p in self.problems],
             "disclaimer": self.model.disclaimer,
         }
         text = json.dumps(_plain(content), indent=2, ensure_ascii=False)
         if path is None:
             return text
-        Path(path).write_text(text + "\n", encoding="utf-8")
+        write_whole(str(path), text + "\n")
         return None
 
     def report(self, path: str | Path) -> None:

@@ -6,29 +6,35 @@ is linear in the table row of each component, so one backward pass over the
 same steps gives, for every component and pattern t of its triggers,
 P(evidence, t) / P(t): all that its expected counts need, however many of its
 risk factors are missing. The findings need only the posterior of the joint
-state, summed over the cases in which they are present, and absent.
+state, summed over the cases in which they are present, and the posteriors of
+the causes, over those in which they are known.
+
+This is the reference. Many cases take the same way in compiled code
+(``passes.py``), some fifty times as fast.
 """
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from functools import cache
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from kneebayes.counts import Cases, Counts
-from kneebayes.tables import Component, Tables, or_matrix
+from kneebayes.course import or_entries, patterns
+from kneebayes.errors import UnknownNameError
+from kneebayes.tables import Tables
 
-__all__ = ["Expectation"]
+if TYPE_CHECKING:
+    from kneebayes.strands import Strands
+
+__all__ = ["MIN_COMPILED", "Engine", "Expectation"]
 
 Floats = NDArray[np.float64]
+Engine = Literal["auto", "numpy", "numba"]
 CHUNK = 256  # cases whose forward states fit a core's cache
-STRANDS = 16  # sums over cases that are kept at a time
+MIN_COMPILED = 256
 TINY = 1e-300
 
 
@@ -48,15 +54,11 @@ class Expectation:
         self.parts = (tables.base, *tables.components)
         cards = tables.cards
         self.states = np.stack(np.unravel_index(np.arange(int(np.prod(cards))), cards), axis=1)
-        self.log_absent = np.log(np.maximum(tables.absent, TINY)).T
-        self.log_present = np.log(np.maximum(1.0 - tables.absent, TINY)).T
-        single = [g for g, part in enumerate(self.parts) if g and len(part.targets) == 1]
-        self.single = [[g for g in single if self.parts[g].targets[0] == c] for c in range(len(cards))]
-        self.several = [g for g in range(1, len(self.parts)) if g not in single]
-        self.ors = {g: _or_entries(self.parts[g], cards, tables.split) for g in self.several}
-        self.kept = [self._kept(c) for c in range(len(cards))]
+        self.single = [[g for g, p in enumerate(self.parts) if g and p.targets == (c,)] for c in range(len(cards))]
+        self.several = [g for g, p in enumerate(self.parts) if g and len(p.targets) != 1]
+        self.ors = {g: or_entries(self.parts[g].targets, cards, tables.split) for g in self.several}
 
-    def counts(self, cases: Cases) -> Counts:
+    def counts(self, cases: Cases, *, engine: Engine = "auto") -> Counts:
         """Compute expected counts.
 
         Parameters
@@ -64,37 +66,64 @@ class Expectation:
         cases : Cases
             What is known of at least one. A case that is impossible, whose ``log_evidence``
             is -inf, counts as none.
+        engine : {"auto", "numpy", "numba"}
+            Which code computes them; they agree but for rounding. By itself,
+            numba from 256 cases on.
 
         Returns
         -------
         Counts
             Summed over the cases by weight, always in the same order.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such engine.
         """
-        starts = list(range(0, len(cases.weight), CHUNK))
+        if engine not in get_args(Engine):
+            raise UnknownNameError(f"no engine '{engine}': use one of {', '.join(get_args(Engine))}")
+        n = len(cases.weight)
+        if engine == "numba" or (engine == "auto" and n >= MIN_COMPILED):
+            counts = self._strands.run(cases)
+            lost = np.flatnonzero(np.isneginf(counts.log_evidence))
+            if len(lost):  # impossible, or so improbable that the product of it all is 0: here logarithms add up
+                again = self._counts(_chosen(cases, lost))
+                log_evidence = counts.log_evidence
+                log_evidence[lost] = again.log_evidence
+                counts.add(again)
+                counts.log_evidence = log_evidence
+            return counts
+        return self._counts(cases)
 
-        def chunk(start: int) -> Counts:
-            part = slice(start, start + CHUNK)
-            return self._chunk(Cases(cases.codes[:, part], cases.allowed[part], cases.weight[part]))
+    def _counts(self, cases: Cases) -> Counts:
+        counts = self._chunk(_chosen(cases, slice(CHUNK)))
+        for start in range(CHUNK, len(cases.weight), CHUNK):
+            counts.add(self._chunk(_chosen(cases, slice(start, start + CHUNK))))
+        return counts
 
-        def work(strand: list[int]) -> Counts:
-            sums = chunk(strand[0])
-            for start in strand[1:]:
-                sums.add(chunk(start))
-            return sums
+    @cached_property
+    def _strands(self) -> Strands:
+        from kneebayes.strands import Strands  # here, because numba takes a while to import
 
-        length = -(-len(starts) // STRANDS)  # whatever the number of cores, so that sums round alike everywhere
-        strands = [starts[place : place + length] for place in range(0, len(starts), length)]
-        if len(strands) == 1:
-            first, rest = work(strands[0]), []
-        else:
-            cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-            # one thread each for the matrix products, or they would wait for each other
-            with _libraries().limit(limits=1, user_api="blas"), ThreadPoolExecutor(min(cores, len(strands))) as pool:
-                first, *rest = pool.map(work, strands)
-        for counts in rest:
-            first.add(counts)
-        first.components = [_spread(sums, part) for sums, part in zip(first.components, self.parts, strict=True)]
-        return first
+        return Strands(self.tables, self.n_risks)
+
+    @cached_property
+    def _logs(self) -> tuple[Floats, Floats]:
+        """Logarithm of P(finding absent) and P(finding present), by joint state."""
+        absent = self.tables.absent
+        return np.log(np.maximum(absent, TINY)).T, np.log(np.maximum(1.0 - absent, TINY)).T
+
+    @cached_property
+    def _kept(self) -> list[tuple[Floats, Floats]]:
+        """P(no parent triggers a cause) and its complement, by joint state of the other causes."""
+        found = []
+        for c, parents in enumerate(self.tables.parents):
+            before, card, after = self._shape(c)
+            others = self.states.reshape(before, card, after, -1)[:, 0]
+            with np.errstate(divide="ignore"):
+                logs = sum((np.log(kept)[others[..., p]] for p, kept in parents.items()), np.zeros((before, after)))
+            found.append((np.exp(logs)[..., None], -np.expm1(logs)[..., None]))
+        return found
 
     def _chunk(self, cases: Cases) -> Counts:
         """Count a few cases; what follows keeps cases along the last axis, so that every step runs along them."""
@@ -103,7 +132,7 @@ class Expectation:
         findings = codes[self.n_risks + n_causes :]
         negative, positive = (findings == 0).astype(float), (findings == 1).astype(float)
         likelihood, scale = self._likelihood(negative, positive, codes[self.n_risks :][:n_causes], cases.allowed)
-        rows = [_patterns(part, codes) for part in self.parts]
+        rows = [patterns(part, codes) for part in self.parts]
         triggers = [np.ascontiguousarray(p.trigger[row].T) for p, row in zip(self.parts, rows, strict=True)]
         joint = _expand(triggers[0], t.cards, t.split)
         before: dict[object, Floats] = {}
@@ -130,14 +159,19 @@ class Expectation:
             messages[g], back = self._back_component(before[g], back, g, triggers[g])
         messages[0] = _fold(back, t.cards, t.split)
         sums = [_sum_rows(m, row, len(p.trigger)) for m, row, p in zip(messages, rows, self.parts, strict=True)]
-        present, absent = positive @ posterior.T, negative @ posterior.T
-        return Counts(log_evidence, present, absent, posterior.sum(axis=1), sums, reached)
+        known = np.zeros(t.absent_links.shape)
+        for c, card in enumerate(t.cards):
+            marginal = posterior.reshape(*self._shape(c), n).sum(axis=(0, 2))
+            known[:, c, :card] = (positive + negative) @ marginal.T
+        reached = [self._by_parents(c, sums) for c, sums in enumerate(reached)]
+        return Counts(log_evidence, positive @ posterior.T, known, posterior.sum(axis=1), sums, reached)
 
     def _likelihood(
         self, negative: Floats, positive: Floats, known: NDArray[np.int8], allowed: NDArray[np.bool_]
     ) -> tuple[Floats, Floats]:
         """P(findings | joint state) over its largest value, which comes back as a logarithm; 0 where labels forbid."""
-        logs = self.log_absent @ negative + self.log_present @ positive
+        log_absent, log_present = self._logs
+        logs = log_absent @ negative + log_present @ positive
         for c, codes in enumerate(known):
             fits = allowed[:, c] & ((codes < 0)[:, None] | (codes[:, None] == np.arange(allowed.shape[2])))
             if not fits[:, : self.tables.cards[c]].all():
@@ -146,20 +180,18 @@ class Expectation:
         scale[np.isneginf(scale)] = 0.0
         return np.exp(logs - scale), scale
 
-    def _kept(self, c: int) -> tuple[Floats, Floats]:
-        """P(no parent triggers cause c) and its complement, by joint state of the other causes."""
-        before, card, after = self._shape(c)
-        absent = self.states.reshape(before, card, after, -1)[:, 0]
-        with np.errstate(divide="ignore"):
-            logs = sum(
-                (np.log(survival)[absent[..., p]] for p, survival in self.tables.parents[c].items()),
-                np.zeros((before, after)),
-            )
-        return np.exp(logs)[..., None], -np.expm1(logs)[..., None]
-
     def _shape(self, c: int) -> tuple[int, int, int]:
         cards = self.tables.cards
         return int(np.prod(cards[:c])), cards[c], int(np.prod(cards[c + 1 :]))
+
+    def _by_parents(self, c: int, reached: Floats) -> Floats:
+        """Add up what came by joint state of the other causes than one by that of its parents."""
+        parents, (before, card, after) = list(self.tables.parents[c]), self._shape(c)
+        others = self.states.reshape(before, card, after, -1)[:, 0].reshape(before * after, -1)[:, parents]
+        shape = [self.tables.cards[p] for p in parents]
+        place = np.ravel_multi_index(tuple(others.T), shape) if parents else np.zeros(before * after, dtype=np.intp)
+        total: Floats = np.bincount(place, reached.ravel(), minlength=int(np.prod(shape))).astype(float)
+        return total
 
     def _by_target(self, joint: Floats, g: int) -> Floats:
         """View a joint by the states of a component's targets first."""
@@ -186,7 +218,7 @@ class Expectation:
 
     def _or_cause(self, joint: Floats, c: int, chance: tuple[Floats, Floats]) -> Floats:
         off, on = chance
-        kept, lost = self.kept[c]
+        kept, lost = self._kept[c]
         old = joint.reshape(*self._shape(c), -1)
         new = np.empty_like(old)
         gained = old[:, 0] * (on + off * lost)
@@ -200,7 +232,7 @@ class Expectation:
     ) -> tuple[Floats, Floats, Floats, Floats]:
         """Take the derivatives of log P(evidence) back over one cause: by the joint before, by off and by on."""
         off, on = chance
-        kept, lost = self.kept[c]
+        kept, lost = self._kept[c]
         share = self.tables.split[c]
         old, after = joint.reshape(*self._shape(c), -1), back.reshape(*self._shape(c), -1)
         up = sum(after[:, s] * p for s, p in enumerate(share, start=1))
@@ -214,9 +246,8 @@ class Expectation:
         return new.reshape(joint.shape), reached @ (off + on), by_off, by_on
 
 
-@cache
-def _libraries() -> ThreadpoolController:
-    return ThreadpoolController()  # finding them takes longer than a few cases
+def _chosen(cases: Cases, which: slice | NDArray[np.intp]) -> Cases:
+    return Cases(cases.codes[:, which], cases.allowed[which], cases.weight[which])
 
 
 def _combined(chances: list[Floats], n: int) -> tuple[Floats, Floats]:
@@ -226,20 +257,6 @@ def _combined(chances: list[Floats], n: int) -> tuple[Floats, Floats]:
         on = on * (none + fired) + off * fired
         off = off * none
     return off, on
-
-
-def _or_entries(component: Component, cards: tuple[int, ...], split: tuple[Floats, ...]) -> tuple[list[Any], Floats]:
-    """Write what triggers do to the states of the targets: pairs (after, before), weight of each by trigger pattern."""
-    pairs, weights = or_matrix(replace(component, trigger=np.eye(2 ** len(component.targets))), cards, split)
-    return pairs, np.ascontiguousarray(weights.T)
-
-
-def _patterns(component: Component, codes: NDArray[np.int8]) -> NDArray[np.intp]:
-    """Row of the component's table for each case; the last digit of a risk factor means unknown."""
-    pattern = np.zeros(codes.shape[1], dtype=np.intp)
-    for row, radix in zip(component.rows, component.radix, strict=True):
-        pattern = pattern * radix + codes[row] % radix  # -1 becomes radix - 1
-    return pattern
 
 
 def _expand(trigger: Floats, cards: tuple[int, ...], split: tuple[Floats, ...]) -> Floats:
@@ -272,13 +289,3 @@ def _sum_rows(values: Floats, rows: NDArray[np.intp], n: int) -> Floats:
     if len(distinct):
         sums[distinct] = np.add.reduceat(values.T[order], first, axis=0)
     return sums
-
-
-def _spread(sums: Floats, component: Component) -> Floats:
-    """Share what came by evidence pattern among the states of the risk factors: a missing one may be any."""
-    table = component.trigger.reshape(*component.radix, -1)
-    sums = sums.reshape(table.shape)
-    for axis, radix in enumerate(component.radix):
-        sums = sums.take(range(radix - 1), axis=axis) + sums.take([radix - 1], axis=axis)
-        table = table.take(range(radix - 1), axis=axis)
-    return sums * table

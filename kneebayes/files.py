@@ -10,10 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from kneebayes.csvsource import CsvSource
-from kneebayes.errors import FileFormatError, OptionError, UnknownColumnError, UnknownNameError, nearest
+from kneebayes.errors import (
+    DefectError,
+    FileFormatError,
+    KneeBayesError,
+    OptionError,
+    UnknownColumnError,
+    UnknownNameError,
+    defect,
+    nearest,
+)
 from kneebayes.fhirlines import FhirTarget
-from kneebayes.paths import STANDARD_STREAM, check_paths, file_kind, plain_path
+from kneebayes.paths import STANDARD_STREAM, check_paths, file_kind, file_stamp, plain_path, refuse_changed
 from kneebayes.pipeline import Counts, Pipeline
+from kneebayes.redaction import Redactor, refuse_headless
 from kneebayes.rejects import REJECT_COLUMNS
 from kneebayes.sink import Sink, commit
 from kneebayes.sources import ParquetSource, Source
@@ -71,6 +81,7 @@ def score_file(
     progress: bool | None = None,
     quiet: bool = False,
     format: Literal["table", "fhir-ndjson"] = "table",
+    redact: bool = False,
 ) -> Counts:
     """Score a file of cases into another.
 
@@ -109,6 +120,9 @@ def score_file(
     format : {"table", "fhir-ndjson"}
         The second writes a FHIR Bundle a line, of two RiskAssessments (R5 or
         R4B alike); it takes neither ``columns`` nor ``keep``.
+    redact : bool
+        Leave ``case_id`` and ``value`` empty among the rejects, and say in
+        ``reason`` only what is allowed.
 
     Returns
     -------
@@ -124,6 +138,9 @@ def score_file(
         If a column is not accounted for, or ``columns`` names none of the output.
     KeyboardInterrupt
         If stopped; it says how many rows were read. Nothing is written.
+    DefectError
+        If something unexpected happened; it does not say what a case holds,
+        as other errors don't either. Nothing is written.
 
     Notes
     -----
@@ -138,8 +155,10 @@ def score_file(
     if chunk_rows < 1:
         raise FileFormatError(f"chunk_rows must be at least 1, not {chunk_rows}")
     with ExitStack() as stack:
+        stamp = file_stamp(source)
         cases = open_source(source, chunk_rows=chunk_rows)
         stack.callback(cases.close)
+        refuse_headless(source, model.file, cases.names, [*keep, *ignore])
         # No rows at all, but every column: names are checked before anything is written.
         more: dict[str, Any] = {"intervals": intervals, "draws": draws, "seed": seed} if intervals is not None else {}
         empty = model.score_table(cases.empty(), keep=keep, ignore=ignore, thresholds=thresholds, **more).table
@@ -160,15 +179,27 @@ def score_file(
                 table, keep=keep, ignore=ignore, thresholds=thresholds, engine=engine, **more
             ),
             columns=chosen,
+            plain=Redactor(model.file).reason,
+            redact=redact,
         )
+        unexpected: DefectError | None = None
         try:
             with _progress_bar(cases, progress, quiet) as show:
                 pipeline.run(show)
+            refuse_changed(source, stamp)
+            # The rejects first: where the target is, its rejects are.
+            commit(*([rejects_sink, sink] if rejects_sink else [sink]))
         except KeyboardInterrupt:
-            rest = "" if target == STANDARD_STREAM else f"; {target} was not written"
+            rest = "" if target == STANDARD_STREAM else f"; {target} was {'' if sink.in_place else 'not '}written"
             raise KeyboardInterrupt(f"stopped after {pipeline.counts.read:,} rows{rest}") from None
-        # The rejects first: where the target is, its rejects are.
-        commit(*([rejects_sink, sink] if rejects_sink else [sink]))
+        except (KneeBayesError, DefectError, OSError, MemoryError):
+            raise
+        except Exception as error:
+            unexpected = defect(error, f"scoring the rows from {pipeline.counts.read + 1:,} on")
+            if unexpected is None:
+                raise
+        if unexpected is not None:
+            raise unexpected  # here, so that it does not carry the other along
         return pipeline.counts
 
 

@@ -31,14 +31,15 @@ from kneebayes.cohort import Cohort, read_cohort
 from kneebayes.coins import Coins
 from kneebayes.counts import Cases, Counts
 from kneebayes.errors import CaseError, OptionError
-from kneebayes.expectation import Expectation
+from kneebayes.expectation import MIN_COMPILED, Engine, Expectation
 from kneebayes.fitreport import Change, FitReport
 from kneebayes.frames import row_name
+from kneebayes.inference import UNKNOWN, Network
 from kneebayes.labels import LABEL
 from kneebayes.model import ModelFile
 from kneebayes.modeltext import with_numbers
-from kneebayes.tables import tables
-from kneebayes.trials import count_trials
+from kneebayes.parameters import Parameters
+from kneebayes.trials import Trials, count_trials
 from kneebayes.variables import Probability
 
 __all__ = ["fit"]
@@ -154,55 +155,69 @@ class _Slope:
 
     def __init__(self, coins: Coins, cases: Cases) -> None:
         self.coins, self.cases, self.model = coins, cases, coins.model
+        self.parameters = Parameters(Network(self.model))
+        place = {name: i for i, name in enumerate(self.parameters.names)}
+        self.places = np.array([place[name] for name in coins.places], dtype=np.intp)
+        self.engine: Engine = "numba" if len(cases.weight) >= MIN_COMPILED else "numpy"
         self.complaint = list(self.model.variables).index(self.model.complaint)
         said = cases.codes[self.complaint]
         self.came = np.array([cases.weight[said == 1].sum(), cases.weight[said == 0].sum()])
-        nothing = np.full((len(cases.codes), 2), -1, dtype=np.int8)
-        nothing[self.complaint] = [0, 1]  # what those did not say who did not come
-        self.others = Cases(nothing, np.ones((2, *cases.allowed.shape[1:]), dtype=bool), np.ones(2))
 
     def log_evidence(self) -> Floats:
-        return Expectation(tables(self.model), len(self.model.risks)).counts(self.cases).log_evidence
+        """Compute log P(what is known of each case), with the numbers to start from."""
+        return self._at(self.coins.start).counts(self.cases)[0].log_evidence
 
     def step(self, p: Floats) -> tuple[float, Floats]:
         """Compute the log posterior of some numbers, and the numbers one step up from there."""
-        at = _Point(self.coins, p)
-        counts = at.expectation.counts(self.cases)
+        at = self._at(p)
+        counts, trials = at.counts(self.cases)
         log_posterior = float(self.cases.weight @ counts.log_evidence) + self.coins.log_prior(p)
-        chance = np.exp(at.expectation.counts(self.others).log_evidence)  # of no complaint, and of one
-        log_posterior -= float(self.came[self.came > 0] @ np.log(chance[::-1][self.came > 0]))
-        weight = np.divide(self.came * chance, chance[::-1], out=np.zeros(2), where=self.came > 0)
-        counts.add(at.expectation.counts(self.others._replace(weight=weight)))
-        return log_posterior, self.coins.update(p, *at.trials(counts))
+        for state in (0, 1):  # what those did not say who did not come
+            if self.came[state] > 0:
+                others, their_trials = at.counts(self._nothing_but(state), "numpy")
+                chance = float(np.exp(others.log_evidence[0]))
+                log_posterior -= float(self.came[state] * np.log1p(-chance))
+                weight = self.came[state] * chance / (1.0 - chance)
+                trials = Trials(*(a + weight * b for a, b in zip(trials, their_trials, strict=True)))
+        return log_posterior, self.coins.update(p, *trials)
 
     def information(self, p: Floats) -> Floats:
         """Estimate the information on the log-odds of each number from how the scores of batches of cases vary."""
-        at = _Point(self.coins, p)
-        n = len(self.cases.weight)
+        at, n = self._at(p), len(self.cases.weight)
         edges = np.linspace(0, n, min(n, BATCHES) + 1).astype(int)
         scores, most = [], np.zeros(len(p))
         for start, stop in pairwise(edges.tolist()):
             part = slice(start, stop)
             codes, allowed, weight = self.cases
-            acted, tried = at.trials(at.expectation.counts(Cases(codes[:, part], allowed[part], weight[part])))
+            acted, tried = at.counts(Cases(codes[:, part], allowed[part], weight[part]))[1]
             scores.append((acted - p * tried) / np.sqrt(stop - start))
             most += tried * p * (1.0 - p)
         return np.minimum(n * np.var(scores, axis=0, ddof=1), most) if n > 1 else np.zeros(len(p))
+
+    def _at(self, p: Floats) -> _Point:
+        values = self.parameters.p.copy()
+        values[self.places] = p
+        return _Point(self.parameters, values, self.places, self.engine)
+
+    def _nothing_but(self, complaint: int) -> Cases:
+        codes = np.full((len(self.cases.codes), 1), UNKNOWN, dtype=np.int8)
+        codes[self.complaint] = complaint
+        return Cases(codes, np.ones((1, *self.cases.allowed.shape[1:]), dtype=bool), np.ones(1))
 
 
 class _Point:
     """The model with some numbers in it, ready to count."""
 
-    def __init__(self, coins: Coins, p: Floats) -> None:
-        self.places = coins.places
-        self.model = coins.with_values(p)
-        self.tables = tables(self.model)
-        self.expectation = Expectation(self.tables, len(self.model.risks))
+    def __init__(self, parameters: Parameters, values: Floats, places: NDArray[np.intp], engine: Engine) -> None:
+        self.parameters, self.values, self.places, self.engine = parameters, values, places, engine
+        self.tables = parameters.tables(values)
+        self.expectation = Expectation(self.tables, len(parameters.network.model.risks))
 
-    def trials(self, counts: Counts) -> tuple[Floats, Floats]:
-        found = count_trials(self.model, self.tables, counts)
-        pairs = np.array([found[place] for place in self.places]).reshape(-1, 2)
-        return pairs[:, 0], pairs[:, 1]
+    def counts(self, cases: Cases, engine: Engine | None = None) -> tuple[Counts, Trials]:
+        """Count cases, and the trials of the numbers that are learned."""
+        counts = self.expectation.counts(cases, engine=engine or self.engine)
+        acted, tried = count_trials(self.parameters, self.values, self.tables, counts)
+        return counts, Trials(acted[self.places], tried[self.places])
 
 
 def _climb(slope: _Slope, max_steps: int, enough: float, progress: bool | None) -> tuple[Floats, list[float], bool]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kneebayes.errors import FileFormatError
 
-__all__ = ["STANDARD_STREAM", "check_paths", "file_kind", "is_special", "plain_path"]
+__all__ = ["STANDARD_STREAM", "check_paths", "file_kind", "file_stamp", "is_special", "plain_path", "refuse_changed"]
 
 STANDARD_STREAM = "-"
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
@@ -86,6 +86,47 @@ def plain_path(path: str | Path) -> str:
     """
     text = os.fspath(path)
     return text if text == STANDARD_STREAM else os.path.expanduser(text)
+
+
+def file_stamp(path: str) -> tuple[int, ...] | None:
+    """Say what tells later whether a file was written to.
+
+    Parameters
+    ----------
+    path : str
+        Any path.
+
+    Returns
+    -------
+    tuple of int or None
+        Device, number, size and time; None for what is no file.
+    """
+    try:
+        state = os.stat(path)
+    except OSError:
+        return None
+    return (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns) if os.path.isfile(path) else None
+
+
+def refuse_changed(path: str, stamp: tuple[int, ...] | None) -> None:
+    """Refuse what was read of a file that was written to meanwhile: it may be half a table.
+
+    Parameters
+    ----------
+    path : str
+        The file. One that was removed, or whose name another file has taken,
+        was still read whole.
+    stamp : tuple of int or None
+        Its `file_stamp` before it was opened.
+
+    Raises
+    ------
+    FileFormatError
+        If it grew, shrank or was written to.
+    """
+    now = file_stamp(path)
+    if stamp and now and stamp[:2] == now[:2] and stamp != now:
+        raise FileFormatError(f"{path}: was changed while it was read: wait until it is whole, and run again")
 
 
 def check_paths(source: str, target: str, rejects: str | None, *, endings: tuple[str, ...] = ()) -> None:

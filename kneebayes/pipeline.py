@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kneebayes.errors import FileFormatError
-from kneebayes.rejects import Reject, SeenIds, rejects_text
+from kneebayes.errors import DefectError, FileFormatError
+from kneebayes.rejects import MOST_SHOWN, Reject, SeenIds, rejects_text
 from kneebayes.sources import Source
 from kneebayes.targets import CsvTarget, Target
-from kneebayes.vocabulary import CASE_ID
+from kneebayes.vocabulary import CASE_ID, short
 
 if TYPE_CHECKING:
     from kneebayes.scoring import Scored
@@ -38,7 +38,7 @@ class Counts:
     warnings : dict of str to int
         What to tell the user, and of how many rows.
     reasons : tuple of str
-        Why the first few rows were rejected.
+        Why the first few rows were rejected, without what they hold.
     """
 
     read: int = 0
@@ -78,6 +78,11 @@ class Pipeline:
         From a table to what is `Scored`; it is called from several threads.
     columns : list of str
         Which of the scored columns to write.
+    plain : callable
+        From the column and the reason of a problem to what may be said of it
+        elsewhere than among the rejects.
+    redact : bool
+        Whether to say no more among the rejects either.
 
     Attributes
     ----------
@@ -93,12 +98,16 @@ class Pipeline:
         rejects: CsvTarget | None,
         score: Callable[[pa.Table], Scored],
         columns: list[str],
+        plain: Callable[[str, str], str],
+        redact: bool = False,
     ) -> None:
         self.source = source
         self.target = target
         self.rejects = rejects
         self.score = score
         self.columns = columns
+        self.plain = plain
+        self.redact = redact
         self.counts = Counts()
         self._seen = SeenIds()
 
@@ -129,7 +138,15 @@ class Pipeline:
         scored = self.score(rows.table)
         ids = _texts(rows.table[CASE_ID]) if CASE_ID in rows.table.column_names else None
         rejects = [
-            Reject(int(rows.positions[p.row]), _text(ids, p.row), p.column, p.value, p.reason) for p in scored.problems
+            Reject(
+                int(rows.positions[p.row]),
+                _text(ids, p.row),
+                p.column,
+                p.value,
+                p.reason,
+                self.plain(p.column, p.reason),
+            )
+            for p in scored.problems
         ]
         table = scored.table.select(self.columns)
         return _Part(
@@ -160,11 +177,12 @@ class Pipeline:
         n_rejected = len({reject.row for reject in numbered})
         if n_scored + n_rejected != part.n_read:
             counted = f"{part.n_read} rows read, but {n_scored} scored and {n_rejected} rejected"
-            raise RuntimeError(f"{counted}: this is a defect of kneebayes, please report it")
+            raise DefectError(f"{counted}: this is a defect of kneebayes, please report it")
         if n_scored:
             self.target.write(encoded)
         if self.rejects and numbered:
-            self.rejects.write(self.rejects.compress(rejects_text(numbered).encode("utf-8", "replace")))
+            written = [reject.redacted() for reject in numbered] if self.redact else numbered
+            self.rejects.write(self.rejects.compress(rejects_text(written).encode("utf-8", "replace")))
         self.counts = Counts(
             read=before.read + part.n_read,
             scored=before.scored + n_scored,
@@ -183,4 +201,4 @@ def _texts(ids: pa.ChunkedArray) -> pa.Array:
 
 
 def _text(ids: pa.Array | None, row: np.integer | int) -> str:
-    return "" if ids is None else ids[int(row)].as_py() or ""
+    return "" if ids is None else short(ids[int(row)].as_py() or "", MOST_SHOWN)

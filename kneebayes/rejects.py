@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-__all__ = ["REJECT_COLUMNS", "Reject", "SeenIds", "rejects_text"]
+__all__ = ["MOST_SHOWN", "REJECT_COLUMNS", "Reject", "SeenIds", "csv_text", "rejects_text"]
 
 REJECT_COLUMNS = ("row", "case_id", "column", "value", "reason")
+MOST_SHOWN = 200  # characters of a case_id or a row: a cell may have millions, and a row a reject for each cell
 LONGEST_RUN = 1 << 22  # merging longer runs would need their size in memory once more
 
 
@@ -28,7 +29,9 @@ class Reject:
     case_id, column, value : str
         The case, where the problem is, and what was received there.
     reason : str
-        What is allowed.
+        What is allowed; it may name the value.
+    plain : str
+        The same without the value, where `reason` names it.
     """
 
     row: int
@@ -36,11 +39,16 @@ class Reject:
     column: str
     value: str
     reason: str
+    plain: str = ""
 
     def __str__(self) -> str:
-        case = f" (case_id {self.case_id})" if self.case_id else ""
+        """Say it for a screen or a log: the place, and nothing that the row holds."""
         column = f", column '{self.column}'" if self.column else ""
-        return f"row {self.row}{case}{column}: {self.reason}"
+        return f"row {self.row}{column}: {self.plain or self.reason}"
+
+    def redacted(self) -> Reject:
+        """Give the place and what is allowed, without the value and the case."""
+        return replace(self, case_id="", value="", reason=self.plain or self.reason)
 
 
 def rejects_text(rejects: Iterable[Reject]) -> str:
@@ -61,9 +69,33 @@ def rejects_text(rejects: Iterable[Reject]) -> str:
     >>> print(rejects_text([Reject(3, "c3", "age", "old", "give a number")]), end="")
     3,c3,age,old,give a number
     """
+    return csv_text((str(r.row), r.case_id, r.column, r.value, r.reason) for r in rejects)
+
+
+def csv_text(rows: Iterable[Sequence[str]]) -> str:
+    r"""Write rows of CSV, quoted where they need it.
+
+    Parameters
+    ----------
+    rows : iterable of sequence of str
+        Their cells.
+
+    Returns
+    -------
+    str
+        A line for each, unless a cell has more.
+
+    Examples
+    --------
+    >>> csv_text([["a b", "c,d"], ["e\r", "f"]])
+    'a b,"c,d"\n"e\r","f"\n'
+    """
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows((r.row, r.case_id, r.column, r.value, r.reason) for r in rejects)
+    as_needed = csv.writer(text, lineterminator="\n")
+    always = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for row in rows:
+        # Before Python 3.13, what is no part of the line end needs no quotes, but to its readers a return ends a row.
+        (always if any("\r" in cell for cell in row) else as_needed).writerow(row)
     return text.getvalue()
 
 

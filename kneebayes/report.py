@@ -13,6 +13,7 @@ import pandas as pd
 from kneebayes.alarm import LEVELS
 from kneebayes.labels import NONE
 from kneebayes.plots import plot_calibration, plot_decision_curve, plot_roc
+from kneebayes.sink import write_whole
 from kneebayes.summary import CONFUSION, sections
 
 if TYPE_CHECKING:
@@ -53,14 +54,19 @@ def write_report(evaluation: Evaluation, path: str | Path) -> None:
         The result.
     path : str or pathlib.Path
         Where to.
+
+    Raises
+    ------
+    FileFormatError
+        If it can't be written. What was there stays.
     """
     title = html.escape(f"Evaluation of {evaluation.model.name} {evaluation.model.version}")
-    Path(path).write_text(
+    write_whole(
+        str(path),
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{STYLE}</style></head>\n<body><h1>{title}</h1>\n"
         f"<p>{html.escape(evaluation.title)}</p>\n{body(evaluation, plots=True)}</body></html>\n",
-        encoding="utf-8",
     )
 
 

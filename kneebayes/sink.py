@@ -25,7 +25,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-__all__ = ["Sink", "commit"]
+__all__ = ["Sink", "commit", "write_whole"]
 
 LONGEST_NAME = 120  # bytes: with host and process, a name must stay within the 255 of most file systems
 NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -44,10 +44,18 @@ class Sink:
     ----------
     path : str
         A file, a device or pipe, or ``-`` for standard output.
+
+    Attributes
+    ----------
+    file : binary file
+        To write to.
+    in_place : bool
+        Whether it is a file that has appeared.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self.in_place = False
         self._temporary = ""
         if path == STANDARD_STREAM:
             stream = getattr(sys.stdout, "buffer", None)
@@ -129,6 +137,7 @@ class Sink:
             if self._temporary:
                 os.replace(self._temporary, self._final)
                 self._temporary = ""
+                self.in_place = True
                 _sync_folder(os.path.dirname(self._final))
                 self.file.close()
         except OSError as error:
@@ -174,6 +183,26 @@ def commit(*sinks: Sink) -> None:
     with _undisturbed():
         for sink in sinks:
             sink.take_place()
+
+
+def write_whole(path: str, text: str) -> None:
+    """Write a small file that appears whole or not at all.
+
+    Parameters
+    ----------
+    path : str
+        Where to.
+    text : str
+        Its content, in UTF-8.
+
+    Raises
+    ------
+    FileFormatError
+        If it can't be written.
+    """
+    with Sink(path) as sink:
+        sink.write(text.encode("utf-8"))
+        commit(sink)
 
 
 @contextmanager

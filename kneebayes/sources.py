@@ -158,8 +158,12 @@ def check_names(path: str, names: Iterable[str]) -> None:
     blank = [str(number) for number, name in enumerate(names, start=1) if not name]
     if blank:
         raise FileFormatError(f"{path}: the header has no name for column {', '.join(blank[:5])} of {len(names)}.")
-    twice = [repr(name) for name, count in Counter(names).items() if count > 1]
+    # By number, as it may be no header at all but the first case.
+    counts = Counter(names)
+    twice = [str(number) for number, name in enumerate(names, start=1) if counts[name] > 1]
     if twice:
+        more = f" and {len(twice) - 5} more" if len(twice) > 5 else ""
         raise FileFormatError(
-            f"{path}: the header names {', '.join(twice[:5])} more than once. Does the first row name the columns?"
+            f"{path}: a name stands more than once in the header, at columns {', '.join(twice[:5])}{more}. "
+            "Does the first row name the columns?"
         )

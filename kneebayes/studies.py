@@ -113,12 +113,14 @@ def evaluate(
     or a column true_<cause> of states for each, of which cells may be empty, or both.
     """
     from kneebayes.assessment import evaluate as assess
+    from kneebayes.redaction import Redactor, refuse_headless
 
     if as_json and as_csv:
         raise CaseError("--json and --csv are two ways to print the same: give one")
     loaded = load(model)
     left_out = options.names(ignore)
     cases, positions, unreadable = read_cases(source, left_out)
+    refuse_headless(source, loaded.file, cases.column_names, [*left_out, label])
     result = assess(
         loaded,
         cases,
@@ -137,12 +139,13 @@ def evaluate(
     if report is not None:
         result.report(report)
         say(f"wrote {report}")
-    refused = [(reject.row, reject.reason) for reject in unreadable]
-    refused += [(int(positions[problem.row]), problem.reason) for problem in result.problems]
-    for row, reason in sorted(refused)[:MOST_SHOWN]:
-        say(f"left out: data row {row + 1}: {reason}")
+    plain = Redactor(loaded.file).reason
+    refused = [(reject.row, reject.column, reject.reason) for reject in unreadable]
+    refused += [(int(positions[p.row]), p.column, plain(p.column, p.reason)) for p in result.problems]
+    for row, column, reason in sorted(refused)[:MOST_SHOWN]:
+        say(f"left out: data row {row + 1}{f', column {column!r}' if column else ''}: {reason}")
     if refused:
-        say(f"{len({row for row, _ in refused}):,} rows left out in all")
+        say(f"{len({row for row, _, _ in refused}):,} rows left out in all")
         raise typer.Exit(SOME_REJECTED)
 
 
@@ -176,7 +179,9 @@ def read_cases(path: str, ignore: list[str]) -> tuple[pa.Table, NDArray[np.intp]
     import pyarrow as pa
 
     from kneebayes.files import open_source
+    from kneebayes.paths import file_stamp, refuse_changed
 
+    stamp = file_stamp(path)
     source = open_source(path, chunk_rows=CHUNK_ROWS)
     try:
         source.leave_out(ignore)
@@ -192,5 +197,6 @@ def read_cases(path: str, ignore: list[str]) -> tuple[pa.Table, NDArray[np.intp]
             n_read += rows.n_read
     finally:
         source.close()
+    refuse_changed(path, stamp)
     table = pa.concat_tables(tables, promote_options="permissive").unify_dictionaries()
     return table, np.concatenate(places), rejects

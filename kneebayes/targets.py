@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol
@@ -14,6 +12,7 @@ from pyarrow import parquet
 
 from kneebayes.errors import FileFormatError
 from kneebayes.paths import file_kind
+from kneebayes.rejects import csv_text
 from kneebayes.sink import Sink
 
 __all__ = ["CsvTarget", "ParquetTarget", "Target", "open_target"]
@@ -67,9 +66,7 @@ class CsvTarget:
         self._compression = compression
         # A row that is one empty cell must not become an empty line, which readers skip.
         self._quoting = ("none", "needed") if len(names) > 1 else ("needed",)
-        header = io.StringIO(newline="")
-        csv.writer(header, lineterminator="\n").writerow(names)
-        self.write(self.compress(header.getvalue().encode("utf-8")))
+        self.write(self.compress(csv_text([names]).encode("utf-8")))
 
     def compress(self, data: bytes | pa.Buffer) -> bytes | pa.Buffer:
         """Compress as a member of its own: gzip and zstd files may have many, which lets threads share the work."""

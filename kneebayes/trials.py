@@ -9,14 +9,13 @@ probability q / P(present | parents).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.counts import Counts
-from kneebayes.model import ModelFile
+from kneebayes.parameters import Parameters
 from kneebayes.tables import Component, Tables
 
 __all__ = ["Trials", "count_trials"]
@@ -25,118 +24,97 @@ Floats = NDArray[np.float64]
 
 
 class Trials(NamedTuple):
-    """Expected trials of one number: in how many it acted, of how many."""
+    """Expected trials of every number, in the order of `ModelFile.probabilities`: in how many it acted, of how many."""
 
-    acted: float
-    tried: float
-
-
-Found = dict[str, Trials]
+    acted: Floats
+    tried: Floats
 
 
-def count_trials(model: ModelFile, tables: Tables, counts: Counts) -> Found:
+def count_trials(parameters: Parameters, values: Floats, tables: Tables, counts: Counts) -> Trials:
     """Count the trials of every number of a model.
 
     Parameters
     ----------
-    model : ModelFile
-        A checked model file.
+    parameters : Parameters
+        Where the P numbers of the model stand.
+    values : ndarray, shape (P,)
+        The numbers.
     tables : Tables
-        Its tables.
+        The tables of the model with these numbers.
     counts : Counts
         Expected counts from these tables.
 
     Returns
     -------
-    dict of str to Trials
-        By place, as from `ModelFile.probabilities` and in that order.
+    Trials
+        Each of shape (P,).
     """
-    found: Found = {}
-    for part, count in zip((tables.base, *tables.components), counts.components, strict=True):
-        _risk_factors(model, part, count.sum(axis=-1), found)
-        for target in part.targets:
-            _triggers(model, part, target, count, found, leak=part is tables.base)
-    states = np.stack(np.unravel_index(np.arange(len(counts.joint)), tables.cards), axis=1)
-    _causes(model, tables, counts, states, found)
-    _findings(model, tables, counts, states, found)
-    return {place: Trials(float(found[place].acted), float(found[place].tried)) for place, _ in model.probabilities()}
+    n = len(values)
+    over_chance, tried = np.zeros(n + 1), np.zeros(n + 1)  # the last: no link
+    chosen = np.zeros(n + len(parameters.distributions) + 1)  # by share
+    parts = (tables.base, *tables.components)
+    for part, component, count in zip(parameters.parts, parts, counts.components, strict=True):
+        states, known = _by_state(count, component), _known(component)
+        whole, total = known.sum(axis=1), states.sum(axis=1)
+        for places in part.shares:
+            _add(chosen, places % len(chosen), total)
+        for i in range(len(component.targets)):
+            fired, on = (_triggered(a, i) for a in (states, known))
+            fired = _ratio(fired * whole, on)
+            for places in part.links[:, i]:
+                _add(over_chance, places, fired)
+                _add(tried, places, total)
+    marginal = _marginals(counts.joint[None], tables)[0]
+    for c, parents in enumerate(parameters.parents):
+        reached = counts.reached[c].reshape([tables.cards[p] for p in parents])
+        for axis, (p, places) in enumerate(parents.items()):
+            _add(over_chance, places, reached.sum(axis=tuple(a for a in range(len(parents)) if a != axis)))
+            _add(tried, places, marginal[p, : tables.cards[p]])
+        _add(chosen, parameters.splits[c] % len(chosen), marginal[c, 1 : tables.cards[c]])
+    present = _ratio(counts.present, 1.0 - tables.absent)
+    _add(over_chance, parameters.leaks, present.sum(axis=1))
+    _add(tried, parameters.leaks, counts.known[:, 0].sum(axis=1))
+    _add(over_chance, parameters.finding_links, _marginals(present, tables))
+    _add(tried, parameters.finding_links, counts.known)
+    acted = values * over_chance[:n]
+    for i, members in enumerate(parameters.distributions):
+        acted[members] = chosen[members]
+        tried[members] = chosen[members].sum() + chosen[n + i]
+    return Trials(acted, tried[:n])
 
 
-def _risk_factors(model: ModelFile, part: Component, tried: Floats, found: Found) -> None:
-    """Count the states of the risk factors of a component, in each row of their priors."""
-    for name in part.variables:
-        risk = model.risks[name]
-        rows = [(f"risks.{name}.given.{i}.prior", row.when, row.prior) for i, row in enumerate(risk.given)]
-        for place, when, prior in rows or [(f"risks.{name}.prior", {}, risk.prior)]:
-            total = tried[_where(model, part, when)].sum()
-            for state in prior:
-                chosen = tried[_where(model, part, {**when, name: (state,)})].sum()
-                found[f"{place}.{state}"] = Trials(chosen, total)
+def _add(total: Floats, places: NDArray[np.int64], values: Floats) -> None:
+    total += np.bincount(places.ravel(), values.ravel(), minlength=len(total))
 
 
-def _triggers(model: ModelFile, part: Component, target: int, count: Floats, found: Found, *, leak: bool) -> None:
-    """Count the trials of what a component does to one cause, by the states of its risk factors."""
-    name = list(model.causes)[target]
-    cause = model.causes[name]
-    known = part.trigger.reshape(*part.radix, -1)[tuple(slice(radix - 1) for radix in part.radix)]
-    after = 2 ** (len(part.targets) - 1 - part.targets.index(target))
-    fired, on = (a.reshape(*a.shape[:-1], -1, 2, after)[..., 1, :].sum(axis=(-2, -1)) for a in (count, known))
-    tried, whole = count.sum(axis=-1), known.sum(axis=-1)
-    over_chance = _ratio(fired * whole, on)
-
-    def trials(chance: float, when: Mapping[str, tuple[str, ...]]) -> Trials:
-        here = _where(model, part, when)
-        return Trials(chance * over_chance[here].sum(), tried[here].sum())
-
-    if leak:
-        found[f"causes.{name}.leak"] = trials(cause.leak.p, {})
-    for risk in part.variables:
-        for state, link in cause.links.get(risk, {}).items():
-            found[f"causes.{name}.links.{risk}.{state}"] = trials(link.p, {risk: (state,)})
-    for i, interaction in enumerate(model.interactions):
-        if interaction.target == name and set(interaction.when) & set(part.variables):
-            found[f"interactions.{i}.link"] = trials(interaction.link.p, interaction.when)
+def _by_state(sums: Floats, component: Component) -> Floats:
+    """Share what came by evidence pattern among the joint states of the risk factors: a missing one may be any."""
+    sums = sums.reshape(*component.radix, -1)
+    for axis, radix in enumerate(component.radix):
+        sums = sums.take(range(radix - 1), axis=axis) + sums.take([radix - 1], axis=axis)
+    states: Floats = sums.reshape(-1, sums.shape[-1]) * _known(component)
+    return states
 
 
-def _causes(model: ModelFile, tables: Tables, counts: Counts, states: NDArray[np.intp], found: Found) -> None:
-    """Count the trials of links between causes, and the states of causes that are present."""
-    names = list(model.causes)
-    for c, (name, cause) in enumerate(model.causes.items()):
-        others = states[states[:, c] == 0]
-        for p in tables.parents[c]:
-            parent = names[p]
-            for state, link in cause.links[parent].items():
-                s = model.causes[parent].states.index(state)
-                acted = link.p * counts.reached[c].ravel()[others[:, p] == s].sum()
-                found[f"causes.{name}.links.{parent}.{state}"] = Trials(acted, counts.joint[states[:, p] == s].sum())
-        present = counts.joint[states[:, c] > 0].sum()
-        for state in cause.split:
-            chosen = counts.joint[states[:, c] == cause.states.index(state)].sum()
-            found[f"causes.{name}.split.{state}"] = Trials(chosen, present)
+def _known(component: Component) -> Floats:
+    """Take the rows of a component's table in which all its risk factors are known."""
+    table = component.trigger.reshape(*component.radix, -1)
+    return table[tuple(slice(radix - 1) for radix in component.radix)].reshape(-1, table.shape[-1])
 
 
-def _findings(model: ModelFile, tables: Tables, counts: Counts, states: NDArray[np.intp], found: Found) -> None:
-    """Count the trials of the leaks and links of findings, over the cases in which each is known."""
-    names = list(model.causes)
-    for f, (name, finding) in enumerate(model.findings.items()):
-        over_chance = _ratio(counts.present[f], 1.0 - tables.absent[f])
-        known = counts.present[f] + counts.absent[f]
-        found[f"findings.{name}.leak"] = Trials(finding.leak.p * over_chance.sum(), known.sum())
-        for parent, links in finding.links.items():
-            for state, link in links.items():
-                here = states[:, names.index(parent)] == model.causes[parent].states.index(state)
-                trials = Trials(link.p * over_chance[here].sum(), known[here].sum())
-                found[f"findings.{name}.links.{parent}.{state}"] = trials
+def _triggered(table: Floats, i: int) -> Floats:
+    """Add up, by state, the columns in which the i-th target is triggered."""
+    total: Floats = table.reshape(len(table), 2**i, 2, -1)[:, :, 1].sum(axis=(1, 2))
+    return total
 
 
-def _where(model: ModelFile, part: Component, when: Mapping[str, tuple[str, ...]]) -> NDArray[np.bool_]:
-    """Tell where the risk factors of a component are in the given states."""
-    holds = np.ones([len(model.risks[name].states) for name in part.variables], dtype=bool)
-    for axis, name in enumerate(part.variables):
-        if name in when:
-            match = np.isin(model.risks[name].states, when[name])
-            holds &= match.reshape([-1 if i == axis else 1 for i in range(holds.ndim)])
-    return holds
+def _marginals(joint: Floats, tables: Tables) -> Floats:
+    """Add up rows over the joint states by state of each cause, shape (rows, causes, most states)."""
+    n, cards = len(joint), tables.cards
+    found = np.zeros((n, len(cards), max(cards)))
+    for c, card in enumerate(cards):
+        found[:, c, :card] = joint.reshape(n, int(np.prod(cards[:c])), card, -1).sum(axis=(1, 3))
+    return found
 
 
 def _ratio(fired: Floats, chance: Floats) -> Floats:

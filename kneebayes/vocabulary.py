@@ -75,7 +75,6 @@ class Vocabulary:
         if word in UNKNOWN_WORDS:
             return UNKNOWN
         numeric = self.model.inputs.get(column)
-        variable = self.model.variables[numeric.variable if numeric else column]
         if numeric and not isinstance(value, (bool, np.bool_)):
             number = number_of(word)
             if number is not None:
@@ -84,14 +83,17 @@ class Vocabulary:
             return self._codes[column][word]
         if numeric and numeric.variable == column and word in self._codes[column]:
             return self._codes[column][word]
-        if numeric:
-            allowed = f"a number of {numeric.unit} from {numeric.minimum:g} to {numeric.maximum:g}"
-        else:
-            allowed = "one of " + ", ".join(variable.states)
-            if variable.states == ABSENT_PRESENT:
-                allowed += " (or yes/no, true/false, 1/0)"
         hint = nearest(word, self._codes.get(column, ()))
-        raise CaseError(f"'{short(value)}' is not allowed for {column}: give {allowed}, or nothing if unknown.{hint}")
+        said = f"'{short(value)}' is not allowed for {column}"
+        raise CaseError(f"{said}: give {self.allowed(column)}, or nothing if unknown.{hint}")
+
+    def allowed(self, column: str) -> str:
+        """Say what may stand in a column."""
+        numeric = self.model.inputs.get(column)
+        if numeric:
+            return f"a number of {numeric.unit} from {numeric.minimum:g} to {numeric.maximum:g}"
+        states = self.model.variables[column].states
+        return "one of " + ", ".join(states) + (" (or yes/no, true/false, 1/0)" if states == ABSENT_PRESENT else "")
 
     def likelihood(self, column: str, value: object) -> NDArray[np.float64] | None:
         """Read an unsure answer.

@@ -390,8 +390,8 @@ def test_the_command_leaves_bad_rows_out_and_says_so(tmp_path: Path) -> None:
     done = run(source, "--bootstrap", 0)
     assert done.exit_code == 1
     assert "left out: data row 2: " in done.stderr
-    assert "left out: data row 4: age '7000' is outside" in done.stderr
-    assert "data row 5: label 'dvtt'" in done.stderr
+    assert "left out: data row 4, column 'age': not allowed: give a number of years from 0 to 110" in done.stderr
+    assert "data row 5, column 'label': not allowed: give one cause of posterior_knee_pain" in done.stderr
     assert "3 rows left out" in done.stderr
 
 

@@ -17,10 +17,12 @@ from kneebayes.cohort import read_cohort
 from kneebayes.coins import Coins
 from kneebayes.counts import Cases
 from kneebayes.errors import CaseError, OptionError, UnknownColumnError
-from kneebayes.expectation import Expectation
+from kneebayes.expectation import Engine, Expectation
+from kneebayes.inference import Network
 from kneebayes.learning import fit
 from kneebayes.model import ModelFile
 from kneebayes.modeltext import with_numbers
+from kneebayes.parameters import Parameters
 from kneebayes.simulation import simulate
 from kneebayes.tables import tables
 from kneebayes.trials import count_trials
@@ -109,14 +111,16 @@ SHAPES: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("seed", range(2))
-def test_expected_trials_equal_brute_force(shape: str, seed: int) -> None:
+def test_expected_trials_equal_brute_force(shape: str, seed: int, engine: Engine) -> None:
     model = random_model(seed, **SHAPES[shape])
     cases = random_cases(model, 4, seed)
-    model_tables = tables(model)
-    counts = Expectation(model_tables, len(model.risks)).counts(cases)
-    found = count_trials(model, model_tables, counts)
+    parameters = Parameters(Network(model))
+    model_tables = parameters.tables(parameters.p)
+    counts = Expectation(model_tables, len(model.risks)).counts(cases, engine=engine)
+    found = count_trials(parameters, parameters.p, model_tables, counts)
     expected = {place: np.zeros(2) for place, _ in model.probabilities()}
     for i, codes in enumerate(cases.codes.T):
         possible = worlds(model, codes, cases.allowed[i])
@@ -125,8 +129,8 @@ def test_expected_trials_equal_brute_force(shape: str, seed: int) -> None:
         for p, world in possible:
             for place, number in model.probabilities():
                 expected[place] += cases.weight[i] * p / whole * np.array(trials_of(model, place, number, world))
-    assert list(found) == list(expected)
-    for place, trials in found.items():
+    assert list(parameters.names) == list(expected)
+    for place, *trials in zip(parameters.names, *found, strict=True):
         np.testing.assert_allclose(trials, expected[place], atol=1e-11, err_msg=place)
 
 
