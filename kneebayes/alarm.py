@@ -1,106 +1,30 @@
 """The alarm for the cause that must not be missed, and the red flags.
 
-A level is the highest that the posterior or any rule of the model file asks
-for. Rules look at the evidence alone, so no other explanation talks them down.
+A level is the highest that the posterior, any rule of the model file, or any
+other reading of the case asks for. Rules look at the evidence alone, and
+readings take signs back (`kneebayes.readings`), so no other explanation talks
+a sign down.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.errors import ThresholdError
-from kneebayes.inference import UNKNOWN, Network
-from kneebayes.model import AlarmRule, ModelFile
+from kneebayes.inference import UNKNOWN, Engine, Network
+from kneebayes.likelihood import Unsure
+from kneebayes.model import AlarmRule
+from kneebayes.readings import Readings
+from kneebayes.thresholds import LEVELS, Thresholds
 from kneebayes.variables import Condition
 
 __all__ = ["LEVELS", "Alarm", "AlarmRules", "Thresholds"]
 
-LEVELS = ("low", "not_assessed", "caution", "urgent", "emergency")
 Codes = NDArray[np.int8]
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """Probabilities from which the alarm is at caution and at urgent.
-
-    Attributes
-    ----------
-    caution, urgent : float
-        In (0, 1], caution not above urgent.
-
-    Examples
-    --------
-    >>> Thresholds.from_harms(miss=49, false_alarm=1)
-    Thresholds(caution=0.02, urgent=0.1)
-    """
-
-    caution: float
-    urgent: float
-
-    def __post_init__(self) -> None:
-        if not 0 < self.caution <= self.urgent <= 1:
-            raise ThresholdError(
-                f"thresholds caution {self.caution:g} and urgent {self.urgent:g}: "
-                "both must lie in (0, 1], caution not above urgent"
-            )
-
-    @classmethod
-    def of(cls, model: ModelFile, *, caution: float | None = None, urgent: float | None = None) -> Thresholds:
-        """Take the thresholds of a model file, except where the caller sets one.
-
-        Parameters
-        ----------
-        model : ModelFile
-            A checked model file.
-        caution, urgent : float, optional
-            The caller's own. A caution threshold over the model's urgent one
-            takes that up with it.
-
-        Returns
-        -------
-        Thresholds
-            Checked.
-
-        Raises
-        ------
-        ThresholdError
-            If they lie outside (0, 1] or caution lies above urgent.
-        """
-        own = model.alarm.thresholds
-        caution = own["caution"].p if caution is None else caution
-        return cls(caution, max(own["urgent"].p, caution) if urgent is None else urgent)
-
-    @classmethod
-    def from_harms(cls, *, miss: float, false_alarm: float, urgent: float = 0.10) -> Thresholds:
-        """Set the caution threshold where a miss and a false alarm weigh the same.
-
-        Parameters
-        ----------
-        miss : float
-            Harm of missing the cause, in any unit, over 0.
-        false_alarm : float
-            Harm of a false alarm, in the same unit, over 0.
-        urgent : float, default 0.10
-            The urgent threshold; raised to the caution threshold if that is higher.
-
-        Returns
-        -------
-        Thresholds
-            Caution at ``false_alarm / (false_alarm + miss)`` (Pauker and
-            Kassirer 1975).
-
-        Raises
-        ------
-        ThresholdError
-            If a harm is not over 0.
-        """
-        if not (miss > 0 and false_alarm > 0 and np.isfinite([miss, false_alarm]).all()):
-            raise ThresholdError(f"harms miss {miss:g} and false_alarm {false_alarm:g} must be finite and over 0")
-        caution = false_alarm / (false_alarm + miss)
-        return cls(caution, max(urgent, caution))
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -143,6 +67,7 @@ class AlarmRules:
         self._rows = {name: row for row, name in enumerate(network.variables)}
         self.column = network.columns.index(self.model.alarm.cause)
         self._rules = self.model.alarm.rules
+        self.readings = Readings(network)
         self._lookups: dict[tuple[str, tuple[str, ...]], NDArray[np.bool_]] = {}
         self.flags: dict[str, tuple[str, ...]] = {}
         for flag in self.model.red_flags:
@@ -150,40 +75,83 @@ class AlarmRules:
                 self.flags[name] = tuple(dict.fromkeys([*self.flags.get(name, ()), *states]))
 
     def levels(
-        self, codes: Codes, probability: NDArray[np.float64], thresholds: Thresholds, *, sure: Codes | None = None
+        self,
+        codes: Codes,
+        probability: Floats,
+        thresholds: Thresholds,
+        *,
+        sure: Codes | None = None,
+        unsure: Sequence[Unsure] = (),
+        engine: Engine = "auto",
     ) -> Codes:
         """Give the level of every case of a batch.
 
         Parameters
         ----------
         codes : ndarray of int8, shape (variables, n)
-            The evidence.
+            The evidence, an unsure answer as the state it favours.
         probability : ndarray, shape (n,)
             Posterior of the alarm's cause.
         thresholds : Thresholds
             When to warn.
         sure : ndarray of int8, shape (variables, n), optional
             The evidence without unsure answers, which leave a question open.
+        unsure : sequence of Unsure
+            The unsure answers.
+        engine : {"auto", "numpy", "numba"}
+            As for `Network.posteriors`.
 
         Returns
         -------
         ndarray of int8, shape (n,)
             Places in `LEVELS`.
         """
-        unanswered = self._unanswered(codes if sure is None else sure)
-        return self._levels(probability, thresholds, unanswered, [self._fires(rule, codes) for rule in self._rules])
+        sure = codes if sure is None else sure
+        own = thresholds.levels(probability)
+        ruled = np.maximum(own, self._ruled(self._unanswered(sure), [self._fires(rule, codes) for rule in self._rules]))
+        worth = self._worth(ruled, thresholds)
+        read, _ = self.readings.gravest(sure, probability, worth, unsure=unsure, engine=engine)
+        return np.maximum(ruled, thresholds.levels(read))
 
-    def _levels(
+    def floor(
         self,
-        probability: NDArray[np.float64],
+        codes: Codes,
+        probability: Floats,
         thresholds: Thresholds,
-        unanswered: NDArray[np.bool_],
-        fires: list[NDArray[np.bool_]],
+        *,
+        sure: Codes,
+        unsure: Sequence[Unsure] = (),
+        engine: Engine = "auto",
     ) -> Codes:
-        level = np.zeros(len(probability), dtype=np.int8)
+        """Give the level that is left whatever the probability: by rules, open questions and graver readings.
+
+        Parameters
+        ----------
+        codes, probability, thresholds, sure, unsure, engine
+            As for `levels`.
+
+        Returns
+        -------
+        ndarray of int8, shape (n,)
+            Places in `LEVELS`. A reading counts where it asks for more than
+            the case itself does.
+        """
+        own = thresholds.levels(probability)
+        ruled = self._ruled(self._unanswered(sure), [self._fires(rule, codes) for rule in self._rules])
+        whole = self.levels(codes, probability, thresholds, sure=sure, unsure=unsure, engine=engine)
+        return np.where(whole > np.maximum(own, ruled), whole, ruled)
+
+    @staticmethod
+    def _worth(level: Codes, thresholds: Thresholds) -> Floats:
+        """Say from which probability a reading would raise a level."""
+        worth = np.full(len(level), np.inf)
+        worth[level < LEVELS.index("urgent")] = thresholds.urgent
+        worth[level < LEVELS.index("caution")] = thresholds.caution
+        return worth
+
+    def _ruled(self, unanswered: NDArray[np.bool_], fires: list[NDArray[np.bool_]]) -> Codes:
+        level = np.zeros(unanswered.shape[1], dtype=np.int8)
         level[unanswered.any(axis=0)] = LEVELS.index("not_assessed")
-        level[probability >= thresholds.caution] = LEVELS.index("caution")
-        level[probability >= thresholds.urgent] = LEVELS.index("urgent")
         for rule, fired in zip(self._rules, fires, strict=True):
             np.maximum(level, fired * np.int8(LEVELS.index(rule.level)), out=level)
         return level
@@ -206,7 +174,15 @@ class AlarmRules:
             len(self.flags), codes.shape[1]
         )
 
-    def assess(self, codes: Codes, probability: float, thresholds: Thresholds, *, sure: Codes | None = None) -> Alarm:
+    def assess(
+        self,
+        codes: Codes,
+        probability: float,
+        thresholds: Thresholds,
+        *,
+        sure: Codes | None = None,
+        unsure: Sequence[Unsure] = (),
+    ) -> Alarm:
         """Assess one case, with reasons in words.
 
         Parameters
@@ -219,32 +195,46 @@ class AlarmRules:
             When to warn.
         sure : ndarray of int8, shape (variables, 1), optional
             The evidence without unsure answers, which leave a question open.
+        unsure : sequence of Unsure
+            The unsure answers.
 
         Returns
         -------
         Alarm
             Level, reasons, and the questions that are still open.
         """
-        alarm = self.model.alarm
-        unanswered = self._unanswered(codes if sure is None else sure)
+        alarm, sure = self.model.alarm, codes if sure is None else sure
+        unanswered = self._unanswered(sure)
         fires = [self._fires(rule, codes) for rule in self._rules]
-        level = LEVELS[self._levels(np.array([probability]), thresholds, unanswered, fires)[0]]
+        own = np.array([probability])
+        ruled = np.maximum(thresholds.levels(own), self._ruled(unanswered, fires))
+        read, taken = self.readings.gravest(sure, own, self._worth(ruled, thresholds), unsure=unsure)
+        graver = thresholds.levels(read)
+        level = LEVELS[max(ruled[0], graver[0])]
         label = self.model.causes[alarm.cause].label
-        fired = [rule for rule, own in zip(self._rules, fires, strict=True) if own[0]]
-        fired.sort(key=lambda rule: -LEVELS.index(rule.level))
-        reasons = [f"{rule.reason} ({self._facts({**rule.when, **rule.any_of}, codes)})" for rule in fired]
+        fired = [rule for rule, holds in zip(self._rules, fires, strict=True) if holds[0]]
         asked = np.array(alarm.key_questions)[unanswered[:, 0]].tolist()
+        reasons = []
         if probability >= thresholds.caution:
-            name, threshold = (
-                ("urgent", thresholds.urgent) if probability >= thresholds.urgent else ("caution", thresholds.caution)
-            )
+            name = LEVELS[thresholds.levels(own)[0]]
+            threshold = thresholds.urgent if name == "urgent" else thresholds.caution
             reason = f"P({label}) is {probability:.1%}, at or over the {name} threshold of {threshold:.2g}"
-            reasons.insert(sum(LEVELS.index(rule.level) > LEVELS.index(name) for rule in fired), reason)
-        elif not fired:
-            reasons.append(f"P({label}) is {probability:.1%}, under the caution threshold of {thresholds.caution:.2g}")
+            reasons.append((LEVELS.index(name), reason))
+        reasons += [
+            (LEVELS.index(rule.level), f"{rule.reason} ({self._facts({**rule.when, **rule.any_of}, codes)})")
+            for rule in fired
+        ]
+        if graver[0] > ruled[0]:
+            signs = ", ".join(f"'{self.model.variables[name].label}'" for name in self.readings.names(int(taken[0])))
+            reason = f"P({label}) would be {read[0]:.1%} without {signs}, and a sign never makes the alarm milder"
+            reasons.append((int(graver[0]), reason))
+        if not fired and probability < thresholds.caution:
+            reason = f"P({label}) is {probability:.1%}, under the caution threshold of {thresholds.caution:.2g}"
+            reasons.append((0, reason))
             if asked:
-                reasons.append(f"{len(asked)} of {len(alarm.key_questions)} key questions have no answer")
-        return Alarm(level, probability, reasons, asked, alarm.advice[level])  # type: ignore[index]
+                reasons.append((0, f"{len(asked)} of {len(alarm.key_questions)} key questions have no answer"))
+        said = [reason for _, reason in sorted(reasons, key=lambda graded: -graded[0])]
+        return Alarm(level, probability, said, asked, alarm.advice[level])  # type: ignore[index]
 
     def _unanswered(self, codes: Codes) -> NDArray[np.bool_]:
         """Key questions without an answer, shape (questions, n); one whose answer is certain counts as answered."""

@@ -198,7 +198,9 @@ class Model(BulkModel):
             evidence=evidence | {name: self._coder.text(name, values) for name, values in likelihoods.items()},
             probabilities={name: values[name] for name in ranked},
             details={name: values[name] for name in posteriors.columns if name not in ranked},
-            alarm=self._rules.assess(codes, values[self.file.alarm.cause], thresholds, sure=coded.codes),
+            alarm=self._rules.assess(
+                codes, values[self.file.alarm.cause], thresholds, sure=coded.codes, unsure=coded.unsure
+            ),
             red_flags=[name for name, raised in zip(self._rules.flags, flags, strict=True) if raised],
             warnings=list(coded.warnings),
             log_evidence=log_evidence,

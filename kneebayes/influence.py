@@ -93,7 +93,8 @@ def influence(
     if not n:
         raise CaseError("no cases to average over: give a frame with rows")
     parameters, column = parameters_of(network), network.columns.index(target)
-    floor = rules.levels(favoured(codes, unsure), np.zeros(n), thresholds, sure=codes)
+    probability = unsure_posteriors(network, codes, unsure, engine=engine).values[:, rules.column]
+    floor = rules.floor(favoured(codes, unsure), probability, thresholds, sure=codes, unsure=unsure, engine=engine)
     few = engine == "numpy" or (engine == "auto" and n <= FEW_CASES)
     total, largest = np.zeros((len(parameters.p), 6)), np.zeros(len(parameters.p))
     for start in range(0, n, CHUNK_CASES):

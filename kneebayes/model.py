@@ -60,6 +60,7 @@ class Alarm(Frozen):
     thresholds: dict[Literal["caution", "urgent"], Probability]
     key_questions: tuple[Identifier, ...] = Field(min_length=1)
     advice: dict[Literal["emergency", "urgent", "caution", "not_assessed", "low"], Text]
+    signs: Condition = Field(default_factory=dict)
     rules: tuple[AlarmRule, ...] = ()
 
     @model_validator(mode="after")
@@ -106,6 +107,16 @@ class ModelFile(Frozen):
     def variables(self) -> dict[str, RiskFactor | Cause | Finding]:
         """Every variable by name: risk factors, then causes, then findings."""
         return {**self.risks, **self.causes, **self.findings}
+
+    @cached_property
+    def alarm_signs(self) -> Condition:
+        """Answers that must never make the alarm milder: those its section names, else all linked to its cause."""
+        if self.alarm.signs:
+            return self.alarm.signs
+        cause = self.alarm.cause
+        risks = {name: tuple(states) for name, states in self.causes[cause].links.items() if name in self.risks}
+        linked = [name for name, finding in self.findings.items() if cause in finding.links and name != self.complaint]
+        return {**risks, **{name: (self.findings[name].states[1],) for name in linked}}
 
     @cached_property
     def risk_order(self) -> tuple[str, ...]:
@@ -178,6 +189,10 @@ class ModelFile(Frozen):
         _known("alarm.cause", self.alarm.cause, self.causes)
         for name in self.alarm.key_questions:
             _known("alarm.key_questions", name, self.variables)
+        self._check_condition("alarm.signs", self.alarm.signs, {**self.risks, **self.findings})
+        for name, states in self.alarm.signs.items():
+            if self.variables[name].states[0] in states:
+                raise ValueError(f"alarm.signs.{name}: '{states[0]}' is being without it, which is no sign")
         for i, rule in enumerate(self.alarm.rules):
             self._check_condition(f"alarm.rules.{i}.when", rule.when, self.variables)
             self._check_condition(f"alarm.rules.{i}.any_of", rule.any_of, self.variables)

@@ -137,8 +137,8 @@ def open_questions(
     rules = AlarmRules(network)
     alarm = marginals[:, rules.column]
     spread = [Unsure(u.row, np.arange(len(owner)), u.likelihood) for u in unsure]
-    after_levels = rules.levels(favoured(trial, spread), alarm, thresholds, sure=trial)
-    level = rules.levels(favoured(codes, unsure), before[[rules.column]], thresholds, sure=codes)[0]
+    after_levels = rules.levels(favoured(trial, spread), alarm, thresholds, sure=trial, unsure=spread)
+    level = rules.levels(favoured(codes, unsure), before[[rules.column]], thresholds, sure=codes, unsure=unsure)[0]
     change = (after_levels != level) * chance
     benefit = _benefit(alarm, thresholds.caution) * chance
     baseline = float(_benefit(before[rules.column], thresholds.caution))

@@ -110,7 +110,7 @@ def batch_uncertainty(
     n, network = codes.shape[1], rules.network
     parameters = parameters_of(network)
     values = draw(parameters, draws, seed=seed)
-    floor = rules.levels(favoured(codes, unsure), np.zeros(n), thresholds, sure=codes)
+    floor = rules.floor(favoured(codes, unsure), probability, thresholds, sure=codes, unsure=unsure, engine=engine)
     reported = alarm_levels(probability, floor, thresholds)
     ends = np.empty((4, n, len(network.columns)))
     robust, graver = np.empty(n), np.empty(n)

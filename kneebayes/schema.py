@@ -64,6 +64,7 @@ HINTS = {
     "references": "Sources by the name that a basis cites.",
     "risks": "What may bring a cause about, by name.",
     "rules": "Alarm levels that evidence alone forces.",
+    "signs": "Answers, as states by variable, that never make the alarm milder; left out: all linked to its cause.",
     "split": "P(state | present) for the third state on; the second takes what is left.",
     "state": "Of the variable, for values in this band.",
     "state_labels": "What a person reads for a state.",

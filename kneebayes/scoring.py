@@ -163,12 +163,14 @@ class Scorer:
         ]
         accepted[[problem.row for problem in impossible]] = False
         problems = sorted([*coded.problems, *impossible], key=lambda problem: problem.row)
-        output = self._output(codes, coded.codes, posteriors, thresholds)
+        what = codes, posteriors.values[:, self.rules.column], thresholds
+        levels = self.rules.levels(*what, sure=coded.codes, unsure=coded.unsure, engine=engine)
+        output = self._output(codes, posteriors, levels)
         if intervals is not None:
             from kneebayes.robustness import batch_uncertainty  # here: few ask for it
 
-            what = self.rules, coded.codes, coded.unsure, thresholds, posteriors.values[:, self.rules.column]
-            found = batch_uncertainty(*what, level=intervals, draws=draws, seed=seed, engine=engine)
+            case = self.rules, coded.codes, coded.unsure, thresholds, posteriors.values[:, self.rules.column]
+            found = batch_uncertainty(*case, level=intervals, draws=draws, seed=seed, engine=engine)
             output |= dict(zip(self.interval_columns, map(pa.array, found.columns()), strict=True))
         if CASE_ID in table.column_names:
             output = {CASE_ID: table[CASE_ID], **output}
@@ -237,13 +239,10 @@ class Scorer:
             f"impossible by the model: {said} contradict each other; mend one of them",
         )
 
-    def _output(
-        self, codes: NDArray[np.int8], sure: NDArray[np.int8], posteriors: Posteriors, thresholds: Thresholds
-    ) -> dict[str, pa.Array]:
+    def _output(self, codes: NDArray[np.int8], posteriors: Posteriors, levels: NDArray[np.int8]) -> dict[str, pa.Array]:
         values = posteriors.values
         ranked = len(self.model.causes) + 1
         best = np.where(np.isnan(values[:, 0]), 0, np.argmax(values[:, :ranked], axis=1))
-        levels = self.rules.levels(codes, values[:, self.rules.column], thresholds, sure=sure)
         names = pa.array(posteriors.columns[:ranked])
         return {
             **{name: pa.array(np.ascontiguousarray(values[:, i])) for i, name in enumerate(posteriors.columns)},

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from kneebayes.alarm import LEVELS, AlarmRules, Thresholds
 from kneebayes.errors import UnknownNameError, nearest
 from kneebayes.inference import Network
-from kneebayes.likelihood import Unsure, favoured
+from kneebayes.likelihood import Unsure, favoured, unsure_posteriors
 from kneebayes.parameters import Parameters, parameters_of
 from kneebayes.variants import Case
 
@@ -236,7 +236,9 @@ def sensitivity(
     """
     check_target(network, target)
     parameters = parameters_of(network)
-    floor = AlarmRules(network).levels(favoured(codes, unsure), np.zeros(1), thresholds, sure=codes)
+    rules = AlarmRules(network)
+    probability = unsure_posteriors(network, codes, unsure).values[:, rules.column]
+    floor = rules.floor(favoured(codes, unsure), probability, thresholds, sure=codes, unsure=unsure)
     own = functions(parameters, Case(parameters, codes[:, 0], unsure))
     return Sensitivity(parameters, target, own, thresholds, int(floor[0]))
 

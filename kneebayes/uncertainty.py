@@ -165,7 +165,7 @@ def uncertainty(
     posterior = unsure_posteriors(network, codes, unsure).values[0]
     rules = AlarmRules(network)
     said = favoured(codes, unsure)
-    floor = rules.levels(said, np.zeros(1), thresholds, sure=codes)
+    floor = rules.floor(said, posterior[[rules.column]], thresholds, sure=codes, unsure=unsure)
     own = drawn[rules.column][~np.isnan(drawn[rules.column])]
     found = np.bincount(alarm_levels(own, floor[0], thresholds), minlength=len(LEVELS)) / max(1, len(own))
     reported = alarm_levels(posterior[rules.column], floor[0], thresholds)
@@ -203,14 +203,14 @@ def check_draws(level: float, draws: int) -> None:
 
 
 def alarm_levels(probability: Floats, floor: NDArray[np.int8] | np.int8, thresholds: Thresholds) -> NDArray[np.int8]:
-    """Give alarm levels where those of probability 0 are known.
+    """Give alarm levels where those that are left whatever the probability are known.
 
     Parameters
     ----------
     probability : ndarray
         Of the alarm's cause.
     floor : ndarray of int8
-        The level by rules and open questions alone; its shape fits that of ``probability``.
+        As `kneebayes.alarm.AlarmRules.floor` gives it; its shape fits that of ``probability``.
     thresholds : Thresholds
         Of the alarm.
 
@@ -219,9 +219,4 @@ def alarm_levels(probability: Floats, floor: NDArray[np.int8] | np.int8, thresho
     ndarray of int8
         Places in `LEVELS`.
     """
-    by_probability = np.where(
-        probability >= thresholds.urgent,
-        LEVELS.index("urgent"),
-        np.where(probability >= thresholds.caution, LEVELS.index("caution"), 0),
-    )
-    return np.maximum(by_probability, floor).astype(np.int8)
+    return np.maximum(thresholds.levels(probability), floor)

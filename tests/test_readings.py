@@ -1,0 +1,206 @@
+"""Readings: the alarm without its doubtful signs, against every reading by hand, and that no sign makes it milder."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from kneebayes import LEVELS, Thresholds, load_model
+from kneebayes.alarm import AlarmRules
+from kneebayes.inference import UNKNOWN, Network
+from kneebayes.likelihood import Unsure, unsure_posteriors
+from kneebayes.model import ModelFile
+from kneebayes.readings import Readings
+from tests.oracles import brute_force, random_codes, random_model
+
+Codes = NDArray[np.int8]
+MODEL = load_model()
+# attacks of pain in the calf: once they also cramp, leg cramps explain all of it, and P(DVT) falls
+ATTACKS = {
+    "cardiovascular_disease": 1, "episodic_pain": 1, "calf_pain": 1, "tightness_behind_knee": 0,
+    "pain_climbing_stairs": 0, "pregnancy": "not_pregnant",
+}  # fmt: skip
+
+
+def signs_of(model: ModelFile) -> list[tuple[int, tuple[int, ...]]]:
+    rows = {name: row for row, name in enumerate(model.variables)}
+    return [
+        (rows[name], tuple(model.variables[name].states.index(state) for state in states))
+        for name, states in model.alarm_signs.items()
+    ]
+
+
+def every_reading(network: Network, case: Codes) -> float:
+    """P(cause), the highest over every way to take signs back, by hand."""
+    options = []
+    for row, states in signs_of(network.model):
+        if case[row, 0] in states:
+            two = len(network.model.variables[network.variables[row]].states) == 2
+            options.append([(row, case[row, 0]), (row, 0 if two else UNKNOWN)])
+    highest = 0.0
+    for choice in product(*options):
+        trial = case.copy()
+        for row, code in choice:
+            trial[row] = code
+        found, evidence = brute_force(network.model, trial[:, 0])
+        if evidence > 0:
+            cause = network.model.alarm.cause
+            absent = network.model.causes[cause].states[0]
+            highest = max(highest, sum(p for (name, state), p in found.items() if name == cause and state != absent))
+    return highest
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_gravest_reading_is_the_highest_of_all(seed: int) -> None:
+    network = Network(random_model(seed, risks=4, causes=3, findings=4, states=2 + seed % 2))
+    codes = random_codes(network.model, 40, seed)
+    readings = Readings(network)
+    own = network.posteriors(codes).values[:, readings.column]
+    possible = ~np.isnan(own)
+    codes, own = codes[:, possible], own[possible]
+    best, taken = readings.gravest(codes, own, np.nextafter(own, 1.0))
+    by_hand = [every_reading(network, codes[:, [i]]) for i in range(codes.shape[1])]
+    np.testing.assert_allclose(best, by_hand, rtol=0, atol=1e-9)
+    assert ((taken > 0) == (best > own)).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_sign_left_in_every_reading_is_one_that_cannot_lower_the_cause(seed: int) -> None:
+    network = Network(random_model(seed, risks=4, causes=3, findings=6))
+    readings = Readings(network)
+    codes = random_codes(network.model, 3000, seed)
+    kept = [(row, states) for row, states in signs_of(network.model) if network.variables[row] not in readings.doubtful]
+    for row, states in kept:
+        for state in states:
+            without, present = codes.copy(), codes.copy()
+            without[row], present[row] = UNKNOWN, state
+            before, after = (network.posteriors(c).values[:, readings.column] for c in (without, present))
+            assert not (after < before - 1e-12).any()
+
+
+def test_only_signs_that_another_cause_explains_are_taken_back() -> None:
+    doubtful = set(AlarmRules(MODEL.network).readings.doubtful)
+    assert doubtful == {
+        "age", "pregnancy", "overweight", "cardiovascular_disease", "cramping_pain", "calf_pain", "thigh_pain",
+    }  # fmt: skip
+
+
+def graded(levels: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Levels with ``low`` and ``not_assessed`` as one step."""
+    return np.maximum(levels, LEVELS.index("not_assessed"))
+
+
+def milder(network: Network, codes: Codes) -> int:
+    """Count cases in which a sign, added to no answer or put for an absence, makes the alarm milder."""
+    rules, thresholds, count = AlarmRules(network), Thresholds.of(network.model), 0
+
+    def levels(trial: Codes) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
+        p = network.posteriors(trial).values[:, rules.column]
+        return graded(rules.levels(trial, p, thresholds)), ~np.isnan(p)
+
+    for row, states in signs_of(network.model):
+        binary = len(network.model.variables[network.variables[row]].states) == 2
+        for state, before in product(states, (UNKNOWN, 0) if binary else (UNKNOWN,)):
+            without, present = codes.copy(), codes.copy()
+            without[row], present[row] = before, state
+            (low, possible), (high, still) = levels(without), levels(present)
+            count += int((possible & still & (high < low)).sum())
+    return count
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_sign_makes_the_alarm_milder_in_random_models(seed: int) -> None:
+    network = Network(random_model(seed, risks=4, causes=3, findings=6, states=2 + seed % 2))
+    assert milder(network, random_codes(network.model, 2000, seed)) == 0
+
+
+@pytest.mark.parametrize("name", ["posterior_knee_pain", "posterior_knee_pain_extended"])
+def test_no_sign_makes_the_alarm_milder_in_the_models_that_ship(name: str) -> None:
+    network = load_model(name).network
+    codes = np.hstack([random_codes(network.model, 520, 7, risks=k, findings=k) for k in (0.15, 0.6)])
+    assert milder(network, codes) == 0
+
+
+def test_the_search_would_find_a_sign_that_talks_itself_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Readings, "gravest", lambda self, codes, p, worth, **_: (p, np.zeros(len(p), dtype=np.int64)))
+    network = load_model("examples/ankle.yaml").network
+    assert milder(network, random_codes(network.model, 4000, 7)) > 0
+
+
+def test_a_reading_raises_the_level_and_says_why() -> None:
+    before, after = (MODEL.diagnose({**ATTACKS, "cramping_pain": answer}) for answer in (0, 1))
+    assert after.probabilities["dvt"] < before.probabilities["dvt"]
+    assert after.probabilities["dvt"] < 0.02
+    assert (before.alarm.level, after.alarm.level) == ("caution", "caution")
+    assert after.alarm.probability == after.probabilities["dvt"]
+    assert f"would be {before.probabilities['dvt']:.1%} without 'Cramping pain'" in after.alarm.reasons[0]
+    scored = MODEL.score_table(pa.table({k: [str(v)] for k, v in {**ATTACKS, "cramping_pain": 1}.items()}))
+    assert scored.table["dvt_alarm"].to_pylist() == ["caution"]
+
+
+def test_what_follows_the_alarm_knows_of_the_reading() -> None:
+    dx = MODEL.diagnose({**ATTACKS, "cramping_pain": 1})
+    shares = dx.uncertainty(draws=100).shares
+    assert shares["low"] == shares["not_assessed"] == 0.0
+    assert not dx.sensitivity()["alarm_changes"].all()
+
+
+def test_an_unsure_answer_stays_in_every_reading() -> None:
+    network, readings = MODEL.network, Readings(MODEL.network)
+    row = network.variables.index("skin_redness")
+    codes = MODEL.scorer.code(pa.table({k: [str(v)] * 2 for k, v in {**ATTACKS, "cramping_pain": 1}.items()})).codes
+    codes[row] = UNKNOWN
+    unsure = [Unsure(row, np.array([1]), np.array([0.2, 0.8]))]
+    own = unsure_posteriors(network, codes, unsure).values[:, readings.column]
+    best, _ = readings.gravest(codes, own, np.nextafter(own, 1.0), unsure=unsure)
+    trial = codes.copy()
+    trial[network.variables.index("cramping_pain")] = 0
+    assert best == pytest.approx(unsure_posteriors(network, trial, unsure).values[:, readings.column], abs=1e-12)
+    assert best[1] > best[0]
+
+
+def test_readings_that_cannot_matter_are_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = MODEL.network
+    frame = MODEL.simulate(3000, seed=1, missing=0.6)
+    codes = MODEL.scorer.code(pa.Table.from_pandas(frame, preserve_index=False)).codes
+    readings = Readings(network)
+    own = network.posteriors(codes).values[:, readings.column]
+    sought = own * 1.1
+    whole, _ = readings.gravest(codes, own, np.nextafter(own, 1.0))
+    some, _ = readings.gravest(codes, own, sought)
+    reached = whole >= sought
+    assert reached.any()
+    np.testing.assert_array_equal(some[reached], whole[reached])
+    monkeypatch.setattr("kneebayes.readings.unsure_posteriors", None)
+    best, taken = readings.gravest(codes, own, np.full(len(own), np.inf))
+    np.testing.assert_array_equal(best, own)
+    assert not taken.any()
+
+
+@pytest.mark.parametrize(
+    ("signs", "message"),
+    [
+        ({"calf_pian": "present"}, "calf_pain"),
+        ({"calf_pain": "absent"}, "is no sign"),
+        ({"bakers_cyst": "intact"}, "bakers_cyst"),
+        ({"age": "old"}, "old"),
+    ],
+)
+def test_signs_that_are_none_are_refused(signs: dict[str, str], message: str) -> None:
+    content = MODEL.file.model_dump(mode="json", exclude_unset=True)
+    content["alarm"]["signs"] = signs
+    with pytest.raises(ValidationError, match=message):
+        ModelFile.model_validate(content)
+
+
+def test_without_a_list_all_that_is_linked_to_the_cause_is_a_sign() -> None:
+    signs = random_model(1).alarm_signs
+    assert "f0" not in signs  # the complaint
+    model = random_model(1)
+    linked = {*model.causes["c0"].links, *(f for f, finding in model.findings.items() if "c0" in finding.links)}
+    assert set(signs) == (linked & {*model.risks, *model.findings}) - {"f0"}
