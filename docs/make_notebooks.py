@@ -20,7 +20,7 @@ nbformat: Any = untyped
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 NOT_RUN = ("explorer.ipynb",)
 SECONDS = 120  # more than any cell may take
-# Python's own prompt is run under settings of its own, not under those of whoever runs this.
+# The notebook is run under settings of its own, not under those of whoever runs this.
 SETTINGS = """c = get_config()
 c.InlineBackend.print_figure_kwargs = {"bbox_inches": "tight", "metadata": {"Software": None}}
 """
@@ -30,13 +30,15 @@ METADATA = {
 }
 
 
-def run(path: Path) -> Any:
+def run(path: Path, settings: str) -> Any:
     """Run a notebook from top to bottom, in its folder.
 
     Parameters
     ----------
     path : pathlib.Path
         The notebook.
+    settings : str
+        A folder with the settings of IPython.
 
     Returns
     -------
@@ -62,7 +64,8 @@ def run(path: Path) -> Any:
         coalesce_streams=True,
         record_timing=False,
     )
-    client.execute()
+    kept = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
+    client.execute(env={**kept, "IPYTHONDIR": settings})
     notebook.metadata = nbformat.from_dict(METADATA)
     for number, cell in enumerate(notebook.cells, 1):
         cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in ("tags",) if key in cell.metadata})
@@ -89,10 +92,8 @@ def main(names: list[str]) -> None:
         profile = Path(folder) / "profile_default"
         profile.mkdir()
         (profile / "ipython_kernel_config.py").write_text(SETTINGS, encoding="utf-8")
-        os.environ["IPYTHONDIR"] = folder
-        os.environ.pop("MPLBACKEND", None)
         for path in paths:
-            nbformat.write(run(path), path)
+            nbformat.write(run(path, folder), path)
             print(path.name)
 
 
