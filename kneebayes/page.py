@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from kneebayes.canvas import percent
+from kneebayes.keyboard import SCRIPT
 
 if TYPE_CHECKING:
     from kneebayes.diagnosis import Diagnosis
@@ -15,14 +16,18 @@ if TYPE_CHECKING:
 
 __all__ = ["STYLE", "banner", "bars", "code_box", "details", "message", "reasons", "text"]
 
-STYLE = """<style>
+STYLE = (
+    f'<style onload="{html.escape(SCRIPT)}">'
+    + """
 .kb-explorer { container-type: inline-size; --kb-ink: #1d1d1f; --kb-line: #c9ccd1; --kb-blue: #2f5f94; gap: 0;
-  color: var(--kb-ink); background: #fff; border: 1px solid var(--kb-line); border-radius: 6px; overflow: clip; }
+  color: var(--kb-ink); background: #fff; border: 1px solid var(--kb-line); border-radius: 6px; overflow: clip;
+  color-scheme: light; }
 /* the alarm sticks to the top of whatever scrolls, if nothing in between cuts off what overflows */
 :is(.jp-OutputArea, .jp-OutputArea-child, .jp-OutputArea-output, .jp-Cell-outputWrapper, .jp-Cell):has(.kb-explorer) {
   overflow: visible; contain: none; }
 .kb-explorer * { box-sizing: border-box; }
-.kb-explorer .widget-html-content, .kb-explorer .jupyter-widgets-html-content { line-height: 1.4; font-size: 14px; }
+.kb-explorer .widget-html-content, .kb-explorer .jupyter-widgets-html-content { line-height: 1.4; font-size: 14px;
+  color: var(--kb-ink); }
 .kb-explorer .jupyter-widgets { margin: 0; }
 .kb-explorer .kb-banner { flex: none; width: 100%; position: sticky; top: 0; z-index: 2; overflow: visible; }
 .kb-alarm { padding: 8px 14px; border-left: 10px solid; border-bottom: 1px solid var(--kb-line); color: var(--kb-ink); }
@@ -39,21 +44,28 @@ STYLE = """<style>
 .kb-explorer .kb-pane > * { width: 100%; }
 .kb-explorer .kb-evidence { border-right: 1px solid var(--kb-line); }
 .kb-explorer h4 { margin: 14px 0 6px; font-size: 15px; }
-.kb-explorer .kb-group { width: 100%; text-align: left; font-weight: 600; margin: 6px 0 2px; height: 34px;
-  background: #e4e8ee; color: var(--kb-ink); box-shadow: none; border-radius: 3px; }
+.kb-explorer .jupyter-button.kb-group { width: 100%; text-align: left; font-weight: 600; margin: 6px 0 2px;
+  height: 34px;
+  background-color: #e4e8ee; border: 0; color: var(--kb-ink); box-shadow: none; border-radius: 3px; }
 .kb-explorer .kb-body { padding: 0 2px 6px; }
 .kb-explorer .kb-row { display: flex; align-items: center; flex-wrap: wrap; width: 100%; height: auto;
   border-bottom: 1px solid #eceef0; padding: 2px 0; min-height: 36px; overflow: visible; }
 .kb-explorer .kb-row > label { flex: 1 1 11em; width: auto; min-width: 9em; max-width: none; white-space: normal;
   text-align: left; line-height: 1.25; height: auto; font-size: 14px; color: var(--kb-ink); overflow: visible; }
 .kb-explorer .kb-row .widget-toggle-button, .kb-explorer .kb-row .jupyter-button { min-width: 44px; width: auto;
-  height: 30px; line-height: 30px; padding: 0 10px; margin: 2px; }
+  height: 30px; line-height: 28px; padding: 0 10px; margin: 2px; border: 1px solid #8a8f98; border-radius: 3px;
+  box-shadow: none; }
+.kb-explorer .jupyter-button, .kb-explorer .jupyter-widgets select, .kb-explorer .jupyter-widgets input[type="text"] {
+  background-color: #fff; color: var(--kb-ink); }
+.kb-explorer .jupyter-button:hover { background-color: #eef3f9; }
+.kb-explorer .kb-tools .jupyter-button { border: 1px solid #8a8f98; border-radius: 3px; }
 .kb-explorer .kb-row select, .kb-explorer .kb-row input { flex: 0 1 13em; width: 13em; min-width: 8em;
   height: 30px; }
-.kb-explorer .kb-row .mod-active { background: var(--kb-blue); color: #fff; font-weight: 600; box-shadow: none; }
+.kb-explorer .kb-row .jupyter-button.mod-active { background: var(--kb-blue); border-color: var(--kb-blue); color: #fff;
+  font-weight: 600; }
 .kb-explorer .kb-three .jupyter-button:last-child.mod-active { background: #e4e7eb; color: #333; font-weight: 400; }
 .kb-explorer button:focus-visible, .kb-explorer select:focus-visible, .kb-explorer input:focus-visible {
-  outline: 3px solid #e69f00; outline-offset: 1px; }
+  outline: 3px solid #c25700; outline-offset: 1px; }
 .kb-explorer .kb-tools { display: flex; flex-wrap: nowrap; gap: 6px; align-items: center; overflow: hidden; }
 .kb-explorer .kb-tools .widget-dropdown { flex: 1 1 10em; width: auto; min-width: 0; }
 .kb-explorer .kb-tools .jupyter-button { flex: none; width: 6em; }
@@ -92,6 +104,7 @@ STYLE = """<style>
   .kb-alarm { padding: 6px 8px; } .kb-alarm p { font-size: 13px; line-height: 1.3; }
 }
 </style>"""
+)
 # a page without a secure origin has no clipboard: there the text gets selected, to be copied by hand
 COPY = (
     "const box=this.parentNode.querySelector('pre');const text=box.textContent;"

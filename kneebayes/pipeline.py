@@ -6,7 +6,8 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -137,15 +138,12 @@ class Pipeline:
         rows = self.source.parse(piece)
         scored = self.score(rows.table)
         ids = _texts(rows.table[CASE_ID]) if CASE_ID in rows.table.column_names else None
+        positions = rows.positions.tolist()
+        # A file in other words has a problem in every cell: what is said of them is made once.
+        case_ids = {row: _text(ids, row) for row in {p.row for p in scored.problems}}
+        plain = {said: self.plain(*said) for said in {(p.column, p.reason) for p in scored.problems}}
         rejects = [
-            Reject(
-                int(rows.positions[p.row]),
-                _text(ids, p.row),
-                p.column,
-                p.value,
-                p.reason,
-                self.plain(p.column, p.reason),
-            )
+            Reject(positions[p.row], case_ids[p.row], p.column, p.value, p.reason, plain[p.column, p.reason])
             for p in scored.problems
         ]
         table = scored.table.select(self.columns)
@@ -173,22 +171,23 @@ class Pipeline:
             table = part.table.filter(pa.array(~again[part.accepted]))
             encoded, n_scored = self.target.encode(table), table.num_rows
         before = self.counts
-        numbered = sorted(replace(reject, row=before.read + reject.row + 1) for reject in rejects)
-        n_rejected = len({reject.row for reject in numbered})
+        rejects = sorted(rejects, key=attrgetter("row", "column"))
+        n_rejected = len({reject.row for reject in rejects})
         if n_scored + n_rejected != part.n_read:
             counted = f"{part.n_read} rows read, but {n_scored} scored and {n_rejected} rejected"
             raise DefectError(f"{counted}: this is a defect of kneebayes, please report it")
         if n_scored:
             self.target.write(encoded)
-        if self.rejects and numbered:
-            written = [reject.redacted() for reject in numbered] if self.redact else numbered
-            self.rejects.write(self.rejects.compress(rejects_text(written).encode("utf-8", "replace")))
+        first = before.read + 1
+        if self.rejects and rejects:
+            written = map(Reject.redacted, rejects) if self.redact else rejects
+            self.rejects.write(self.rejects.compress(rejects_text(written, first=first).encode("utf-8", "replace")))
         self.counts = Counts(
             read=before.read + part.n_read,
             scored=before.scored + n_scored,
             rejected=before.rejected + n_rejected,
             warnings=dict(Counter(before.warnings) + Counter(part.warnings)),
-            reasons=(*before.reasons, *map(str, numbered[:FIRST_REASONS]))[:FIRST_REASONS],
+            reasons=(*before.reasons, *(str(r.numbered(first)) for r in rejects[:FIRST_REASONS]))[:FIRST_REASONS],
         )
         return part.n_read
 

@@ -18,14 +18,15 @@ MOST_SHOWN = 200  # characters of a case_id or a row: a cell may have millions, 
 LONGEST_RUN = 1 << 22  # merging longer runs would need their size in memory once more
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Reject:
     """One reason why one row is not scored.
 
     Attributes
     ----------
     row : int
-        The row: in a rejects file the number of the data row, from 1.
+        The row: in a piece of a file its place there, from 0; in a rejects
+        file the number of the data row, from 1.
     case_id, column, value : str
         The case, where the problem is, and what was received there.
     reason : str
@@ -46,18 +47,24 @@ class Reject:
         column = f", column '{self.column}'" if self.column else ""
         return f"row {self.row}{column}: {self.plain or self.reason}"
 
+    def numbered(self, first: int) -> Reject:
+        """Give the row its number in the file, of which the piece starts with row ``first``."""
+        return replace(self, row=self.row + first)
+
     def redacted(self) -> Reject:
         """Give the place and what is allowed, without the value and the case."""
         return replace(self, case_id="", value="", reason=self.plain or self.reason)
 
 
-def rejects_text(rejects: Iterable[Reject]) -> str:
+def rejects_text(rejects: Iterable[Reject], *, first: int = 0) -> str:
     """Write rejects as rows of CSV.
 
     Parameters
     ----------
     rejects : iterable of Reject
         In the order wanted.
+    first : int
+        The number of row 0.
 
     Returns
     -------
@@ -69,7 +76,7 @@ def rejects_text(rejects: Iterable[Reject]) -> str:
     >>> print(rejects_text([Reject(3, "c3", "age", "old", "give a number")]), end="")
     3,c3,age,old,give a number
     """
-    return csv_text((str(r.row), r.case_id, r.column, r.value, r.reason) for r in rejects)
+    return csv_text((str(first + r.row), r.case_id, r.column, r.value, r.reason) for r in rejects)
 
 
 def csv_text(rows: Iterable[Sequence[str]]) -> str:

@@ -1,16 +1,18 @@
-"""The explorer in Chromium, served by Voila and by JupyterLab: what a person clicks and sees.
+"""The explorer in Chromium, in Voila, JupyterLab and Notebook 7: what a person clicks and sees.
 
 Screenshots and times go to the folder in KNEEBAYES_SCREENSHOTS, where that is set.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,11 +20,11 @@ from typing import Any
 import pytest
 
 import kneebayes as kb
+from kneebayes.exploration import Exploration
 from kneebayes.vignettes import vignettes
 from tests.browser.servers import CHROMIUM, FLAGS, ROOT, served
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra 'test'")
-pytest.importorskip("voila", reason="needs voila, of the extra 'notebook'")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
 
 MODEL = kb.load_model()
@@ -33,7 +35,16 @@ BURST |= {"sudden_onset": "present", "calf_pain": "present", "sharp_pain": "pres
 DESKTOP, NARROW = {"width": 1280, "height": 900}, {"width": 400, "height": 860}
 PATIENCE = 20_000  # milliseconds
 CLOSE = 1e-6
+PLACES = ("voila", "jupyterlab", "notebook")  # what serves the page, as it is imported
+TOKEN = "for-this-test"
+READABLE = 4.5  # contrast of text at level AA of WCAG 2.2, success criterion 1.4.3
+FAST = 200.0  # milliseconds from a click to the bars
+# 2026-11: Voila 0.5 tries the extension that comes with Notebook 7, and says on the console that it can't;
+# see issue 1514 of voila-dashboards/voila; drop when it no longer does
+VOILA_ALONE = "The getter for the shared module is not a function"
 
+RESET = ".kb-tools button"
+IDLE = ".jp-Notebook-ExecutionIndicator[data-status='idle']"
 # the time from a click to the new bars on the screen, taken in the page itself
 CLICK = """(button) => new Promise((done, failed) => {
   const root = document.querySelector('.kb-results');
@@ -51,12 +62,34 @@ CLICK = """(button) => new Promise((done, failed) => {
   button.click();
 })"""
 
+# each text in the explorer with the ratio of its luminance to that of the first ground behind it
+CONTRAST = """() => {
+  const channel = value => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+  const rgba = colour => { const [r, g, b, a = 1] = colour.match(/[\\d.]+/g).map(Number); return {r, g, b, a}; };
+  const light = ({r, g, b}) => 0.2126 * channel(r / 255) + 0.7152 * channel(g / 255) + 0.0722 * channel(b / 255);
+  const ground = element => {
+    for (; element; element = element.parentElement) {
+      const colour = rgba(getComputedStyle(element).backgroundColor);
+      if (colour.a === 1) return colour;
+    }
+    return {r: 255, g: 255, b: 255};
+  };
+  return [...document.querySelectorAll('.kb-explorer *')].filter(element => element.offsetParent &&
+      (element.value || [...element.childNodes].some(node => node.nodeType === 3 && node.textContent.trim())))
+    .map(element => {
+      const [one, other] = [light(rgba(getComputedStyle(element).color)), light(ground(element))];
+      const words = `${element.className} ${(element.value || element.textContent).trim().slice(0, 40)}`;
+      return [words, (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05)];
+    });
+}"""
+
 
 @dataclass
 class Visit:
     """A page, and what was wrong on it."""
 
     page: Any
+    place: str
     shots: Path | None
     errors: list[str] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
@@ -65,7 +98,7 @@ class Visit:
     def shoot(self, name: str) -> None:
         if self.shots is not None:
             self.shots.mkdir(parents=True, exist_ok=True)
-            self.page.screenshot(path=self.shots / f"{name}.png")
+            self.page.screenshot(path=self.shots / f"{self.place}_{name}.png")
 
     def click(self, variable: str, word: str) -> float:
         """Click an answer and return the milliseconds until the bars have moved."""
@@ -95,6 +128,13 @@ class Visit:
         assert self.posterior() == pytest.approx(dx.probabilities, abs=CLOSE)
         assert self.level() == dx.alarm.level
 
+    def first_question(self, facts: Mapping[str, object]) -> tuple[str, Any]:
+        """Wait until the question is asked that the API gives, and say of what variable, and where."""
+        question = Exploration(MODEL.file, MODEL.diagnose, facts).questions()[0]
+        place = self.page.locator(".kb-asked").first
+        playwright.expect(place).to_contain_text(question.question)
+        return question.variable, place
+
     def settles(self) -> None:
         """Wait for intervals and explanations."""
         self.page.locator(".kb-range").first.wait_for(timeout=PATIENCE)
@@ -112,35 +152,32 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
-@pytest.fixture(scope="module")
-def voila(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("voila")
+@contextmanager
+def serving(place: str, folder: Path) -> Iterator[str]:
+    """Serve the notebook, and give the address of its page."""
     notebook = shutil.copy(ROOT / "notebooks" / "explorer.ipynb", folder)
-    with served(folder, "-m", "voila", str(notebook), "--port=PORT", "--no-browser", "--Voila.ip=127.0.0.1") as address:
-        yield address
+    if place == "voila":
+        command = ["-m", "voila", str(notebook), "--port=PORT", "--no-browser", "--Voila.ip=127.0.0.1"]
+        with served(folder, *command) as address:
+            yield address
+        return
+    if place == "jupyterlab":  # in the dark, so that the other colours of a theme are seen too
+        settings = folder / "jupyter_config_dir" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
+        settings.mkdir(parents=True)
+        (settings / "themes.jupyterlab-settings").write_text('{"theme": "JupyterLab Dark"}', encoding="utf-8")
+    command = ["-m", place, "--port=PORT", "--no-browser", "--ip=127.0.0.1", "--allow-root"]
+    command += [f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={folder}"]
+    command += ["--LabApp.extension_manager=readonly", "--LabApp.news_url=None"]
+    command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    path = {"jupyterlab": "lab/tree/explorer.ipynb?reset&", "notebook": "notebooks/explorer.ipynb?"}[place]
+    with served(folder, *command) as address:
+        yield f"{address}/{path}token={TOKEN}"
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("lab")
-    shutil.copy(ROOT / "notebooks" / "explorer.ipynb", folder)
-    options = [
-        "--port=PORT",
-        "--no-browser",
-        "--ip=127.0.0.1",
-        "--allow-root",
-        "--IdentityProvider.token=for-this-test",
-    ]
-    options += [f"--ServerApp.root_dir={folder}", "--LabApp.extension_manager=readonly"]
-    options += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.news_url=None"]
-    with served(folder, "-m", "jupyterlab", *options) as address:
-        yield f"{address}/lab/tree/explorer.ipynb?reset&token=for-this-test"
-
-
-def opened(browser: Any, **size: int) -> Visit:
+def opened(browser: Any, place: str, **size: int) -> Visit:
     context = browser.new_context(viewport=size, permissions=["clipboard-read", "clipboard-write"])
     shots = os.environ.get("KNEEBAYES_SCREENSHOTS")
-    visit = Visit(context.new_page(), Path(shots) if shots else None)
+    visit = Visit(context.new_page(), place, Path(shots) if shots else None)
     visit.page.set_default_timeout(PATIENCE)
 
     def refused(route: Any) -> None:
@@ -148,7 +185,7 @@ def opened(browser: Any, **size: int) -> Visit:
         route.fulfill(status=200, body="")
 
     def heard(message: Any) -> None:
-        if message.type == "error":
+        if message.type == "error" and not (place == "voila" and VOILA_ALONE in message.text):
             visit.errors.append(message.text)
 
     visit.page.route(re.compile(r"^https?://(?!127\.0\.0\.1[:/])"), refused)  # a test needs nobody's network
@@ -157,24 +194,40 @@ def opened(browser: Any, **size: int) -> Visit:
     return visit
 
 
-@pytest.fixture(scope="module")
-def desktop(browser: Any, voila: str) -> Iterator[Visit]:
-    """One page for the tests in Voila, which each leave it without answers."""
-    visit = opened(browser, **DESKTOP)
+@pytest.fixture(scope="module", params=PLACES)
+def desktop(request: pytest.FixtureRequest, browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
+    """One page in each place, for tests that each leave it without answers."""
+    place = request.param
+    if importlib.util.find_spec(place) is None:
+        pytest.skip(f"needs {place}, of the extra 'notebook'")
+    visit = opened(browser, place, **DESKTOP)
+    with serving(place, tmp_path_factory.mktemp(place)) as address:
+        start = time.perf_counter()
+        visit.page.goto(address)
+        if place != "voila":
+            start = run_cell(visit)
+        visit.page.locator(".kb-alarm").wait_for(timeout=2 * PATIENCE)
+        visit.times["cold start, seconds"] = round(time.perf_counter() - start, 2)
+        yield visit
+        if visit.shots is not None:
+            (visit.shots / f"{place}_times.json").write_text(json.dumps(visit.times, indent=1) + "\n", encoding="utf-8")
+        visit.page.context.close()
+
+
+def run_cell(visit: Visit) -> float:
+    """Run the cell of the notebook in JupyterLab or Notebook 7, and say when."""
+    visit.page.locator(".jp-CodeCell .cm-content").first.click(timeout=2 * PATIENCE)
+    visit.page.locator(IDLE).first.wait_for()  # before that, a key press is lost
+    visit.errors.clear()  # what went wrong before it runs is not the explorer's
     start = time.perf_counter()
-    visit.page.goto(voila)
-    visit.page.locator(".kb-alarm").wait_for(timeout=2 * PATIENCE)
-    visit.times["cold start, seconds"] = round(time.perf_counter() - start, 2)
-    yield visit
-    if visit.shots is not None:
-        (visit.shots / "times.json").write_text(json.dumps(visit.times, indent=1) + "\n", encoding="utf-8")
-    visit.page.context.close()
+    visit.page.keyboard.press("Shift+Enter")
+    return start
 
 
 @pytest.fixture
 def emptied(desktop: Visit) -> Iterator[Visit]:
     yield desktop
-    desktop.page.get_by_role("button", name="Reset").click()
+    desktop.page.locator(RESET).click()
     desktop.shows({})
     assert desktop.errors == []
 
@@ -221,9 +274,7 @@ def test_a_ruptured_cyst_answered_by_hand(emptied: Visit) -> None:
 
 
 def test_a_question_is_answered_where_it_is_asked(emptied: Visit) -> None:
-    first = emptied.page.locator(".kb-asked").first
-    asked = first.inner_text()
-    variable = next(name for name, known in MODEL.file.variables.items() if known.question in asked)
+    variable, first = emptied.first_question({})
     first.get_by_role("button", name="no", exact=True).click()
     emptied.shows({variable: "absent"})
     playwright.expect(first).not_to_contain_text(MODEL.file.variables[variable].question)
@@ -233,21 +284,77 @@ def test_what_cannot_be_is_said_and_not_shown(emptied: Visit) -> None:
     age = emptied.page.locator(".kb-age input")
     age.fill("sixty")
     age.press("Enter")
-    emptied.page.get_by_role("alert").wait_for()
+    emptied.page.locator(".kb-problem").wait_for()
     assert age.input_value() == ""
     age.fill("67")
     age.press("Enter")
     emptied.shows({"age": 67})
-    playwright.expect(emptied.page.get_by_role("alert")).to_have_count(0)
+    playwright.expect(emptied.page.locator(".kb-problem")).to_have_count(0)
 
 
 def test_the_keyboard_is_enough(emptied: Visit) -> None:
-    smoker = emptied.page.locator(".kb-smoker").get_by_role("button", name="yes", exact=True)
-    emptied.page.locator(".kb-overweight").get_by_role("button", name="?", exact=True).focus()
-    emptied.page.keyboard.press("Tab")
-    playwright.expect(smoker).to_be_focused()
-    emptied.page.keyboard.press("Enter")
+    page, press = emptied.page, emptied.page.keyboard.press
+    cells = page.locator(".jp-Cell").count()
+    answer = page.locator(".kb-overweight").get_by_role("button", name="?", exact=True)
+    smoker = page.locator(".kb-smoker")
+    answer.focus()
+    press("Tab")  # a row is one stop
+    playwright.expect(smoker.get_by_role("button", name="?", exact=True)).to_be_focused()
+    press("ArrowLeft")
+    press("ArrowLeft")
+    press("ArrowLeft")  # there is nothing further left
+    press("Space")
     emptied.shows({"smoker": "present"})
+    yes = smoker.get_by_role("button", name="yes", exact=True)
+    playwright.expect(yes).to_be_focused()
+    press("ArrowUp")
+    press("ArrowRight")
+    playwright.expect(page.locator(".kb-overweight").get_by_role("button", name="no", exact=True)).to_be_focused()
+    press("Enter")
+    emptied.shows({"smoker": "present", "overweight": "absent"})
+    press("Shift+Tab")
+    playwright.expect(page.locator(".kb-pregnancy select")).to_be_focused()
+    press("ArrowDown")  # in a notebook, this and x would be taken for moving to another cell and cutting this one
+    press("x")
+    emptied.shows({"smoker": "present", "overweight": "absent", "pregnancy": "not_pregnant"})
+    group = page.locator(".kb-group").nth(1)
+    here, other = ("true", "false") if group.get_attribute("aria-expanded") == "true" else ("false", "true")
+    group.focus()
+    press("Space")
+    playwright.expect(group).to_have_attribute("aria-expanded", other)
+    press("Enter")
+    playwright.expect(group).to_have_attribute("aria-expanded", here)
+    asked, first = emptied.first_question({"smoker": "present", "overweight": "absent", "pregnancy": "not_pregnant"})
+    first.get_by_role("button", name="no", exact=True).focus()
+    press("Enter")
+    emptied.shows({"smoker": "present", "overweight": "absent", "pregnancy": "not_pregnant", asked: "absent"})
+    assert page.locator(".jp-Cell").count() == cells
+
+
+def test_a_screen_reader_is_told_what_is_pressed_and_of_which_question(emptied: Visit) -> None:
+    row = emptied.page.get_by_role("group", name=MODEL.file.variables["smoker"].label, exact=True)
+    row.get_by_role("button", name="no", exact=True).click()
+    pressed = [row.get_by_role("button", name=word, pressed=True, exact=True) for word in ("yes", "no", "?")]
+    playwright.expect(pressed[1]).to_have_count(1)
+    playwright.expect(pressed[0]).to_have_count(0)
+    playwright.expect(pressed[2]).to_have_count(0)
+    playwright.expect(emptied.page.locator(".kb-explorer").get_by_role("status")).to_have_count(1)
+
+
+def test_words_stand_out_from_what_is_behind_them_at_every_level(emptied: Visit) -> None:
+    facts: dict[str, object] = {}
+    levels = []
+    for name in ("", "unilateral_leg_swelling", "recent_hospital_stay", "breathlessness_chest_pain"):
+        if name:
+            emptied.click(name, "yes")
+            facts[name] = "present"
+        emptied.shows(facts)
+        levels.append(emptied.level())
+        emptied.settles()
+        seen = emptied.page.evaluate(CONTRAST)
+        assert len(seen) > 50
+        assert {words: ratio for words, ratio in seen if ratio < READABLE} == {}
+    assert levels == ["not_assessed", "caution", "urgent", "emergency"]
 
 
 def test_the_case_is_copied_as_code(emptied: Visit) -> None:
@@ -263,6 +370,8 @@ def test_the_case_is_copied_as_code(emptied: Visit) -> None:
 
 def test_a_phone_shows_all_of_it_and_the_alarm_stays_in_sight(emptied: Visit) -> None:
     page = emptied.page
+    if emptied.place == "jupyterlab":
+        pytest.skip("JupyterLab's own panels leave no room on a phone: that is what Notebook 7 and Voila are for")
     page.set_viewport_size(NARROW)
     try:
         emptied.load(CLOT)
@@ -279,7 +388,7 @@ def test_a_phone_shows_all_of_it_and_the_alarm_stays_in_sight(emptied: Visit) ->
         page.locator(".kb-copy").scroll_into_view_if_needed()
         playwright.expect(page.locator(".kb-alarm")).to_be_in_viewport(ratio=0.9)
         for name, load in (("empty", {}), ("ruptured_cyst", BURST)):
-            page.get_by_role("button", name="Reset").click()
+            page.locator(RESET).click()
             emptied.shows({})
             for variable in load:
                 emptied.click(variable, "yes")
@@ -296,28 +405,19 @@ def test_the_page_itself_asks_nothing_of_the_network(desktop: Visit) -> None:
     assert [url for url in desktop.outside if "fontawesome" not in url.lower()] == []
 
 
-def test_it_works_in_jupyterlab(browser: Any, lab: str) -> None:
-    visit = opened(browser, **DESKTOP)
-    page = visit.page
-    page.goto(lab)
-    cell = page.locator(".jp-CodeCell").first
-    cell.locator(".cm-content").click(timeout=2 * PATIENCE)
-    page.locator(".jp-StatusBar-TextItem", has_text="Idle").wait_for()  # before that, a key press is lost
-    page.keyboard.press("Shift+Enter")
-    page.locator(".kb-alarm").wait_for(timeout=2 * PATIENCE)
-    visit.shows({})
-    visit.click("unilateral_leg_swelling", "yes")
-    visit.shows({"unilateral_leg_swelling": "present"})
-    visit.settles()
-    visit.shoot("jupyterlab")
+def test_the_alarm_stays_in_sight_where_the_notebook_is_scrolled(emptied: Visit) -> None:
+    page = emptied.page
+    if emptied.place == "voila":
+        pytest.skip("Voila's page is as high as the explorer")
     page.set_viewport_size({"width": 1280, "height": 560})  # too low for all of the explorer
-    panel = page.locator(".jp-WindowedPanel-outer").first
-    past = page.locator(".kb-explorer").bounding_box()["y"] - panel.bounding_box()["y"] + 150
-    panel.evaluate("(panel, past) => { panel.scrollTop += past }", past)
-    page.wait_for_timeout(300)
-    visit.shoot("jupyterlab_scrolled")
-    assert page.locator(".kb-explorer").bounding_box()["y"] < panel.bounding_box()["y"]
-    playwright.expect(page.locator(".kb-alarm")).to_be_in_viewport(ratio=0.9)
-    assert page.locator(".kb-alarm").bounding_box()["y"] >= panel.bounding_box()["y"] - 1
-    assert visit.errors == []
-    page.context.close()
+    try:
+        panel = page.locator(".jp-WindowedPanel-outer").first
+        past = page.locator(".kb-explorer").bounding_box()["y"] - panel.bounding_box()["y"] + 150
+        panel.evaluate("(panel, past) => { panel.scrollTop += past }", past)
+        page.wait_for_timeout(300)
+        emptied.shoot("scrolled")
+        assert page.locator(".kb-explorer").bounding_box()["y"] < panel.bounding_box()["y"]
+        playwright.expect(page.locator(".kb-alarm")).to_be_in_viewport(ratio=0.9)
+        assert page.locator(".kb-alarm").bounding_box()["y"] >= panel.bounding_box()["y"] - 1
+    finally:
+        page.set_viewport_size(DESKTOP)

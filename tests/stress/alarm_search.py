@@ -1,0 +1,324 @@
+"""Search for cases whose alarm gets milder when a sign or risk of the alarm's cause is added.
+
+    python -m tests.stress.alarm_search            # a quarter of an hour
+    python -m tests.stress.alarm_search --cases 20000 --no-pairs
+
+The cases: half simulated, half with states drawn by chance, from nearly empty
+to full, as many as asked for; then all pairs of evidence, alone and on top of
+each vignette. In each, every sign and risk is set to each of its states in
+turn, and the levels compared: with it against without an answer, and against
+its states that weigh less. ``low`` and ``not_assessed`` count as one step. All
+goes through ``Model.score_table``, as users' tables do.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+from numpy.typing import NDArray
+
+import kneebayes as kb
+from kneebayes.alarm import LEVELS
+from kneebayes.inference import UNKNOWN
+from kneebayes.model import ModelFile
+from kneebayes.sampling import draw_codes
+from kneebayes.vignettes import vignettes
+
+Codes = NDArray[np.int8]
+ANKLE = Path(__file__).parents[2] / "examples" / "ankle.yaml"
+BLOCK = 50_000
+IMPOSSIBLE = -1
+STEP = np.array([0, 0, 1, 2, 3, IMPOSSIBLE])  # by place in LEVELS; the last for IMPOSSIBLE
+
+
+def weights(model: ModelFile) -> dict[str, NDArray[np.float64]]:
+    """Say how much each state of a variable speaks for the alarm's cause.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (states,)
+        The cause itself, what it has links from and to, and what a rule
+        names. A state without a link that a rule names weighs next to nothing,
+        but more than one that none names.
+    """
+    cause = model.alarm.cause
+    weight = {name: np.zeros(len(variable.states)) for name, variable in model.variables.items()}
+    for rule in model.alarm.rules:
+        for name, states in (*rule.when.items(), *rule.any_of.items()):
+            for state in states:
+                weight[name][model.variables[name].states.index(state)] = 1e-12
+    for name, links in model.causes[cause].links.items():
+        for state, link in links.items():
+            weight[name][model.variables[name].states.index(state)] = link.p
+    for name, finding in model.findings.items():
+        if cause in finding.links:
+            weight[name][1] = max(link.p for link in finding.links[cause].values())
+    weight[cause][1:] = 1.0
+    return {name: own for name, own in weight.items() if own.any()}
+
+
+class Scores:
+    """The levels and probabilities that a model gives to codes, through its public path.
+
+    Parameters
+    ----------
+    model : kneebayes.Model
+        Which model.
+    """
+
+    def __init__(self, model: kb.Model) -> None:
+        self.model = model
+        self.rows = {name: row for row, name in enumerate(model.file.variables)}
+        self.scored = 0
+
+    def possible(self, codes: Codes) -> NDArray[np.bool_]:
+        """Say which cases the model holds possible."""
+        found: NDArray[np.bool_] = np.isfinite(self.model.network.posteriors(codes, engine="numba").log_evidence)
+        return found
+
+    def __call__(self, codes: Codes) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
+        """Give the level of each case, or `IMPOSSIBLE`, and the probability."""
+        n = codes.shape[1]
+        levels, probability = np.full(n, IMPOSSIBLE, dtype=np.int8), np.full(n, np.nan)
+        places = np.flatnonzero(self.possible(codes))
+        columns = {
+            name: pa.DictionaryArray.from_arrays(
+                pa.array(codes[row, places], mask=codes[row, places] < 0), list(self.model.file.variables[name].states)
+            )
+            for name, row in self.rows.items()
+        }
+        result = self.model.score_table(pa.table(columns), engine="numba")
+        assert not result.problems, result.problems[:3]
+        alarm = self.model.scorer.alarm_column
+        words = result.table[alarm].combine_chunks()
+        levels[places] = pa.compute.index_in(words, value_set=pa.array(LEVELS)).to_numpy()
+        probability[places] = result.table[self.model.file.alarm.cause].to_numpy()
+        self.scored += len(places)
+        return levels, probability
+
+
+@dataclass
+class Change:
+    """What a change of one answer did to the level, over many cases.
+
+    Attributes
+    ----------
+    compared, milder : int
+        In how many cases both were possible, and the level was milder after.
+    steps : Counter
+        The milder ones by (level before, level after).
+    case : ndarray or None
+        The case before, of the milder ones the one whose probability fell most.
+    before, after : float
+        Its probabilities.
+    rising : int
+        How many of the milder ones had a probability that did not fall.
+    """
+
+    compared: int = 0
+    milder: int = 0
+    steps: Counter[tuple[str, str]] = field(default_factory=Counter)
+    case: Codes | None = None
+    before: float = 0.0
+    after: float = 0.0
+    rising: int = 0
+
+
+Changes = dict[tuple[str, str, str], Change]
+
+
+def search(scores: Scores, codes: Codes, changes: Changes) -> None:
+    """Compare the levels of some cases under each answer to each sign and risk.
+
+    Parameters
+    ----------
+    scores : Scores
+        Of one model.
+    codes : ndarray of int8, shape (variables, n)
+        The cases.
+    changes : dict
+        By (variable, state before or ``unknown``, state after); added to.
+    """
+    model = scores.model.file
+    for name, weight in weights(model).items():
+        row, states = scores.rows[name], model.variables[name].states
+        trial = codes.copy()
+        answers = []
+        for answer in (UNKNOWN, *range(len(states))):
+            trial[row] = answer
+            answers.append(scores(trial))
+        for after in np.flatnonzero(weight):
+            lighter = [s for s in range(len(states)) if weight[s] < weight[after]]
+            for before in (UNKNOWN, *lighter):
+                (level0, p0), (level1, p1) = answers[before + 1], answers[after + 1]
+                said = "unknown" if before == UNKNOWN else states[before]
+                change = changes.setdefault((name, said, states[after]), Change())
+                both = (level0 != IMPOSSIBLE) & (level1 != IMPOSSIBLE)
+                milder = np.flatnonzero(both & (STEP[level1] < STEP[level0]))
+                change.compared += int(both.sum())
+                change.milder += len(milder)
+                if len(milder) == 0:
+                    continue
+                change.rising += int((p1 >= p0)[milder].sum())
+                change.steps.update((LEVELS[level0[i]], LEVELS[level1[i]]) for i in milder)
+                worst = milder[np.argmin((p1 - p0)[milder])]
+                if change.case is None or p1[worst] - p0[worst] < change.after - change.before:
+                    change.case = codes[:, worst].copy()
+                    change.case[row] = before
+                    change.before, change.after = float(p0[worst]), float(p1[worst])
+
+
+def smallest(scores: Scores, case: Codes, name: str, after: int) -> tuple[Codes, float, float]:
+    """Leave out of a counterexample what it does not need.
+
+    Returns
+    -------
+    ndarray of int8, shape (variables,)
+        Before the change.
+    float, float
+        The probabilities before and after.
+    """
+    row = scores.rows[name]
+    complaint = scores.rows[scores.model.file.complaint]
+    while True:
+        known = [r for r in np.flatnonzero(case >= 0) if r not in (row, complaint)]
+        trial = np.repeat(case[:, None], len(known) + 1, axis=1)
+        for i, r in enumerate(known):
+            trial[r, i] = UNKNOWN
+        level0, p0 = scores(trial)
+        trial[row] = after
+        level1, p1 = scores(trial)
+        still = np.flatnonzero((level1 != IMPOSSIBLE) & (level0 != IMPOSSIBLE) & (STEP[level1] < STEP[level0]))
+        if still[0] == len(known):
+            return case, float(p0[-1]), float(p1[-1])
+        case = case.copy()
+        case[known[still[0]]] = UNKNOWN
+
+
+def random_cases(scores: Scores, n: int, rng: np.random.Generator) -> Codes:
+    """Draw possible cases: half simulated, half of states by chance; each with shares of missing cells of its own."""
+    model = scores.model.file
+    variables = list(model.variables.values())
+    kind = np.repeat([0, 1, 2], [len(model.risks), len(model.causes), len(model.findings)])
+    complaint = scores.rows[model.complaint]
+    parts: list[Codes] = []
+    for simulated, size in ((True, n // 2), (False, n - n // 2)):
+        found = 0
+        while found < size:
+            if simulated:
+                drawn = draw_codes(model, BLOCK, rng)
+                codes = np.stack([drawn[name] for name in model.variables])
+            else:
+                codes = np.stack([rng.integers(0, len(v.states), BLOCK) for v in variables]).astype(np.int8)
+            known = rng.random((3, codes.shape[1]))
+            known[1] *= np.where(rng.random(codes.shape[1]) < 0.25, 0.5, 0.0)  # few cases come with known causes
+            codes = np.where(rng.random(codes.shape) < known[kind], codes, np.int8(UNKNOWN))
+            absent = rng.random(codes.shape[1]) < (0.0 if simulated else 0.03)
+            codes[complaint] = np.where(absent, 0, 1)
+            codes = codes[:, scores.possible(codes)][:, : size - found]
+            found += codes.shape[1]
+            parts.append(codes)
+    return np.concatenate(parts, axis=1)
+
+
+def pairs(scores: Scores, start: Codes) -> Iterator[Codes]:
+    """Yield a case with all pairs of answers set on top of it, a block at a time; impossible ones left out."""
+    model = scores.model.file
+    complaint = scores.rows[model.complaint]
+    single = [
+        (row, state)
+        for row, variable in enumerate(model.variables.values())
+        for state in range(len(variable.states))
+        if row != complaint
+    ]
+    both = [(a, b) for a, b in combinations(single, 2) if a[0] != b[0]]
+    for first in range(0, len(both), BLOCK):
+        part = both[first : first + BLOCK]
+        codes = np.repeat(start[:, None], len(part), axis=1)
+        at = np.arange(len(part))
+        for place in (0, 1):
+            codes[[pair[place][0] for pair in part], at] = [pair[place][1] for pair in part]
+        yield codes[:, scores.possible(codes)]
+
+
+def starts(scores: Scores) -> Codes:
+    """Give the cases that pairs are set on: the empty one, then the vignettes."""
+    model = scores.model.file
+    facts = [{}, *(vignette.facts for vignette in vignettes(model))]
+    return np.hstack([scores.model.scorer.coder.case(case).codes for case in facts])
+
+
+def report(title: str, scores: Scores, changes: Changes) -> None:
+    """Print what was found, by sign and change."""
+    total = sum(change.compared for change in changes.values())
+    milder = sum(change.milder for change in changes.values())
+    print(f"\n{title}: {total:,} comparisons, {milder:,} milder ({scores.scored:,} cases scored so far)", flush=True)
+    model = scores.model.file
+    for (name, before, after), change in changes.items():
+        if not change.milder:
+            continue
+        kind = "risk" if name in model.risks else "cause" if name in model.causes else "sign"
+        steps = ", ".join(f"{a} to {b} {count:,}" for (a, b), count in change.steps.most_common())
+        share = change.milder / change.compared
+        print(f"{kind} {name}: {before} -> {after}: {change.milder:,} of {change.compared:,} ({share:.2%}): {steps}")
+        print(f"    worst fall {change.before:.4f} -> {change.after:.4f}; not falling in {change.rising:,}")
+        assert change.case is not None
+        case, p0, p1 = smallest(scores, change.case, name, model.variables[name].states.index(after))
+        said = " ".join(
+            f"{n}={v.states[case[r]]}"
+            for r, (n, v) in enumerate(model.variables.items())
+            if case[r] >= 0 and n not in (name, model.complaint)
+        )
+        print(f"    e.g. {p0:.4f} -> {p1:.4f} on: {said or '(the complaint alone)'}")
+
+
+def run(model: kb.Model, *, cases: int, seed: int, with_pairs: bool) -> int:
+    """Search with one model, print, and count the comparisons that came out milder."""
+    scores = Scores(model)
+    watched = weights(model.file)
+    print(f"\n== {model.file.name}: {len(watched)} signs and risks: {', '.join(watched)}")
+    rng = np.random.default_rng(seed)
+    found = 0
+    changes: Changes = {}
+    for first in range(0, cases, BLOCK):
+        search(scores, random_cases(scores, min(BLOCK, cases - first), rng), changes)
+    report(f"{cases:,} random cases", scores, changes)
+    found += sum(change.milder for change in changes.values())
+    if with_pairs:
+        first_cases = starts(scores)
+        for title, chosen in (("the empty case", first_cases[:, :1]), ("each vignette", first_cases[:, 1:])):
+            changes, n = {}, 0
+            for start in chosen.T:
+                for codes in pairs(scores, start):
+                    n += codes.shape[1]
+                    search(scores, codes, changes)
+            report(f"all pairs of evidence on {title}, {n:,} cases", scores, changes)
+            found += sum(change.milder for change in changes.values())
+    return found
+
+
+def main() -> None:
+    """Search with the article's model, the extended one and the ankle."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", type=int, default=100_000, help="random cases for each model")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--no-pairs", action="store_true", help="leave out the pairs of evidence")
+    parser.add_argument("--model", action="append", help="a model file, or the name of one that ships; may be repeated")
+    options = parser.parse_args()
+    found = 0
+    for name in options.model or ["posterior_knee_pain", "extended", str(ANKLE)]:
+        found += run(kb.load_model(name), cases=options.cases, seed=options.seed, with_pairs=not options.no_pairs)
+    print(f"\n{found:,} comparisons came out milder")
+    raise SystemExit(found > 0)
+
+
+if __name__ == "__main__":
+    main()
