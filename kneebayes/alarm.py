@@ -69,6 +69,9 @@ class AlarmRules:
         self._rules = self.model.alarm.rules
         self.readings = Readings(network)
         self._lookups: dict[tuple[str, tuple[str, ...]], NDArray[np.bool_]] = {}
+        self._constrained = {
+            name for name in self.model.alarm.key_questions if name in self.model.risks and network.constrained(name)
+        }
         self.flags: dict[str, tuple[str, ...]] = {}
         for flag in self.model.red_flags:
             for name, states in flag.any_of.items():
@@ -241,7 +244,7 @@ class AlarmRules:
         open_ = []
         for name in self.model.alarm.key_questions:
             unknown = codes[self._rows[name]] == UNKNOWN
-            if name in self.model.risks and unknown.any():
+            if name in self._constrained and unknown.any():
                 where = np.flatnonzero(unknown)
                 unknown[where] = self.network.possible_states(codes[:, where], name).sum(axis=1) != 1
             open_.append(unknown)

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from kneebayes.components import Effect, Several, digit_weights
 from kneebayes.errors import UnknownNameError
 from kneebayes.model import ModelFile
-from kneebayes.tables import Component, or_matrix, tables
+from kneebayes.tables import Component, tables
 
 if TYPE_CHECKING:
     from kneebayes.batches import Kernel
@@ -93,7 +94,14 @@ class Network:
         members = [*(states[:, c] > 0 for c in range(len(cards))), (states == 0).all(axis=1)]
         members += [states[:, c] == s for c, s in extra]
         self.joint_states = states
-        self._matrices = [_dense(component, cards, self.tables.split) for component in self.tables.components]
+        components = (self.tables.base, *self.tables.components)
+        self._radix = np.array([len(risk.states) for risk in model.risks.values()])[:, None]
+        self._digits = np.stack([digit_weights(component, len(model.risks)) for component in components])
+        self._several = {c: Several.of(c, cards, self.tables.split) for c in components[1:] if len(c.targets) != 1}
+        single = {c.targets[0] for c in components[1:] if len(c.targets) == 1}
+        touched = [c for c in self.tables.order if c in single or self.tables.parents[c]]
+        self._effects = {c: Effect.of(c, self.tables) for c in touched}
+        self._present = 1.0 - self.tables.absent
         # which joint states the columns of the posteriors add up, shape (columns, joint states)
         self.membership = np.stack(members).astype(np.float64)
 
@@ -164,22 +172,26 @@ class Network:
             fastest. A row sums to P(evidence).
         """
         n, cards = codes.shape[1], self.tables.cards
-        joint = self._expand(self.tables.base.trigger[_patterns(self.tables.base, codes)])
+        patterns = self._patterns(codes)
+        joint = self._expand(self.tables.base.trigger[patterns[0]])
         off = np.ones((n, len(cards)))
         on = np.zeros((n, len(cards)))
-        for component, matrix in zip(self.tables.components, self._matrices, strict=True):
-            pattern = _patterns(component, codes)
-            if len(component.targets) == 1:
+        for component, pattern in zip(self.tables.components, patterns[1:], strict=True):
+            if component in self._several:
+                joint = self._several[component].applied(joint, pattern)
+            else:
                 c, trigger = component.targets[0], component.trigger[pattern]
                 on[:, c] = on[:, c] * trigger.sum(axis=1) + off[:, c] * trigger[:, 1]
                 off[:, c] *= trigger[:, 0]
-            else:
-                joint = self._or_component(joint, component, matrix[pattern])
-        joint = joint.reshape(n, *cards)
-        for c in self.tables.order:
-            self._or_cause(joint, c, off[:, c], on[:, c])
+        for c, effect in self._effects.items():
+            effect.act(joint, off[:, c], on[:, c])
         self._weigh_findings(joint, codes)
-        return joint.reshape(n, self.n_joint)
+        return joint
+
+    def _patterns(self, codes: Codes) -> NDArray[np.intp]:
+        """Rows of the components' tables, shape (components, n), the base's first; the last digit means unknown."""
+        known = codes[: len(self._radix)]
+        return self._digits @ np.where(known == UNKNOWN, self._radix, known)
 
     def _expand(self, trigger: Floats) -> Floats:
         """Spread P(triggered) of the causes over their states: (n, 2 ** C) to (n, K)."""
@@ -191,50 +203,43 @@ class Network:
                 trigger = np.concatenate([halves[:, :, :1], halves[:, :, 1:] * split[:, None]], axis=2).reshape(n, -1)
         return trigger
 
-    def _or_component(self, joint: Floats, component: Component, matrix: Floats) -> Floats:
-        """OR the triggers of a component with several targets into the joint."""
-        n, cards, targets = len(joint), self.tables.cards, component.targets
-        places = range(1, len(targets) + 1)
-        view = np.moveaxis(joint.reshape(n, *cards), [t + 1 for t in targets], places)
-        result = (matrix @ view.reshape(n, matrix.shape[1], -1)).reshape(view.shape)
-        return np.ascontiguousarray(np.moveaxis(result, places, [t + 1 for t in targets])).reshape(n, -1)
-
-    def _or_cause(self, joint: Floats, c: int, off: Floats, on: Floats) -> None:
-        """OR the single-target components and the causes of cause ``c`` into the joint, in place."""
-        ndim, axis = joint.ndim, c + 1
-        keep = off.reshape(-1, *[1] * (ndim - 1))
-        gain = on.reshape(-1, *[1] * (ndim - 1))
-        for parent, survival in self.tables.parents[c].items():
-            shaped = survival.reshape([-1 if i == parent + 1 else 1 for i in range(ndim)])
-            gain = gain + keep * (1.0 - shaped)
-            keep = keep * shaped
-        absent = joint.take([0], axis=axis)
-        for state, share in enumerate(self.tables.split[c], start=1):
-            present = joint[(slice(None),) * axis + (slice(state, state + 1),)]
-            present *= (off + on).reshape(-1, *[1] * (ndim - 1))
-            present += absent * gain * share
-        joint[(slice(None),) * axis + (slice(0, 1),)] *= keep
-
     def _weigh_findings(self, joint: Floats, codes: Codes) -> None:
-        """Multiply the joint by the likelihood of the findings and of known causes, in place."""
+        """Multiply the joint, (n, K), by the likelihood of the findings and of known causes, in place."""
         t = self.tables
         n, cards, n_risks = len(joint), t.cards, len(self.model.risks)
-        causes = codes[n_risks : n_risks + len(cards)]
+        causes = codes[n_risks : n_risks + len(cards)].T
         findings = codes[n_risks + len(cards) :].T
         negative = findings == 0
         scalars = np.where(negative[:, :, None, None], t.absent_links, 1.0).prod(axis=1)
         scalars[:, 0] *= np.where(negative, t.absent_leak, 1.0).prod(axis=1)[:, None]
+        if (causes != UNKNOWN).any():
+            scalars *= (causes == UNKNOWN)[:, :, None] | (causes[:, :, None] == np.arange(scalars.shape[2]))
+        weight = np.ones((n, 1))
         for c, card in enumerate(cards):
-            known = (causes[c] == UNKNOWN)[:, None] | (causes[c][:, None] == np.arange(card))
-            weight = scalars[:, c, :card] * known
-            joint *= weight.reshape(n, *[card if i == c else 1 for i in range(len(cards))])
-        flat = joint.reshape(n, -1)
+            weight = (weight[:, :, None] * scalars[:, c, None, :card]).reshape(n, -1)
+        joint *= weight
         for f in np.flatnonzero((findings == 1).any(axis=0)):
             rows = findings[:, f] == 1
             if rows.all():
-                flat *= 1.0 - t.absent[f]
+                joint *= self._present[f]
             else:
-                flat[rows] *= 1.0 - t.absent[f]
+                joint[rows] *= self._present[f]
+
+    def constrained(self, risk: str) -> bool:
+        """Say whether other risk factors can rule out states of one.
+
+        Parameters
+        ----------
+        risk : str
+            A risk factor.
+
+        Returns
+        -------
+        bool
+            As for pregnancy, which the sex may rule out.
+        """
+        row = self.variables.index(risk)
+        return not next(possible for component, possible in self._possible if row in component.rows).all()
 
     def possible_states(self, codes: Codes, variable: str) -> NDArray[np.bool_]:
         """Say which states of a risk factor the other risk factors leave possible.
@@ -254,38 +259,17 @@ class Network:
         """
         row = self.variables.index(variable)
         n_states = len(self.model.risks[variable].states)
-        component, possible = next((c, p) for c, p in self._possible if row in c.rows)
-        if possible.all():
+        if not self.constrained(variable):
             return np.ones((codes.shape[1], n_states), dtype=bool)
+        k, possible = next((k, p) for k, (c, p) in enumerate(self._possible) if row in c.rows)
         trial = codes.copy()
         states = []
         for state in range(n_states):
             trial[row] = state
-            states.append(possible[_patterns(component, trial)])
+            states.append(possible[self._patterns(trial)[k]])
         return np.stack(states, axis=1)
 
     @cached_property
     def _possible(self) -> list[tuple[Component, NDArray[np.bool_]]]:
         """Which evidence patterns of each component have a probability over zero."""
         return [(c, c.trigger.sum(axis=1) > 0) for c in (self.tables.base, *self.tables.components)]
-
-
-def _patterns(component: Component, codes: Codes) -> NDArray[np.intp]:
-    """Row of the component's table for each case: mixed-radix digits, the last digit value meaning unknown."""
-    pattern = np.zeros(codes.shape[1], dtype=np.intp)
-    for row, radix in zip(component.rows, component.radix, strict=True):
-        digit = codes[row].astype(np.intp)
-        pattern = pattern * radix + np.where(digit == UNKNOWN, radix - 1, digit)
-    return pattern
-
-
-def _dense(component: Component, cards: tuple[int, ...], split: tuple[Floats, ...]) -> Floats:
-    """Matrix of a component, shape (patterns, joint states of its targets after, before)."""
-    shape = tuple(cards[t] for t in component.targets)
-    size = int(np.prod(shape))
-    pairs, coefficients = or_matrix(component, cards, split)
-    dense = np.zeros((len(coefficients), size, size))
-    for i, (after, before) in enumerate(pairs):
-        row, column = (int(np.ravel_multi_index(s, shape)) if s else 0 for s in (after, before))
-        dense[:, row, column] = coefficients[:, i]
-    return dense

@@ -42,12 +42,15 @@ PAIRS = 1 << 17
 ROUNDING = 1e-12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Sign:
-    """A sign that may lower the cause: where it stands, what takes it back, and by how much odds may rise then."""
+    """A sign that may lower the cause: where it stands, what takes it back, and by how much odds may rise then.
+
+    ``held`` is 1 for each state that is the sign, then 0 for unknown, -1.
+    """
 
     row: int
-    states: tuple[int, ...]
+    held: NDArray[np.int64]
     instead: int
     log_bound: float
 
@@ -147,7 +150,8 @@ class Readings:
             needed = np.log(worth / (1.0 - worth)) - np.log(probability / (1.0 - probability))
         open_ = np.isfinite(needed) & (worth > probability)
         for place, sign in enumerate(self._signs):
-            signs |= (np.isin(codes[sign.row], sign.states) & open_).astype(np.int64) << place
+            signs |= sign.held[codes[sign.row]] << place
+        signs[~open_] = 0
         for present in np.unique(signs[signs > 0]).tolist():
             places = [place for place in range(len(self._signs)) if present >> place & 1]
             places = sorted(places, key=lambda place: -self._signs[place].log_bound)[:MAX_TAKEN_BACK]
@@ -176,7 +180,7 @@ def _doubtful(network: Network) -> list[_Sign]:
     doubtful = []
     for name, states in model.alarm_signs.items():
         row = network.variables.index(name)
-        codes = tuple(model.variables[name].states.index(state) for state in states)
+        held = np.array([*(state in states for state in model.variables[name].states), False], dtype=np.int64)
         if name in model.findings:
             absent = tables.absent[list(model.findings).index(name)]
             present = 1.0 - absent
@@ -184,17 +188,17 @@ def _doubtful(network: Network) -> list[_Sign]:
                 continue
             with np.errstate(divide="ignore"):
                 bound = (absent / present)[there].max() * (present / absent)[~there].max()
-            doubtful.append(_Sign(row, codes, 0, float(np.log(bound))))
+            doubtful.append(_Sign(row, held, 0, float(np.log(bound))))
             continue
         risk = model.variables[name]
         assert isinstance(risk, RiskFactor)  # the model file allows no cause among the signs
         instead = 0 if len(risk.states) == 2 else UNKNOWN
         component = next(c for c in (tables.base, *tables.components) if row in c.rows)
-        pairs = [_patterns_with(component, row, code, instead) for code in codes]
+        pairs = [_patterns_with(component, row, code, instead) for code in np.flatnonzero(held).tolist()]
         if component.targets == (place,) and all(_raises(now, before) for now, before in pairs):
             continue
         log_bound = max(_log_bound(now, before) for now, before in pairs)
-        doubtful.append(_Sign(row, codes, instead, log_bound))
+        doubtful.append(_Sign(row, held, instead, log_bound))
     return doubtful
 
 
