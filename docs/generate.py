@@ -171,7 +171,9 @@ def notebook(path: Path) -> str:
     for cell_ in json.loads(path.read_text(encoding="utf-8"))["cells"]:
         text = "".join(cell_["source"])
         if cell_["cell_type"] == "markdown":
-            parts.append(re.sub(r"\[([^\]]+)\]\((?!https?:|#)[^)]+\)", r"\1", text))
+            for other in notebooks():  # which is a page beside this one
+                text = text.replace(f"]({other.name})", f"]({other.stem}.md)")
+            parts.append(re.sub(r"\[([^\]]+)\]\((?!https?:|#|\w+\.md\))[^)]+\)", r"\1", text))
         elif cell_["cell_type"] == "code" and text.strip():
             parts.append(f"```python\n{text}\n```")
             parts += [shown for output in cell_.get("outputs", []) if (shown := output_text(output))]
@@ -184,8 +186,13 @@ def output_text(output: dict[str, Any]) -> str:
     if "image/png" in data:
         picture = "".join(data["image/png"]).replace("\n", "")
         return f'<img alt="output" src="data:image/png;base64,{picture}">'
+    table = "".join(data.get("text/html", []))
+    if "<table" in table:  # without its own style, it takes that of the site
+        return re.sub(r'<style.*?</style>|(?<=<table) border="1" class="dataframe"', "", table, flags=re.DOTALL)
     text = "".join(data.get("text/plain", []))
-    return f"<pre><code>{html.escape(text)}</code></pre>" if text.strip() and "Widget" not in text else ""
+    if not text.strip() or "Widget" in text:
+        return ""
+    return f'<div class="language-text"><pre><code>{html.escape(text)}</code></pre></div>'
 
 
 def cell(text: str) -> str:
