@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -21,13 +21,16 @@ from kneebayes.errors import (
     nearest,
 )
 from kneebayes.fhirlines import FhirTarget
+from kneebayes.parquetsource import ParquetSource
 from kneebayes.paths import STANDARD_STREAM, check_paths, file_kind, file_stamp, plain_path, refuse_changed
 from kneebayes.pipeline import Counts, Pipeline
 from kneebayes.redaction import Redactor, refuse_headless
 from kneebayes.rejects import REJECT_COLUMNS
 from kneebayes.sink import Sink, commit
-from kneebayes.sources import ParquetSource, Source
+from kneebayes.sources import Source
+from kneebayes.streams import open_stream
 from kneebayes.targets import CsvTarget, open_target
+from kneebayes.vocabulary import CASE_ID
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -156,14 +159,15 @@ def score_file(
         raise FileFormatError(f"chunk_rows must be at least 1, not {chunk_rows}")
     with ExitStack() as stack:
         stamp = file_stamp(source)
-        cases = open_source(source, chunk_rows=chunk_rows)
+        cases = open_source(source, chunk_rows=chunk_rows, keep=keep)
         stack.callback(cases.close)
         refuse_headless(source, model.file, cases.names, [*keep, *ignore])
         # No rows at all, but every column: names are checked before anything is written.
         more: dict[str, Any] = {"intervals": intervals, "draws": draws, "seed": seed} if intervals is not None else {}
         empty = model.score_table(cases.empty(), keep=keep, ignore=ignore, thresholds=thresholds, **more).table
         chosen = _choose(empty.column_names, columns, keep)
-        cases.leave_out(set(ignore) - set(keep))
+        read = {CASE_ID, *model.file.inputs, *model.file.variables} - set(ignore)
+        cases.leave_out(set(cases.names) - read - set(keep))
         engine: Engine = "auto" if _is_one_piece(source) else "numba"  # the same for every row of a file
         sink = stack.enter_context(Sink(target))
         rejects_sink = None if rejects is None else stack.enter_context(Sink(rejects))
@@ -203,7 +207,7 @@ def score_file(
         return pipeline.counts
 
 
-def open_source(path: str, *, chunk_rows: int) -> Source:
+def open_source(path: str, *, chunk_rows: int, keep: Collection[str] = ()) -> Source:
     """Open a file of cases and check its header.
 
     Parameters
@@ -212,6 +216,8 @@ def open_source(path: str, *, chunk_rows: int) -> Source:
         A file, or ``-`` for standard input.
     chunk_rows : int
         About how many rows a piece has.
+    keep : collection of str
+        Columns of a Parquet file to leave of whatever type they are.
 
     Returns
     -------
@@ -224,10 +230,7 @@ def open_source(path: str, *, chunk_rows: int) -> Source:
         If the file is not there, or is not a table with one name per column.
     """
     if path == STANDARD_STREAM:
-        stream = getattr(sys.stdin, "buffer", None)
-        if stream is None:
-            raise FileFormatError("standard input can't be read here: give a file")
-        return CsvSource(path, stream, None, chunk_rows=chunk_rows)
+        return CsvSource(path, open_stream(path), None, chunk_rows=chunk_rows)
     if os.path.isdir(path):
         raise FileFormatError(f"{path}: is a folder: give one file, such as {os.path.join(path, 'cases.csv')}")
     if not os.path.exists(path):
@@ -235,8 +238,8 @@ def open_source(path: str, *, chunk_rows: int) -> Source:
     kind, compression = file_kind(path)
     try:
         if kind == "parquet":
-            return ParquetSource(path, chunk_rows=chunk_rows)
-        return CsvSource(path, open(path, "rb"), compression, chunk_rows=chunk_rows)
+            return ParquetSource(path, chunk_rows=chunk_rows, keep=keep)
+        return CsvSource(path, open_stream(path), compression, chunk_rows=chunk_rows)
     except OSError as error:
         raise FileFormatError(f"{path}: can't be read: {error}") from error
 

@@ -6,7 +6,6 @@ A source is read in two steps, so that the second can run in several threads:
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -15,13 +14,11 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyarrow import parquet
 
 from kneebayes.errors import FileFormatError
 from kneebayes.rejects import Reject
-from kneebayes.vocabulary import CASE_ID
 
-__all__ = ["ParquetSource", "Rows", "Source", "check_names"]
+__all__ = ["Rows", "Source", "check_names"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,71 +65,6 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Let go of the file."""
-
-
-class ParquetSource:
-    """A Parquet file.
-
-    Parameters
-    ----------
-    path : str
-        The file.
-    chunk_rows : int
-        At most how many rows a piece has.
-    """
-
-    def __init__(self, path: str, *, chunk_rows: int) -> None:
-        self.path = path
-        self._chunk_rows = chunk_rows
-        self._used: list[str] | None = None
-        if not os.path.getsize(path):
-            raise FileFormatError(f"{path}: is empty.")
-        try:
-            schema = parquet.read_schema(path)
-            # Codes are looked up once per distinct value, so words had best arrive as dictionaries.
-            words = [f.name for f in schema if f.type in (pa.string(), pa.large_string()) and f.name != CASE_ID]
-            # Buffered, not pre-buffered: a row group may be as large as the file.
-            self._file = parquet.ParquetFile(path, read_dictionary=words, buffer_size=1 << 18, pre_buffer=False)
-        except (pa.ArrowException, OSError) as error:
-            raise self._not_whole(error) from error
-        self.names: tuple[str, ...] = tuple(schema.names)
-        try:
-            check_names(path, self.names)
-        except FileFormatError:
-            self.close()
-            raise
-
-    def _not_whole(self, error: Exception) -> FileFormatError:
-        return FileFormatError(f"{self.path}: can't be read as a whole Parquet file: {str(error).rstrip('.')}.")
-
-    def empty(self) -> pa.Table:
-        """All columns, no rows."""
-        return self._file.schema_arrow.empty_table()
-
-    def leave_out(self, columns: Iterable[str]) -> None:
-        """Don't read these columns."""
-        left_out = set(columns)
-        if left_out:
-            self._used = [name for name in self.names if name not in left_out] or list(self.names[:1])
-
-    def rows_in_total(self, n_read: int) -> int | None:
-        """Rows of the whole file."""
-        return int(self._file.metadata.num_rows)
-
-    def pieces(self) -> Iterator[pa.RecordBatch]:
-        """Read in order, a batch at a time."""
-        try:
-            yield from self._file.iter_batches(batch_size=self._chunk_rows, columns=self._used)
-        except (pa.ArrowException, OSError) as error:
-            raise self._not_whole(error) from error
-
-    def parse(self, piece: pa.RecordBatch) -> Rows:
-        """Turn a batch into a table."""
-        return Rows(pa.Table.from_batches([piece]), np.arange(piece.num_rows), piece.num_rows)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._file.close()
 
 
 def check_names(path: str, names: Iterable[str]) -> None:
