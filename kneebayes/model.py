@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from itertools import product
+from math import prod
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -32,6 +33,8 @@ from kneebayes.variables import (
 __all__ = ["Alarm", "AlarmRule", "Interaction", "ModelFile", "RedFlag", "RuleLevel"]
 
 RESERVED = ("case_id", "label", "also", "none_of_these", "most_likely", "red_flags")
+MOST_COMPARISONS = 2_000_000  # of rows of a prior with states of its parents; the article's model has a dozen
+MOST_FLAGS = 63  # they are joined by the bits of a number
 RuleLevel = Literal["emergency", "urgent", "caution"]
 
 
@@ -198,6 +201,9 @@ class ModelFile(Frozen):
             self._check_condition(f"alarm.rules.{i}.any_of", rule.any_of, self.variables)
         for i, flag in enumerate(self.red_flags):
             self._check_condition(f"red_flags.{i}.any_of", flag.any_of, self.variables)
+        flags = {name for flag in self.red_flags for name in flag.any_of}
+        if len(flags) > MOST_FLAGS:
+            raise ValueError(f"red_flags: {len(flags)} variables, but at most {MOST_FLAGS} can be told")
 
     def _check_links(self, place: str, links: Links, parents: Mapping[str, Any]) -> None:
         for parent, states in links.items():
@@ -215,6 +221,12 @@ class ModelFile(Frozen):
         risk = self.risks[name]
         for i, row in enumerate(risk.given):
             self._check_condition(f"risks.{name}.given.{i}.when", row.when, self.risks)
+        combinations = prod(len(self.risks[parent].states) for parent in risk.parents)
+        if combinations * len(risk.given) > MOST_COMPARISONS:
+            raise ValueError(
+                f"risks.{name}.given: {len(risk.given)} rows for {combinations:,} combinations of states of "
+                f"{len(risk.parents)} parents are too many to check: drop parents, or states"
+            )
         for combination in product(*(self.risks[parent].states for parent in risk.parents)):
             states = dict(zip(risk.parents, combination, strict=True))
             rows = sum(all(states[key] in value for key, value in row.when.items()) for row in risk.given)

@@ -13,11 +13,13 @@ from pydantic import ValidationError
 from kneebayes.errors import ModelFileError, nearest
 from kneebayes.extension import EXTENDS, resolve
 from kneebayes.model import ModelFile
+from kneebayes.paths import is_special
 
 __all__ = ["DEFAULT_MODEL", "model_path", "parse_model", "read_model"]
 
 DEFAULT_MODEL = "posterior_knee_pain"
 MAX_BYTES = 8_000_000  # a hundred times the article's model: larger is a mistake or an attack
+MAX_NODES = 250_000  # of YAML, which take some 700 bytes each; the article's model has 7,000
 MAX_DEPTH = 100  # of YAML; the article's model has 8
 SURELY_SHALLOW = 10_000  # libyaml recurses, and crashes the process from some 20,000 levels on
 _MODEL = re.compile(r"^(causes|extends):", re.MULTILINE)  # what tells a model from a score sheet that ships with it
@@ -101,19 +103,24 @@ def parse_model(text: str, *, source: str = "model") -> ModelFile:
 
 
 def _text(path: Path) -> str:
+    if is_special(str(path)):  # which may have no end, or no beginning
+        raise ModelFileError(f"{path}: is a pipe or a device: give a model file")
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise ModelFileError(f"{path}: {size} bytes, over the limit of {MAX_BYTES} for a model file")
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ModelFileError(f"{path}: over the limit of {MAX_BYTES} bytes for a model file")
+        return content.decode("utf-8")
+    except ModelFileError:
+        raise
+    except (OSError, ValueError) as error:
         raise ModelFileError(f"{path}: can't read the model file: {error}") from error
 
 
 def _content(text: str, source: str) -> Any:
     """Read YAML, as safe as it gets, into plain objects."""
     try:
-        _refuse_depth(text, source)
+        _refuse_depth_and_size(text, source)
         loader = _Loader(text)
         try:
             node = loader.get_single_node()
@@ -160,18 +167,22 @@ def _checked(content: Any, source: str, *, is_file: bool) -> ModelFile:
         raise ModelFileError(f"{said}: not a model file: {error}") from error
 
 
-def _refuse_depth(text: str, source: str) -> None:
-    """Refuse nesting deep enough to overflow the stack of the C loader."""
+def _refuse_depth_and_size(text: str, source: str) -> None:
+    """Refuse nesting deep enough to overflow the stack of the C loader, and more nodes than memory is for."""
     widest = max(map(len, text.splitlines()), default=0)
-    if text.count("[") + text.count("{") + 2 * widest < SURELY_SHALLOW:  # no block nests deeper than its columns
+    shallow = text.count("[") + text.count("{") + 2 * widest < SURELY_SHALLOW  # no block nests deeper than its columns
+    if shallow and len(text) < MAX_NODES:
         return
-    depth = 0
+    depth = nodes = 0
     for event in yaml.parse(text, Loader=_Loader):
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
+        nodes += isinstance(event, yaml.NodeEvent)
+        where = f"line {event.start_mark.line + 1}: " if event.start_mark else ""
         if depth > MAX_DEPTH:
-            where = f"line {event.start_mark.line + 1}: " if event.start_mark else ""
             raise ModelFileError(f"{source}: {where}nested over {MAX_DEPTH} deep, so not a model file")
+        if nodes > MAX_NODES:
+            raise ModelFileError(f"{source}: {where}over {MAX_NODES:,} values, so not a model file")
 
 
 def _refuse_aliases_and_repeats(root: yaml.Node | None, source: str) -> None:

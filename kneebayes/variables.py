@@ -28,6 +28,7 @@ __all__ = [
     "Text",
 ]
 
+MOST_STATES = 120  # cases are held as bytes with a sign
 _NAME = r"[a-z][a-z0-9_]*"
 _BASIS = re.compile(r"(claims? \d+(, \d+)*|literature: \S.*|judgement|fitted: \S.*)")
 # what the JSON Schema says of values that Python functions check
@@ -60,6 +61,7 @@ def _listed(value: object) -> object:
 Identifier = Annotated[str, AfterValidator(_identifier), WithJsonSchema(_NAME_SCHEMA)]
 Text = Annotated[str, Field(min_length=1)]
 Basis = Annotated[str, AfterValidator(_basis), WithJsonSchema(_BASIS_SCHEMA)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 Unit = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
 Condition = dict[
     Identifier,
@@ -97,8 +99,8 @@ class Band(Frozen):
     """One band of a numeric input: values from ``at_least`` on, or ``above`` it."""
 
     state: Identifier
-    at_least: float | None = None
-    above: float | None = None
+    at_least: Finite | None = None
+    above: Finite | None = None
 
 
 class NumericInput(Frozen):
@@ -107,10 +109,10 @@ class NumericInput(Frozen):
     variable: Identifier
     label: Text
     unit: Text
-    minimum: float
-    maximum: float
+    minimum: Finite
+    maximum: Finite
     bands: tuple[Band, ...] = Field(min_length=2)
-    warn_below: float | None = None
+    warn_below: Finite | None = None
     warning: str = ""
 
     @model_validator(mode="after")
@@ -142,6 +144,8 @@ class _Variable(Frozen):
 
     @model_validator(mode="after")
     def _distinct_states(self) -> Any:
+        if len(self.states) > MOST_STATES:
+            raise ValueError(f"{len(self.states)} states, but at most {MOST_STATES} can be told apart")
         if len(set(self.states)) < len(self.states):
             raise ValueError(f"states {list(self.states)} repeat a name")
         for state in self.state_labels:
