@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 from typer.core import TyperGroup
@@ -86,7 +87,12 @@ def _end_output() -> None:
     try:
         sys.stdout.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go(sys.stdout)
+
+
+def _let_go(stream: TextIO) -> None:
+    with suppress(OSError, ValueError):  # a stream of a notebook or a test has no number
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def load(model: str | None) -> Model:
@@ -108,11 +114,14 @@ def load(model: str | None) -> Model:
 
 
 def say(text: str) -> None:
-    """Write a line to standard error.
+    """Write a line to standard error, if anybody listens.
 
     Parameters
     ----------
     text : str
         Without the end of line.
     """
-    typer.echo(text, err=True)
+    try:
+        typer.echo(text, err=True)
+    except OSError:  # a closed pipe or a full disk changes nothing about what was done
+        _let_go(sys.stderr)

@@ -147,7 +147,7 @@ class ParquetTarget:
         try:
             yield
         except OSError as error:
-            raise FileFormatError(f"{self.sink.path}: can't be written: {error}") from error
+            raise FileFormatError(f"{self.sink.path}: can't be written: {error.strerror or error}") from error
 
     def abandon(self) -> None:
         """Close the writer while its file is open: it would try to later, in vain."""
