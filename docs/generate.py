@@ -186,6 +186,8 @@ def output_text(output: dict[str, Any]) -> str:
     if "image/png" in data:
         picture = "".join(data["image/png"]).replace("\n", "")
         return f'<img alt="output" src="data:image/png;base64,{picture}">'
+    if "text/markdown" in data:  # sentences with numbers in them
+        return "".join(data["text/markdown"])
     table = "".join(data.get("text/html", []))
     if "<table" in table:  # without its own style, it takes that of the site
         return re.sub(r'<style.*?</style>|(?<=<table) border="1" class="dataframe"', "", table, flags=re.DOTALL)

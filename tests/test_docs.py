@@ -71,3 +71,9 @@ def test_code_of_a_page_was_run(site: Path) -> None:
     assert "Imported from small.bif" in text
     assert "I82.409" in text
     assert "python run" not in text
+
+
+def test_sentences_that_a_notebook_computes_are_text_of_its_page(site: Path) -> None:
+    text = (site / "notebooks" / "06_study.html").read_text(encoding="utf-8")
+    assert re.search(r"<p>Of [\d,]+ people, [\d,]+ have a clot", text)
+    assert "display.Markdown" not in text
