@@ -93,6 +93,7 @@ class BulkModel(Workbench):
         intervals: float | None = None,
         draws: int = 200,
         seed: int = 0,
+        redact: bool = False,
     ) -> Frame:
         """Score a frame of cases, one a row.
 
@@ -118,6 +119,9 @@ class BulkModel(Workbench):
             scoring once.
         draws, seed : int
             Of the plausible ranges (see `kneebayes.draws`), for intervals.
+        redact : bool
+            Let an error name the row by its position, and the column, but not
+            the value nor the index, for where errors end in logs.
 
         Returns
         -------
@@ -147,6 +151,7 @@ class BulkModel(Workbench):
         ['a', 'b']
         """
         from kneebayes.frames import from_arrow, to_arrow
+        from kneebayes.redaction import Redactor
 
         if errors not in ("raise", "null"):
             raise UnknownNameError(f"no way '{errors}' to treat errors: use 'raise' or 'null'")
@@ -157,7 +162,12 @@ class BulkModel(Workbench):
         )
         if scored.problems and errors == "raise":
             more = f" ({scored.n_rejected} rows can't be scored; errors='null' leaves them empty)"
-            raise _case_error(scored, frame, more if scored.n_rejected > 1 else "")
+            more = more if scored.n_rejected > 1 else ""
+            if redact:
+                first = scored.problems[0]
+                reason = Redactor(self.file).reason(first.column, first.reason)
+                raise CaseError(f"row {first.row}, column '{first.column}': {reason}{more}")
+            raise _case_error(scored, frame, more)
         for text, n_rows in scored.warnings.items():
             warnings.warn(f"{text} ({n_rows} of {scored.n_read} rows)", stacklevel=2)
         output: Frame = from_arrow(scored, frame, keep)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from kneebayes.alarm import Thresholds
 from kneebayes.api import Model, load_model
-from kneebayes.errors import FileFormatError, MissingExtraError
+from kneebayes.errors import DefectError, FileFormatError, KneeBayesError, MissingExtraError, defect
 from kneebayes.files import Counts, score_file
 from kneebayes.model import ModelFile
 from kneebayes.paths import file_kind, plain_path
@@ -53,7 +53,8 @@ def score(
         When to warn; by default those of the model file.
     errors : {"raise", "null"}
         Whether a row that can't be scored raises when computed, or comes back
-        empty.
+        empty. The error names the row of its partition and the column, but
+        not the value: workers log errors.
 
     Returns
     -------
@@ -76,8 +77,10 @@ def score(
     """
     dask = _dask()
     model = model or load_model()
-    options = {"keep": tuple(keep), "ignore": tuple(ignore), "thresholds": thresholds, "errors": errors}
-    meta = model.score(ddf._meta, **options)  # type: ignore[arg-type]
+    # Workers log what goes wrong.
+    given = {"keep": tuple(keep), "ignore": tuple(ignore), "thresholds": thresholds}
+    options: dict[str, Any] = {**given, "errors": errors, "redact": True}
+    meta = model.score(ddf._meta, **options)
     text = dask.delayed(model.file.model_dump_json(), pure=True)
     result: dd.DataFrame = ddf.map_partitions(_score_partition, text, options, meta=meta)
     return result
@@ -109,8 +112,8 @@ def score_files(
     rejects : str or pathlib.Path, optional
         A folder for the rejects of each file.
     **options
-        ``keep``, ``ignore``, ``columns`` and ``thresholds``, as for
-        `kneebayes.score_file`.
+        ``keep``, ``ignore``, ``columns``, ``thresholds`` and ``redact``, as
+        for `kneebayes.score_file`.
 
     Returns
     -------
@@ -181,7 +184,16 @@ def _compiled(text: str) -> Model:
 
 
 def _score_partition(frame: pd.DataFrame, text: str, options: dict[str, Any]) -> pd.DataFrame:
-    return _compiled(text).score(frame, **options)
+    unexpected: DefectError | None = None
+    try:
+        return _compiled(text).score(frame, **options)
+    except (KneeBayesError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        unexpected = defect(error, "scoring a partition")
+        if unexpected is None:
+            raise
+    raise unexpected  # here, so that it does not carry the other along
 
 
 def _score_part(text: str, source: str, target: str, rejects: str | None, options: dict[str, Any]) -> Counts:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dask.dataframe as dd
 import pandas as pd
@@ -16,9 +17,10 @@ from distributed import Client, LocalCluster
 from typer.testing import CliRunner
 
 import kneebayes as kb
+from kneebayes import distributed
 from kneebayes.cli import app
 from kneebayes.distributed import score, score_files
-from kneebayes.errors import FileFormatError
+from kneebayes.errors import DefectError, FileFormatError
 
 PARTS, ROWS = 12, 700
 
@@ -44,7 +46,7 @@ def folder(cases: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Pat
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
     with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=50
     ) as cluster:
         yield cluster
 
@@ -84,7 +86,16 @@ def test_files_on_the_cores_of_this_machine(model: kb.Model, folder: Path, tmp_p
 def test_a_worker_killed_in_the_middle_costs_nothing(
     model: kb.Model, folder: Path, tmp_path: Path, cluster: LocalCluster
 ) -> None:
-    target = tmp_path / "out"
+    source, target, rejects = (tmp_path / name for name in ("in", "out", "rejects"))
+    one, one_rejects = tmp_path / "one", tmp_path / "one_rejects"
+    for place in (source, one, one_rejects):
+        place.mkdir()
+    for path in folder.iterdir():
+        frame = pd.read_csv(path, dtype=str)
+        frame.loc[::50, "age"] = "999"
+        frame.loc[7, "case_id"] = frame.loc[8, "case_id"]
+        frame.to_csv(source / path.name, index=False)
+        model.score_file(source / path.name, one / path.name, rejects=one_rejects / path.name)
     with Client(cluster) as client:
         victim = next(iter(client.run(os.getpid).values()))
 
@@ -97,12 +108,37 @@ def test_a_worker_killed_in_the_middle_costs_nothing(
 
         killer = threading.Thread(target=kill_once_some_parts_are_there)
         killer.start()
-        counts = score_files(str(folder / "*.csv"), target, model=model, scheduler=cluster.scheduler_address)
+        scheduler = cluster.scheduler_address
+        counts = score_files(str(source / "*.csv"), target, model=model, scheduler=scheduler, rejects=rejects)
         killer.join()
         assert victim not in client.run(os.getpid).values(), "the worker was to be killed while parts were left"
-    assert counts.read == counts.scored == PARTS * ROWS
-    assert sorted(path.name for path in target.iterdir()) == sorted(path.name for path in folder.iterdir())
-    pd.testing.assert_frame_equal(whole(target), expected(model, folder, tmp_path / "one"))
+    assert (counts.read, counts.rejected) == (PARTS * ROWS, PARTS * (ROWS // 50 + 1))
+    for found, alone in ((target, one), (rejects, one_rejects)):  # nothing else either, such as halves of files
+        assert {p.name: p.read_bytes() for p in found.iterdir()} == {p.name: p.read_bytes() for p in alone.iterdir()}
+
+
+class _Crashing(kb.Model):
+    def score(self, frame: Any, **options: Any) -> Any:
+        raise LookupError(f"CANARY {frame.iloc[0].tolist()}")
+
+
+def test_workers_log_no_values(
+    cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch, model: kb.Model, cases: pd.DataFrame
+) -> None:
+    wrong = cases.head(20).assign(case_id="CANARYid", age="CANARYage", calf_pain="CANARYcalf")
+    wrong.index = pd.Index([f"CANARYindex{row}" for row in range(20)])
+    lazy = score(dd.from_pandas(wrong, npartitions=2, sort=False), model=model)
+    with Client(cluster) as client:
+        with pytest.raises(kb.CaseError, match="row 0, column 'age': not allowed: give a number of years") as caught:
+            lazy.compute()
+        logged = "".join(map(str, client.get_worker_logs().values()))
+    assert "Compute Failed" in logged
+    assert "CANARY" not in f"{logged}{caught.value}"
+    monkeypatch.setattr(distributed, "_compiled", lambda text: _Crashing(model.file))
+    with pytest.raises(DefectError, match="LookupError while scoring a partition, at") as crashed:
+        lazy.compute(scheduler="synchronous")
+    assert "CANARY" not in str(crashed.value)
+    assert crashed.value.__context__ is None
 
 
 @pytest.mark.parametrize("source", ["nowhere", "*.parquet"])
