@@ -24,18 +24,24 @@ __all__ = [
     "GREY",
     "INK",
     "LEVEL_COLOURS",
+    "MARKERS",
     "PALE",
+    "STYLES",
+    "keep_inside",
     "logit",
     "make_room",
     "odds_axis",
     "percent",
     "share_axis",
     "take_axes",
+    "widen",
     "wrapped",
 ]
 
 BLUE, RED, GREY, PALE, INK, ALARM = "#4477aa", "#ee6677", "#bbbbbb", "#dde6ef", "#222222", "#cc3311"
 COLOURS = (BLUE, RED, "#228833", "#ccbb44", "#66ccee", "#aa3377")
+STYLES = ("-", (0, (5, 1.5)), "-.", ":", (0, (1, 4)), (0, (6, 1, 1, 1, 1, 1)))  # of lines
+MARKERS = ("o", "s", "^", "D", "v", "P")
 # each darker than the one before, so that they keep their order in grey
 LEVEL_COLOURS = dict(zip(LEVELS, ("#f4f4ee", "#d5d5d0", "#f2b84b", "#cc3311", "#5a0f0f"), strict=True))
 PROBABILITIES = (
@@ -43,6 +49,9 @@ PROBABILITIES = (
     *(0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999, 0.9999, 0.99999),
 )
 MOST_TICKS = 7
+FINEST = 1e-6  # the smallest probability that is written out
+NOISE = 1e-12  # what exact inference may leave of 0 in floating point
+NEAR = 0.01  # of the width of axes: what is kept free beside texts
 
 
 def take_axes(ax: Axes | None, width: float, height: float) -> Axes:
@@ -97,16 +106,20 @@ def percent(p: float) -> str:
     Returns
     -------
     str
-        Such as ``7.5%``.
+        Such as ``7.5%``; what is nearer to 0 or 1 than a millionth is said to be so.
 
     Examples
     --------
-    >>> [percent(p) for p in (0.0, 0.0004, 0.075, 0.42, 0.9996, 1.0)]
-    ['0%', '0.04%', '7.5%', '42%', '99.96%', '100%']
+    >>> [percent(p) for p in (0.0, 1e-9, 0.0004, 0.075, 0.42, 0.9996, 1.0)]
+    ['0%', '<0.0001%', '0.04%', '7.5%', '42%', '99.96%', '100%']
     """
     near = min(p, 1.0 - p)
+    if near < NOISE:
+        return "0%" if p < 0.5 else "100%"
+    if near < FINEST:
+        return f"<{FINEST:.4%}" if p < 0.5 else f">{1 - FINEST:.4%}"
     digits = 0 if p >= 0.1 and near >= 0.01 else 1 if near >= 0.005 else 2 if near >= 0.00005 else 4
-    return f"{p:.0%}" if near in (0.0, 1.0) else f"{p:.{digits}%}"
+    return f"{p:.{digits}%}"
 
 
 def logit(p: float) -> float:
@@ -156,6 +169,45 @@ def share_axis(ax: Axes) -> None:
     ax.set_xticks(ticks, [f"{tick * 100:.3g}%" for tick in ticks])
 
 
+def keep_inside(ax: Axes) -> None:
+    """Let no layout of the figure make room for texts that stand within the axes.
+
+    Beside other axes, a layout would narrow these for a text that reaches past
+    them before they are stretched, and the narrower they get the further it reaches.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        With its texts drawn.
+    """
+    for text in ax.texts:
+        text.set_in_layout(False)
+
+
+def widen(ax: Axes) -> None:
+    """Stretch an x axis on both sides until the texts in it fit.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        With limits that hold what is drawn.
+    """
+    keep_inside(ax)
+    figure = ax.get_figure(root=True)
+    if figure is None:
+        return
+    for _ in range(4):  # texts keep their size, so that each step needs a smaller one
+        figure.draw_without_rendering()
+        inverse, (left, right) = ax.transData.inverted(), ax.get_xlim()
+        boxes = [text.get_window_extent() for text in ax.texts if text.get_text()]
+        gap = NEAR * (right - left)
+        low = min([left, *(inverse.transform((box.x0, 0))[0] - gap for box in boxes)])
+        high = max([right, *(inverse.transform((box.x1, 0))[0] + gap for box in boxes)])
+        ax.set_xlim(low, high)
+        if max(left - low, high - right) < gap:
+            return
+
+
 def make_room(ax: Axes, right: float) -> None:
     """Stretch an x axis from 0 until what is written beside the bars fits.
 
@@ -168,6 +220,7 @@ def make_room(ax: Axes, right: float) -> None:
     """
     right = right or 1.0
     ax.set_xlim(0, right)
+    keep_inside(ax)
     figure = ax.get_figure(root=True)
     if figure is None:
         return

@@ -18,6 +18,7 @@ from kneebayes.canvas import (
     percent,
     share_axis,
     take_axes,
+    widen,
     wrapped,
 )
 from kneebayes.explanation import DECIBANS, NOTICEABLE, Explanation, label_of
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["plot_explanation", "plot_posterior", "plot_questions", "priors"]
 
 TIMES = "\N{MULTIPLICATION SIGN}"
+MARGIN = 0.5  # of log-odds, beside what is drawn
 SETTLED = 30 / DECIBANS  # of log-odds: how far a bar reaches that stands for certainty
 
 
@@ -74,6 +76,7 @@ def plot_posterior(dx: Diagnosis, *, intervals: pd.DataFrame | None = None, ax: 
     """
     ax = take_axes(ax, 7.5, 4.2)
     names = sorted(dx.probabilities, key=dx.probabilities.__getitem__)
+    complaint = dx.label(dx.model.complaint).lower()
     before, cause, furthest = priors(dx.network), dx.model.alarm.cause, 0.0
     for y, name in enumerate(names):
         p, own = dx.probabilities[name], name == cause
@@ -93,7 +96,16 @@ def plot_posterior(dx: Diagnosis, *, intervals: pd.DataFrame | None = None, ax: 
     ax.set(ylim=(-0.6, len(names) - 0.4), xlabel="probability (causes may coexist)")
     make_room(ax, furthest)
     share_axis(ax)
-    ax.plot([], [], color=INK, marker="|", markersize=10, markeredgewidth=2.2, linestyle="", label="before: pain alone")
+    ax.plot(
+        [],
+        [],
+        color=INK,
+        marker="|",
+        markersize=10,
+        markeredgewidth=2.2,
+        linestyle="",
+        label=f"before: {complaint} alone",
+    )
     if intervals is not None:
         words = f"{intervals.attrs['level']:.0%} interval" if "level" in intervals.attrs else "interval"
         ax.plot([], [], color=INK, linewidth=1.2, marker="|", markersize=7, label=words)
@@ -141,8 +153,9 @@ def plot_explanation(explanation: Explanation, *, ax: Axes | None = None) -> Axe
     ax.set_yticks(range(last + 1), ["Before", *(wrapped(said, 38) for said, _ in steps), "Now"])
     ax.set_ylim(last + 0.6, -0.6)
     ax.tick_params(axis="y", left=False)
-    margin = max(0.8, 0.18 * (max(reached) - min(reached)))
-    odds_axis(ax, min(reached) - margin, max(reached) + margin)
+    ax.set_xlim(min(reached) - MARGIN, max(reached) + MARGIN)
+    widen(ax)
+    odds_axis(ax, *ax.get_xlim())
     name = label_of(explanation.model, explanation.target)
     ax.set(xlabel=f"probability of {name} (scale of log-odds)")
     ax.set_title(f"Why {name}: from {percent(explanation.prior)} to {percent(explanation.posterior)}", fontsize=11)
@@ -169,7 +182,8 @@ def plot_questions(questions: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     for y, (_, row) in enumerate(questions.iterrows()):
         style = {"color": BLUE, "hatch": "///", "edgecolor": "white", "lw": 0} if row["key"] else {"color": BLUE}
         ax.barh(y, row["gain"], height=0.6, **style)
-        said = f"{row['gain']:.2f} bits; changes the alarm in {row['alarm_change']:.0%}"
+        changes = f"changes the alarm in {percent(row['alarm_change'])}" if row["alarm_change"] > 0 else "alarm stays"
+        said = f"{row['gain']:.2f} bits; {changes}"
         ax.annotate(said, (row["gain"], y), (5, 0), textcoords="offset points", va="center", fontsize=8.5)
     asked = [f"{row['question']}{' (key)' if row['key'] else ''}" for _, row in questions.iterrows()]
     ax.set_yticks(range(len(questions)), [wrapped(text, 42) for text in asked], fontsize=9)

@@ -5,51 +5,52 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from kneebayes.canvas import ALARM, BLUE, GREY, INK, percent, take_axes
+from kneebayes.canvas import ALARM, BLUE, INK, PALE, keep_inside, percent, take_axes, widen
 from kneebayes.errors import UnknownNameError, nearest
 from kneebayes.explanation import said
+from kneebayes.layers import dependences, link_strengths, ordered
 from kneebayes.model import ModelFile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.text import Text
 
-__all__ = ["link_strengths", "plot_network"]
+__all__ = ["link_width", "plot_network"]
 
 LEFT, MIDDLE, RIGHT = 0.0, 1.0, 2.0
-WIDEST = 5.0  # points, of a link that is certain
+WIDEST, THINNEST = 4.5, 0.3  # points
+BEND = 0.4  # of widths: they grow more slowly than probabilities, as a risk of 1 % is to be seen beside a sign of 80 %
+SHOWN = (0.01, 0.1, 0.5, 0.9)  # probabilities of the links in the key
 ROW = 0.23  # inches for a label
+KEY = 1.4  # rows
 BOX = 1.7  # rows for a cause
-INSIDE = 0.05  # where arrows meet a cause, from its middle
+FONT, SMALLEST = 9.0, 3.0  # points
+FULL = 0.72  # share of its row that a label may fill
+SPREAD = 0.66  # share of the width that labels may fill, so that arrows are left
+PAD = 0.35  # of the font's size, around a cause
 ABSENT_PRESENT = ("absent", "present")
+Place = tuple[float, float]
 
 
-def link_strengths(model: ModelFile) -> dict[tuple[str, str], float]:
-    """Give every arrow to a cause or finding its strength.
+def link_width(strength: float) -> float:
+    """Say how wide an arrow is drawn.
 
     Parameters
     ----------
-    model : ModelFile
-        A checked model file.
+    strength : float
+        A link probability.
 
     Returns
     -------
-    dict of (str, str) to float
-        By parent and child: the largest link probability over the parent's
-        states, interactions included.
+    float
+        In points.
+
+    Examples
+    --------
+    >>> [round(link_width(p), 1) for p in (0.0, 0.01, 0.1, 1.0)]
+    [0.3, 0.7, 1.8, 4.5]
     """
-    strengths: dict[tuple[str, str], float] = {}
-    links = {name: cause.links for name, cause in model.causes.items()}
-    links |= {name: finding.links for name, finding in model.findings.items()}
-    for child, own in links.items():
-        for parent, states in own.items():
-            strengths[parent, child] = max(number.p for number in states.values())
-    for interaction in model.interactions:
-        for parent in interaction.when:
-            arrow = (parent, interaction.target)
-            strengths[arrow] = max(strengths.get(arrow, 0.0), interaction.link.p)
-    return strengths
+    return float(max(THINNEST, WIDEST * strength**BEND))
 
 
 def plot_network(
@@ -82,9 +83,12 @@ def plot_network(
     -------
     matplotlib.axes.Axes
         Risk factors on the left, causes in the middle, findings on the right;
-        an arrow is as wide as its link is strong, and dark where what is known
-        acts along it. A full mark is evidence for, a crossed one evidence that
-        it is absent, a small dot is not known.
+        an arrow is the wider the stronger its link (the key tells how wide),
+        blue where what is known acts along it, and dotted if that is an
+        absence; dashed arrows lead from cause to cause, and from a risk factor
+        to one whose frequency depends on it. A full mark is evidence for, a
+        crossed one that it is absent, an open one an unsure answer, and a small
+        dot is not known.
 
     Raises
     ------
@@ -99,80 +103,83 @@ def plot_network(
     strengths = link_strengths(model)
     if focus is not None:
         strengths = {arrow: p for arrow, p in strengths.items() if focus in arrow}
-    causes = [name for name in model.causes if focus in (None, name) or _linked(strengths, name)]
-    outer = [_ordered(names, causes, strengths) for names in (model.risks, model.findings)]
+    causes = [name for name in model.causes if focus in (None, name) or any(name in arrow for arrow in strengths)]
+    outer = [ordered(names, causes, strengths) for names in (model.risks, model.findings)]
     if known_only:
         outer = [[name for name in names if name in evidence] for names in outer]
     columns = [outer[0], causes, outer[1]]
     longest = max(6.0, len(outer[0]), BOX * len(causes), len(outer[1]))
-    ax = take_axes(ax, 10.5, 0.9 + ROW * longest)
+    ax = take_axes(ax, 10.5, 1.2 + ROW * longest)
     ax.set_axis_off()
-    places = {}
+    places: dict[str, Place] = {}
     for x, names in zip((LEFT, MIDDLE, RIGHT), columns, strict=True):
         for i, name in enumerate(names):
             places[name] = (x, (i + 0.5) / len(names) * longest)
-    for (parent, child), strength in strengths.items():
-        if parent in places and child in places:
-            known = evidence.get(parent) or evidence.get(child)
-            _arrow(ax, places[parent], places[child], strength, bool(known), len(strengths))
-    for name, place in places.items():
-        _node(ax, model, name, place, evidence.get(name), (probabilities or {}).get(name), cased=bool(evidence))
+    labels = {
+        name: _node(ax, model, name, place, evidence.get(name), (probabilities or {}).get(name), cased=bool(evidence))
+        for name, place in places.items()
+    }
     for x, word in ((LEFT, "risk factors"), (MIDDLE, "causes"), (RIGHT, "findings")):
         align = {LEFT: "right", MIDDLE: "center", RIGHT: "left"}[x]
-        ax.text(x, -0.7, word.upper(), ha=align, va="center", fontsize=9, color="#666666", fontweight="bold")
-    ax.set(xlim=(-0.85, 2.85), ylim=(longest + 0.3, -1.2))
-    _fit(ax)
+        ax.text(x, -0.7, word.upper(), ha=align, va="center", fontsize=FONT, color="#666666", fontweight="bold")
+    ax.set(xlim=(-0.85, 2.85), ylim=(longest + KEY, -1.2))
+    keep_inside(ax)
+    _key(ax, _fit(ax, longest + KEY + 1.2), cased=bool(evidence))
+    edges = {name: _edges(ax, labels[name]) for name in causes}
+    for (parent, child), strength in {**strengths, **dict.fromkeys(dependences(model))}.items():
+        if parent in places and child in places:
+            known = [evidence[name] for name in (parent, child) if name in evidence]
+            _arrow(ax, parent, child, places, edges, strength, known, crowded=len(strengths) > 60)
     return ax
 
 
-def _linked(strengths: Mapping[tuple[str, str], float], name: str) -> bool:
-    return any(name in arrow for arrow in strengths)
-
-
-def _ordered(names: Mapping[str, object], causes: list[str], strengths: Mapping[tuple[str, str], float]) -> list[str]:
-    """Sort a layer by the mean place of its causes, which keeps most arrows from crossing."""
-    centre = {}
-    for name in names:
-        own = _pulls(name, causes, strengths)
-        if own:
-            centre[name] = float(np.average([place for place, _ in own], weights=[p + 1e-6 for _, p in own]))
-    return sorted(centre, key=centre.__getitem__)
-
-
-def _pulls(name: str, causes: list[str], strengths: Mapping[tuple[str, str], float]) -> list[tuple[int, float]]:
-    return [
-        (place, strengths[arrow])
-        for place, cause in enumerate(causes)
-        for arrow in ((name, cause), (cause, name))
-        if arrow in strengths
-    ]
+def _edges(ax: Axes, label: Text) -> tuple[Place, Place]:
+    """Measure where the box of a cause ends on the left and on the right."""
+    box, inverse = label.get_window_extent(), ax.transData.inverted()
+    figure = ax.get_figure(root=True)
+    pad = PAD * float(label.get_fontsize()) * (figure.dpi if figure else 72.0) / 72
+    y = label.get_position()[1]
+    left, right = (float(inverse.transform((x, box.y0))[0]) for x in (box.x0 - pad, box.x1 + pad))
+    return (left, y), (right, y)
 
 
 def _arrow(
-    ax: Axes, start: tuple[float, float], end: tuple[float, float], strength: float, known: bool, n: int
+    ax: Axes,
+    parent: str,
+    child: str,
+    places: Mapping[str, Place],
+    edges: Mapping[str, tuple[Place, Place]],
+    strength: float | None,
+    known: list[str],
+    *,
+    crowded: bool,
 ) -> None:
     from matplotlib.patches import FancyArrowPatch
 
-    among_causes = start[0] == end[0]
-    if not among_causes:  # meet a cause near its side, not behind its neighbours
-        start, end = (
-            (x + INSIDE * (other - x) * (x == MIDDLE), y) for (x, y), other in ((start, end[0]), (end, start[0]))
-        )
-    faint = 0.45 if n > 60 else 0.7
+    start, end = places[parent], places[child]
+    among = start[0] == end[0]
+    down = end[1] > start[1]
+    if not among:
+        start = edges[parent][1] if parent in edges else start
+        end = edges[child][0] if child in edges else end
+    elif parent in edges:  # the causes' own arrows run down on their left and up on their right
+        start, end = (edges[name][0 if down else 1] for name in (parent, child))
+    bow = 0.35 if parent in edges else -0.35 if down else 0.35  # those of risk factors keep clear of their labels
+    told = "-" if not known else ":" if "absent" in known else "-"
     ax.add_patch(
         FancyArrowPatch(
             start,
             end,
-            arrowstyle="-|>" if among_causes else "-",
-            mutation_scale=8,
-            connectionstyle="arc3,rad=0.45" if among_causes else "arc3",
-            linewidth=max(1.0 if among_causes else 0.4, WIDEST * strength),
-            linestyle="--" if among_causes else "-",
-            color=BLUE if known else "#777777" if among_causes else GREY,
-            alpha=0.75 if known else 0.9 if among_causes else faint,
-            shrinkA=5,
-            shrinkB=5,
-            zorder=2 if known else 1,
+            arrowstyle="-|>" if among else "-",
+            mutation_scale=9,
+            connectionstyle=f"arc3,rad={bow}" if among else "arc3",
+            linewidth=max(1.0 if among or known else 0.0, link_width(strength) if strength is not None else 0.0),
+            linestyle="--" if among else told,
+            color=BLUE if known else "#666666" if among else "#999999",
+            alpha=0.8 if known else 0.9 if among else 0.4 if crowded else 0.7,
+            shrinkA=0 if parent in edges else 5,
+            shrinkB=0 if child in edges else 5,
+            zorder=3 if among else 2 if known else 1,
         )
     )
 
@@ -186,54 +193,78 @@ def _node(
     probability: float | None,
     *,
     cased: bool,
-) -> None:
+) -> Text:
     variable = model.variables[name]
-    absent = state == "absent" and variable.states == ABSENT_PRESENT
-    text = variable.label if state is None or variable.states == ABSENT_PRESENT else said(model, name, state)
+    binary = variable.states == ABSENT_PRESENT
+    absent, unsure = state == "absent", state is not None and state not in variable.states
+    if unsure:
+        text = f"{variable.label}: unsure"
+    elif state is None or (binary and not absent and name not in model.causes):
+        text = variable.label
+    else:
+        text = said(model, name, state)
     if name in model.causes:
         own = name == model.alarm.cause
-        words = variable.label if probability is None else f"{variable.label}  {percent(probability)}"
-        box: dict[str, Any] = {"boxstyle": "round,pad=0.35", "facecolor": "white", "edgecolor": ALARM if own else INK}
-        box |= {"linewidth": 2.0 if own or state else 0.8}
-        ax.text(
-            *place,
-            words,
-            ha="center",
-            va="center",
-            fontsize=9,
-            bbox=box,
-            zorder=5,
-            fontweight="bold" if own else "normal",
-        )
-        return
-    mark, size = ("x", 5) if absent else ("o", 6) if state else ("o", 2.5)
-    ax.plot(
-        *place, mark, markersize=size, color=INK if state else "#888888", markeredgewidth=1.6 if absent else 0, zorder=4
-    )
+        box: dict[str, Any] = {"boxstyle": f"round,pad={PAD}", "edgecolor": ALARM if own else INK}
+        box |= {"facecolor": PALE if state else "white", "linewidth": 2.0 if own or state else 0.8}
+        words = text if probability is None or (state and not unsure) else f"{text}  {percent(probability)}"
+        bold = "bold" if own or state else "normal"
+        return ax.text(*place, words, ha="center", va="center", fontsize=FONT, bbox=box, zorder=5, fontweight=bold)
+    mark, size = ("x", 5) if absent and binary else ("o", 6) if state else ("o", 2.5)
+    shade = INK if state else "#888888"
+    fill, edge = "white" if unsure else shade, 1.6 if unsure or mark == "x" else 0
+    ax.plot(*place, mark, markersize=size, color=shade, markerfacecolor=fill, markeredgewidth=edge, zorder=4)
     side, align = (-7, "right") if place[0] == LEFT else (7, "left")
-    shade = "#888888" if cased and state is None else INK
-    ax.annotate(
-        f"{text}: no" if absent else text,
+    return ax.annotate(
+        text,
         place,
         (side, 0),
         textcoords="offset points",
         ha=align,
         va="center",
-        fontsize=8.5,
-        color=shade,
-        fontweight="bold" if state and not absent else "normal",
+        fontsize=FONT - 0.5,
+        color="#6b6b6b" if cased and state is None else INK,
+        fontweight="bold" if state and not absent and not unsure else "normal",
     )
 
 
-def _fit(ax: Axes) -> None:
-    """Widen the x axis until the labels on both sides fit."""
+def _key(ax: Axes, font: float, *, cased: bool) -> None:
+    """Say below the drawing what widths and marks mean."""
+    from matplotlib.lines import Line2D
+
+    marks = [Line2D([], [], color="#999999", linewidth=link_width(p), label=f"link of {p:.0%}") for p in SHOWN]
+    if cased:
+        for mark, size, edge, word in (("o", 6, 0, "present"), ("x", 5, 1.6, "absent"), ("o", 2.5, 0, "not known")):
+            style: dict[str, Any] = {"marker": mark, "markersize": size, "markeredgewidth": edge, "linestyle": ""}
+            marks.append(Line2D([], [], color=INK if word != "not known" else "#888888", label=word, **style))
+    ax.legend(
+        handles=marks,
+        loc="lower center",
+        borderaxespad=0.0,
+        ncols=len(marks),
+        fontsize=0.9 * font,
+        frameon=False,
+        columnspacing=1.4,
+        handlelength=1.6,
+    ).set_in_layout(False)
+
+
+def _fit(ax: Axes, rows: float) -> float:
+    """Make labels small enough for their rows, widen the x axis until those on both sides fit, and give their size."""
     figure = ax.get_figure(root=True)
     if figure is None:
-        return
-    for _ in range(4):
-        figure.draw_without_rendering()
-        inverse = ax.transData.inverted()
-        boxes = [text.get_window_extent() for text in ax.texts]
-        low = min(inverse.transform((box.x0, 0))[0] for box in boxes)
-        high = max(inverse.transform((box.x1, 0))[0] for box in boxes)
-        ax.set_xlim(low - 0.02, high + 0.02)
+        return FONT
+    figure.draw_without_rendering()  # how much room there is shows only now
+    room = ax.get_window_extent()
+    boxes = [(text, text.get_window_extent().width) for text in ax.texts]
+    sides = [
+        max(width for text, width in boxes if text.get_horizontalalignment() == side)
+        for side in ("right", "center", "left")
+    ]
+    high = FULL * room.height * 72 / figure.dpi / rows
+    font = max(SMALLEST, min(FONT, high, FONT * SPREAD * room.width / sum(sides)))
+    for text in ax.texts:
+        text.set_fontsize(float(text.get_fontsize()) * font / FONT)
+    ax.set_xlim(LEFT, RIGHT)
+    widen(ax)
+    return font

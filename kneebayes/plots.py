@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kneebayes.canvas import BLUE, COLOURS, GREY, take_axes
+from kneebayes.canvas import BLUE, COLOURS, GREY, MARKERS, STYLES, take_axes
 from kneebayes.caseplots import plot_explanation, plot_posterior, plot_questions
 from kneebayes.errors import UnknownNameError, nearest
 from kneebayes.networkplot import plot_network
@@ -96,8 +96,9 @@ def plot_calibration(evaluation: Evaluation, *, cause: str | None = None, ax: Ax
     # rare causes fill a corner only: show that corner, and as much of the intervals as fits
     top = min(1.0, max(0.02, 1.25 * max([*x, *y, 0.0])))
     ax.plot([0, 1], [0, 1], color=GREY, linewidth=1, zorder=1)
-    ax.errorbar(x, y, yerr=[y - low, high - y], fmt="o", color=BLUE, markersize=4, linewidth=1, clip_on=True)
-    ax.set(xlim=(-0.02 * top, top), ylim=(-0.02 * top, top), xlabel="predicted", ylabel="observed", aspect="equal")
+    ax.errorbar(x, y, yerr=[y - low, high - y], fmt="o", color=BLUE, markersize=4, linewidth=1, label="95 % interval")
+    ax.set(xlim=(-0.02 * top, top), ylim=(-0.02 * top, top), aspect="equal")
+    ax.set(xlabel="predicted probability", ylabel="share observed")
     ax.set_title(_label(evaluation, cause), fontsize=10)
     ax.locator_params(nbins=4)
     _percent(ax, top)
@@ -125,15 +126,19 @@ def plot_roc(evaluation: Evaluation, *, ax: Axes | None = None) -> Axes:
     truth = evaluation.truth[evaluation.alarm_cause].to_numpy()
     known = np.isfinite(truth)
     ax.plot([0, 1], [0, 1], color=GREY, linewidth=1, zorder=1)
-    for (name, row), colour in zip(evaluation.comparison.iterrows(), _colours(len(evaluation.comparison)), strict=True):
-        auc = float(row["auc"])
+    styles = _styles(len(evaluation.comparison))
+    for (name, row), (colour, line, mark) in zip(evaluation.comparison.iterrows(), styles, strict=True):
+        auc, flags = float(row["auc"]), bool(np.isfinite(row["sensitivity"]) and np.isfinite(row["specificity"]))
         if np.isfinite(auc):
             wrong, right, _ = roc_curve(truth[known], np.asarray(evaluation.rankings[str(name)])[known])
-            ax.plot(wrong, right, color=colour, linewidth=1.5, label=f"{name}: AUC {auc:.2f}")
-        if np.isfinite(row["sensitivity"]) and np.isfinite(row["specificity"]):
-            label = None if np.isfinite(auc) else str(name)
+            ax.plot(wrong, right, color=colour, linestyle=line, linewidth=1.5)
+        if flags:
             place = [1 - row["specificity"]], [row["sensitivity"]]
-            ax.plot(*place, "o", color=colour, markersize=7, markeredgecolor="white", label=label, clip_on=False)
+            ax.plot(*place, mark, color=colour, markersize=8, markeredgecolor="white", zorder=4, clip_on=False)
+        shown: dict[str, Any] = {"linestyle": line if np.isfinite(auc) else "", "marker": mark if flags else ""}
+        label = f"{name}: AUC {auc:.2f}" if np.isfinite(auc) else str(name)
+        if any(shown.values()):
+            ax.plot([], [], color=colour, label=label, **shown)
     ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     ax.set(xlabel="false alarms (1 - specificity)", ylabel="sensitivity")
     ax.set_title(f"{_label(evaluation, evaluation.alarm_cause)}: points are where each flags a case", fontsize=10)
@@ -163,8 +168,9 @@ def plot_decision_curve(evaluation: Evaluation, *, ax: Axes | None = None) -> Ax
     table = evaluation.decision
     x = table.index.to_numpy()
     rivals = [name for name in table.columns if name not in ("model_low", "model_high", "treat_all", "treat_none")]
-    for name, colour in zip(rivals, _colours(len(rivals)), strict=True):
-        ax.plot(x, table[name], color=colour, linewidth=1.5, label=name if name != "model" else evaluation.model.name)
+    for name, (colour, line, _) in zip(rivals, _styles(len(rivals)), strict=True):
+        label = name if name != "model" else evaluation.model.name
+        ax.plot(x, table[name], color=colour, linestyle=line, linewidth=1.5, label=label)
     if "model_low" in table:
         ax.fill_between(x, table["model_low"], table["model_high"], color=BLUE, alpha=0.15, linewidth=0)
     ax.plot(x, table["treat_all"], color="black", linewidth=1, linestyle="--", label="act on all")
@@ -181,8 +187,9 @@ def plot_decision_curve(evaluation: Evaluation, *, ax: Axes | None = None) -> Ax
     return ax
 
 
-def _colours(n: int) -> list[str]:
-    return [COLOURS[i % len(COLOURS)] for i in range(n)]
+def _styles(n: int) -> list[tuple[str, Any, str]]:
+    """Give each line its colour, dashes and mark, so that a print in grey tells them apart."""
+    return [(COLOURS[i % len(COLOURS)], STYLES[i % len(STYLES)], MARKERS[i % len(MARKERS)]) for i in range(n)]
 
 
 def _label(evaluation: Evaluation, name: str) -> str:

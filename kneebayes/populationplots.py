@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kneebayes.alarm import LEVELS
-from kneebayes.canvas import INK, LEVEL_COLOURS, take_axes, wrapped
+from kneebayes.canvas import INK, LEVEL_COLOURS, keep_inside, take_axes, wrapped
 from kneebayes.errors import UnknownColumnError
 from kneebayes.labels import NONE
 
@@ -64,7 +64,11 @@ def plot_cases(scores: pd.DataFrame, *, model: ModelFile, ax: Axes | None = None
     ax.imshow(shades, extent=(-STRIPE - 0.25, -0.25, n, 0), aspect="auto", interpolation="nearest")
     labels = [*(node.label for node in model.causes.values()), "None of these"]
     ax.set_xticks(
-        np.arange(len(causes)) + 0.5, [wrapped(text, 22) for text in labels], rotation=40, ha="right", fontsize=8
+        [-0.25 - STRIPE / 2, *(np.arange(len(causes)) + 0.5)],
+        ["Alarm", *(wrapped(text, 22) for text in labels)],
+        rotation=40,
+        ha="right",
+        fontsize=8,
     )
     ax.set(xlim=(-STRIPE - 0.25, len(causes)), ylim=(n, 0))
     if n <= NAMED:
@@ -150,6 +154,7 @@ def plot_alarm_levels(scores: pd.DataFrame, groups: Iterable[Any], *, model: Mod
                     color="white" if dark else INK,
                 )
         left += width
+    keep_inside(ax)
     totals = counts.sum(axis=1)
     ax.set_yticks(
         range(len(names)), [f"{wrapped(str(name).replace('_', ' '))} (n={totals.loc[name]:,})" for name in names]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.canvas import BLUE, COLOURS, GREY, INK, PALE, percent, take_axes, wrapped
+from kneebayes.canvas import BLUE, COLOURS, GREY, INK, MARKERS, PALE, STYLES, percent, take_axes, widen, wrapped
 from kneebayes.errors import UnknownNameError, nearest
 from kneebayes.explanation import label_of
 from kneebayes.model import ModelFile
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["number_label", "plot_curves", "plot_tornado"]
 
 Floats = NDArray[np.float64]
-STYLES = ("-", "--", "-.", ":")
-MARKERS = ("o", "s", "^", "D", "v", "P")
+LANE = 0.05  # of the height, for the range of one of several numbers
 POINTS = 201
 
 
@@ -125,8 +124,9 @@ def plot_tornado(
     ax.tick_params(axis="y", left=False)
     ax.set_ylim(max(1, len(table)) - 0.4, -0.6)
     low, high = (float(f(table[["posterior_low", "posterior_high"]].to_numpy())) for f in (np.nanmin, np.nanmax))
-    margin = 0.14 * max(high - low, 0.001)
-    ax.set_xlim(max(low - margin, -0.14), high + margin)
+    margin = 0.02 * max(high - low, 0.001)
+    ax.set_xlim(low - margin, high + margin)
+    widen(ax)
     ax.xaxis.set_major_formatter(lambda value, _: f"{value * 100:.3g}%" if 0 <= value <= 1 else "")
     ax.set_xlabel(f"probability of {label_of(model, target)}")
     ax.set_title(f"What {percent(now)} hangs on", loc="left", fontsize=11)
@@ -160,8 +160,9 @@ def plot_curves(
     Returns
     -------
     matplotlib.axes.Axes
-        A line each, strong within the plausible range, which is shaded, and
-        thin beyond it; the mark is where the model stands.
+        A line each, strong within the plausible range, which is shaded (of
+        several numbers, each in a lane of its own below), and thin beyond it;
+        the mark is where the model stands.
 
     Raises
     ------
@@ -182,7 +183,8 @@ def plot_curves(
         low, high = row["low"], row["high"]
         style: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "linestyle": STYLES[i % len(STYLES)]}
         within, beyond = np.linspace(low, high, POINTS), np.linspace(0, 1, 5 * POINTS)
-        ax.axvspan(low, high, color=style["color"], alpha=0.10, linewidth=0)
+        if len(numbers) == 1:
+            ax.axvspan(low, high, color=style["color"], alpha=0.10, linewidth=0)
         ax.plot(beyond, _curve(row, beyond), linewidth=0.8, **style)
         ax.plot(within, _curve(row, within), linewidth=2.4, **style)
         ax.plot(
@@ -198,7 +200,10 @@ def plot_curves(
     # a line beyond the range tells little, and rare things would fill a corner only
     right = min(1.0, 2.5 * widest)
     seen = [np.asarray(line.get_ydata())[np.asarray(line.get_xdata()) <= right] for line in ax.lines]
-    ax.set(xlim=(0, right), ylim=(0, min(1.0, 1.1 * float(np.nanmax(np.concatenate(seen))) + 1e-6)))
+    top = min(1.0, 1.1 * float(np.nanmax(np.concatenate(seen))) + 1e-6)
+    ax.set(xlim=(0, right), ylim=(0, top))
+    if len(numbers) > 1:
+        _lanes(ax, sensitivities, numbers, top)
     ax.set_ylabel(f"probability of {label_of(model, target)}")
     ax.set_xlabel("number of the model (shaded: plausible range; mark: its value)")
     for axis in (ax.xaxis, ax.yaxis):
@@ -206,6 +211,19 @@ def plot_curves(
     ax.grid(color=GREY, linewidth=0.4, alpha=0.6)
     ax.legend(fontsize=8, frameon=False, loc="lower left", bbox_to_anchor=(0, 1.0))
     return ax
+
+
+def _lanes(ax: Axes, sensitivities: pd.DataFrame, numbers: Sequence[str], top: float) -> None:
+    """Shade the ranges of several numbers one below the other: on top of each other they could not be told apart."""
+    height = LANE * top
+    for i, place in enumerate(numbers):
+        low, high, p = (float(sensitivities[name][place]) for name in ("low", "high", "p"))
+        colour, y = COLOURS[i % len(COLOURS)], -(i + 0.75) * height
+        ax.barh(y, high - low, left=low, height=0.7 * height, color=colour, alpha=0.35)
+        ax.plot([p], [y], MARKERS[i % len(MARKERS)], color=colour, markersize=5, markeredgecolor="white")
+    ax.axhline(0, color=INK, linewidth=0.8)
+    ax.set_yticks([tick for tick in ax.get_yticks() if 0 <= tick <= top])
+    ax.set_ylim(-(len(numbers) + 0.4) * height, top)
 
 
 def _curve(row: Mapping[str, float], t: Floats) -> Floats:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ from kneebayes.alarm import LEVELS
 from kneebayes.canvas import LEVEL_COLOURS, percent
 from kneebayes.caseplots import plot_explanation, plot_posterior, plot_questions, priors
 from kneebayes.errors import UnknownColumnError, UnknownNameError
-from kneebayes.networkplot import link_strengths, plot_network
+from kneebayes.evaluation import Evaluation
+from kneebayes.layers import dependences, link_strengths
+from kneebayes.networkplot import link_width, plot_network
 from kneebayes.populationplots import plot_alarm_levels, plot_cases
 from kneebayes.rangeplots import number_label, plot_curves, plot_tornado
 
@@ -61,6 +64,10 @@ def bars(ax: Axes) -> list[Rectangle]:
     return [patch for patch in ax.patches if isinstance(patch, Rectangle)]
 
 
+def arrows_of(ax: Axes) -> list[FancyArrowPatch]:
+    return [patch for patch in ax.patches if isinstance(patch, FancyArrowPatch)]
+
+
 def texts(ax: Axes) -> list[str]:
     return [text.get_text() for text in ax.texts]
 
@@ -80,20 +87,29 @@ def ankle_case() -> kb.Diagnosis:
     return ANKLE.diagnose({name: row[name] for name in frame.columns if name in known and isinstance(row[name], str)})
 
 
-PLOTS: dict[str, Callable[[kb.Diagnosis, kb.Model], Axes]] = {
-    "posterior": lambda dx, model: plot_posterior(dx, intervals=dx.intervals(draws=50)),
-    "explanation": lambda dx, model: plot_explanation(dx.explanation()),
-    "questions": lambda dx, model: plot_questions(dx.next_questions()),
-    "network": lambda dx, model: dx.plot.network(),
-    "network_of_a_cause": lambda dx, model: plot_network(model.file, focus=model.causes[-1]),
-    "network_of_a_case": lambda dx, model: dx.plot.network(known_only=True),
-    "tornado": lambda dx, model: dx.plot.tornado(n=8),
-    "curves": lambda dx, model: dx.plot.curves(),
-    "cases": lambda dx, model: plot_cases(model.score(model.simulate(20, seed=1)), model=model.file),
-    "many_cases": lambda dx, model: plot_cases(model.score(model.simulate(200, seed=1)), model=model.file),
-    "alarm_levels": lambda dx, model: plot_alarm_levels(
-        model.score(model.simulate(200, seed=1)), np.arange(200) % 3, model=model.file
+@cache
+def evaluated(model: kb.Model) -> Evaluation:
+    return kb.evaluate(model, model.simulate(400, seed=3, with_causes=True), bootstrap=10)
+
+
+PLOTS: dict[str, Callable[[kb.Diagnosis, kb.Model, Axes | None], Axes]] = {
+    "posterior": lambda dx, model, ax: plot_posterior(dx, intervals=dx.intervals(draws=50), ax=ax),
+    "explanation": lambda dx, model, ax: plot_explanation(dx.explanation(), ax=ax),
+    "questions": lambda dx, model, ax: plot_questions(dx.next_questions(), ax=ax),
+    "network": lambda dx, model, ax: dx.plot.network(ax=ax),
+    "network_of_a_cause": lambda dx, model, ax: plot_network(model.file, focus=model.causes[-1], ax=ax),
+    "network_of_a_case": lambda dx, model, ax: dx.plot.network(known_only=True, ax=ax),
+    "tornado": lambda dx, model, ax: dx.plot.tornado(n=8, ax=ax),
+    "curves": lambda dx, model, ax: dx.plot.curves(ax=ax),
+    "three_curves": lambda dx, model, ax: dx.plot.curves(list(dx.sensitivity().index[:3]), ax=ax),
+    "cases": lambda dx, model, ax: plot_cases(model.score(model.simulate(20, seed=1)), model=model.file, ax=ax),
+    "many_cases": lambda dx, model, ax: plot_cases(model.score(model.simulate(200, seed=1)), model=model.file, ax=ax),
+    "alarm_levels": lambda dx, model, ax: plot_alarm_levels(
+        model.score(model.simulate(200, seed=1)), np.arange(200) % 3, model=model.file, ax=ax
     ),
+    "calibration": lambda dx, model, ax: evaluated(model).plot.calibration(ax=ax),
+    "roc": lambda dx, model, ax: evaluated(model).plot.roc(ax=ax),
+    "decision_curve": lambda dx, model, ax: evaluated(model).plot.decision_curve(ax=ax),
 }
 
 
@@ -183,16 +199,56 @@ def test_the_whole_network_has_every_variable_and_every_link() -> None:
     ax = plot_network(MODEL.file)
     assert {node.label for node in MODEL.file.variables.values()} <= set(texts(ax))
     arrows = [patch for patch in ax.patches if isinstance(patch, FancyArrowPatch)]
-    assert len(arrows) == len(link_strengths(MODEL.file))
+    assert len(arrows) == len(link_strengths(MODEL.file)) + len(dependences(MODEL.file))
+
+
+def test_risk_factors_lead_to_those_that_depend_on_them() -> None:
+    own = {(parent, name) for name, risk in MODEL.file.risks.items() for row in risk.given for parent in row.when}
+    assert {("age", "sport"), ("sex", "pregnancy"), ("age", "pregnancy")} <= own
+    among_causes = [arrow for arrow in link_strengths(MODEL.file) if set(arrow) <= set(MODEL.causes)]
+    dashed = [patch for patch in arrows_of(plot_network(MODEL.file)) if patch.get_linestyle() == "--"]
+    assert len(dashed) == len(own) + len(among_causes)
+    left = min(patch.get_window_extent().x0 for patch in dashed)
+    assert left < min(patch.get_window_extent().x0 for patch in dashed[: len(among_causes)])
+
+
+def test_known_causes_and_unsure_answers_are_drawn_as_such() -> None:
+    dx = MODEL.diagnose({"meniscal_tear": False, "bakers_cyst": "ruptured", "calf_pain": "present:0.8", "fever": True})
+    ax = dx.plot.network(known_only=True)
+    assert {"Meniscal tear: no", "Baker's cyst: burst cyst", "Calf pain: unsure"} <= set(texts(ax))
+    told = {patch.get_linestyle() for patch in arrows_of(ax)}
+    assert told == {"-", ":", "--"}
+
+
+def test_lines_are_told_apart_in_grey() -> None:
+    frame = MODEL.simulate(400, seed=3, with_causes=True)
+    drawn = kb.evaluate(MODEL, frame, baselines=True, bootstrap=10).plot.roc()
+    legend = drawn.get_legend()
+    assert legend is not None
+    styles = [(line.get_linestyle(), line.get_marker()) for line in legend.get_lines()]
+    assert len(styles) == len(set(styles)) > 2
+
+
+def test_ranges_of_several_numbers_do_not_lie_on_each_other() -> None:
+    table = DX.sensitivity()
+    ax = plot_curves(table, list(table.index[:3]), model=MODEL.file)
+    lanes = [(bar.get_y(), bar.get_y() + bar.get_height()) for bar in bars(ax)]
+    assert [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in bars(ax)] == [
+        pytest.approx((row["low"], row["high"])) for _, row in table.iloc[:3].iterrows()
+    ]
+    assert all(below[1] < above[0] < 0 for above, below in pairwise(lanes))
 
 
 def test_a_stronger_link_is_wider() -> None:
     strengths = link_strengths(MODEL.file)
-    own = sorted(p for arrow, p in strengths.items() if arrow[0] == "dvt" or arrow[1] == "dvt")
+    own = sorted(p for arrow, p in strengths.items() if "dvt" in arrow and arrow[0] not in MODEL.causes[:-1])
     ax = plot_network(MODEL.file, focus="dvt")
-    widths = sorted(patch.get_linewidth() for patch in ax.patches if isinstance(patch, FancyArrowPatch))
-    assert len(widths) == len(own)
-    assert np.corrcoef(widths, own)[0, 1] > 0.98
+    widths = sorted(patch.get_linewidth() for patch in arrows_of(ax) if patch.get_linestyle() != "--")
+    assert widths == pytest.approx([link_width(p) for p in own])
+    assert len(set(widths)) > 10
+    legend = ax.get_legend()
+    assert legend is not None
+    assert [line.get_linewidth() for line in legend.get_lines()] == [link_width(p) for p in (0.01, 0.1, 0.5, 0.9)]
 
 
 def test_evidence_is_bold_where_present_and_crossed_out_where_absent() -> None:
@@ -252,7 +308,7 @@ def test_what_is_not_there_is_refused_by_name(draw: Callable[[], Axes], error: t
 
 @pytest.mark.parametrize("name", PLOTS)
 def test_no_label_is_cut_off(name: str) -> None:
-    ax = PLOTS[name](DX, MODEL)
+    ax = PLOTS[name](DX, MODEL, None)
     figure = figure_of(ax)
     figure.draw_without_rendering()
     whole = figure.bbox
@@ -278,7 +334,7 @@ def test_no_label_is_cut_off(name: str) -> None:
 def test_plots_draw_into_the_axes_they_are_given_and_change_no_style(name: str) -> None:
     before = dict(mpl.rcParams)
     open_figures = len(plt.get_fignums())
-    ax = PLOTS[name](DX, MODEL)
+    ax = PLOTS[name](DX, MODEL, None)
     assert isinstance(ax, Axes)
     assert dict(mpl.rcParams) == before
     assert len(plt.get_fignums()) == open_figures + 1
@@ -286,28 +342,33 @@ def test_plots_draw_into_the_axes_they_are_given_and_change_no_style(name: str) 
 
 def test_a_model_and_an_evaluation_draw_themselves() -> None:
     assert "Fever" in texts(MODEL.plot_network(focus="dvt"))
-    evaluated = kb.evaluate(MODEL, MODEL.simulate(150, seed=3, with_causes=True), bootstrap=10)
-    titles = [draw().get_title() for draw in (evaluated.plot.calibration, evaluated.plot.roc)]
+    result = evaluated(MODEL)
+    titles = [draw().get_title() for draw in (result.plot.calibration, result.plot.roc)]
     assert all("Deep vein thrombosis" in title for title in titles)
-    assert evaluated.plot.calibration("meniscal_tear").get_title() == "Meniscal tear"
-    assert "net benefit" in evaluated.plot.decision_curve().get_ylabel()
+    assert result.plot.calibration("meniscal_tear").get_title() == "Meniscal tear"
+    assert "net benefit" in result.plot.decision_curve().get_ylabel()
 
 
-@pytest.mark.parametrize("name", ["posterior", "explanation", "network"])
-def test_axes_of_the_caller_are_used(name: str) -> None:
-    _, own = plt.subplots()
-    drawn = {
-        "posterior": lambda: DX.plot(ax=own),
-        "explanation": lambda: DX.plot.explanation(ax=own),
-        "network": lambda: DX.plot.network(ax=own),
-    }[name]()
-    assert drawn is own
-    assert len(plt.get_fignums()) == 1
+@pytest.mark.parametrize("name", PLOTS)
+def test_beside_other_plots_axes_of_the_caller_are_used_and_keep_their_room(name: str) -> None:
+    figure, places = plt.subplots(2, 2, figsize=(15, 10), layout="constrained")
+    own = places[0, 1]
+    assert PLOTS[name](DX, MODEL, own) is own
+    assert plt.get_fignums() == [figure.number]
+    figure.draw_without_rendering()
+    room = own.get_window_extent()
+    assert room.width > 0.22 * figure.bbox.width
+    assert room.height > 0.22 * figure.bbox.height
+    for text in own.texts:  # what is written within the axes stays there
+        box = text.get_window_extent()
+        if own.axison and text.get_text() and box.width:
+            assert box.x0 >= room.x0 - 2, text
+            assert box.x1 <= room.x1 + 2, text
 
 
 @pytest.mark.parametrize("name", ["posterior", "network_of_a_case", "tornado", "alarm_levels"])
 def test_plots_export_as_vectors_with_their_words(name: str) -> None:
-    ax = PLOTS[name](DX, MODEL)
+    ax = PLOTS[name](DX, MODEL, None)
     file = io.BytesIO()
     with mpl.rc_context({"svg.fonttype": "none"}):
         figure_of(ax).savefig(file, format="svg")
@@ -325,7 +386,7 @@ def test_alarm_levels_are_told_apart_in_grey() -> None:
 @pytest.mark.parametrize("name", PLOTS)
 def test_plots_look_as_they_did(name: str) -> None:
     # the example of another model, whose numbers change less than those of the article's
-    figure = figure_of(PLOTS[name](ankle_case(), ANKLE))
+    figure = figure_of(PLOTS[name](ankle_case(), ANKLE, None))
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=60)
     with Image.open(file) as picture:
