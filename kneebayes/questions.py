@@ -26,6 +26,7 @@ __all__ = ["Question", "open_questions", "question_frame"]
 
 Codes = NDArray[np.int8]
 Floats = NDArray[np.float64]
+DIGITS = 12  # of a net benefit: what is further down is rounding, and no benefit
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ def open_questions(
                 gain_per_cost=bits / variable.cost,
                 alarm_change=float(change[own].sum()),
                 top_change=float(top[own].sum()),
-                net_benefit=max(0.0, float(benefit[own].sum()) - baseline),
+                net_benefit=max(0.0, round(float(benefit[own].sum()) - baseline, DIGITS)),
                 answers=dict(zip(variable.states, chance[owner == row].tolist(), strict=True)),
             )
         )
