@@ -175,7 +175,8 @@ def notebook(path: Path) -> str:
                 text = text.replace(f"]({other.name})", f"]({other.stem}.md)")
             parts.append(re.sub(r"\[([^\]]+)\]\((?!https?:|#|\w+\.md\))[^)]+\)", r"\1", text))
         elif cell_["cell_type"] == "code" and text.strip():
-            parts.append(f"```python\n{text}\n```")
+            if not cell_["metadata"].get("jupyter", {}).get("source_hidden"):
+                parts.append(f"```python\n{text}\n```")
             parts += [shown for output in cell_.get("outputs", []) if (shown := output_text(output))]
     return "\n\n".join([*parts, f"*To run it: `jupyter lab notebooks/{path.name}`*"]) + "\n"
 
