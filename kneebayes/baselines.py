@@ -63,7 +63,7 @@ def sheet_score(sheet: ScoreSheet, table: pa.Table) -> Rival:
 
 
 def any_symptom(rules: AlarmRules, codes: Codes) -> Rival:
-    """Flag whoever has any red flag, or any symptom of the alarm's cause.
+    """Flag whoever has any red flag, or any finding among the signs of the alarm.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def any_symptom(rules: AlarmRules, codes: Codes) -> Rival:
     """
     model = rules.model
     rows = {name: row for row, name in enumerate(model.variables)}
-    signs = [n for n, f in model.findings.items() if model.alarm.cause in f.links and n != model.complaint]
+    signs = [name for name in model.alarm_signs if name in model.findings]
     flagged = rules.red_flags(codes).any(axis=0) | (codes[[rows[n] for n in signs]] == 1).any(axis=0)
     label = model.causes[model.alarm.cause].label
     return Rival("Any symptom", f"any red flag, or any of {len(signs)} symptoms of: {label}", "", flagged)
