@@ -222,4 +222,4 @@ def _log_bound(now: Floats, before: Floats) -> float:
     """Bound the logarithm of how much odds may rise: by the spread of the ratios of what is triggered."""
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.log(before) - np.log(now)
-    return float((np.nanmax(ratio, axis=1) - np.nanmin(ratio, axis=1)).max())
+    return float((np.nanmax(ratio, axis=1) - np.nanmin(ratio, axis=1)).max(initial=0.0))  # none if it is impossible

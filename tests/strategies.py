@@ -19,7 +19,7 @@ RISING = st.integers(1, 19).map(lambda k: k / 20)
 
 
 @st.composite
-def models(draw: st.DrawFn, *, most: int = 3, plain: bool = False) -> ModelFile:
+def models(draw: st.DrawFn, *, most: int = 3, plain: bool = False, between: bool = False) -> ModelFile:
     """Draw a small model.
 
     Parameters
@@ -30,8 +30,11 @@ def models(draw: st.DrawFn, *, most: int = 3, plain: bool = False) -> ModelFile:
         Two states each, risk factors that do not depend on each other, and no
         number at 0 or 1 but for links: the models in which more of anything
         makes everything else likelier.
+    between : bool
+        No number at 0 or 1 at all.
     """
-    chance = RISING if plain else CHANCES
+    chance = RISING if plain or between else CHANCES
+    link = RISING if between else CHANCES
     n_risks, n_causes, n_findings = (draw(st.integers(1, most)) for _ in range(3))
     risks: Content = {}
     for r in range(n_risks):
@@ -52,20 +55,21 @@ def models(draw: st.DrawFn, *, most: int = 3, plain: bool = False) -> ModelFile:
             **WORDS,
             "states": states,
             "leak": number(draw(chance)),
-            "links": draw(links({**risks, **causes})),
+            "links": draw(links({**risks, **causes}, link)),
             "split": draw(distribution(states[2:], chance)),
             "care": ["rest"],
             "recovery": "soon",
             "care_basis": "judgement",
         }
     findings = {
-        f"f{f}": {**WORDS, "leak": number(draw(chance)), "links": draw(links(causes))} for f in range(n_findings)
+        f"f{f}": {**WORDS, "leak": number(draw(chance)), "links": draw(links(causes, link))} for f in range(n_findings)
     }
     interactions = []
     if draw(st.booleans()):
         acting = [r for r in risks if draw(st.booleans())] or ["r0"]
         when = {r: risks[r]["states"][1:] for r in acting}
-        interactions = [{"target": "c0", "when": when, "link": number(draw(CHANCES))}]
+        interactions = [{"target": "c0", "when": when, "link": number(draw(link))}]
+    signs = draw(st.booleans())  # else all that is linked to the cause
     levels = ("emergency", "urgent", "caution", "not_assessed", "low")
     names = [*risks, *causes, *findings]
     rules = [
@@ -98,6 +102,7 @@ def models(draw: st.DrawFn, *, most: int = 3, plain: bool = False) -> ModelFile:
                 "thresholds": {"caution": number(0.2137), "urgent": number(0.5071)},  # no posterior lies on them
                 "key_questions": [f"f{n_findings - 1}", "r0"],
                 "advice": {level: level for level in levels},
+                "signs": {name: "present" for name in (*risks, *findings) if signs and draw(st.booleans())},
                 "rules": rules,
             },
             "red_flags": [{"any_of": {names[-1]: "present"}, "reason": "x", "basis": "judgement"}],
@@ -112,11 +117,11 @@ def distribution(draw: st.DrawFn, states: list[str], chance: st.SearchStrategy[f
 
 
 @st.composite
-def links(draw: st.DrawFn, nodes: Content) -> Content:
+def links(draw: st.DrawFn, nodes: Content, link: st.SearchStrategy[float]) -> Content:
     """Draw links from some of the nodes, from some of their states but the first."""
     found = {}
     for name, node in nodes.items():
-        own = {state: number(draw(CHANCES)) for state in node["states"][1:] if draw(st.booleans())}
+        own = {state: number(draw(link)) for state in node["states"][1:] if draw(st.booleans())}
         if own:
             found[name] = own
     return found
@@ -180,7 +185,11 @@ def retellings(draw: st.DrawFn, model: ModelFile) -> tuple[ModelFile, dict[str, 
             for name, numeric in content["inputs"].items()
         },
         "risks": shuffled(
-            draw, {names[n]: _risk(draw, n, node, names, states) for n, node in content["risks"].items()}
+            draw,
+            {
+                names[n]: _risk(draw, n, node, names, states, content["alarm"]["signs"])
+                for n, node in content["risks"].items()
+            },
         ),
         "interactions": draw(st.permutations([_interaction(i, names, states) for i in content["interactions"]])),
         "causes": shuffled(
@@ -198,6 +207,7 @@ def retellings(draw: st.DrawFn, model: ModelFile) -> tuple[ModelFile, dict[str, 
             **content["alarm"],
             "cause": names[content["alarm"]["cause"]],
             "key_questions": draw(st.permutations([names[n] for n in content["alarm"]["key_questions"]])),
+            "signs": shuffled(draw, _when(content["alarm"]["signs"], names, states)),
             "rules": draw(
                 st.permutations(
                     [
@@ -236,10 +246,11 @@ def _links(draw: st.DrawFn, node: Content, names: dict[str, str], states: dict[s
 
 
 def _risk(
-    draw: st.DrawFn, name: str, node: Content, names: dict[str, str], states: dict[str, dict[str, str]]
+    draw: st.DrawFn, name: str, node: Content, names: dict[str, str], states: dict[str, dict[str, str]], signs: Content
 ) -> Content:
     old, own = node["states"], states[name]
-    order = draw(st.permutations(old))
+    first = old[:1] if name in signs else []  # the state of being without the sign
+    order = [*first, *draw(st.permutations(old[len(first) :]))]
     told = {**_words(name, node, states), "states": [own[s] for s in order]}
     if node["prior"]:
         return {**told, "prior": _redistributed(node["prior"], old, order, own)}

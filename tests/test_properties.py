@@ -22,6 +22,7 @@ from kneebayes.api import Model
 from kneebayes.inference import UNKNOWN, Network
 from kneebayes.model import ModelFile
 from tests.strategies import Evidence, evidence, models, retellings
+from tests.stress.alarm_search import Changes, Scores, random_cases, search
 
 ANKLE = Path(__file__).parent.parent / "examples" / "ankle.yaml"
 SHIPPED = ("posterior_knee_pain", "extended", str(ANKLE))
@@ -157,6 +158,7 @@ def test_what_is_not_known_of_a_finding_might_as_well_not_be_in_the_model(data: 
     content = model.model_dump()
     del content["findings"][name]
     content["alarm"]["rules"] = content["red_flags"] = []
+    content["alarm"]["signs"].pop(name, None)
     content["inputs"] = {n: i for n, i in content["inputs"].items() if i["variable"] != name}
     without = Answer(Network(ModelFile.model_validate(content)), case)
     answer = possible(Answer(network, case))
@@ -441,3 +443,35 @@ def test_a_scored_file_says_what_diagnose_says(data: st.DataObject, tmp_path_fac
             assert math.isclose(float(str(row[column])), p, rel_tol=0, abs_tol=1e-9)
         assert row[model.scorer.alarm_column] == dx.alarm.level
         assert row["red_flags"] == ";".join(dx.red_flags)
+
+
+# The alarm
+
+
+STEP = dict(zip(kb.LEVELS, (0, 0, 1, 2, 3), strict=True))  # low and not_assessed are one
+
+
+@given(st.data())
+def test_no_sign_makes_the_alarm_of_any_model_milder(data: st.DataObject) -> None:
+    model = Model(data.draw(models(between=True)))
+    signs = model.file.alarm_signs
+    assume(signs)
+    name = data.draw(st.sampled_from(list(signs)))
+    case: dict[str, object] = {**data.draw(evidence(model.file, causes=False))}
+    states = model.file.variables[name].states
+    without = ["unknown", *(states[:1] if len(states) == 2 else ())]
+    levels = {}
+    for answer in (*without, *signs[name]):
+        levels[answer] = model.diagnose({**case, name: answer}).alarm.level
+    for sign in signs[name]:
+        for answer in without:
+            assert STEP[levels[sign]] >= STEP[levels[answer]], (name, answer, sign, levels)
+
+
+@named
+def test_no_sign_makes_the_alarm_milder_in_a_thousand_cases(name: str) -> None:
+    scores = Scores(shipped(name))
+    changes: Changes = {}
+    search(scores, random_cases(scores, 1000, np.random.default_rng(11)), changes, only_promised=True)
+    assert sum(change.compared for change in changes.values()) > 5000
+    assert {key: change.steps for key, change in changes.items() if change.milder} == {}

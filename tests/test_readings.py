@@ -204,3 +204,20 @@ def test_without_a_list_all_that_is_linked_to_the_cause_is_a_sign() -> None:
     model = random_model(1)
     linked = {*model.causes["c0"].links, *(f for f, finding in model.findings.items() if "c0" in finding.links)}
     assert set(signs) == (linked & {*model.risks, *model.findings}) - {"f0"}
+
+
+@pytest.mark.parametrize("chance", [0.0, 1.0])
+def test_a_sign_that_nobody_has_or_everybody_takes_nothing_back(chance: float) -> None:
+    content = random_model(1).model_dump()
+    number = {"p": chance, "range": (0.0, 1.0), "basis": "judgement", "why": "x"}
+    content["risks"]["r3"]["prior"] = {"middle": number}
+    for cause in ("c0", "c1"):
+        content["causes"][cause]["links"]["r3"] = {"middle": {**number, "p": 0.3}}
+    network = Network(ModelFile.model_validate(content))
+    assert "r3" in network.model.alarm_signs
+    codes = np.full((len(network.variables), 2), UNKNOWN, dtype=np.int8)
+    codes[network.variables.index("r3"), 1] = chance
+    p = network.posteriors(codes).values[:, network.columns.index("c0")]
+    found, taken = Readings(network).gravest(codes, p, np.ones(2))
+    np.testing.assert_array_equal(found, p)
+    np.testing.assert_array_equal(taken, [0, 0])
