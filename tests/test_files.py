@@ -318,7 +318,7 @@ class TestFormats:
             frame = parquet.read_table(target).to_pandas()
         else:
             with pa.input_stream(str(target)) as stream:  # by the ending
-                frame = pd.read_csv(io.BytesIO(stream.read()), keep_default_na=False)
+                frame = pd.read_csv(io.BytesIO(stream.read()), keep_default_na=False, float_precision="round_trip")
         assert frame["case_id"].tolist() == [f"c{i}" for i in range(30_000)]
         assert frame["dvt"].tolist() == [i % 90 / 3 if i else 0 for i in range(30_000)]
         assert set(frame["dvt_alarm"]) == {"low"}
