@@ -84,6 +84,7 @@ class AlarmRules:
         thresholds: Thresholds,
         *,
         sure: Codes | None = None,
+        causes: Floats | None = None,
         unsure: Sequence[Unsure] = (),
         engine: Engine = "auto",
     ) -> Codes:
@@ -99,6 +100,8 @@ class AlarmRules:
             When to warn.
         sure : ndarray of int8, shape (variables, n), optional
             The evidence without unsure answers, which leave a question open.
+        causes : ndarray, shape (n, causes), optional
+            Posteriors of all causes, for speed.
         unsure : sequence of Unsure
             The unsure answers.
         engine : {"auto", "numpy", "numba"}
@@ -113,7 +116,7 @@ class AlarmRules:
         own = thresholds.levels(probability)
         ruled = np.maximum(own, self._ruled(self._unanswered(sure), [self._fires(rule, codes) for rule in self._rules]))
         worth = self._worth(ruled, thresholds)
-        read, _ = self.readings.gravest(sure, probability, worth, unsure=unsure, engine=engine)
+        read, _ = self.readings.gravest(sure, probability, worth, causes=causes, unsure=unsure, engine=engine)
         return np.maximum(ruled, thresholds.levels(read))
 
     def floor(
@@ -184,6 +187,7 @@ class AlarmRules:
         thresholds: Thresholds,
         *,
         sure: Codes | None = None,
+        causes: Floats | None = None,
         unsure: Sequence[Unsure] = (),
     ) -> Alarm:
         """Assess one case, with reasons in words.
@@ -198,6 +202,8 @@ class AlarmRules:
             When to warn.
         sure : ndarray of int8, shape (variables, 1), optional
             The evidence without unsure answers, which leave a question open.
+        causes : ndarray, shape (1, causes), optional
+            Posteriors of all causes, for speed.
         unsure : sequence of Unsure
             The unsure answers.
 
@@ -211,7 +217,7 @@ class AlarmRules:
         fires = [self._fires(rule, codes) for rule in self._rules]
         own = np.array([probability])
         ruled = np.maximum(thresholds.levels(own), self._ruled(unanswered, fires))
-        read, taken = self.readings.gravest(sure, own, self._worth(ruled, thresholds), unsure=unsure)
+        read, taken = self.readings.gravest(sure, own, self._worth(ruled, thresholds), causes=causes, unsure=unsure)
         graver = thresholds.levels(read)
         level = LEVELS[max(ruled[0], graver[0])]
         label = self.model.causes[alarm.cause].label

@@ -190,6 +190,10 @@ class Model(BulkModel):
             raise UnknownNameError(f"no engine '{engine}': use 'exact' or 'pgmpy'")
         ranked = (*self.causes, "none_of_these")
         flags = self._rules.red_flags(codes)[:, 0]
+        causes = posteriors.values[:, : len(self.causes)]
+        alarm = self._rules.assess(
+            codes, values[self.file.alarm.cause], thresholds, sure=coded.codes, causes=causes, unsure=coded.unsure
+        )
         return Diagnosis(
             network=self.network,
             codes=coded.codes,
@@ -198,9 +202,7 @@ class Model(BulkModel):
             evidence=evidence | {name: self._coder.text(name, values) for name, values in likelihoods.items()},
             probabilities={name: values[name] for name in ranked},
             details={name: values[name] for name in posteriors.columns if name not in ranked},
-            alarm=self._rules.assess(
-                codes, values[self.file.alarm.cause], thresholds, sure=coded.codes, unsure=coded.unsure
-            ),
+            alarm=alarm,
             red_flags=[name for name, raised in zip(self._rules.flags, flags, strict=True) if raised],
             warnings=list(coded.warnings),
             log_evidence=log_evidence,

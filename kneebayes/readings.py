@@ -16,8 +16,13 @@ back. That is proved for each sign from the model's tables:
 - a risk factor, if its group triggers no other cause, and triggers this one
   no less often with the sign than without it.
 
-For the others the tables bound the odds of the cause in a reading, so that a
-reading which can't reach the next threshold is not computed.
+For the others the odds of the cause in a reading are bounded, so that one which
+can't reach the next threshold is not computed. Taking signs back multiplies
+P(evidence, state of everything else) by a ratio r of that state, and so the odds of
+the cause by ``E(r | cause) / E(r | no cause)``. Above, that is at most the largest r.
+Below, it is at least ``q + (1 - q) * (the smallest r)``, with r = 1 where none of the
+other causes that the signs speak for is there, and q the probability of that,
+at least ``1 - sum(P(other)) / P(no cause)``, by the posteriors that are known already.
 """
 
 from __future__ import annotations
@@ -31,7 +36,6 @@ from numpy.typing import NDArray
 from kneebayes.inference import UNKNOWN, Engine, Network
 from kneebayes.likelihood import Unsure, unsure_posteriors
 from kneebayes.tables import Component
-from kneebayes.variables import RiskFactor
 
 __all__ = ["Readings"]
 
@@ -44,15 +48,18 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class _Sign:
-    """A sign that may lower the cause: where it stands, what takes it back, and by how much odds may rise then.
+    """A sign that may lower the cause.
 
-    ``held`` is 1 for each state that is the sign, then 0 for unknown, -1.
+    ``held`` is 1 for each state that is the sign, then 0 for unknown, -1; ``instead`` is what takes it back;
+    ``others`` tells the causes but the alarm's that it speaks for, and ``log_most`` and ``least`` the extremes of r.
     """
 
     row: int
     held: NDArray[np.int64]
     instead: int
-    log_bound: float
+    others: NDArray[np.bool_]
+    log_most: float
+    least: float
 
 
 class Readings:
@@ -80,6 +87,7 @@ class Readings:
         probability: Floats,
         worth: Floats,
         *,
+        causes: Floats | None = None,
         unsure: Sequence[Unsure] = (),
         engine: Engine = "auto",
     ) -> tuple[Floats, NDArray[np.int64]]:
@@ -94,6 +102,8 @@ class Readings:
         worth : ndarray, shape (n,)
             Probability that a reading must reach to matter; readings that
             can't are not computed. Infinite for a case without interest.
+        causes : ndarray, shape (n, causes), optional
+            Posteriors of all causes: they spare most readings.
         unsure : sequence of Unsure
             Unsure answers, kept in every reading.
         engine : {"auto", "numpy", "numba"}
@@ -110,7 +120,7 @@ class Readings:
             for the case as it is.
         """
         best, taken = probability.copy(), np.zeros(len(probability), dtype=np.int64)
-        case, back = self._pairs(codes, probability, worth)
+        case, back = self._pairs(codes, probability, worth, causes)
         for start in range(0, len(case), PAIRS):
             part = slice(start, start + PAIRS)
             own, bits = case[part], back[part]
@@ -141,7 +151,9 @@ class Readings:
         """
         return [name for place, name in enumerate(self.doubtful) if taken >> place & 1]
 
-    def _pairs(self, codes: Codes, probability: Floats, worth: Floats) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    def _pairs(
+        self, codes: Codes, probability: Floats, worth: Floats, causes: Floats | None
+    ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
         """List the readings that may matter: the case, and the signs taken back as bits."""
         cases: list[NDArray[np.intp]] = []
         backs: list[NDArray[np.int64]] = []
@@ -154,13 +166,22 @@ class Readings:
         signs[~open_] = 0
         for present in np.unique(signs[signs > 0]).tolist():
             places = [place for place in range(len(self._signs)) if present >> place & 1]
-            places = sorted(places, key=lambda place: -self._signs[place].log_bound)[:MAX_TAKEN_BACK]
-            subsets, reach = np.zeros(1, dtype=np.int64), np.zeros(1)
-            for place in places:
-                subsets = np.concatenate([subsets, subsets | 1 << place])
-                reach = np.concatenate([reach, reach + self._signs[place].log_bound])
+            places = sorted(places, key=lambda place: -self._signs[place].log_most)[:MAX_TAKEN_BACK]
             own = np.flatnonzero(signs == present)
-            which, back = np.nonzero(reach[None, 1:] + ROUNDING >= needed[own, None])
+            subsets, others = np.zeros(1, dtype=np.int64), np.zeros((1, len(self.network.model.causes)), dtype=bool)
+            log_most, least = np.zeros(1), np.ones(1)
+            for sign, place in ((self._signs[place], place) for place in places):
+                subsets = np.concatenate([subsets, subsets | 1 << place])
+                others = np.concatenate([others, others | sign.others])
+                log_most = np.concatenate([log_most, log_most + sign.log_most])
+                least = np.concatenate([least, least * sign.least])
+            if causes is None:
+                none = np.zeros((len(own), len(subsets)))
+            else:
+                none = np.maximum(0.0, 1.0 - causes[own] @ others.T / (1.0 - probability[own, None]))
+            with np.errstate(divide="ignore"):
+                reach = log_most - np.log(none + (1.0 - none) * least)
+            which, back = np.nonzero(reach[:, 1:] + ROUNDING >= needed[own, None])
             cases.append(own[which])
             backs.append(subsets[1 + back])
         if not cases:
@@ -173,32 +194,32 @@ def _moved(answer: Unsure, own: NDArray[np.intp]) -> Unsure:
 
 
 def _doubtful(network: Network) -> list[_Sign]:
-    """Find the signs that may lower the cause, with a bound on how far taking them back may raise its odds."""
+    """Find the signs that may lower the cause, with the extremes of what taking them back does."""
     model, tables = network.model, network.tables
     place = list(model.causes).index(model.alarm.cause)
-    there = network.joint_states[:, place] > 0
+    there, alone = network.joint_states[:, place] > 0, np.arange(len(model.causes)) == place
     doubtful = []
     for name, states in model.alarm_signs.items():
         row = network.variables.index(name)
         held = np.array([*(state in states for state in model.variables[name].states), False], dtype=np.int64)
         if name in model.findings:
-            absent = tables.absent[list(model.findings).index(name)]
-            present = 1.0 - absent
+            f = list(model.findings).index(name)
+            present = 1.0 - tables.absent[f]
             if present[there].min() >= present[~there].max():
                 continue
-            with np.errstate(divide="ignore"):
-                bound = (absent / present)[there].max() * (present / absent)[~there].max()
-            doubtful.append(_Sign(row, held, 0, float(np.log(bound))))
+            others = (tables.absent_links[f] != 1.0).any(axis=1) & ~alone
+            now, before = present[None], tables.absent[[f]]
+            most, least = _extremes(now, before, there)[0], _extremes(now, before, ~there)[1]
+            doubtful.append(_Sign(row, held, 0, others, most, least))
             continue
-        risk = model.variables[name]
-        assert isinstance(risk, RiskFactor)  # the model file allows no cause among the signs
-        instead = 0 if len(risk.states) == 2 else UNKNOWN
+        instead = 0 if len(model.variables[name].states) == 2 else UNKNOWN
         component = next(c for c in (tables.base, *tables.components) if row in c.rows)
         pairs = [_patterns_with(component, row, code, instead) for code in np.flatnonzero(held).tolist()]
         if component.targets == (place,) and all(_raises(now, before) for now, before in pairs):
             continue
-        log_bound = max(_log_bound(now, before) for now, before in pairs)
-        doubtful.append(_Sign(row, held, instead, log_bound))
+        others = np.isin(np.arange(len(model.causes)), component.targets) & ~alone
+        both = [_extremes(now, before) for now, before in pairs]
+        doubtful.append(_Sign(row, held, instead, others, max(m for m, _ in both), min(x for _, x in both)))
     return doubtful
 
 
@@ -218,8 +239,13 @@ def _raises(now: Floats, before: Floats) -> bool:
     return bool((share_now >= share_before - ROUNDING).all())
 
 
-def _log_bound(now: Floats, before: Floats) -> float:
-    """Bound the logarithm of how much odds may rise: by the spread of the ratios of what is triggered."""
+def _extremes(now: Floats, before: Floats, which: slice | NDArray[np.bool_] = slice(None)) -> tuple[float, float]:
+    """Logarithm of the largest and value of the smallest ratio, against that of the first column: nothing there."""
+    if not len(now):
+        return 0.0, 1.0  # nobody can have the sign, or be without it
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.log(before) - np.log(now)
-    return float((np.nanmax(ratio, axis=1) - np.nanmin(ratio, axis=1)).max(initial=0.0))  # none if it is impossible
+        ratio = before / now
+        if not (np.isfinite(ratio[:, 0]) & (ratio[:, 0] > 0)).all():
+            return np.inf, 0.0  # no bound: a sign that is certain, or that has no other reason
+        ratio = (ratio / ratio[:, :1])[:, which]
+        return float(np.log(np.nanmax(ratio))), float(np.nanmin(ratio))

@@ -164,7 +164,8 @@ class Scorer:
         accepted[[problem.row for problem in impossible]] = False
         problems = sorted([*coded.problems, *impossible], key=lambda problem: problem.row)
         what = codes, posteriors.values[:, self.rules.column], thresholds
-        levels = self.rules.levels(*what, sure=coded.codes, unsure=coded.unsure, engine=engine)
+        causes = posteriors.values[:, : len(self.model.causes)]
+        levels = self.rules.levels(*what, sure=coded.codes, causes=causes, unsure=coded.unsure, engine=engine)
         output = self._output(codes, posteriors, levels)
         if intervals is not None:
             from kneebayes.robustness import batch_uncertainty  # here: few ask for it

@@ -56,14 +56,16 @@ def every_reading(network: Network, case: Codes) -> float:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_the_gravest_reading_is_the_highest_of_all(seed: int) -> None:
+@pytest.mark.parametrize("bounded", [False, True])
+def test_the_gravest_reading_is_the_highest_of_all(seed: int, bounded: bool) -> None:
     network = Network(random_model(seed, risks=4, causes=3, findings=4, states=2 + seed % 2))
     codes = random_codes(network.model, 40, seed)
     readings = Readings(network)
-    own = network.posteriors(codes).values[:, readings.column]
-    possible = ~np.isnan(own)
-    codes, own = codes[:, possible], own[possible]
-    best, taken = readings.gravest(codes, own, np.nextafter(own, 1.0))
+    causes = network.posteriors(codes).values[:, : len(network.model.causes)]
+    possible = ~np.isnan(causes[:, 0])
+    codes, causes = codes[:, possible], causes[possible]
+    own = causes[:, readings.column]
+    best, taken = readings.gravest(codes, own, np.nextafter(own, 1.0), causes=causes if bounded else None)
     by_hand = [every_reading(network, codes[:, [i]]) for i in range(codes.shape[1])]
     np.testing.assert_allclose(best, by_hand, rtol=0, atol=1e-9)
     assert ((taken > 0) == (best > own)).all()
@@ -169,13 +171,18 @@ def test_readings_that_cannot_matter_are_not_computed(monkeypatch: pytest.Monkey
     frame = MODEL.simulate(3000, seed=1, missing=0.6)
     codes = MODEL.scorer.code(pa.Table.from_pandas(frame, preserve_index=False)).codes
     readings = Readings(network)
-    own = network.posteriors(codes).values[:, readings.column]
+    causes = network.posteriors(codes).values[:, : len(network.model.causes)]
+    own = causes[:, readings.column]
     sought = own * 1.1
     whole, _ = readings.gravest(codes, own, np.nextafter(own, 1.0))
     some, _ = readings.gravest(codes, own, sought)
     reached = whole >= sought
     assert reached.any()
     np.testing.assert_array_equal(some[reached], whole[reached])
+    fewest, _ = readings.gravest(codes, own, sought, causes=causes)
+    np.testing.assert_array_equal(fewest[reached], whole[reached])
+    counts = [len(readings._pairs(codes, own, sought, p)[0]) for p in (None, causes)]
+    assert counts[1] < 0.8 * counts[0]
     monkeypatch.setattr("kneebayes.readings.unsure_posteriors", None)
     best, taken = readings.gravest(codes, own, np.full(len(own), np.inf))
     np.testing.assert_array_equal(best, own)
