@@ -10,7 +10,7 @@ state, summed over the cases in which they are present, and the posteriors of
 the causes, over those in which they are known.
 
 This is the reference. Many cases take the same way in compiled code
-(``passes.py``), some fifty times as fast.
+(``passes.py``), some ten times as fast.
 """
 
 from __future__ import annotations

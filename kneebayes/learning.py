@@ -37,7 +37,7 @@ from kneebayes.frames import row_name
 from kneebayes.inference import UNKNOWN, Network
 from kneebayes.labels import LABEL
 from kneebayes.model import ModelFile
-from kneebayes.modeltext import with_numbers
+from kneebayes.modeltext import changed_version, with_numbers
 from kneebayes.parameters import Parameters
 from kneebayes.trials import Trials, count_trials
 from kneebayes.variables import Probability
@@ -90,8 +90,8 @@ def fit(
     Returns
     -------
     ModelFile
-        Each fitted number says in its basis from how many cases it is and what
-        it was. Its range is the 90 % interval of a Beta distribution around
+        Its version ends in ``+fitted``. Each fitted number says in its basis
+        from how many cases it is and what it was. Its range is the 90 % interval of a Beta distribution around
         it, the other numbers held where they are: narrower than if they were
         not.
     FitReport
@@ -147,7 +147,8 @@ def fit(
     numbers = {
         change.place: _number(change, slope.coins.numbers[change.place], cohort, prior_weight) for change in changes
     }
-    return with_numbers(model, numbers, provenance=(*model.provenance, report.summary())), report
+    provenance = (*model.provenance, report.summary())
+    return with_numbers(model, numbers, provenance=provenance, version=changed_version(model.version, "fitted")), report
 
 
 class _Slope:

@@ -14,7 +14,7 @@ from kneebayes.errors import ModelFileError
 from kneebayes.model import ModelFile
 from kneebayes.variables import Probability
 
-__all__ = ["model_text", "with_numbers", "write_model"]
+__all__ = ["changed_version", "model_text", "with_numbers", "write_model"]
 
 HEADER = """\
 # A model of kneebayes, written by it. Every probability carries its value, plausible range, basis and reason;
@@ -111,6 +111,31 @@ def with_numbers(model: ModelFile, numbers: Mapping[str, Probability], **fields:
             node = node[int(step)] if isinstance(node, tuple) else node[step]
         node[last] = number.model_dump()
     return ModelFile.model_validate(content)
+
+
+def changed_version(version: str, how: str) -> str:
+    """Say in a version that numbers are not those of the model file any more.
+
+    Parameters
+    ----------
+    version : str
+        Of the model.
+    how : str
+        One word.
+
+    Returns
+    -------
+    str
+        The version with the word behind a ``+``, once.
+
+    Examples
+    --------
+    >>> changed_version(changed_version(changed_version("1.0", "fitted"), "prevalence"), "fitted")
+    '1.0+fitted.prevalence'
+    """
+    own, _, local = version.partition("+")
+    words = [word for word in local.split(".") if word]
+    return f"{own}+{'.'.join(words if how in words else [*words, how])}"
 
 
 class _Writer(yaml.SafeDumper):

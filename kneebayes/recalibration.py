@@ -1,4 +1,4 @@
-"""Shift a model to the prevalences of another clinic, by the leaks of its causes."""
+"""Shift a model to the prevalences of another clinic, by the leaks of its causes or by their links too."""
 
 from __future__ import annotations
 
@@ -10,28 +10,33 @@ from numbers import Real
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.counts import Cases
 from kneebayes.errors import PrevalenceError, UnknownNameError, nearest
-from kneebayes.expectation import Expectation
 from kneebayes.model import ModelFile
-from kneebayes.modeltext import with_numbers
+from kneebayes.modeltext import changed_version, with_numbers
+from kneebayes.rates import CHANGED, SET, TOLERANCE, Alone, solve, with_shares
 from kneebayes.tables import Component, Tables, tables
 from kneebayes.variables import Probability
 
 __all__ = ["TOLERANCE", "with_prevalence"]
 
 Floats = NDArray[np.float64]
-TOLERANCE = 1e-9  # of a posterior, by which it may miss its target
-LOWEST = -46.0  # log-odds of a leak of 1e-20, which is as good as none
-SET = "fitted: prevalence"
 
 
-def with_prevalence(model: ModelFile, prevalence: Mapping[str, float]) -> ModelFile:
-    """Set leaks so that causes are as frequent among people with the complaint as they are said to be.
+def with_prevalence(model: ModelFile, prevalence: Mapping[str, float], *, links: bool = False) -> ModelFile:
+    """Make causes as frequent among people with the complaint as they are said to be.
 
     All at once, by root finding, since causes explain each other away and
-    cause each other. Links stay, so the same risk factor raises the same cause
-    as before; only what comes of none of them changes.
+    cause each other. There are two ways to get there:
+
+    - By the leaks alone: a risk factor brings the cause about as often as
+      before, and only what comes of none of them changes. That is right where
+      more people of the clinic have the cause for reasons the model doesn't
+      name; a risk factor then tells less.
+    - By leaks and links (``links=True``): every way to the cause is as many
+      times as frequent, so the ratios of the risks stay. That is right where
+      people were chosen for the cause, as by a referral; a risk factor then
+      tells as much as before. It is also the only way to make a cause rarer
+      than its links alone make it.
 
     Parameters
     ----------
@@ -40,20 +45,24 @@ def with_prevalence(model: ModelFile, prevalence: Mapping[str, float]) -> ModelF
     prevalence : mapping of str to float
         P(cause not absent | the complaint alone) for some causes. That of the
         others changes a little, as they compete with these.
+    links : bool
+        Whether links and interactions change too.
 
     Returns
     -------
     ModelFile
-        With new leaks, which say so in their basis; their ranges are moved
-        as far as they are, in log-odds. The provenance says so too.
+        Its version ends in ``+prevalence``. Each new number says so in its
+        basis; its range is moved as far as it is, in log-odds where leaks
+        alone change and as a rate where links do. The provenance says so too.
 
     Raises
     ------
     UnknownNameError
         If the model has no such cause.
     PrevalenceError
-        If a prevalence is not between 0 and 1, or lies under what the links
-        give without any leak.
+        If a prevalence is not between 0 and 1, or can't be had together with
+        the others: without ``links`` if it lies under what the links give
+        without any leak.
 
     Examples
     --------
@@ -66,6 +75,8 @@ def with_prevalence(model: ModelFile, prevalence: Mapping[str, float]) -> ModelF
     targets = {name: _checked(model, name, value) for name, value in prevalence.items()}
     if not targets:
         return model
+    if links:
+        return with_shares(model, targets)
     search = _Search(model, targets)
     leaks = search.solve()
     numbers = {
@@ -74,7 +85,8 @@ def with_prevalence(model: ModelFile, prevalence: Mapping[str, float]) -> ModelF
     }
     said = ", ".join(f"{name} {value:g}" for name, value in targets.items())
     note = f"prevalence given the complaint alone set to {said}, by the leaks"
-    return with_numbers(model, numbers, provenance=(*model.provenance, note))
+    version = changed_version(model.version, CHANGED)
+    return with_numbers(model, numbers, provenance=(*model.provenance, note), version=version)
 
 
 class _Search:
@@ -82,48 +94,26 @@ class _Search:
 
     def __init__(self, model: ModelFile, targets: Mapping[str, float]) -> None:
         self.model, self.targets = model, targets
+        self.alone = Alone(model, list(targets))
         self.places = [list(model.causes).index(name) for name in targets]
         none = Probability(p=0.0, range=(0.0, 0.0), basis="judgement", why="-")
         self.dry: Tables = tables(with_numbers(model, {f"causes.{name}.leak": none for name in targets}))
-        codes = np.full((len(model.variables), 1), -1, dtype=np.int8)
-        codes[list(model.variables).index(model.complaint)] = 1
-        allowed = np.ones((1, len(model.causes), max(self.dry.cards)), dtype=bool)
-        self.case = Cases(codes, allowed, np.ones(1))
-        states = np.stack(np.unravel_index(np.arange(int(np.prod(self.dry.cards))), self.dry.cards), axis=1)
-        self.members = [states[:, c] > 0 for c in self.places]
 
-    def posteriors(self, leaks: Floats) -> tuple[Floats, Floats]:
+    def posteriors(self, log_odds: Floats) -> tuple[Floats, Floats]:
         """Compute P(cause | complaint) and P(no cause | complaint) of each: the leaks are triggers of their own."""
         extra = tuple(
             Component((), (), (), (c,), np.array([[1.0 - leak, leak]]))
-            for c, leak in zip(self.places, leaks, strict=True)
+            for c, leak in zip(self.places, _chance(log_odds), strict=True)
         )
-        dripping = replace(self.dry, components=(*self.dry.components, *extra))
-        joint = Expectation(dripping, len(self.model.risks)).counts(self.case).joint
-        return (
-            np.array([joint[members].sum() for members in self.members]),
-            np.array([joint[~members].sum() for members in self.members]),
-        )
+        return self.alone.posteriors(replace(self.dry, components=(*self.dry.components, *extra)))
 
     def solve(self) -> Floats:
-        from scipy.optimize import least_squares  # here: it takes a while to import
-
-        wanted = np.array([log(value) - log1p(-value) for value in self.targets.values()])
-
-        def misses(log_odds: Floats) -> Floats:
-            there, absent = self.posteriors(_chance(log_odds))
-            tiny = np.finfo(float).tiny
-            missed: Floats = np.log(np.maximum(there, tiny)) - np.log(np.maximum(absent, tiny)) - wanted
-            return missed
-
         start = np.clip([_log_odds(self.model.causes[name].leak.p) for name in self.targets], -12.0, 12.0)
-        found = least_squares(misses, start, bounds=(LOWEST, -LOWEST), xtol=1e-15, ftol=1e-15, gtol=1e-15)
-        leaks = _chance(found.x)
-        reached, _ = self.posteriors(leaks)
-        off = np.abs(reached - np.array(list(self.targets.values())))
-        if (off > TOLERANCE).any():
-            self._refuse(found.x, reached)
-        return leaks
+        wanted = np.array(list(self.targets.values()))
+        found, reached = solve(self.posteriors, start, wanted)
+        if (np.abs(reached - wanted) > TOLERANCE).any():
+            self._refuse(found, reached)
+        return _chance(found)
 
     def _refuse(self, log_odds: Floats, reached: Floats) -> None:
         got = zip(self.targets.items(), log_odds.tolist(), reached.tolist(), strict=True)
@@ -136,8 +126,7 @@ class _Search:
             )
             others = ", the other prevalences as asked for" if len(self.targets) > 1 else ""
             raise PrevalenceError(
-                f"{self.model.name}: {said}{others}. Ask for more, or scale "
-                "its links too, as kneebayes.rates.with_shares does."
+                f"{self.model.name}: {said}{others}. Ask for more, or let its links change too: links=True."
             )
         said = ", ".join(f"{name} {there:.6g}" for name, there in zip(self.targets, reached, strict=True))
         raise PrevalenceError(f"{self.model.name}: no leaks give these prevalences together; the nearest are {said}")

@@ -126,7 +126,7 @@ class KneeBayesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if not (self.prior_weight >= 0 and math.isfinite(self.prior_weight)):
             raise CaseError(f"prior_weight {self.prior_weight}: must be 0 or more, and finite")
         # a model of its own, as one that works keeps what it has compiled, and fit must not change its parameters
-        model = Model(self.model.file) if isinstance(self.model, Model) else load_model(self.model)
+        model = Model(self.model.file.model_copy()) if isinstance(self.model, Model) else load_model(self.model)
         if self.target is not None and self.target not in model.causes:
             hint = nearest(self.target, model.causes)
             raise UnknownNameError(f"target '{self.target}': {model.file.name} has the causes {model.causes}.{hint}")

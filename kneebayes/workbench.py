@@ -97,18 +97,22 @@ class Workbench:
 
         return simulate(self.file, n, seed=seed, **options)
 
-    def with_prevalence(self, prevalence: Mapping[str, float]) -> Self:
+    def with_prevalence(self, prevalence: Mapping[str, float], *, links: bool = False) -> Self:
         """Shift the model to the prevalences of another clinic; see `kneebayes.recalibration.with_prevalence`.
 
         Parameters
         ----------
         prevalence : mapping of str to float
             P(cause | the complaint alone), for some causes.
+        links : bool
+            Whether the links to these causes change with their leaks, so that
+            their risk factors tell as much as before: right for people who
+            were referred because of the cause.
 
         Returns
         -------
         Model
-            With other leaks, and otherwise as this one.
+            With other leaks, or leaks and links, and otherwise as this one.
 
         Examples
         --------
@@ -119,7 +123,7 @@ class Workbench:
         """
         from kneebayes.recalibration import with_prevalence
 
-        return type(self)(with_prevalence(self.file, prevalence))
+        return type(self)(with_prevalence(self.file, prevalence, links=links))
 
     def plausible(self, *, seed: int) -> Self:
         """Draw all numbers anew from their plausible ranges; see `kneebayes.draws.plausible`.

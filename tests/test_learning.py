@@ -310,8 +310,9 @@ def test_25_vignettes_move_little() -> None:
     ranges = dict(model.file.probabilities())
     outside = [c.place for c in report.changes if not ranges[c.place].range[0] <= c.now <= ranges[c.place].range[1]]
     assert outside == []
-    nothing_known = abs(fitted.diagnose({}).posterior - model.diagnose({}).posterior)
-    assert nothing_known.max() < 0.1
+    now, before = fitted.diagnose({}).posterior, model.diagnose({}).uncertainty().frame()
+    for cause in before.index.intersection(now.index):  # one of 25 has none of these, not five: that one moves most
+        assert before.loc[cause, "low"] < now[cause] < before.loc[cause, "high"]
     assert np.diff(report.log_posterior).min() >= 0
 
 
@@ -332,12 +333,15 @@ def test_every_fitted_number_says_so_and_the_model_saves_and_loads(tmp_path: Pat
             assert f"was {before.p:.4g} in " in number.basis
             assert number.range[0] <= number.p <= number.range[1]
     assert fitted.file.provenance == (report.summary(),)
+    assert fitted.file.version == f"{model.file.version}+fitted"
+    assert f" {model.file.version}+fitted" in repr(fitted)
     fitted.save(tmp_path / "mine.yaml")
     assert kb.load_model(tmp_path / "mine.yaml").file == fitted.file
     again = fitted.fit(drawn(model.file, 10, 2), max_steps=2)
     basis = again.file.causes["dvt"].leak.basis
     assert basis.count("fitted:") == 1
     assert len(again.file.provenance) == 2
+    assert again.file.version == fitted.file.version
 
 
 def test_the_report_lists_what_moved_farthest_first() -> None:

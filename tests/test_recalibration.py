@@ -31,9 +31,10 @@ TARGETS: dict[str, dict[str, float]] = {
 }
 
 
+@pytest.mark.parametrize("links", [False, True], ids=["leaks", "leaks_and_links"])
 @pytest.mark.parametrize("case", TARGETS)
-def test_the_posteriors_given_the_complaint_are_the_prevalences(case: str) -> None:
-    model = kb.load_model().with_prevalence(TARGETS[case])
+def test_the_posteriors_given_the_complaint_are_the_prevalences(case: str, links: bool) -> None:
+    model = kb.load_model().with_prevalence(TARGETS[case], links=links)
     posterior = model.diagnose({}).posterior
     for cause, wanted in TARGETS[case].items():
         assert abs(posterior[cause] - wanted) <= TOLERANCE
@@ -78,9 +79,31 @@ def test_only_the_leaks_of_the_named_causes_change_and_they_say_so() -> None:
     assert odds[1] / odds[0] == pytest.approx(odds[3] / odds[2])
     note = "prevalence given the complaint alone set to dvt 0.12, meniscal_tear 0.3, by the leaks"
     assert shifted.file.provenance == (note,)
+    assert shifted.file.version == f"{model.file.version}+prevalence"
     again = shifted.with_prevalence({"dvt": 0.2}).file
     assert again.causes["dvt"].leak.basis.count("fitted:") == 1
     assert len(again.provenance) == 2
+
+
+def test_with_links_a_risk_factor_tells_as_much_as_before_and_with_leaks_less() -> None:
+    """And only leaks and links together make a cause rarer than its links alone."""
+    model = kb.load_model()
+    odds = {}
+    for name, other in {
+        "before": model,
+        "leaks": model.with_prevalence({"dvt": 0.2}),
+        "links": model.with_prevalence({"dvt": 0.2}, links=True),
+    }.items():
+        with_risk, without = (other.diagnose({"previous_dvt": said}).posterior["dvt"] for said in ("yes", "no"))
+        odds[name] = with_risk / (1 - with_risk) / (without / (1 - without))
+    assert odds["leaks"] < 1.2 < 0.9 * odds["before"] < odds["links"] < 1.1 * odds["before"]
+    rare = model.with_prevalence({"dvt": 1e-4}, links=True)
+    assert rare.diagnose({}).posterior["dvt"] == pytest.approx(1e-4, rel=1e-6)
+    leak, before = rare.file.causes["dvt"].leak, model.file.causes["dvt"].leak
+    assert leak.basis.startswith("fitted: prevalence 0.0001 of dvt given the complaint, by leaks and links, was ")
+    assert leak.basis.endswith(before.basis)
+    assert rare.file.provenance[-1].endswith("by leaks and links")
+    assert rare.file.version == f"{model.file.version}+prevalence"
 
 
 def test_a_cause_without_a_leak_gets_one() -> None:
