@@ -19,6 +19,7 @@ from pyarrow import csv as arrow_csv
 from kneebayes.errors import FileFormatError
 from kneebayes.paths import STANDARD_STREAM
 from kneebayes.rejects import MOST_SHOWN, Reject
+from kneebayes.rowends import end_of_last_row
 from kneebayes.sources import Rows, check_names
 from kneebayes.vocabulary import CASE_ID, short
 
@@ -39,10 +40,8 @@ LEAST_PIECE_BYTES = 1 << 16
 MOST_PIECE_BYTES = 1 << 23
 LEAST_COMPILED_BYTES = 1 << 18  # for less, loading the compiled code takes longer than it saves
 MOST_ROW_BYTES = 1 << 24  # a longer row is a quote that was never closed, or no table at all
-FREE_BYTES, MOST_RATIO = 1 << 27, 500  # cases shrink to a tenth; a bomb to a thousandth, and less
+FREE_BYTES, MOST_RATIO = 1 << 26, 200  # cases shrink to a tenth; a bomb to a thousandth, and less
 PRIVATE_USE = (*range(0xE000, 0xF900), *range(0xF0000, 0xFFFFE))  # what means nothing to anyone
-QUOTE, COMMA, LINE_FEED, RETURN = b'",\n\r'
-_QUOTED = re.compile(rb'(?:(?<=[,\n\r])|\A)"(?:[^"]|"")*+(?:"|\Z)')
 _UNDECODED = re.compile("[\udc80-\udcff]")
 
 
@@ -77,7 +76,7 @@ class CsvSource:
             if b"\n" not in first and b"\r" in first[:-1]:
                 self._row_end = b"\r"  # as old Macs wrote, and Excel still offers
                 first = first.replace(b"\r", b"\n")
-            while not _end_of_last_row(first) and len(first) < MOST_ROW_BYTES and (more := self._read(len(first))):
+            while not end_of_last_row(first) and len(first) < MOST_ROW_BYTES and (more := self._read(len(first))):
                 first += more
             self.names, self._first = self._header(first)
         except BaseException:
@@ -159,7 +158,7 @@ class CsvSource:
         wanted = self._piece_bytes
         while more := self._read(wanted):
             block = rest + more
-            end = _end_of_last_row(block)
+            end = end_of_last_row(block)
             rest = block[end:]
             wanted = max(self._piece_bytes, len(rest))  # a long row is looked through anew with every piece
             if end:
@@ -169,7 +168,7 @@ class CsvSource:
                 raise self._endless(rest)
         if rest:
             rest += b"" if rest.endswith(b"\n") else b"\n"
-            end = _end_of_last_row(rest)
+            end = end_of_last_row(rest)
             if end < len(rest):
                 self._n_lines += rest.count(b"\n", 0, end)
                 raise self._unclosed()
@@ -227,6 +226,8 @@ class CsvSource:
         positions = np.delete(np.arange(n_read), [reject.row for reject in broken])
         if mark:
             table, positions = _refuse_marked(table, positions, mark, broken)
+        if b'"' in piece and CASE_ID in table.column_names:
+            table, positions = _refuse_ids_of_lines(table, positions, broken)
         return Rows(table, positions, n_read, broken)
 
     def _wrong_length(self, row: int, n_fields: int, text: str) -> Reject:
@@ -243,29 +244,6 @@ class CsvSource:
         """Let go of the file; standard input is not ours to close."""
         if self.path != "standard input":
             self._file.close()
-
-
-def _end_of_last_row(block: bytes) -> int:
-    """Where the last whole row ends, or 0: a line feed between quotes ends no row."""
-    end = block.rfind(b"\n") + 1
-    if not end or b'"' not in block:
-        return end
-    characters = np.frombuffer(block, dtype=np.uint8)
-    quotes = np.flatnonzero(characters == QUOTE)
-    before = characters[quotes[::2] - 1]
-    before[0] = LINE_FEED if quotes[0] == 0 else before[0]
-    if np.isin(before, (COMMA, LINE_FEED, RETURN, QUOTE)).all():
-        # Every other quote opens a field (or is the second of a doubled quote), so parity tells inside from outside.
-        if np.searchsorted(quotes, end - 1) % 2 == 0:
-            return end
-        line_feeds = np.flatnonzero(characters == LINE_FEED)
-        outside = line_feeds[np.searchsorted(quotes, line_feeds) % 2 == 0]
-        return int(outside[-1]) + 1 if len(outside) else 0
-    end = closed = 0
-    for quoted in _QUOTED.finditer(block):
-        end = max(end, block.rfind(b"\n", closed, quoted.start()) + 1)
-        closed = quoted.end()
-    return max(end, block.rfind(b"\n", closed) + 1)
 
 
 def _mark_undecoded(piece: bytes, path: str) -> tuple[bytes, str]:
@@ -297,3 +275,15 @@ def _refuse_marked(
             )
             broken.append(Reject(int(positions[row]), case_id, name, value, "not UTF-8: save the file as UTF-8"))
     return table.filter(pa.array(decoded)), positions[decoded]
+
+
+def _refuse_ids_of_lines(
+    table: pa.Table, positions: NDArray[np.intp], broken: list[Reject]
+) -> tuple[pa.Table, NDArray[np.intp]]:
+    """Refuse what is likelier a quote left open, with the rows that it swallowed up to the next one, than an id."""
+    odd = compute.match_substring_regex(table[CASE_ID], "[\r\n]").to_numpy()
+    for row in np.flatnonzero(odd):
+        case_id = short(table[CASE_ID][int(row)].as_py(), MOST_SHOWN)
+        reason = "the case_id runs over lines: is a quote left open?"
+        broken.append(Reject(int(positions[row]), case_id, CASE_ID, case_id, reason))
+    return (table.filter(pa.array(~odd)), positions[~odd]) if odd.any() else (table, positions)

@@ -26,12 +26,12 @@ from pyarrow import parquet
 
 from kneebayes import files, sink
 from kneebayes.cells import split_cells
-from kneebayes.csvsource import _end_of_last_row
 from kneebayes.errors import DefectError, FileFormatError, UnknownColumnError
 from kneebayes.evidence import Problem
 from kneebayes.files import Counts, score_file
 from kneebayes.modelfile import DEFAULT_MODEL, model_path, read_model
 from kneebayes.rejects import LONGEST_RUN, SeenIds
+from kneebayes.rowends import end_of_last_row
 from kneebayes.scoring import Scored
 from kneebayes.sink import Sink, commit
 
@@ -700,7 +700,7 @@ def test_rows_are_cut_where_a_walk_over_the_bytes_cuts_them(alphabet: bytes) -> 
     rng = np.random.default_rng(5)
     for length in list(range(1, 15)) * 400:
         block = bytes(rng.choice(list(alphabet), length).tolist())
-        assert _end_of_last_row(block) == naive_end_of_last_row(block), block
+        assert end_of_last_row(block) == naive_end_of_last_row(block), block
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
