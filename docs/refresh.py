@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import doctest
+import importlib.util
 import io
 import re
 import runpy
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +49,10 @@ def main() -> None:
     command = ["-c", "from kneebayes.cli import main; main()", *shlex.split(made["EXAMPLE_COMMAND"])[1:]]
     for arguments in (command, ["data/make_datapackage.py"], ["docs/make_pictures.py"], ["docs/make_modules.py"]):
         subprocess.run([sys.executable, *arguments], check=True, cwd=ROOT)
+    if shutil.which("chromium") and all(importlib.util.find_spec(name) for name in ("playwright", "voila")):
+        subprocess.run([sys.executable, "-m", "docs.make_explorer_picture"], check=True, cwd=ROOT)
+    else:
+        print("no picture of the explorer: that needs Chromium and the extra 'test'")
     readme = ROOT / "README.md"
     readme.write_text(with_todays_output(readme.read_text(encoding="utf-8")), encoding="utf-8")
     subprocess.run([sys.executable, "docs/make_notebooks.py"], check=True, cwd=ROOT)

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["Explorer", "explore"]
 
 ASKED = 5  # questions in view
-DRAWS = 200  # for intervals: their ends are good to a percent or two, and come in a fraction of a second
+PAUSE = 0.3  # seconds without a click before intervals are worked out, so that they don't hold up one who clicks fast
+DRAWS = 1000  # for intervals, as `Diagnosis.intervals` takes by default, so that its numbers and these agree
 CHOOSE = "Load an example ..."
 
 
@@ -259,6 +260,7 @@ class Explorer:
             self._pending = loop.create_task(self._detail_later(self.dx))
 
     async def _detail_later(self, dx: Diagnosis) -> None:
+        await asyncio.sleep(PAUSE)
         found = await asyncio.to_thread(_details, dx)
         if dx is self.dx:
             self._show_details(*found)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import runpy
 import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import kneebayes as kb
 from kneebayes import page
@@ -262,6 +264,15 @@ def test_without_ipywidgets_it_says_what_to_install() -> None:
     code = "import sys; sys.modules['ipywidgets'] = None\nimport kneebayes as kb\nkb.explore()"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert "pip install 'kneebayes[notebook]'" in run.stderr
+
+
+def test_the_picture_of_the_explorer_is_of_todays_model() -> None:
+    case = runpy.run_path(str(ROOT / "docs" / "make_pictures.py"))["CASE"]
+    dx = MODEL.diagnose(case)
+    with Image.open(ROOT / "docs" / "explorer.png") as picture:
+        shown = json.loads(picture.info["Description"])
+    assert shown.pop("alarm") == dx.alarm.level, "run python -m docs.make_explorer_picture"
+    assert shown == pytest.approx(dx.probabilities, abs=0.0006), "run python -m docs.make_explorer_picture"
 
 
 def test_the_notebook_is_the_explorer_and_nothing_else() -> None:

@@ -250,9 +250,10 @@ def test_each_click_moves_bars_and_alarm_to_what_the_api_gives(emptied: Visit, r
         del facts[variable]
         took.append(emptied.click(variable, "?"))
         emptied.shows(facts)
-    middle = sorted(took)[len(took) // 2]
-    record_property("milliseconds from click to bars, median", middle)
-    emptied.times |= {"click to bars, ms, median": round(middle, 1), "click to bars, ms, slowest": round(max(took), 1)}
+    took.sort()
+    emptied.times |= {"click to bars, ms, median": round(took[len(took) // 2], 1), "slowest": round(took[-1], 1)}
+    record_property("milliseconds from click to bars, median", took[len(took) // 2])
+    assert took[len(took) // 4] < FAST  # the faster ones, as a busy machine slows the others
 
 
 def test_a_clot_is_urgent_and_says_why(emptied: Visit) -> None:
