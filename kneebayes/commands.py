@@ -7,6 +7,7 @@ defect of kneebayes; 130, 143 and 129 stopped by a signal; 141 the reader went.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
@@ -37,6 +38,9 @@ __all__ = [
 ]
 
 SOME_REJECTED, NOTHING_DONE, DEFECT, HUNG_UP, INTERRUPTED, PIPE_CLOSED, TERMINATED = 1, 2, 70, 129, 130, 141, 143
+
+# Control characters, but for tab and line feed; zero-width and bidirectional ones, and the byte order mark.
+_UNSEEN = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 Facts = Annotated[
     list[str] | None, typer.Argument(metavar="NAME=VALUE", help="What is known, as in age=67 calf_pain=yes.")
@@ -119,9 +123,10 @@ def say(text: str) -> None:
     Parameters
     ----------
     text : str
-        Without the end of line.
+        Without the end of line. Names and words come from files of others:
+        what would steer the terminal, or can't be seen, is escaped.
     """
     try:
-        typer.echo(text, err=True)
+        typer.echo(_UNSEEN.sub(lambda found: repr(found[0])[1:-1], text), err=True)
     except OSError:  # a closed pipe or a full disk changes nothing about what was done
         _let_go(sys.stderr)

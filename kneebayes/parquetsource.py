@@ -82,15 +82,18 @@ class ParquetSource:
     def pieces(self) -> Iterator[pa.RecordBatch]:
         """Read in order, a batch at a time."""
         try:
-            yield from self._file.iter_batches(batch_size=self._chunk_rows, columns=self._used)
+            for piece in self._file.iter_batches(batch_size=self._chunk_rows, columns=self._used):
+                if piece.nbytes > MOST_PIECE_BYTES:
+                    raise FileFormatError(
+                        f"{self.path}: {piece.num_rows:,} rows take {piece.nbytes:,} bytes: is it a table of cases?"
+                    )
+                yield piece
         except (pa.ArrowException, OSError) as error:
             raise self._not_whole(error) from error
 
     def parse(self, piece: pa.RecordBatch) -> Rows:
         """Turn a batch into a table."""
         n_rows = piece.num_rows
-        if piece.nbytes > MOST_PIECE_BYTES:
-            raise FileFormatError(f"{self.path}: {n_rows:,} rows take {piece.nbytes:,} bytes: is it a table of cases?")
         try:
             # Readers trust a file to be what its footer says: that its text is UTF-8, and its indices are in bounds.
             piece.validate(full=True)
