@@ -227,7 +227,7 @@ class AlarmRules:
         if probability >= thresholds.caution:
             name = LEVELS[thresholds.levels(own)[0]]
             threshold = thresholds.urgent if name == "urgent" else thresholds.caution
-            reason = f"P({label}) is {probability:.1%}, at or over the {name} threshold of {threshold:.2g}"
+            reason = f"P({label}) is {probability:.1%}, at or over the {name} threshold of {100 * threshold:.3g}%"
             reasons.append((LEVELS.index(name), reason))
         reasons += [
             (LEVELS.index(rule.level), f"{rule.reason} ({self._facts({**rule.when, **rule.any_of}, codes)})")
@@ -238,7 +238,7 @@ class AlarmRules:
             reason = f"P({label}) would be {read[0]:.1%} without {signs}, and a sign never makes the alarm milder"
             reasons.append((int(graver[0]), reason))
         if not fired and probability < thresholds.caution:
-            reason = f"P({label}) is {probability:.1%}, under the caution threshold of {thresholds.caution:.2g}"
+            reason = f"P({label}) is {probability:.1%}, under the caution threshold of {100 * thresholds.caution:.3g}%"
             reasons.append((0, reason))
             if asked:
                 reasons.append((0, f"{len(asked)} of {len(alarm.key_questions)} key questions have no answer"))

@@ -163,7 +163,7 @@ def test_a_healthy_answer_sheet_is_low_and_never_called_safe() -> None:
     assert alarm.questions == []
     assert "not ruled out" in alarm.advice
     assert "safe" not in alarm.advice.lower()
-    assert alarm.reasons == [f"P(Deep vein thrombosis) is {alarm.probability:.1%}, under the caution threshold of 0.02"]
+    assert alarm.reasons == [f"P(Deep vein thrombosis) is {alarm.probability:.1%}, under the caution threshold of 2%"]
 
 
 def test_the_complaint_alone_is_not_assessed_and_asks_the_key_questions() -> None:
