@@ -1,6 +1,6 @@
 """Bring up to date what is made from the model and the code: ``python docs/refresh.py``.
 
-The example cases, the data dictionary, the picture, what README's Python prints,
+The example cases, the data dictionary, the picture, what README's Python prints and its table of vignettes,
 the list of modules in CONTRIBUTING, and the output of the notebooks. The tests say when this is due.
 """
 
@@ -47,7 +47,8 @@ def main() -> None:
     """Do all of it."""
     made = runpy.run_path(str(ROOT / "data" / "make_datapackage.py"))
     command = ["-c", "from kneebayes.cli import main; main()", *shlex.split(made["EXAMPLE_COMMAND"])[1:]]
-    for arguments in (command, ["data/make_datapackage.py"], ["docs/make_pictures.py"], ["docs/make_modules.py"]):
+    scripts = ("data/make_datapackage.py", "docs/make_pictures.py", "docs/make_vignettes.py", "docs/make_modules.py")
+    for arguments in (command, *([script] for script in scripts)):
         subprocess.run([sys.executable, *arguments], check=True, cwd=ROOT)
     if shutil.which("chromium") and all(importlib.util.find_spec(name) for name in ("playwright", "voila")):
         subprocess.run([sys.executable, "-m", "docs.make_explorer_picture"], check=True, cwd=ROOT)

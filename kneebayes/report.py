@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from kneebayes.alarm import LEVELS
+from kneebayes.errors import FileFormatError
 from kneebayes.labels import NONE
 from kneebayes.plots import plot_calibration, plot_decision_curve, plot_roc
 from kneebayes.sink import write_whole
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from kneebayes.evaluation import Evaluation
 
-__all__ = ["body", "write_report"]
+__all__ = ["body", "check_report", "write_report"]
 
 STYLE = """
 :root { color-scheme: light; }
@@ -58,8 +59,9 @@ def write_report(evaluation: Evaluation, path: str | Path) -> None:
     Raises
     ------
     FileFormatError
-        If it can't be written. What was there stays.
+        If its name does not end in .html or .htm, or it can't be written. What was there stays.
     """
+    check_report(path)
     title = html.escape(f"Evaluation of {evaluation.model.name} {evaluation.model.version}")
     write_whole(
         str(path),
@@ -68,6 +70,23 @@ def write_report(evaluation: Evaluation, path: str | Path) -> None:
         f"<style>{STYLE}</style></head>\n<body><h1>{title}</h1>\n"
         f"<p>{html.escape(evaluation.title)}</p>\n{body(evaluation, plots=True)}</body></html>\n",
     )
+
+
+def check_report(path: str | Path) -> None:
+    """Refuse a name that a browser would not open as a report.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        Where the report is to go.
+
+    Raises
+    ------
+    FileFormatError
+        If it does not end in .html or .htm.
+    """
+    if Path(path).suffix.lower() not in (".html", ".htm"):
+        raise FileFormatError(f"report {str(path)!r}: a report is HTML; give a name that ends in .html")
 
 
 def body(evaluation: Evaluation, *, plots: bool = False) -> str:

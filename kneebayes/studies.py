@@ -114,9 +114,12 @@ def evaluate(
     """
     from kneebayes.assessment import evaluate as assess
     from kneebayes.redaction import Redactor, refuse_headless
+    from kneebayes.report import check_report
 
     if as_json and as_csv:
         raise CaseError("--json and --csv are two ways to print the same: give one")
+    if report is not None:
+        check_report(report)  # now, not after the work
     loaded = load(model)
     left_out = options.names(ignore)
     cases, positions, unreadable = read_cases(source, left_out)

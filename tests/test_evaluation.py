@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -401,3 +402,15 @@ def test_a_file_without_labels_is_refused_in_one_line(tmp_path: Path) -> None:
     done = run(source)
     assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1)
     assert "labelled cases need" in done.stderr
+
+
+def test_a_report_that_is_no_html_is_refused_before_the_work(tmp_path: Path) -> None:
+    done = run(ROOT / "data" / "vignettes.csv", "--report", tmp_path / "report.pdf")
+    assert (done.exit_code, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert "ends in .html" in done.stderr
+
+
+def test_the_table_of_the_vignettes_in_readme_is_of_today() -> None:
+    """If it is not: ``python docs/make_vignettes.py``."""
+    made = runpy.run_path(str(ROOT / "docs" / "make_vignettes.py"))
+    assert made["table"](made["evaluated"]()) in (ROOT / "README.md").read_text(encoding="utf-8")

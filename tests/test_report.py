@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 import kneebayes as kb
-from kneebayes.errors import UnknownNameError
+from kneebayes.errors import FileFormatError, UnknownNameError
 from kneebayes.plots import plot_calibration, plot_decision_curve, plot_roc
 
 mpl.use("Agg")
@@ -146,3 +146,9 @@ def test_two_cases_of_one_kind_still_make_a_report(tmp_path: Path) -> None:
     cases = pd.DataFrame({"age": [40, 50], "label": ["leg_cramps", "leg_cramps"]})
     kb.evaluate(MODEL, cases, baselines=True).report(tmp_path / "few.html")
     assert "anecdotes" in (tmp_path / "few.html").read_text(encoding="utf-8")
+
+
+def test_a_report_under_another_kind_of_name_is_refused(evaluated: Any, tmp_path: Path) -> None:
+    with pytest.raises(FileFormatError, match=r"x\.pdf'.*ends in \.html"):
+        evaluated.report(tmp_path / "x.pdf")
+    assert list(tmp_path.iterdir()) == []
