@@ -1,10 +1,12 @@
 """Take the picture of the explorer, in a browser: ``python -m docs.make_explorer_picture``.
 
-Needs the extra ``test`` and Chromium. It shows README's case.
+Needs the extra ``test`` and Chromium. It shows README's case, and goes into the notebook too, as what its cell
+gave: whoever reads that without running it sees a picture, and running it or Voila puts the explorer in its place.
 """
 
 from __future__ import annotations
 
+import base64
 import importlib
 import io
 import json
@@ -22,6 +24,7 @@ from tests.browser.servers import CHROMIUM, FLAGS, served
 HERE = Path(__file__).parent
 WIDTH, HEIGHT, SHARPNESS = 1100, 900, 1.5
 CASE = runpy.run_path(str(HERE / "make_pictures.py"))["CASE"]
+INSTEAD = "A picture of the explorer: run the cell to click in it"
 WORDS = {"present": "yes", "absent": "no", True: "yes", False: "no"}
 
 
@@ -61,10 +64,28 @@ def take(target: Path) -> None:
     about = PngInfo()
     # the numbers go along, so that a test can tell whether the picture is of today's model
     about.add_text("Description", json.dumps({name: round(p, 3) for name, p in shown.items()} | {"alarm": level}))
-    with Image.open(io.BytesIO(shot)) as picture:
-        # a palette, for a smaller file; this way of choosing it keeps colours that are rare
-        small = picture.convert("RGB").quantize(method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-        small.save(target, pnginfo=about, optimize=True)
+    with Image.open(io.BytesIO(shot)) as taken:
+        picture = taken.convert("RGB")
+    smaller(picture).save(target, pnginfo=about, optimize=True)
+    size = (round(picture.width / SHARPNESS), round(picture.height / SHARPNESS))
+    show(notebook, smaller(picture.resize(size, Image.Resampling.LANCZOS)))
+
+
+def smaller(picture: Image.Image) -> Image.Image:
+    """Give a picture a palette, for a smaller file; this way of choosing it keeps colours that are rare."""
+    return picture.quantize(method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+
+
+def show(path: Path, picture: Image.Image) -> None:
+    """Put a picture into a notebook, as what its last cell gave."""
+    file = io.BytesIO()
+    picture.save(file, format="png", optimize=True)
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    cell = notebook["cells"][-1]
+    data = {"image/png": base64.b64encode(file.getvalue()).decode("ascii"), "text/plain": [INSTEAD]}
+    cell["execution_count"] = 1
+    cell["outputs"] = [{"output_type": "execute_result", "execution_count": 1, "data": data, "metadata": {}}]
+    path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
