@@ -36,11 +36,26 @@ def oldest(requirements: list[str]) -> dict[str, str]:
     return {match[1]: match[2] for match in found if match}
 
 
+def all_requirements(pyproject: Path) -> list[str]:
+    """List the direct dependencies, of all extras too.
+
+    Parameters
+    ----------
+    pyproject : pathlib.Path
+        The file.
+
+    Returns
+    -------
+    list of str
+        As they are written there.
+    """
+    project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
+    return list(chain(project["dependencies"], *project["optional-dependencies"].values()))
+
+
 def main() -> None:
     """Print a line for each dependency."""
-    project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
-    requirements = chain(project["dependencies"], *project["optional-dependencies"].values())
-    for name, version in oldest(list(requirements)).items():
+    for name, version in oldest(all_requirements(PYPROJECT)).items():
         print(f"{name}=={version}")
 
 
