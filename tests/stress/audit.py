@@ -53,7 +53,9 @@ def vulnerable(name: str, version: str, database: dict[str, list[str]]) -> list[
 def main(path: Path) -> None:
     """Print what is vulnerable; exit with 1 where something is."""
     read = json.loads(path.read_text(encoding="utf-8"))
-    database = {canonicalize_name(name): ranges for name, ranges in read.items() if isinstance(ranges, list)}
+    database: dict[str, list[str]] = {
+        str(canonicalize_name(name)): ranges for name, ranges in read.items() if isinstance(ranges, list)
+    }
     if not vulnerable("requests", "2.19.0", database):
         sys.exit(f"{path}: does not know that requests 2.19.0 is vulnerable, so it says nothing of others")
     installed = {canonicalize_name(d.metadata["Name"]): d.version for d in distributions()}
