@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from kneebayes.inference import Network
 from kneebayes.model import ModelFile
-from kneebayes.modeltext import with_numbers
+from kneebayes.modeltext import changed_version, with_numbers
 from kneebayes.parameters import Parameters
 
 __all__ = ["MASS_IN_RANGE", "draw", "from_normal", "interval_ends", "plausible"]
@@ -77,8 +77,8 @@ def plausible(model: ModelFile, *, seed: int) -> ModelFile:
     -------
     ModelFile
         Each number as the first of `draw` for this seed. Its range is that of
-        the model, stretched where it was drawn from outside; basis and
-        provenance say what it is.
+        the model, stretched where it was drawn from outside; basis, version
+        (``+plausible``) and provenance say what it is.
 
     Examples
     --------
@@ -94,7 +94,8 @@ def plausible(model: ModelFile, *, seed: int) -> ModelFile:
         changed = {"p": p, "range": (min(low, p), max(high, p)), "basis": basis}
         numbers[place] = number.model_copy(update=changed if p != number.p else {})
     said = f"all numbers drawn from their plausible ranges, seed {seed}"
-    return with_numbers(model, numbers, provenance=(*model.provenance, said))
+    version = changed_version(model.version, "plausible")
+    return with_numbers(model, numbers, provenance=(*model.provenance, said), version=version)
 
 
 def from_normal(z: Floats, p: Floats, low: Floats, high: Floats) -> Floats:

@@ -238,6 +238,7 @@ class TestPlausibleModel:
         other = MODEL.plausible(seed=3)
         other.save(tmp_path / "other.yaml")
         assert kb.load_model(tmp_path / "other.yaml").file == other.file
+        assert other.file.version == f"{MODEL.file.version}+plausible"
         assert other.file.provenance == ("all numbers drawn from their plausible ranges, seed 3",)
 
     def test_numbers_without_a_range_stay(self) -> None:
