@@ -21,6 +21,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from itertools import pairwise
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -115,6 +116,9 @@ def fit(
     >>> report.n_cases, fitted.causes["dvt"].leak.basis[:22]
     (50, 'fitted: from 50 cases,')
     """
+    for name, value in {"prior_weight": prior_weight, "max_steps": max_steps, "tolerance": tolerance}.items():
+        if not isinstance(value, Real):
+            raise OptionError(f"{name} {value!r}: must be a number")
     if not (prior_weight >= 0 and np.isfinite(prior_weight)):
         raise OptionError(f"prior_weight {prior_weight}: must be 0 or more, and finite")
     if max_steps < 1 or not tolerance >= 0:

@@ -72,7 +72,14 @@ def with_prevalence(model: ModelFile, prevalence: Mapping[str, float], *, links:
     >>> model.provenance
     ('prevalence given the complaint alone set to dvt 0.12, by the leaks',)
     """
-    targets = {name: _checked(model, name, value) for name, value in prevalence.items()}
+    try:
+        wanted = dict(prevalence)
+    except (TypeError, ValueError):
+        kind = type(prevalence).__name__
+        raise PrevalenceError(
+            f"prevalences: {kind}; give a mapping from causes to numbers, as {{'dvt': 0.12}}"
+        ) from None
+    targets = {name: _checked(model, name, value) for name, value in wanted.items()}
     if not targets:
         return model
     if links:
@@ -126,7 +133,8 @@ class _Search:
             )
             others = ", the other prevalences as asked for" if len(self.targets) > 1 else ""
             raise PrevalenceError(
-                f"{self.model.name}: {said}{others}. Ask for more, or let its links change too: links=True."
+                f"{self.model.name}: {said}{others}. Ask for more, or let its "
+                "links change too: with_prevalence(..., links=True)."
             )
         said = ", ".join(f"{name} {there:.6g}" for name, there in zip(self.targets, reached, strict=True))
         raise PrevalenceError(f"{self.model.name}: no leaks give these prevalences together; the nearest are {said}")

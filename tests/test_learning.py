@@ -370,9 +370,10 @@ def test_numbers_without_a_range_stay() -> None:
     [
         ({"prior_weight": -1}, "prior_weight -1"),
         ({"prior_weight": np.inf}, "finite"),
+        ({"prior_weight": "2"}, "prior_weight '2': must be a number"),
         ({"max_steps": 0}, "max_steps 0"),
     ],
-    ids=["negative_weight", "infinite_weight", "no_steps"],
+    ids=["negative_weight", "infinite_weight", "weight_in_words", "no_steps"],
 )
 def test_options_out_of_range_are_refused(options: dict[str, Any], said: str) -> None:
     with pytest.raises(OptionError, match=said):

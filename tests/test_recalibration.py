@@ -132,6 +132,7 @@ REFUSED: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "nan": ({"dvt": float("nan")}, PrevalenceError, "between 0 and 1"),
     "text": ({"dvt": "12 %"}, PrevalenceError, "'12 %'"),
     "bool": ({"dvt": True}, PrevalenceError, "True"),
+    "no_mapping": (0.1, PrevalenceError, "a mapping from causes to numbers"),  # type: ignore[dict-item]
     "no_cause": ({"dtv": 0.1}, UnknownNameError, "Did you mean 'dvt'"),
     "none_of_these": ({"none_of_these": 0.1}, UnknownNameError, "none_of_these"),
 }
