@@ -246,6 +246,7 @@ class Explorer:
             asked.show(self.exploration, questions[i] if i < len(questions) else None)
         self._reasons.value = page.reasons(dx)
         self._code.value = page.code_box(self.exploration.code(), dx.model.disclaimer)
+        self._details.add_class("kb-old")  # until those of this case are there
         self._detail()
 
     def _detail(self) -> None:
@@ -255,6 +256,8 @@ class Explorer:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
+            loop = None
+        if loop is None or not self._details.value:  # while a page is being built, what changes in the kernel gets lost
             self._show_details(*_details(self.dx))
         else:
             self._pending = loop.create_task(self._detail_later(self.dx))
@@ -268,6 +271,7 @@ class Explorer:
     def _show_details(self, sure: Any, explanations: Any) -> None:
         self._bars.value = page.bars(self.dx, self._priors, self._shown, sure)
         self._details.value = page.details(explanations, sure)
+        self._details.remove_class("kb-old")
 
 
 def _details(dx: Diagnosis) -> tuple[Any, Any]:

@@ -88,6 +88,7 @@ STYLE = (
 .kb-bar small { color: #555; font-weight: 400; }
 @keyframes kb-move { from { width: var(--from); } }
 @media (prefers-reduced-motion: reduce) { .kb-fill { animation: none; } }
+.kb-old { opacity: .4; }
 .kb-note { color: #555; font-size: 12.5px; margin: 4px 0; }
 .kb-problem { border-left: 4px solid #b97a00; background: #fff7e3; padding: 4px 8px; margin: 6px 0; }
 .kb-explorer ul { margin: 2px 0 6px; padding-left: 20px; }

@@ -137,7 +137,7 @@ class Visit:
 
     def settles(self) -> None:
         """Wait for intervals and explanations."""
-        self.page.locator(".kb-range").first.wait_for(timeout=3 * PATIENCE)  # the first time, they may have to be compiled
+        self.page.locator(".kb-range").first.wait_for()
 
     def load(self, start: str) -> None:
         options = self.page.locator(".kb-tools option").all_inner_texts()
