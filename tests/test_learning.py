@@ -149,6 +149,51 @@ def test_counts_do_not_depend_on_how_cases_are_cut() -> None:
     np.testing.assert_allclose(parts[0].components[0], whole.components[0], rtol=1e-10, atol=1e-14)
 
 
+def test_both_engines_count_alike_with_impossible_and_all_but_impossible_cases_among_them() -> None:
+    model = random_model(6, findings=45)
+    rare = {
+        f"findings.{name}.leak": finding.leak.model_copy(update={"p": 1e-12, "range": (0.0, 1.0)})
+        for name, finding in model.findings.items()
+    }
+    model = with_numbers(model, rare)
+    cases = random_cases(model, 300, 6)
+    cases.allowed[7] = False
+    cases.codes[:, 11] = -1
+    cases.codes[len(model.risks) :, 11] = [0] * len(model.causes) + [1] * len(model.findings)
+    expectation = Expectation(tables(model), len(model.risks))
+    one, other = (expectation.counts(cases, engine=engine) for engine in ("numpy", "numba"))
+    assert np.isneginf(one.log_evidence[7])
+    assert one.log_evidence[11] < np.log(np.finfo(float).tiny)  # the product of it all is 0
+    np.testing.assert_allclose(other.log_evidence, one.log_evidence, rtol=1e-12)
+    for name in ("present", "known", "joint"):
+        np.testing.assert_allclose(getattr(other, name), getattr(one, name), rtol=1e-9, atol=1e-12, err_msg=name)
+    for name in ("components", "reached"):
+        for theirs, mine in zip(getattr(other, name), getattr(one, name), strict=True):
+            np.testing.assert_allclose(theirs, mine, rtol=1e-9, atol=1e-12, err_msg=name)
+
+
+def test_trials_are_the_slope_of_the_evidence_that_inference_finds() -> None:
+    """By Fisher's identity the slope of log P(evidence) by a number's log-odds is acted - p * tried."""
+    model = kb.load_model().file
+    cases = read_cohort(model, simulate(model, 30, seed=1, missing=0.4)).cases
+    parameters = Parameters(Network(model))
+    own = parameters.tables(parameters.p)
+    counts = Expectation(own, len(model.risks)).counts(cases, engine="numba")
+    acted, tried = count_trials(parameters, parameters.p, own, counts)
+    alone = [i for i, p in enumerate(parameters.p) if 0 < p < 1 and i not in np.concatenate(parameters.distributions)]
+    rng = np.random.default_rng(1)
+    for i in rng.choice(alone, 8, replace=False).tolist():
+        p, step = parameters.p[i], 1e-4
+        evidence = []
+        for shift in (step, -step):
+            odds = p / (1 - p) * math.exp(shift)
+            number = Probability(p=odds / (1 + odds), range=(0.0, 1.0), basis="judgement", why="-")
+            other = Network(with_numbers(model, {parameters.names[i]: number}))
+            evidence.append(other.posteriors(cases.codes, engine="numpy").log_evidence.sum())
+        slope = (evidence[0] - evidence[1]) / (2 * step)
+        assert acted[i] - p * tried[i] == pytest.approx(slope, abs=1e-6), parameters.names[i]
+
+
 # The fit
 
 
