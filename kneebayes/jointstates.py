@@ -29,10 +29,14 @@ class JointState:
         State of every cause, in model order.
     probability : float
         P(all of it | evidence).
+    present : tuple of str
+        The causes that are there, in model order; a state other than the
+        first one present as in ``bakers_cyst_ruptured``.
     """
 
     states: dict[str, str]
     probability: float
+    present: tuple[str, ...]
 
 
 def most_probable(
@@ -66,15 +70,13 @@ def most_probable(
     joint = unsure_joint(network, codes, unsure)[0]
     probability = joint / joint.sum()
     order = np.argsort(-probability, kind="stable")[:n]
-    causes = network.model.causes.items()
-    return [
-        JointState(
-            {name: cause.states[s] for (name, cause), s in zip(causes, network.joint_states[k], strict=True)},
-            float(probability[k]),
-        )
-        for k in order
-        if probability[k] > 0
-    ]
+    found = []
+    for k in order[probability[order] > 0].tolist():
+        places = list(zip(network.model.causes.items(), network.joint_states[k].tolist(), strict=True))
+        present = tuple(name if s == 1 else f"{name}_{cause.states[s]}" for (name, cause), s in places if s > 0)
+        states = {name: cause.states[s] for (name, cause), s in places}
+        found.append(JointState(states, float(probability[k]), present))
+    return found
 
 
 def most_probable_frame(found: Sequence[JointState]) -> pd.DataFrame:
@@ -89,15 +91,15 @@ def most_probable_frame(found: Sequence[JointState]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row each: the causes that are present (``none_of_these`` where none
-        is; a state other than the first one present is written out), their
+        is; a state other than the first one present as in ``bakers_cyst_ruptured``), their
         joint probability, the sum of it so far, and the state of every cause.
     """
     import pandas as pd
 
     rows = []
     for joint in found:
-        present = [name for name, state in joint.states.items() if state != "absent"]
-        rows.append({"present": ";".join(present) or "none_of_these", "probability": joint.probability} | joint.states)
+        present = ";".join(joint.present) or "none_of_these"
+        rows.append({"present": present, "probability": joint.probability} | joint.states)
     frame = pd.DataFrame(rows)
     frame.insert(2, "cumulative", frame["probability"].cumsum())
     return frame

@@ -216,7 +216,8 @@ class TestMostProbable:
         for _, row in found.iterrows():
             states = {name: row[name] for name in MODEL.causes}
             assert row["probability"] == pytest.approx(factor.get_value(**states), abs=1e-12)
-            present = [name for name, state in states.items() if state != "absent"]
+            said = {"present": "{}", "intact": "{}", "ruptured": "{}_ruptured"}
+            present = [said[state].format(name) for name, state in states.items() if state != "absent"]
             assert row["present"] == (";".join(present) or "none_of_these")
         assert found["cumulative"].tolist() == pytest.approx(np.cumsum(found["probability"]))
 
@@ -235,6 +236,7 @@ class TestMostProbable:
         assert len(found) == NETWORK.n_joint / 6
         assert set(found["dvt"]) == {"present"}
         assert set(found["bakers_cyst"]) == {"ruptured"}
+        assert found["present"].str.contains("bakers_cyst_ruptured").all()
 
     def test_at_least_one_is_asked_for(self) -> None:
         dx = MODEL.diagnose({})
