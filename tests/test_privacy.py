@@ -64,6 +64,7 @@ def source(planted: pd.DataFrame, tmp_path: Path) -> Path:
     path.parent.mkdir()
     text = planted.to_csv(index=False).splitlines()
     text += ["CANARYshort,1", "CANARYlong" + ",CANARY" * 200, '"CANARY ""quoted""",x', "CANARYbytes\udcff,CANARY\udcff"]
+    text += ['"CANARYid\nlines"' + "," * (len(planted.columns) - 1)]
     full = ["CANARYid\udcff", *["CANARY\udcff"] * (len(planted.columns) - 1)]
     path.write_bytes("\n".join([*text, ",".join(full)]).encode("utf-8", "surrogateescape"))
     return path
