@@ -40,7 +40,7 @@ LEAST_PIECE_BYTES = 1 << 16
 MOST_PIECE_BYTES = 1 << 23
 LEAST_COMPILED_BYTES = 1 << 18  # for less, loading the compiled code takes longer than it saves
 MOST_ROW_BYTES = 1 << 24  # a longer row is a quote that was never closed, or no table at all
-FREE_BYTES, MOST_RATIO = 1 << 26, 200  # cases shrink to a tenth; a bomb to a thousandth, and less
+FREE_BYTES, MOST_RATIO = 1 << 25, 200  # cases shrink to a tenth; a bomb to a thousandth, and less
 PRIVATE_USE = (*range(0xE000, 0xF900), *range(0xF0000, 0xFFFFE))  # what means nothing to anyone
 _UNDECODED = re.compile("[\udc80-\udcff]")
 

@@ -153,6 +153,8 @@ def check_paths(source: str, target: str, rejects: str | None, *, endings: tuple
             "the output and the rejects can't both go to standard output: name a file for one of them"
         )
     for path in list(named.values())[1:]:
+        if os.path.islink(path) and os.path.islink(os.path.realpath(path)):
+            raise FileFormatError(f"{path}: is a link that leads back to itself: remove it, or give another name")
         if os.path.isdir(path):
             raise FileFormatError(f"{path}: is a folder: give a file, such as {os.path.join(path, 'posteriors.csv')}")
         if not (path == target and path.endswith(endings)):
