@@ -110,6 +110,15 @@ for last in range(1, 100):
         assert set(states[:-1]) == {"old old 1 killed", "new old 1 killed", "new new 0 killed"}  # rejects, output
         assert sorted(os.listdir(tmp_path)) == ["p.csv", "r.csv"]
 
+    def test_rejects_take_their_place_before_the_output(
+        self, model: kb.Model, place: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (place.parent / "cases.csv").write_text(cases(3))
+        real, placed = os.replace, []
+        monkeypatch.setattr(os, "replace", lambda old, new: (placed.append(os.path.basename(new)), real(old, new)))
+        model.score_file(place.parent / "cases.csv", place / "p.csv", rejects=place / "r.csv")
+        assert placed == ["r.csv", "p.csv"]
+
     def test_what_a_killed_run_left_stays_while_another_lives(self, tmp_path: Path) -> None:
         with Sink(str(tmp_path / "p.csv")) as slow:
             with Sink(str(tmp_path / "p.csv")) as quick:
