@@ -115,7 +115,12 @@ for last in range(1, 100):
     ) -> None:
         (place.parent / "cases.csv").write_text(cases(3))
         real, placed = os.replace, []
-        monkeypatch.setattr(os, "replace", lambda old, new: (placed.append(os.path.basename(new)), real(old, new)))
+
+        def noted(old: str, new: str) -> None:
+            placed.append(os.path.basename(new))
+            real(old, new)
+
+        monkeypatch.setattr(os, "replace", noted)
         model.score_file(place.parent / "cases.csv", place / "p.csv", rejects=place / "r.csv")
         assert placed == ["r.csv", "p.csv"]
 
