@@ -24,6 +24,7 @@ Codes = NDArray[np.int8]
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 MIN_CASES = 10  # with a cause, and without it: two of each in each fold
+TELLING = 0.1  # of an AUC over or under one half
 FOLDS = 5
 
 
@@ -127,7 +128,11 @@ def cross_validated(model: ModelFile, codes: Codes, labels: Labels, *, threshold
             usable.append(place)
         else:
             few.append(f"{target} ({counts[0]} and {counts[1]})")
-    note = f"not fitted for want of cases, {MIN_CASES} with and {MIN_CASES} without: {', '.join(few)}" if few else ""
+    notes = [f"not fitted for want of cases, {MIN_CASES} with and {MIN_CASES} without: {', '.join(few)}"] if few else []
+    cause = model.alarm.cause
+    if cause in labels.targets and labels.targets.index(cause) in usable:
+        notes += _told_by_gaps(cause, coded == 0, labels.present[:, labels.targets.index(cause)])
+    note = "; ".join(notes)
     rivals = []
     for name, make, x in kinds:
         found = {labels.targets[place]: _out_of_fold(make, x, labels.present[:, place], seed) for place in usable}
@@ -136,6 +141,21 @@ def cross_validated(model: ModelFile, codes: Codes, labels: Labels, *, threshold
         rule = "" if p is None else f"cross-validated probability at least {threshold:g}"
         rivals.append(Rival(name, rule, note, flagged, p, found))
     return rivals
+
+
+def _told_by_gaps(cause: str, empty: NDArray[np.bool_], present: Codes) -> list[str]:
+    """Say so where it tells of a cause how many cells are empty, as classifiers learn that, and the model does not."""
+    from sklearn.metrics import roc_auc_score
+
+    known = present >= 0
+    auc = float(roc_auc_score(present[known], -empty[known].sum(axis=1)))
+    if abs(auc - 0.5) < TELLING:
+        return []
+    fewer = "fewer" if auc > 0.5 else "more"
+    return [
+        f"see which cells are empty, and cases with {cause} have {fewer} empty ones (AUC of their number "
+        f"{max(auc, 1 - auc):.2f}); to the model an empty cell says nothing"
+    ]
 
 
 def _out_of_fold(make: Callable[[], Any], x: Any, present: Codes, seed: int) -> Floats:

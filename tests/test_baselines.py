@@ -101,6 +101,23 @@ def test_classifiers_are_fitted_where_cases_are_enough_and_say_where_not(simulat
     assert np.isnan(simulated.comparison.loc["Naive Bayes", "top_1"])  # a cause is missing from the ranking
 
 
+def test_a_cause_that_empty_cells_give_away_is_named_and_one_that_they_do_not_is_not() -> None:
+    options: dict[str, Any] = {"seed": 3, "prevalence": {"dvt": 0.2}, "with_causes": True, "missing": (0.3, 0.5)}
+    notes = []
+    for missing_if in (None, {"dvt": 0.1}):
+        cases = MODEL.simulate(400, missing_if=missing_if, **options)
+        result = kb.evaluate(MODEL, cases, baselines=True, bootstrap=0)
+        notes.append([note for note in result.notes if "which cells are empty" in note])
+    assert notes[0] == []
+    assert len(notes[1]) == 1
+    columns = [name for name in cases if not str(name).startswith("true_") and name not in ("case_id", "age")]
+    empty = cases[columns].isna().sum(axis=1)
+    auc = metrics.roc_auc_score(cases["true_dvt"] == "present", -empty)
+    assert notes[1][0].startswith("Naive Bayes, Logistic regression: ")
+    assert "see which cells are empty, and cases with dvt have fewer" in notes[1][0]
+    assert abs(float(notes[1][0].split("AUC of their number ")[1][:4]) - auc) < 0.02  # age and the complaint aside
+
+
 def test_each_case_is_predicted_by_a_fit_without_it() -> None:
     # labels by chance: a classifier that had seen the case would look better than chance
     cases = MODEL.simulate(400, seed=8, missing=0)
