@@ -22,6 +22,7 @@ ROOT = Path(__file__).parent.parent
 with (ROOT / "tests" / "hostile" / "expected.csv").open(encoding="utf-8", newline="") as stream:
     EXPECTED = {row["name"]: row for row in csv.DictReader(stream)}
 MOST_SECONDS = 20  # of the processor
+MOST_CHARACTERS = 4_000_000  # of rejects
 MOST_MEGABYTES = 700  # beyond what the imports take
 KINDS = {"text", "parquet", "model", "place", "network"}
 SHOWN = 400
@@ -127,6 +128,7 @@ def test_nothing_happens_but_what_the_table_says(
     target, rejects = tmp_path / "out.csv", tmp_path / "rejects.csv"
     reasons = rejects.read_text(encoding="utf-8") if rejects.exists() else ""
     assert expected["message"] in said + reasons, said[-SHOWN:]
+    assert len(reasons) < MOST_CHARACTERS
     if found["code"] == 2:
         assert after == before  # nothing is written, and nothing is lost
         return
