@@ -21,7 +21,7 @@ from kneebayes.canvas import (
     widen,
     wrapped,
 )
-from kneebayes.explanation import DECIBANS, NOTICEABLE, Explanation, label_of
+from kneebayes.explanation import DECIBANS, NOTICEABLE, Explanation
 from kneebayes.inference import UNKNOWN
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def plot_explanation(explanation: Explanation, *, ax: Axes | None = None) -> Axe
     ax.set_xlim(min(reached) - MARGIN, max(reached) + MARGIN)
     widen(ax)
     odds_axis(ax, *ax.get_xlim())
-    name = label_of(explanation.model, explanation.target)
+    name = explanation.model.label_of(explanation.target)
     ax.set(xlabel=f"probability of {name} (scale of log-odds)")
     ax.set_title(f"Why {name}: from {percent(explanation.prior)} to {percent(explanation.posterior)}", fontsize=11)
     return ax

@@ -18,7 +18,7 @@ from kneebayes.model import ModelFile
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DECIBANS", "NOTICEABLE", "Explanation", "Piece", "Rival", "label_of", "said"]
+__all__ = ["DECIBANS", "NOTICEABLE", "Explanation", "Piece", "Rival", "said"]
 
 DECIBANS = 10 / np.log(10)  # in one natural logarithm of odds
 NOTICEABLE = 1.0  # deciban: about the least change of odds that a mind perceives (Good 1979, after Turing)
@@ -136,7 +136,7 @@ class Explanation:
         str
             A sentence.
         """
-        name, ratio = label_of(self.model, self.target), _times(_ratio(abs(piece.decibans)))
+        name, ratio = self.model.label_of(self.target), _times(_ratio(abs(piece.decibans)))
         if np.isinf(piece.decibans):
             return f"{piece.said}: {'makes' if piece.decibans > 0 else 'rules'} {name} " + (
                 "certain." if piece.decibans > 0 else "out."
@@ -218,7 +218,7 @@ class Explanation:
         return f"{piece.without:.1%} instead of {self.posterior:.1%}"
 
     def __str__(self) -> str:
-        label = label_of(self.model, self.target)
+        label = self.model.label_of(self.target)
         lines = [f"Why {label}: from {self.prior:.1%} to {self.posterior:.1%} ({self.change:+.1f} decibans)"]
         leading = [piece for piece in self.pieces if abs(piece.decibans) >= NOTICEABLE]
         lines += [f"  {piece.decibans:+6.1f}  {self.sentence(piece)}" for piece in leading]
@@ -231,34 +231,12 @@ class Explanation:
             more = f" (and {len(self.conflicts) - 1} more such pairs)" if len(self.conflicts) > 1 else ""
             lines.append(f"  Pull against each other: {known[up]} / {known[down]}{more}.")
         for rival in self.explained_away[:2]:
-            other = label_of(self.model, rival.cause)
+            other = self.model.label_of(rival.cause)
             lines.append(f"  Held down by {other}: were that ruled out, it would be at {rival.probability:.1%}.")
         if not self.exact:
             worst = max(piece.standard_error for piece in self.pieces)
             lines.append(f"  Shares are sampled: standard error up to {worst:.2g} decibans.")
         return "\n".join(lines)
-
-
-def label_of(model: ModelFile, target: str) -> str:
-    """Give the words for a target.
-
-    Parameters
-    ----------
-    model : ModelFile
-        A checked model file.
-    target : str
-        A cause, ``none_of_these``, or ``<cause>_<state>``.
-
-    Returns
-    -------
-    str
-        As in the model file.
-    """
-    for name, cause in model.causes.items():
-        for state in cause.states[2:]:
-            if target == f"{name}_{state}":
-                return f"{cause.label}, {cause.state_labels.get(state, state.replace('_', ' '))}"
-    return model.causes[target].label if target in model.causes else "none of these"
 
 
 def said(model: ModelFile, variable: str, state: str) -> str:

@@ -121,6 +121,25 @@ class ModelFile(Frozen):
         linked = [name for name, finding in self.findings.items() if cause in finding.links and name != self.complaint]
         return {**risks, **{name: (self.findings[name].states[1],) for name in linked}}
 
+    def label_of(self, target: str) -> str:
+        """Give the words for what has a posterior.
+
+        Parameters
+        ----------
+        target : str
+            A cause, ``none_of_these``, or ``<cause>_<state>``.
+
+        Returns
+        -------
+        str
+            Made of the labels of the file.
+        """
+        for name, cause in self.causes.items():
+            for state in cause.states[2:]:
+                if target == f"{name}_{state}":
+                    return f"{cause.label}, {cause.state_labels.get(state, state.replace('_', ' '))}"
+        return self.causes[target].label if target in self.causes else "none of these"
+
     @cached_property
     def risk_order(self) -> tuple[str, ...]:
         """Risk factors, each after the ones it depends on."""

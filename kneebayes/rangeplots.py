@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from kneebayes.canvas import BLUE, COLOURS, GREY, INK, MARKERS, PALE, STYLES, percent, take_axes, widen, wrapped
 from kneebayes.errors import UnknownNameError, nearest
-from kneebayes.explanation import label_of
 from kneebayes.model import ModelFile
 
 if TYPE_CHECKING:
@@ -128,7 +127,7 @@ def plot_tornado(
     ax.set_xlim(low - margin, high + margin)
     widen(ax)
     ax.xaxis.set_major_formatter(lambda value, _: f"{value * 100:.3g}%" if 0 <= value <= 1 else "")
-    ax.set_xlabel(f"probability of {label_of(model, target)}")
+    ax.set_xlabel(f"probability of {model.label_of(target)}")
     ax.set_title(f"What {percent(now)} hangs on", loc="left", fontsize=11)
     _ends_key(ax)
     return ax
@@ -204,7 +203,7 @@ def plot_curves(
     ax.set(xlim=(0, right), ylim=(0, top))
     if len(numbers) > 1:
         _lanes(ax, sensitivities, numbers, top)
-    ax.set_ylabel(f"probability of {label_of(model, target)}")
+    ax.set_ylabel(f"probability of {model.label_of(target)}")
     ax.set_xlabel("number of the model (shaded: plausible range; mark: its value)")
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(lambda value, _: f"{value * 100:.3g}%")

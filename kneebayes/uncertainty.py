@@ -103,18 +103,13 @@ class Uncertainty:
         return table
 
     def __str__(self) -> str:
-        labels = [self._label(name) for name in self.network.columns]
+        labels = [self.network.model.label_of(name) for name in self.network.columns]
         width = max(map(len, labels))
         rows = sorted(zip(labels, self.posterior, self.low, self.high, strict=True), key=lambda r: -r[1])
         lines = [f"  {label:<{width}}  {p:6.1%}  {low:6.1%} to {high:6.1%}" for label, p, low, high in rows]
         error = max(np.nanmax(self.low_error, initial=0.0), np.nanmax(self.high_error, initial=0.0))
         head = f"Posterior and {self.level:.0%} interval over the plausible ranges of the model's numbers"
         return "\n".join([head, *lines, f"Monte Carlo error of an end: at most {error:.2%}.", self.sentence])
-
-    def _label(self, name: str) -> str:
-        """Words for a column of the posteriors."""
-        causes = self.network.model.causes
-        return causes[name].label if name in causes else name.replace("_", " ").capitalize()
 
     def _others(self) -> list[tuple[str, float]]:
         return [(name, share) for name, share in reversed(self.shares.items()) if name != self.alarm]
