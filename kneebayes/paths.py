@@ -83,8 +83,15 @@ def plain_path(path: str | Path) -> str:
     -------
     str
         The same place.
+
+    Raises
+    ------
+    FileFormatError
+        If no file can have the name.
     """
-    text = os.fspath(path)
+    text = os.fsdecode(path)
+    if "\0" in text:
+        raise FileFormatError(f"{text.replace(chr(0), '?')}: the name holds a NUL byte, which no file's does")
     return text if text == STANDARD_STREAM else os.path.expanduser(text)
 
 

@@ -458,6 +458,8 @@ class TestRefusals:
             ((source, tmp_path / "none" / "out.csv"), None, "no folder"),
             ((source, tmp_path / "out.xlsx"), None, "ending tells the format"),
             ((tmp_path / "folder.csv" / "x.txt", out), None, "no such file"),
+            (("cases\0.csv", out), None, "NUL"),
+            ((source, out), "rejects\0.csv", "NUL"),
         ):
             with pytest.raises(FileFormatError, match=message):
                 score_file(MODEL, *arguments, rejects=rejects)
