@@ -312,7 +312,7 @@ def show(scores: Scores, key: tuple[str, str, str], change: Change) -> None:
     print(f"    e.g. {p0:.4f} -> {p1:.4f} on: {said or '(the complaint alone)'}")
 
 
-def run(model: kb.Model, *, cases: int, seed: int, with_pairs: bool) -> int:
+def run(model: kb.Model, *, cases: int, seed: int, with_pairs: bool, only_promised: bool) -> int:
     """Search with one model, print, and count the promises broken."""
     scores = Scores(model)
     signs = model.file.alarm_signs
@@ -320,7 +320,8 @@ def run(model: kb.Model, *, cases: int, seed: int, with_pairs: bool) -> int:
     rng = np.random.default_rng(seed)
     changes: Changes = {}
     for first in range(0, cases, BLOCK):
-        search(scores, random_cases(scores, min(BLOCK, cases - first), rng), changes)
+        drawn = random_cases(scores, min(BLOCK, cases - first), rng)
+        search(scores, drawn, changes, only_promised=only_promised)
     broken = report(f"{cases:,} random cases", scores, changes)
     if with_pairs:
         first_cases = starts(scores)
@@ -340,11 +341,13 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=100_000, help="random cases for each model")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--no-pairs", action="store_true", help="leave out the pairs of evidence")
+    parser.add_argument("--promised", action="store_true", help="leave out what is for information only")
     parser.add_argument("--model", action="append", help="a model file, or the name of one that ships; may be repeated")
     options = parser.parse_args()
     broken = 0
     for name in options.model or ["posterior_knee_pain", "extended", str(ANKLE)]:
-        broken += run(kb.load_model(name), cases=options.cases, seed=options.seed, with_pairs=not options.no_pairs)
+        what = {"with_pairs": not options.no_pairs, "only_promised": options.promised}
+        broken += run(kb.load_model(name), cases=options.cases, seed=options.seed, **what)
     print(f"\n{broken:,} promises broken")
     raise SystemExit(broken > 0)
 

@@ -2,15 +2,17 @@
 
     pip install "mutmut>=3.8,<3.9"
     nice python -m tests.stress.mutation                      # all of them: an hour or two
-    nice python -m tests.stress.mutation noisyor tables
+    nice python -m tests.stress.mutation noisyor tables --every 5
     nice python -m tests.stress.mutation --again              # the survivors of the last run only
 
 The mutants are mutmut's: a number one up, an operator swapped, an argument
 left out, a text changed. Beyond mutmut's own run they also touch decorated
-functions and the constants of a module, and tests that keep a compiled model
-between them see the mutant: each is imported in place of its module by a
-process forked for it, which runs the tests of `TESTS` until one fails. No file
-of the checkout changes. Survivors go to ``--out``, with the line they change.
+functions and the constants of a module. The tests of `TESTS` are collected
+once; then each mutant has a process forked for it, in which the code of its
+module's functions is swapped and the tests run until one fails. What survives
+that is tried once more in a process that imports the mutant in place of its
+module, for what tests compute as they are imported. No file of the checkout
+changes. Results go to ``--out``, with the line that each mutant changes.
 """
 
 from __future__ import annotations
@@ -22,32 +24,43 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import json
+import mmap
 import os
+import re
 import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import accumulate
 from pathlib import Path
-from types import CodeType
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
 
 import libcst as cst
-from libcst.metadata import MetadataWrapper, PositionProvider
+import pytest
+from libcst.metadata import MetadataWrapper, PositionProvider, WhitespaceInclusivePositionProvider
 from mutmut.mutation.mutators import mutation_operators
 
 CHECKOUT = Path(__file__).parents[2]
 # by module, the tests that are run on its mutants, those that find most in least time first
 TESTS = {
-    "noisyor": ["noisyor", "properties", "network", "oracles"],
-    "tables": ["inference", "noisyor", "kernel", "oracles"],
-    "inference": ["inference", "kernel", "api", "oracles"],
-    "evidence": ["evidence", "scoring", "likelihood"],
-    "vocabulary": ["evidence", "likelihood", "scoring"],
-    "likelihood": ["likelihood", "scoring"],
-    "alarm": ["alarm", "scoring", "clinical"],
+    "noisyor": ["noisyor", "inference"],
+    "tables": ["noisyor", "inference", "kernel"],
+    "components": ["inference"],
+    "inference": ["inference", "kernel", "evidence"],
+    "evidence": ["evidence", "likelihood"],
+    "vocabulary": ["evidence", "likelihood"],
+    "likelihood": ["likelihood"],
+    "thresholds": ["alarm"],
+    "alarm": ["alarm", "readings"],
+    "readings": ["readings", "alarm"],
 }
 PRELOAD = ["numpy", "pandas", "pyarrow.compute", "pydantic", "yaml", "numba", "pytest", "hypothesis", "pgmpy.models"]
+OPTIONS = ["-q", "-p", "no:cacheprovider", "-p", "pytest_benchmark.plugin", "-p", "_hypothesis_pytestplugin"]
+OPTIONS += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
 UNTOUCHED = {"__all__"}
 
 
@@ -74,10 +87,10 @@ class Mutant:
 class Places(cst.CSTVisitor):  # type: ignore[misc]  # libcst is not there where mypy runs
     """Collect what the operators make of every node, but for annotations, texts of documentation and type aliases."""
 
-    METADATA_DEPENDENCIES = (PositionProvider,)
+    METADATA_DEPENDENCIES = (PositionProvider, WhitespaceInclusivePositionProvider)
 
     def __init__(self) -> None:
-        self.found: list[tuple[cst.CSTNode, cst.CSTNode, int, int]] = []
+        self.found: list[tuple[cst.CSTNode, cst.CSTNode, int, int, cst.metadata.CodeRange]] = []
         self.depth = 0
 
     def on_visit(self, node: cst.CSTNode) -> bool:
@@ -97,9 +110,10 @@ class Places(cst.CSTVisitor):  # type: ignore[misc]  # libcst is not there where
             if (isinstance(target, cst.Name) and target.value in UNTOUCHED) or isinstance(node.value, cst.Subscript):
                 return False
         place = self.get_metadata(PositionProvider, node).start
+        span = self.get_metadata(WhitespaceInclusivePositionProvider, node)
         for kind, operator in mutation_operators:
             if isinstance(node, kind):
-                self.found += [(node, changed, place.line, place.column) for changed in operator(node)]
+                self.found += [(node, changed, place.line, place.column, span) for changed in operator(node)]
         return True
 
     def on_leave(self, node: cst.CSTNode) -> None:
@@ -114,13 +128,97 @@ def mutants(module: str) -> Iterator[Mutant]:
     wrapper = MetadataWrapper(cst.parse_module(source))
     places = Places()
     wrapper.visit(places)
-    for n, (node, changed, line, column) in enumerate(places.found):
-        code = wrapper.module.deep_replace(node, changed).code
+    starts = list(accumulate(map(len, source.splitlines(keepends=True)), initial=0))
+    for n, (node, changed, line, column, span) in enumerate(places.found):
+        first, last = (starts[at.line - 1] + at.column for at in (span.start, span.end))
+        if source[first:last] == wrapper.module.code_for_node(node):
+            code = source[:first] + wrapper.module.code_for_node(changed) + source[last:]
+        else:
+            code = wrapper.module.deep_replace(node, changed).code
         with contextlib.suppress(SyntaxError):
-            if compile(code, module, "exec", dont_inherit=True) is not None and code != source:
+            if compile(code, module, "exec", dont_inherit=True) is not None and unlike(code, source):
                 lines = difflib.unified_diff(source.splitlines(), code.splitlines(), n=0, lineterm="")
                 diff = "\n".join(x for x in lines if not x.startswith(("---", "+++", "@@")))
                 yield Mutant(module, f"{module}:{line}:{column}:{n}", diff, code)
+
+
+class Swapping:
+    """A pytest plugin: once all tests are collected, run them on each mutant in a process of its own.
+
+    Parameters
+    ----------
+    module : str
+        Whose mutants.
+    chosen : list of Mutant
+        The mutants; None stands for the module as it is.
+    told : callable
+        Called with each mutant, its state and the seconds it took.
+    """
+
+    def __init__(self, module: str, chosen: Sequence[Mutant], told: Callable[[Mutant, str, float], None]) -> None:
+        self.module, self.chosen, self.told = module, chosen, told
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Run all tests on the module as it is, then on the mutants."""
+        original = importlib.import_module(f"kneebayes.{self.module}")
+
+        order = list(range(len(session.items)))
+        killer = mmap.mmap(-1, 8)  # shared with the processes to come
+
+        def tests(mutant: Mutant | None) -> int:
+            if mutant is not None:
+                swap(original, mutant.source)
+            items = [session.items[place] for place in order]
+            for place, item, after in zip(order, items, [*items[1:], None], strict=True):
+                item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
+                if session.testsfailed:
+                    killer[:] = (place + 1).to_bytes(8)
+                    return 1
+            return 0
+
+        state, usual = in_a_process(lambda: tests(None), 900)
+        if state != "survived":
+            raise SystemExit(f"{self.module}: a test fails without a mutant")
+        print(f"{self.module}: {len(self.chosen)} mutants, {len(session.items)} tests in {usual:.0f} s", flush=True)
+        for mutant in self.chosen:
+            killer[:] = bytes(8)
+            self.told(mutant, *in_a_process(partial(tests, mutant), 3 * usual + 10))
+            place = int.from_bytes(killer[:]) - 1
+            if place >= 0:  # neighbours among mutants mostly die of the same test: it comes first from now on
+                order.remove(place)
+                order.insert(0, place)
+        return True
+
+
+def swap(module: ModuleType, source: str) -> None:
+    """Give the functions of a module the code that they have in another source, and the module its constants."""
+    namespace: dict[str, Any] = {"__name__": module.__name__, "__file__": module.__file__}
+    exec(compile(source, str(module.__file__), "exec", dont_inherit=True), namespace)
+    for name, value in namespace.items():
+        old = getattr(module, name, None)
+        if getattr(value, "__module__", None) == module.__name__:
+            pairs = [(old, value)]
+            if isinstance(value, type):
+                pairs = [(vars(old).get(key), new) for key, new in vars(value).items()]
+            for before, after in pairs:
+                before, after = function_of(before), function_of(after)
+                if before is not None and after is not None:
+                    before.__code__ = after.__code__
+                    before.__defaults__, before.__kwdefaults__ = after.__defaults__, after.__kwdefaults__
+        elif isinstance(value, str | int | float | tuple | dict | frozenset) and not name.startswith("__"):
+            setattr(module, name, value)
+
+
+def function_of(attribute: object) -> FunctionType | None:
+    """Find the function behind a method or a property."""
+    for name in ("fget", "func", "__func__"):
+        attribute = getattr(attribute, name, attribute)
+    return attribute if isinstance(attribute, FunctionType) else None
+
+
+def unlike(code: str, source: str) -> bool:
+    """Say whether two sources differ in more than the check that zip gets what is of one length."""
+    return re.sub(r",\s*strict=\w+", "", code) != re.sub(r",\s*strict=\w+", "", source)
 
 
 class Instead(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
@@ -150,8 +248,8 @@ class Instead(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
         return compile(self.source, self.path, "exec", dont_inherit=True)
 
 
-def run(mutant: Mutant | None, tests: list[str], seconds: float) -> tuple[str, float]:
-    """Run tests on a mutant in a process of its own: killed, survived or timeout, and the seconds it took."""
+def in_a_process(work: Callable[[], int], seconds: float) -> tuple[str, float]:
+    """Do some work in a process of its own: killed, survived or timeout, and the seconds it took."""
     start = time.monotonic()
     child = os.fork()
     if child == 0:
@@ -159,14 +257,9 @@ def run(mutant: Mutant | None, tests: list[str], seconds: float) -> tuple[str, f
         silent = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silent, 1)
         os.dup2(silent, 2)
-        if mutant is not None:
-            sys.meta_path.insert(0, Instead(mutant))
-        try:
-            import pytest
-
-            code = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests]))
-        except BaseException:
-            code = 1
+        code = 1
+        with contextlib.suppress(BaseException):
+            code = work()
         os._exit(code)
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
@@ -176,7 +269,51 @@ def run(mutant: Mutant | None, tests: list[str], seconds: float) -> tuple[str, f
             os.killpg(child, signal.SIGKILL)
             os.waitpid(child, 0)
             return "timeout", time.monotonic() - start
-        time.sleep(0.01)
+        time.sleep(0.005)
+
+
+def imported(mutant: Mutant, tests: list[str]) -> int:
+    """Run tests that import a mutant in place of its module."""
+    sys.meta_path.insert(0, Instead(mutant))
+    for name in [name for name in sys.modules if name.split(".")[0] in ("kneebayes", "tests")]:
+        del sys.modules[name]
+    return int(pytest.main([*OPTIONS, "-x", *tests]))
+
+
+def read(path: Path) -> dict[str, list[dict[str, Any]]]:
+    """Read the results kept in a file, by module."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def examine(module: str, chosen: list[Mutant], out: Path, *, again: bool) -> None:
+    """Run the tests of a module on its mutants, and keep what comes out as it comes.
+
+    Parameters
+    ----------
+    module : str
+        Which.
+    chosen : list of Mutant
+        Its mutants.
+    out : Path
+        Where results are kept.
+    again : bool
+        Whether to take over what was killed by then.
+    """
+    results, tests = read(out), [f"tests/test_{name}.py" for name in TESTS[module]]
+    dead = {r["name"] + r["diff"]: r for r in results.get(module, []) if again and r["state"] != "survived"}
+    found = results[module] = [dead[key] for key in (m.name + m.diff for m in chosen) if key in dead]
+
+    def told(mutant: Mutant, state: str, seconds: float) -> None:
+        if state == "survived":
+            state, more = in_a_process(partial(imported, mutant, tests), 900)
+            seconds += more
+        if state == "survived":
+            print(f"-- {mutant.name} survived\n{mutant.diff}", flush=True)
+        found.append({**asdict(mutant), "source": "", "state": state, "seconds": round(seconds, 2)})
+        out.write_text(json.dumps(results, indent=0), encoding="utf-8")
+
+    left = [mutant for mutant in chosen if mutant.name + mutant.diff not in dead]
+    pytest.main([*OPTIONS, "-s", *tests], plugins=[Swapping(module, left, told)])
 
 
 def main() -> None:
@@ -184,39 +321,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("modules", nargs="*", choices=[[], *TESTS], help="by default all")
     parser.add_argument("--again", action="store_true", help="only what survived the last run")
+    parser.add_argument("--every", type=int, default=1, help="a sample: every n-th mutant")
     parser.add_argument("--count", action="store_true", help="only count the mutants")
     parser.add_argument("--out", type=Path, default=Path("mutation.json"), help="where results are kept")
     options = parser.parse_args()
     os.chdir(CHECKOUT)
     sys.path.insert(0, str(CHECKOUT))
-    results = json.loads(options.out.read_text()) if options.out.exists() else {}
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     for name in PRELOAD:
         importlib.import_module(name)
     for module in options.modules or TESTS:
-        everything = list(mutants(module))
+        chosen = list(mutants(module))[:: options.every]
         if options.count:
-            print(f"{module}: {len(everything)} mutants")
+            print(f"{module}: {len(chosen)} mutants")
             continue
-        tests = [f"tests/test_{name}.py" for name in TESTS[module]]
-        last = {} if not options.again else {r["name"] + r["diff"]: r for r in results.get(module, [])}
-        state, usual = run(None, tests, 900)
-        if state != "survived":
-            raise SystemExit(f"the tests of {module} fail without a mutant: {' '.join(tests)}")
-        print(f"{module}: {len(everything)} mutants; all its tests take {usual:.0f} s", flush=True)
-        found = []
-        for mutant in everything:
-            before = last.get(mutant.name + mutant.diff)
-            if before and before["state"] != "survived":
-                found.append(before)
-                continue
-            state, seconds = run(mutant, tests, 3 * usual + 10)
-            found.append({**asdict(mutant), "source": "", "state": state, "seconds": round(seconds, 2)})
-            if state == "survived":
-                print(f"-- {mutant.name} survived\n{mutant.diff}", flush=True)
-            results[module] = found
-            options.out.write_text(json.dumps(results, indent=0))
-        results[module] = found
-        options.out.write_text(json.dumps(results, indent=0))
+        child = os.fork()  # a process for each module: what its tests import is gone with it
+        if child == 0:
+            examine(module, chosen, options.out, again=options.again)
+            sys.stdout.flush()
+            os._exit(0)
+        if os.waitpid(child, 0)[1]:
+            raise SystemExit(f"{module}: stopped")
+    results = read(options.out)
     print(f"\n{'module':<14}{'mutants':>9}{'killed':>9}{'timeout':>9}{'survived':>10}{'killed':>9}")
     for module, found in results.items():
         states = Counter(result["state"] for result in found)
