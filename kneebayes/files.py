@@ -159,14 +159,14 @@ def score_file(
         raise FileFormatError(f"chunk_rows must be at least 1, not {chunk_rows}")
     with ExitStack() as stack:
         stamp = file_stamp(source)
-        cases = open_source(source, chunk_rows=chunk_rows, keep=keep)
+        read = {CASE_ID, *model.file.inputs, *model.file.variables} - set(ignore)
+        cases = open_source(source, chunk_rows=chunk_rows, keep=set(keep) - read)
         stack.callback(cases.close)
         refuse_headless(source, model.file, cases.names, [*keep, *ignore])
         # No rows at all, but every column: names are checked before anything is written.
         more: dict[str, Any] = {"intervals": intervals, "draws": draws, "seed": seed} if intervals is not None else {}
         empty = model.score_table(cases.empty(), keep=keep, ignore=ignore, thresholds=thresholds, **more).table
         chosen = _choose(empty.column_names, columns, keep)
-        read = {CASE_ID, *model.file.inputs, *model.file.variables} - set(ignore)
         cases.leave_out(set(cases.names) - read - set(keep))
         engine: Engine = "auto" if _is_one_piece(source) else "numba"  # the same for every row of a file
         sink = stack.enter_context(Sink(target))

@@ -119,6 +119,7 @@ of(
     like_a(1, case_id=pa.array([bytes(15) + b"\1"], pa.uuid())),
     ["00000000-0000-0000-0000-000000000001"],
 )
+of("parquet_uuids_for_ages_kept", like_a(1, age=pa.array([bytes(16)], pa.uuid())), None, "--keep", "age")
 of("parquet_numbers_as_ids", like_a(2, case_id=[7, 8]), "78")
 of("parquet_number_repeated_as_id", like_a(3, case_id=[7, 8, 7]), "78")
 of("parquet_nothing_as_type", like_a(2, case_id=pa.nulls(2), age=pa.nulls(2)))
