@@ -12,9 +12,9 @@ from kneebayes.inference import Network
 from kneebayes.model import ModelFile
 from kneebayes.modelfile import model_path, read_model
 from kneebayes.noisyor import conditional_table
-from kneebayes.tables import MAX_CAUSES, or_matrix, tables
+from kneebayes.tables import MAX_CAUSES, Component, or_matrix, separate, tables
 from tests.oracles import _chance as chance
-from tests.oracles import random_model
+from tests.oracles import brute_force, random_codes, random_model
 from tests.test_model import num, small
 
 SMALL = ModelFile.model_validate(small())
@@ -150,6 +150,37 @@ def test_matrix_entries_can_be_worked_on_in_place() -> None:
             written.add(after)
 
 
+def test_only_triggers_that_act_apart_are_called_separate() -> None:
+    apart = np.outer([0.7, 0.3], [0.6, 0.4]) * 0.5
+    nearly = apart + 1e-9 * np.array([[1, -1], [-1, 1]])
+    impossible = np.zeros((2, 2))
+    rows = np.stack([apart, nearly, impossible]).reshape(3, 4)
+    separately, chances = separate(Component(("r",), (0,), (3,), (0, 1), rows))
+    assert separately.tolist() == [True, False, True]
+    np.testing.assert_allclose(chances[0], [0.5, 0.7, 0.3, 0.6, 0.4], rtol=1e-14)
+    np.testing.assert_allclose(chances[1], [0.5, 0.7, 0.3, 0.6, 0.4], rtol=1e-12)
+    np.testing.assert_array_equal(chances[2], np.zeros(5))
+
+
+def test_risks_of_very_many_causes_are_tabulated_with_the_base() -> None:
+    content = many_causes(8).model_dump()
+    everything = list(content["causes"])
+    for place, cause in enumerate(content["causes"].values()):
+        cause["links"] = {"age": {"old": num(0.1 + place / 50)}}
+        if place:  # seven of them, one more than an OR takes at a time
+            cause["links"]["smoker"] = {"present": num(0.3 - place / 50)}
+    model = ModelFile.model_validate(content)
+    t = tables(model)
+    assert set(t.base.variables) == set(model.risks)
+    assert (t.components, t.base.targets) == ((), tuple(range(len(everything))))
+    network, codes = Network(model), random_codes(model, 4, 1, causes=0.2)
+    found = network.posteriors(codes)
+    for case in range(codes.shape[1]):
+        expected, _ = brute_force(model, codes[:, case])
+        absent = [expected.get((cause, model.causes[cause].states[0]), 0.0) for cause in everything]
+        np.testing.assert_allclose(found.values[case, : len(everything)], 1 - np.array(absent), rtol=1e-10, atol=1e-13)
+
+
 def test_findings_absent_is_the_product_over_the_causes() -> None:
     t = tables(SMALL)
     joint = list(product(range(2), range(3), range(2)))
@@ -187,11 +218,28 @@ def test_causes_with_too_many_joint_states_are_refused_before_memory_is() -> Non
         tables(many_causes(16, states=4))
 
 
-def test_too_many_dependent_risks_are_refused_with_their_names() -> None:
-    content = small()
-    twelve = [f"s{i}" for i in range(12)]
-    many = {"states": [f"v{i}" for i in range(5)], "prior": {f"v{i}": num(0.1) for i in range(1, 5)}}
-    content["risks"].update({name: {**content["risks"]["smoker"], **many} for name in twelve})
-    content["interactions"].append({"target": "clot", "when": dict.fromkeys(twelve, "v1"), "link": num(0.1)})
-    with pytest.raises(ModelFileError, match=r"'s0', .* depend on each other .* too large"):
+# how many risk factors depend on each other, their states, and the causes there are: what their table would be
+TOO_LARGE = {
+    "many": (12, 5, 3, " x ".join(["6"] * 12) + " x 8 numbers"),
+    "more_than_integers_count": (45, 2, 3, " x ".join(["3"] * 45) + " x 8 numbers"),
+    "many_causes": (15, 2, 8, " x ".join(["3"] * 15) + " x 256 numbers"),
+}
+
+
+@pytest.mark.parametrize("case", TOO_LARGE)
+def test_too_many_dependent_risks_are_refused_with_their_names(case: str) -> None:
+    n, states, n_causes, said = TOO_LARGE[case]
+    content = many_causes(n_causes).model_dump()
+    names = [f"s{i}" for i in range(n)]
+    values = [f"v{i}" for i in range(states)]
+    many = {"states": values, "prior": {value: num(0.1) for value in values[1:]}}
+    content["risks"] = {"smoker": content["risks"]["smoker"]} | {
+        name: {**content["risks"]["smoker"], **many} for name in names
+    }
+    content["inputs"] = {}
+    content["interactions"] = [{"target": "clot", "when": dict.fromkeys(names, "v1"), "link": num(0.1)}]
+    for cause in content["causes"].values():
+        cause["links"] = {}
+    with pytest.raises(ModelFileError, match=r"'s0', .* depend on each other .* too large; make some") as refused:
         tables(ModelFile.model_validate(content))
+    assert f"need a table of {said}: too large" in str(refused.value)

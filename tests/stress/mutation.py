@@ -218,7 +218,8 @@ def function_of(attribute: object) -> FunctionType | None:
 
 def unlike(code: str, source: str) -> bool:
     """Say whether two sources differ in more than the check that zip gets what is of one length."""
-    return re.sub(r",\s*strict=\w+", "", code) != re.sub(r",\s*strict=\w+", "", source)
+    bare, before = (re.sub(r",\s*(strict=\w+)?\)", ")", text) for text in (code, source))
+    return bare != before
 
 
 class Instead(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
