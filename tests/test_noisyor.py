@@ -214,8 +214,9 @@ def test_as_many_causes_as_allowed_are_computed() -> None:
 
 
 def test_causes_with_too_many_joint_states_are_refused_before_memory_is() -> None:
-    with pytest.raises(ModelFileError, match="too large a table: drop causes, or states of causes"):
-        tables(many_causes(16, states=4))
+    for n, states in ((16, 4), (5, 101)):  # the second has few causes and findings, but a column for each state
+        with pytest.raises(ModelFileError, match="too large a table: drop causes, or states of causes"):
+            tables(many_causes(n, states=states))
 
 
 # how many risk factors depend on each other, their states, and the causes there are: what their table would be
