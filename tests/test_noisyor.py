@@ -214,7 +214,7 @@ def test_as_many_causes_as_allowed_are_computed() -> None:
 
 
 def test_causes_with_too_many_joint_states_are_refused_before_memory_is() -> None:
-    for n, states in ((16, 4), (5, 101)):  # the second has few causes and findings, but a column for each state
+    for n, states in ((16, 4), (6, 101)):  # the second has few causes and findings, but a column for each state
         with pytest.raises(ModelFileError, match="too large a table: drop causes, or states of causes"):
             tables(many_causes(n, states=states))
 
