@@ -12,7 +12,7 @@ import pytest
 from kneebayes.errors import CaseError, UnknownColumnError
 from kneebayes.evidence import Coded, Coder, Factor, Problem
 from kneebayes.modelfile import model_path, read_model
-from kneebayes.vocabulary import check_columns
+from kneebayes.vocabulary import check_columns, short
 
 MODEL = read_model(model_path("posterior_knee_pain"))
 CODER = Coder(MODEL)
@@ -120,6 +120,79 @@ def test_a_value_like_nothing_gets_no_suggestion_and_a_long_one_is_cut() -> None
         CODER.code("calf_pain", "q" * 10_000)
     assert "Did you mean" not in str(caught.value)
     assert len(str(caught.value)) < 300
+
+
+LIKELIHOODS: dict[str, tuple[str, object, list[float]]] = {
+    "one": ("calf_pain", "present:0.75", [0.25, 0.75]),
+    "both": ("calf_pain", "present:0.75, absent:0.5", [0.5, 0.75]),
+    "a ratio": ("calf_pain", {"present": 4, "absent": 1}, [1, 4]),
+    "synonyms, any case": ("calf_pain", "Yes: 0.75", [0.25, 0.75]),
+    "semicolons": ("calf_pain", "present:0.75; absent:0.5", [0.5, 0.75]),
+    "as a mapping is written": ("calf_pain", "{'present': 0.75, \"absent\": 0.5}", [0.5, 0.75]),
+    "nothing left": ("calf_pain", "present:1", [0, 1]),
+    "certain that not": ("calf_pain", {"present": 0}, [1, 0]),
+    "the others share": ("bakers_cyst", "intact:0.5", [0.25, 0.5, 0.25]),
+    "many share": ("age", {"sixties": 0.5, "fifties": 0.25}, [0.25 / 3, 0.25 / 3, 0.25, 0.5, 0.25 / 3]),
+}
+
+
+@pytest.mark.parametrize(("column", "value", "expected"), LIKELIHOODS.values(), ids=LIKELIHOODS)
+def test_likelihoods_are_read_and_what_is_not_named_shares_the_rest(
+    column: str, value: object, expected: list[float]
+) -> None:
+    found = CODER.likelihood(column, value)
+    assert found is not None
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-15)
+    written = CODER.text(column, found)
+    assert written.startswith(f"{MODEL.variables[column].states[0]}:{expected[0]:g}, ")
+    again = CODER.likelihood(column, written)
+    assert again is not None
+    np.testing.assert_allclose(again, found, rtol=1e-5)
+
+
+@pytest.mark.parametrize("value", ["present", "", None, 1, 0.5, True])
+def test_an_ordinary_value_is_no_likelihood(value: object) -> None:
+    assert CODER.likelihood("calf_pain", value) is None
+
+
+NO_LIKELIHOODS: dict[str, tuple[str, object, str]] = {
+    "mistyped": (
+        "calf_pain", "presnt:0.8",
+        "'presnt' is not a state of calf_pain: give absent, present. Did you mean 'present'?",
+    ),
+    "unlike anything": ("calf_pain", {"q": 1}, "'q' is not a state of calf_pain: give absent, present."),
+    "negative": (
+        "calf_pain", "present:-0.1", "'-0.1' is no likelihood for calf_pain present: give one number from 0 up each"
+    ),
+    "no number": (
+        "calf_pain", "present:much", "'much' is no likelihood for calf_pain present: give one number from 0 up each"
+    ),
+    "twice": (
+        "calf_pain", "yes:0.5, present:0.5",
+        "'0.5' is no likelihood for calf_pain present: give one number from 0 up each",
+    ),
+    "over 1": (
+        "bakers_cyst", {"intact": 0.75, "ruptured": 0.5},
+        "the likelihoods for bakers_cyst add up to more than 1: name all of absent, intact, ruptured",
+    ),
+    "all 0": (
+        "calf_pain", {"absent": 0, "present": 0},
+        "the likelihoods for calf_pain are all 0: one of its states must be possible",
+    ),
+    "of a number": ("duration_days", "42:0.5", "duration_days is a number of days: it can't be given by likelihoods"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("column", "value", "reason"), NO_LIKELIHOODS.values(), ids=NO_LIKELIHOODS)
+def test_what_is_no_likelihood_is_refused(column: str, value: object, reason: str) -> None:
+    with pytest.raises(CaseError) as caught:
+        CODER.likelihood(column, value)
+    assert str(caught.value) == reason
+
+
+@pytest.mark.parametrize(("length", "shown"), [(59, "q" * 59), (60, "q" * 60), (61, "q" * 59 + "…")])
+def test_texts_are_cut_to_sixty_characters(length: int, shown: str) -> None:
+    assert short("q" * length) == shown
 
 
 AGES = [
@@ -275,8 +348,13 @@ def test_the_nearest_column_is_suggested_and_what_to_do_is_said() -> None:
     with pytest.raises(UnknownColumnError) as caught:
         check_columns(MODEL, ["unilateral_leg_sweling"])
     said = str(caught.value)
-    assert "Did you mean 'unilateral_leg_swelling'?" in said
-    assert "--keep, --ignore" in said
+    listed = "The columns of posterior_knee_pain are listed by 'kneebayes model'"
+    assert said == (
+        "unknown column 'unilateral_leg_sweling'. Did you mean 'unilateral_leg_swelling'? "
+        f"{listed}; keep or ignore others by name (--keep, --ignore)."
+    )
+    with pytest.raises(UnknownColumnError, match=rf"^unknown column 'qqq'; 'zzz'\. {listed}"):
+        check_columns(MODEL, ["qqq", "zzz"])
 
 
 def test_many_unknown_columns_are_counted() -> None:

@@ -258,11 +258,37 @@ def test_only_the_cases_that_gave_an_answer_are_unsure() -> None:
         assert np.allclose(found[case], plain[case], rtol=0, atol=1e-9) == (case not in (1, 3))
 
 
+def test_states_that_are_impossible_count_for_nothing() -> None:
+    network = network_of("posterior_knee_pain")
+    rows = {name: row for row, name in enumerate(network.variables)}
+    codes = np.full((len(rows), 4), -1, dtype=np.int8)
+    codes[rows["sex"]] = network.model.risks["sex"].states.index("male")
+    expected = network.posteriors(codes[:, :1])
+    mixed, never = np.array([0.2, 0.5, 0.3]), np.array([0.0, 0.5, 0.3])
+    found = unsure_posteriors(
+        network,
+        codes,
+        [Unsure(rows["pregnancy"], np.array([0, 2]), mixed), Unsure(rows["pregnancy"], np.array([1, 3]), never)],
+    )
+    np.testing.assert_allclose(found.values[[0, 2]], expected.values[[0, 0]], rtol=0, atol=1e-14)
+    np.testing.assert_allclose(found.log_evidence[[0, 2]], expected.log_evidence[0] + np.log(0.2), rtol=1e-12)
+    assert np.isnan(found.values[[1, 3]]).all()
+    assert np.isneginf(found.log_evidence[[1, 3]]).all()
+
+
+def test_no_cases_have_no_posteriors() -> None:
+    network = network_of("random1")
+    codes = np.full((len(network.variables), 0), -1, dtype=np.int8)
+    found = unsure_posteriors(network, codes, [Unsure(0, np.zeros(0, dtype=int), np.array([0.2, 0.5, 0.3]))])
+    assert found.values.shape == (0, len(network.columns))
+
+
 def test_within_keeps_and_numbers_the_answers_of_some_cases() -> None:
-    unsure = [Unsure(2, np.array([0, 4, 7]), np.array([0.2, 0.8])), Unsure(3, np.array([1]), np.array([0.5, 0.4]))]
+    unsure = [Unsure(2, np.array([0, 4, 7, 8]), np.array([0.2, 0.8])), Unsure(3, np.array([1]), np.array([0.5, 0.4]))]
     (kept,) = within(unsure, slice(4, 8))
     assert kept.row == 2
     assert kept.cases.tolist() == [0, 3]
+    assert kept.likelihood.tolist() == [0.2, 0.8]
 
 
 def test_favoured_state_is_the_likeliest_and_none_where_even() -> None:

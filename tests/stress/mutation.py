@@ -50,7 +50,7 @@ TESTS = {
     "noisyor": ["noisyor", "inference"],
     "tables": ["noisyor", "inference", "kernel"],
     "components": ["inference"],
-    "inference": ["inference", "kernel", "evidence"],
+    "inference": ["inference", "likelihood", "kernel"],
     "evidence": ["evidence", "likelihood"],
     "vocabulary": ["evidence", "likelihood"],
     "likelihood": ["likelihood"],
