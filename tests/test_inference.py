@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from kneebayes import inference
+from kneebayes.errors import UnknownNameError
 from kneebayes.inference import UNKNOWN, Network
 from kneebayes.model import ModelFile
+from kneebayes.modelfile import model_path, read_model
 from tests.oracles import brute_force, random_codes, random_model
 
 SHAPES = {
@@ -63,3 +66,48 @@ def test_all_known_causes_give_certainty() -> None:
     codes[len(model.risks) : len(model.risks) + len(model.causes)] = 0
     values = network.posteriors(codes).values[0]
     assert values[network.columns.index("none_of_these")] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("size", [1, 40_000])
+def test_a_batch_is_worked_on_in_chunks(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    model = random_model(7, states=3)
+    network = Network(model)
+    codes = random_codes(model, 50, 8)
+    whole = network.posteriors(codes, engine="numpy")
+    monkeypatch.setattr(inference, "CHUNK_BYTES", size)
+    chunked = network.posteriors(codes, engine="numpy")
+    np.testing.assert_array_equal(chunked.values, whole.values)
+    np.testing.assert_array_equal(chunked.log_evidence, whole.log_evidence)
+
+
+def test_an_unknown_engine_is_refused_with_those_there_are() -> None:
+    network = Network(random_model(1))
+    with pytest.raises(UnknownNameError) as caught:
+        network.posteriors(random_codes(network.model, 1, 1), engine="cuda")  # type: ignore[arg-type]
+    assert str(caught.value) == "no engine 'cuda': use one of auto, numpy, numba"
+
+
+REAL = read_model(model_path("posterior_knee_pain"))
+
+
+@pytest.mark.parametrize("risk", list(REAL.risks))
+def test_a_state_is_possible_where_the_risk_factors_have_a_chance_over_zero_with_it(risk: str) -> None:
+    network = Network(REAL)
+    codes = random_codes(REAL, 200, 3, risks=0.4, findings=0.0)
+    codes = codes[:, np.isfinite(network.posteriors(codes).log_evidence)]
+    before = codes.copy()
+    possible = network.possible_states(codes, risk)
+    np.testing.assert_array_equal(codes, before)
+    for state in range(len(REAL.risks[risk].states)):
+        codes[network.variables.index(risk)] = state
+        expected = np.isfinite(network.posteriors(codes).log_evidence)
+        np.testing.assert_array_equal(possible[:, state], expected)
+    assert possible.all() == (risk not in ("age", "sex", "pregnancy"))
+    assert network.constrained(risk) or possible.all()
+
+
+def test_what_depends_on_nothing_is_not_constrained() -> None:
+    network = Network(REAL)
+    assert network.constrained("pregnancy")
+    assert not network.constrained("smoker")
+    assert not network.constrained("recent_knee_injury")  # its rows have no chance of zero
