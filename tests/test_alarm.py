@@ -342,3 +342,40 @@ def test_a_model_without_rules_or_flags_works() -> None:
     content["red_flags"] = []
     rules = AlarmRules(Network(ModelFile.model_validate(content)))
     assert rules.red_flags(np.full((9, 4), -1, dtype=np.int8)).shape == (0, 4)
+
+
+def test_an_unsure_answer_leaves_its_key_question_open() -> None:
+    for answer, open_ in [({"absent": 0.9, "present": 0.1}, ["long_travel"]), ("no", [])]:
+        dx = diagnose({**WELL, "long_travel": answer})
+        assert dx.alarm.questions == open_
+        assert dx.alarm.level == ("not_assessed" if open_ else "low")
+
+
+@pytest.mark.parametrize(("urgent", "name", "shown"), [(0.9, "caution", "0.1%"), (0.002, "urgent", "0.2%")])
+def test_the_threshold_that_was_reached_is_told(urgent: float, name: str, shown: str) -> None:
+    alarm = diagnose(WELL, thresholds=Thresholds(0.001, urgent)).alarm
+    p = alarm.probability
+    assert 0.002 < p < 0.9
+    assert alarm.reasons == [f"P(Deep vein thrombosis) is {p:.1%}, at or over the {name} threshold of {shown}"]
+
+
+def test_the_facts_that_fire_a_rule_are_told_by_their_labels() -> None:
+    content = small()
+    content["risks"]["sport"]["label"] = "Sport"
+    content["risks"]["smoker"]["label"] = "Smoker"
+    content["risks"]["age"] |= {"label": "Age", "state_labels": {"old": "50 or older"}}
+    content["risks"]["sport"]["states"] = ["none", "foot_ball", "snow"]
+    for row in content["risks"]["sport"]["given"]:
+        row["prior"]["foot_ball"] = row["prior"].pop("ball")
+    content["causes"]["tear"]["links"]["sport"]["foot_ball"] = content["causes"]["tear"]["links"]["sport"].pop("ball")
+    content["interactions"] = []
+    when, any_of = {"age": "old"}, {"smoker": "present", "sport": ["foot_ball", "snow"], "fever": "present"}
+    content["alarm"]["rules"] = [
+        {"level": "urgent", "when": when, "any_of": any_of, "reason": "at risk", "basis": "judgement"}
+    ]
+    content["alarm"]["thresholds"] = {"caution": num(0.999), "urgent": num(1.0)}
+    model = Model(ModelFile.model_validate(content))
+    dx = model.diagnose({"age": 60, "sport": "foot_ball", "smoker": "yes"})
+    assert dx.alarm.reasons == ["at risk (Age: 50 or older; Smoker; Sport: foot ball)"]
+    dx = model.diagnose({"age": 60, "sport": "snow", "smoker": "no"})
+    assert dx.alarm.reasons == ["at risk (Age: 50 or older; Sport: snow)"]
