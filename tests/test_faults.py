@@ -402,7 +402,11 @@ class TestSignals:
     def test_leave_what_was_there_and_an_exit_code(self, place: Path, number: int, code: int) -> None:
         paths = ["-o", str(place / "p.csv"), "--rejects", str(place / "r.csv")]
         with subprocess.Popen(
-            [*COMMAND, "score", "-", *paths], stdin=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
+            [*COMMAND, "score", "-", *paths],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=ROOT,
+            preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # nohup would have it ignored
         ) as running:
             assert running.stdin is not None
             assert running.stderr is not None
@@ -414,6 +418,10 @@ class TestSignals:
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
             running.send_signal(number)
+            try:
+                running.wait(60)
+            finally:
+                running.kill()
             said = running.stderr.read().decode()
             running.stdin.close()
         assert running.returncode == code, said
