@@ -262,11 +262,13 @@ class Network:
         if not self.constrained(variable):
             return np.ones((codes.shape[1], n_states), dtype=bool)
         k, possible = next((k, p) for k, (c, p) in enumerate(self._possible) if row in c.rows)
+        rows = list(self._possible[k][0].rows)
         trial = codes.copy()
         states = []
         for state in range(n_states):
             trial[row] = state
-            states.append(possible[self._patterns(trial)[k]])
+            digits = np.where(trial[rows] == UNKNOWN, self._radix[rows], trial[rows])
+            states.append(possible[self._digits[k, rows] @ digits])
         return np.stack(states, axis=1)
 
     @cached_property

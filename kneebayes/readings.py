@@ -29,6 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +63,15 @@ class _Sign:
     least: float
 
 
+class _Ways(NamedTuple):
+    """Ways to take signs back: which, as bits, the causes they speak for, (causes, ways), and the extremes of r."""
+
+    back: NDArray[np.int64]
+    others: Floats
+    log_most: Floats
+    least: Floats
+
+
 class Readings:
     """The readings of cases under one model.
 
@@ -75,6 +85,7 @@ class Readings:
         self.network = network
         self.column = network.columns.index(network.model.alarm.cause)
         self._signs = _doubtful(network)
+        self._known_ways: dict[int, _Ways] = {}
 
     @property
     def doubtful(self) -> tuple[str, ...]:
@@ -164,29 +175,38 @@ class Readings:
         for place, sign in enumerate(self._signs):
             signs |= sign.held[codes[sign.row]] << place
         signs[~open_] = 0
-        for present in np.unique(signs[signs > 0]).tolist():
-            places = [place for place in range(len(self._signs)) if present >> place & 1]
-            places = sorted(places, key=lambda place: -self._signs[place].log_most)[:MAX_TAKEN_BACK]
-            own = np.flatnonzero(signs == present)
-            subsets, others = np.zeros(1, dtype=np.int64), np.zeros((1, len(self.network.model.causes)), dtype=bool)
-            log_most, least = np.zeros(1), np.ones(1)
-            for sign, place in ((self._signs[place], place) for place in places):
-                subsets = np.concatenate([subsets, subsets | 1 << place])
-                others = np.concatenate([others, others | sign.others])
-                log_most = np.concatenate([log_most, log_most + sign.log_most])
-                least = np.concatenate([least, least * sign.least])
+        order = np.argsort(signs, kind="stable")
+        order = order[signs[order] > 0]
+        present, first = np.unique(signs[order], return_index=True)
+        for own, bits in zip(np.split(order, first)[1:], present.tolist(), strict=True):
+            ways = self._ways(bits)
             if causes is None:
-                none = np.zeros((len(own), len(subsets)))
+                none = np.zeros((len(own), len(ways.back)))
             else:
-                none = np.maximum(0.0, 1.0 - causes[own] @ others.T / (1.0 - probability[own, None]))
+                none = np.maximum(0.0, 1.0 - causes[own] @ ways.others / (1.0 - probability[own, None]))
             with np.errstate(divide="ignore"):
-                reach = log_most - np.log(none + (1.0 - none) * least)
-            which, back = np.nonzero(reach[:, 1:] + ROUNDING >= needed[own, None])
+                reach = ways.log_most - np.log(none + (1.0 - none) * ways.least)
+            which, way = np.nonzero(reach + ROUNDING >= needed[own, None])
             cases.append(own[which])
-            backs.append(subsets[1 + back])
+            backs.append(ways.back[way])
         if not cases:
             return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.int64)
         return np.concatenate(cases), np.concatenate(backs)
+
+    def _ways(self, present: int) -> _Ways:
+        """List the ways to take back some of the signs that are present, worked out once."""
+        if present not in self._known_ways:
+            places = [place for place in range(len(self._signs)) if present >> place & 1]
+            places = sorted(places, key=lambda place: -self._signs[place].log_most)[:MAX_TAKEN_BACK]
+            back, others = np.zeros(1, dtype=np.int64), np.zeros((1, len(self.network.model.causes)), dtype=bool)
+            log_most, least = np.zeros(1), np.ones(1)
+            for sign, place in ((self._signs[place], place) for place in places):
+                back = np.concatenate([back, back | 1 << place])
+                others = np.concatenate([others, others | sign.others])
+                log_most = np.concatenate([log_most, log_most + sign.log_most])
+                least = np.concatenate([least, least * sign.least])
+            self._known_ways[present] = _Ways(back[1:], others[1:].T.astype(float), log_most[1:], least[1:])
+        return self._known_ways[present]
 
 
 def _moved(answer: Unsure, own: NDArray[np.intp]) -> Unsure:

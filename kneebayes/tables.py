@@ -129,8 +129,8 @@ def tables(model: ModelFile) -> Tables:
     cards = tuple(len(cause.states) for cause in model.causes.values())
     if np.prod(cards, dtype=float) * max(len(model.findings), sum(cards)) * 8 > MAX_TABLE_BYTES:
         raise ModelFileError(
-            f"{model.name}: the causes have {np.prod(cards, dtype=float):.3g} joint states of {sum(cards)} states, which "
-            f"with {len(model.findings)} findings need too large a table: drop causes, or states of causes"
+            f"{model.name}: the causes have {np.prod(cards, dtype=float):.3g} joint states, which with {sum(cards)} "
+            f"states and {len(model.findings)} findings need too large a table: drop causes, or states of causes"
         )
     absent_links = np.ones((len(model.findings), len(causes), max(cards)))
     for f, finding in enumerate(model.findings.values()):

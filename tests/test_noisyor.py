@@ -194,7 +194,8 @@ def test_findings_absent_is_the_product_over_the_causes() -> None:
 def many_causes(n: int, states: int = 2) -> ModelFile:
     content = small()
     names = ["absent", *(f"present{i}" for i in range(states - 1))]
-    cause = {**content["causes"]["clot"], "links": {}, "states": names, "split": {s: num(0.2 / states) for s in names[2:]}}
+    split = {s: num(0.2 / states) for s in names[2:]}
+    cause = {**content["causes"]["clot"], "links": {}, "states": names, "split": split}
     content["causes"].update({f"c{i}": cause for i in range(n - 3)})
     return ModelFile.model_validate(content)
 

@@ -228,3 +228,9 @@ def test_a_sign_that_nobody_has_or_everybody_takes_nothing_back(chance: float) -
     found, taken = Readings(network).gravest(codes, p, np.ones(2))
     np.testing.assert_array_equal(found, p)
     np.testing.assert_array_equal(taken, [0, 0])
+
+
+def test_no_cases_have_no_readings() -> None:
+    codes = np.full((len(MODEL.network.variables), 0), UNKNOWN, dtype=np.int8)
+    best, taken = Readings(MODEL.network).gravest(codes, np.zeros(0), np.zeros(0), causes=np.zeros((0, 9)))
+    assert len(best) == len(taken) == 0
