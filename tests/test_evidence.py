@@ -360,6 +360,9 @@ def test_the_nearest_column_is_suggested_and_what_to_do_is_said() -> None:
 def test_many_unknown_columns_are_counted() -> None:
     with pytest.raises(UnknownColumnError, match=r"\(and 15 more\)"):
         check_columns(MODEL, [f"x{i}" for i in range(20)])
+    with pytest.raises(UnknownColumnError) as caught:
+        check_columns(MODEL, [f"x{i}" for i in range(5)])
+    assert "more)" not in str(caught.value)
 
 
 def test_a_column_to_keep_must_be_there_but_one_to_ignore_need_not() -> None:

@@ -55,17 +55,21 @@ def every_reading(network: Network, case: Codes) -> float:
     return highest
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", [0, 1, 5, 9, 11, 13, 26])
 @pytest.mark.parametrize("bounded", [False, True])
 def test_the_gravest_reading_is_the_highest_of_all(seed: int, bounded: bool) -> None:
-    network = Network(random_model(seed, risks=4, causes=3, findings=4, states=2 + seed % 2))
-    codes = random_codes(network.model, 40, seed)
+    network = Network(random_model(seed, risks=4, causes=3, findings=6, states=3 if seed == 5 else 2))
+    codes = random_codes(network.model, 3000, seed)
     readings = Readings(network)
     causes = network.posteriors(codes).values[:, : len(network.model.causes)]
     possible = ~np.isnan(causes[:, 0])
     codes, causes = codes[:, possible], causes[possible]
     own = causes[:, readings.column]
     best, taken = readings.gravest(codes, own, np.nextafter(own, 1.0), causes=causes if bounded else None)
+    counts = np.array([bits.bit_count() for bits in taken.tolist()])
+    assert counts.max() > 1 or seed < 9
+    some = np.argsort(-counts, kind="stable")[[*range(15), *range(-15, 0)]]  # by hand takes its time
+    codes, own, best, taken = codes[:, some], own[some], best[some], taken[some]
     by_hand = [every_reading(network, codes[:, [i]]) for i in range(codes.shape[1])]
     np.testing.assert_allclose(best, by_hand, rtol=0, atol=1e-9)
     assert ((taken > 0) == (best > own)).all()
@@ -234,3 +238,41 @@ def test_no_cases_have_no_readings() -> None:
     codes = np.full((len(MODEL.network.variables), 0), UNKNOWN, dtype=np.int8)
     best, taken = Readings(MODEL.network).gravest(codes, np.zeros(0), np.zeros(0), causes=np.zeros((0, 9)))
     assert len(best) == len(taken) == 0
+
+
+def mixed_up() -> tuple[Network, Codes, NDArray[np.float64]]:
+    """Cases of a random model, and P(cause) in each."""
+    network = Network(random_model(11, risks=4, causes=3, findings=6))
+    codes = random_codes(network.model, 3000, 11)
+    own = network.posteriors(codes).values[:, network.columns.index("c0")]
+    return network, codes[:, ~np.isnan(own)], own[~np.isnan(own)]
+
+
+def test_readings_in_small_portions_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, codes, own = mixed_up()
+    whole = Readings(network).gravest(codes, own, np.nextafter(own, 1.0), engine="numpy")
+    monkeypatch.setattr("kneebayes.readings.PAIRS", 7)
+    for at_once, in_portions in zip(
+        whole, Readings(network).gravest(codes, own, np.nextafter(own, 1.0), engine="numpy"), strict=True
+    ):
+        np.testing.assert_array_equal(at_once, in_portions)
+
+
+def test_at_most_so_many_signs_are_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, codes, own = mixed_up()
+    whole, taken = Readings(network).gravest(codes, own, np.nextafter(own, 1.0))
+    monkeypatch.setattr("kneebayes.readings.MAX_TAKEN_BACK", 1)
+    some, fewer = Readings(network).gravest(codes, own, np.nextafter(own, 1.0))
+    assert max(bits.bit_count() for bits in taken.tolist()) > 1
+    assert max(bits.bit_count() for bits in fewer.tolist()) == 1
+    assert ((some >= own) & (some <= whole)).all()
+
+
+def test_a_reason_names_all_signs_that_are_taken_back() -> None:
+    network, codes, own = mixed_up()
+    best, taken = Readings(network).gravest(codes, own, np.nextafter(own, 1.0))
+    case = next(i for i, bits in enumerate(taken.tolist()) if bits.bit_count() == 2)
+    thresholds = Thresholds(caution=float(own[case] + best[case]) / 2, urgent=1.0)
+    alarm = AlarmRules(network).assess(codes[:, [case]], float(own[case]), thresholds)
+    assert alarm.level == "caution"
+    assert f"P(x) would be {best[case]:.1%} without 'x', 'x', and a sign" in alarm.reasons[0]
