@@ -117,7 +117,9 @@ class ModelFile(Frozen):
         if self.alarm.signs:
             return self.alarm.signs
         cause = self.alarm.cause
-        risks = {name: tuple(states) for name, states in self.causes[cause].links.items() if name in self.risks}
+        links = ((name, states) for name, states in self.causes[cause].links.items() if name in self.risks)
+        some = {name: tuple(s for s in states if s != self.risks[name].states[0]) for name, states in links}
+        risks = {name: states for name, states in some.items() if states}
         linked = [name for name, finding in self.findings.items() if cause in finding.links and name != self.complaint]
         return {**risks, **{name: (self.findings[name].states[1],) for name in linked}}
 

@@ -215,6 +215,12 @@ def test_without_a_list_all_that_is_linked_to_the_cause_is_a_sign() -> None:
     model = random_model(1)
     linked = {*model.causes["c0"].links, *(f for f, finding in model.findings.items() if "c0" in finding.links)}
     assert set(signs) == (linked & {*model.risks, *model.findings}) - {"f0"}
+    content = model.model_dump()
+    risk = next(name for name in content["causes"]["c0"]["links"] if name in model.risks)
+    first = model.risks[risk].states[0]
+    number = {"p": 0.2, "range": (0.0, 1.0), "basis": "judgement", "why": "being without it is no sign"}
+    content["causes"]["c0"]["links"][risk] = {first: number}
+    assert risk not in ModelFile.model_validate(content).alarm_signs
 
 
 @pytest.mark.parametrize("chance", [0.0, 1.0])
