@@ -282,3 +282,18 @@ def test_a_reason_names_all_signs_that_are_taken_back() -> None:
     alarm = AlarmRules(network).assess(codes[:, [case]], float(own[case]), thresholds)
     assert alarm.level == "caution"
     assert f"P(x) would be {best[case]:.1%} without 'x', 'x', and a sign" in alarm.reasons[0]
+
+
+def test_an_impossible_reading_does_not_count() -> None:
+    content = random_model(1).model_dump()
+    number = {"p": 1.0, "range": (0.0, 1.0), "basis": "judgement", "why": "x"}
+    content["findings"]["f1"]["links"] = {"c0": {"present": {**number, "p": 0.3}}, "c1": {"present": number}}
+    network = Network(ModelFile.model_validate(content))
+    codes = np.full((len(network.variables), 1), UNKNOWN, dtype=np.int8)
+    codes[[network.variables.index(name) for name in ("c1", "f1")]] = 1  # c1 is known, and always brings f1 about
+    own = network.posteriors(codes).values[:, network.columns.index("c0")]
+    readings = Readings(network)
+    assert "f1" in readings.doubtful
+    best, taken = readings.gravest(codes, own, np.nextafter(own, 1.0))
+    np.testing.assert_array_equal(best, own)
+    assert not taken.any()
