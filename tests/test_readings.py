@@ -15,7 +15,7 @@ from kneebayes.alarm import AlarmRules
 from kneebayes.inference import UNKNOWN, Network
 from kneebayes.likelihood import Unsure, unsure_posteriors
 from kneebayes.model import ModelFile
-from kneebayes.readings import Readings
+from kneebayes.readings import Readings, _raises
 from tests.oracles import brute_force, random_codes, random_model
 
 Codes = NDArray[np.int8]
@@ -297,3 +297,37 @@ def test_an_impossible_reading_does_not_count() -> None:
     best, taken = readings.gravest(codes, own, np.nextafter(own, 1.0))
     np.testing.assert_array_equal(best, own)
     assert not taken.any()
+
+
+@pytest.mark.parametrize("factor", [1.0001, 1.1, 1.5, 3.0])
+@pytest.mark.parametrize("seed", [0, 9, 11, 13, 26])
+def test_no_reading_that_matters_is_spared(seed: int, factor: float) -> None:
+    network = Network(random_model(seed, risks=4, causes=3, findings=6))
+    codes = random_codes(network.model, 3000, seed)
+    causes = network.posteriors(codes).values[:, :3]
+    codes, causes = codes[:, ~np.isnan(causes[:, 0])], causes[~np.isnan(causes[:, 0])]
+    own = causes[:, network.columns.index("c0")]
+    readings, worth = Readings(network), np.minimum(own * factor, 1 - 1e-9)
+    whole, _ = readings.gravest(codes, own, np.nextafter(own, 1.0))
+    some, _ = readings.gravest(codes, own, worth, causes=causes)
+    matters = (whole >= worth) & (worth > own)
+    np.testing.assert_array_equal(some[matters], whole[matters])
+
+
+def test_the_bounds_of_a_finding_are_those_of_its_links() -> None:
+    finding = MODEL.file.findings["calf_pain"]
+    readings = Readings(MODEL.network)
+    sign = readings._signs[readings.doubtful.index("calf_pain")]
+    alone = 1 - finding.leak.p
+    clot = alone * (1 - finding.links["dvt"]["present"].p)
+    rest = alone * np.prod([1 - max(n.p for n in states.values()) for c, states in finding.links.items() if c != "dvt"])
+    odds = [p / (1 - p) for p in (alone, clot, rest)]  # of no pain: with nothing there, a clot alone, all but a clot
+    assert sign.log_most == pytest.approx(np.log(odds[1] / odds[0]), abs=1e-12)
+    assert sign.least == pytest.approx(odds[2] / odds[0], abs=1e-12)
+
+
+def test_a_risk_raises_where_its_share_of_triggers_does_in_every_pattern() -> None:
+    before = np.array([[0.7, 0.3], [0.6, 0.4]])
+    assert _raises(np.array([[0.06, 0.04], [0.5, 0.5]]), before)  # rarer itself, but triggers more often
+    assert _raises(before, before)
+    assert not _raises(np.array([[0.6, 0.4], [0.61, 0.39]]), before)
