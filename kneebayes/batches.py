@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kneebayes.cores import cores
 from kneebayes.kernel import alike, score
 from kneebayes.plan import lower_layer, upper_layer
 from kneebayes.tables import Tables
@@ -65,8 +65,7 @@ class Kernel:
             place = np.argsort(key, kind="stable")
             score(self.upper, self.lower, codes, start + place, together[place], values, evidence)
 
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        workers = min(len(starts), cores)
+        workers = min(len(starts), cores())
         if workers <= 1:
             for start in starts:
                 work(start)

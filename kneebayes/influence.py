@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.alarm import AlarmRules, Thresholds
+from kneebayes.cores import cores
 from kneebayes.errors import CaseError
 from kneebayes.inference import Engine
 from kneebayes.likelihood import Spread, Unsure, favoured, unsure_posteriors, within
@@ -164,7 +164,7 @@ def _by_number(
         sums[i] = measures.sum(axis=2)[:, 0]
         largest[i] = measures[2].max()
 
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = cores()
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(work, range(len(parameters.p))))
     return sums, largest

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from kneebayes.cores import cores
 from kneebayes.errors import DefectError, FileFormatError
 from kneebayes.rejects import MOST_SHOWN, Reject, SeenIds, rejects_text
 from kneebayes.sources import Source
@@ -120,7 +120,7 @@ class Pipeline:
         show : callable
             Told of each number of rows once they are written.
         """
-        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        workers = cores()
         pending: deque[Future[_Part]] = deque()  # short, or memory would grow where writing is slow
         with ThreadPoolExecutor(workers, thread_name_prefix="kneebayes") as pool:
             try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.alarm import AlarmRules, Thresholds
+from kneebayes.cores import cores
 from kneebayes.draws import draw, interval_ends
 from kneebayes.inference import Engine
 from kneebayes.likelihood import Spread, Unsure, favoured, within
@@ -154,7 +154,7 @@ def _by_draw(parameters: Parameters, values: Floats, codes: Codes, unsure: Seque
         else:
             drawn[:, :, d] = spread.pooled(renumbering.posteriors(values[d], spread.codes)).values
 
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = cores()
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(work, range(len(values))))
     return drawn

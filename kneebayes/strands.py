@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kneebayes.cores import cores
 from kneebayes.counts import Cases, Counts
 from kneebayes.course import course_of, or_entries, patterns
 from kneebayes.lanes import LANES
@@ -80,9 +80,8 @@ class Strands:
             return first, sums
 
         starts = range(0, n, length)
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         total = self._nothing(len(self.tables.base.trigger))
-        with ThreadPoolExecutor(min(cores, len(starts))) as pool:
+        with ThreadPoolExecutor(min(cores(), len(starts))) as pool:
             for first, sums in pool.map(work, starts):
                 for name, mine, theirs in zip(_Sums._fields, total, sums, strict=True):
                     own = mine[first : first + len(theirs)] if name == "base" else mine
