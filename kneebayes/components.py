@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from kneebayes.tables import Component, Tables, or_matrix
 
-__all__ = ["Effect", "Several", "digit_weights"]
+__all__ = ["Effect", "Several", "digit_weights", "patterns"]
 
 Floats = NDArray[np.float64]
 
@@ -146,6 +146,29 @@ class Effect:
             present = states[:, :, state]
             present *= off + on
             present += gain * share if len(self.share) > 1 else gain
+
+
+def patterns(component: Component, codes: NDArray[np.int8]) -> NDArray[np.intp]:
+    """Find the row of a component's table for each case; the last digit of a risk factor means unknown.
+
+    For all components at once, a product with their `digit_weights` is quicker for few cases.
+
+    Parameters
+    ----------
+    component : Component
+        The component.
+    codes : ndarray of int8, shape (variables, n)
+        The evidence.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        The rows.
+    """
+    pattern = np.zeros(codes.shape[1], dtype=np.intp)
+    for row, radix in zip(component.rows, component.radix, strict=True):
+        pattern = pattern * radix + codes[row] % radix  # -1 becomes radix - 1
+    return pattern
 
 
 def digit_weights(component: Component, n_risks: int) -> NDArray[np.intp]:

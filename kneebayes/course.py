@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kneebayes.tables import Component, States, Tables, or_matrix
 
-__all__ = ["Course", "course_of", "or_entries", "patterns"]
+__all__ = ["Course", "course_of", "or_entries"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -198,27 +198,6 @@ def or_entries(
     """
     drawn_on = tuple(tuple(shares.tolist()) if c in targets else () for c, shares in enumerate(split))
     return _or_entries(targets, cards, drawn_on)
-
-
-def patterns(component: Component, codes: NDArray[np.int8]) -> NDArray[np.intp]:
-    """Find the row of a component's table for each case; the last digit of a risk factor means unknown.
-
-    Parameters
-    ----------
-    component : Component
-        The component.
-    codes : ndarray of int8, shape (variables, n)
-        The evidence.
-
-    Returns
-    -------
-    ndarray of int, shape (n,)
-        The rows.
-    """
-    pattern = np.zeros(codes.shape[1], dtype=np.intp)
-    for row, radix in zip(component.rows, component.radix, strict=True):
-        pattern = pattern * radix + codes[row] % radix  # -1 becomes radix - 1
-    return pattern
 
 
 def _kept(parents: dict[int, Floats]) -> Floats:

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from kneebayes.components import Effect, patterns
 from kneebayes.counts import Cases, Counts
-from kneebayes.course import or_entries, patterns
+from kneebayes.course import or_entries
 from kneebayes.errors import UnknownNameError
 from kneebayes.tables import Tables
 
@@ -57,6 +58,7 @@ class Expectation:
         self.single = [[g for g, p in enumerate(self.parts) if g and p.targets == (c,)] for c in range(len(cards))]
         self.several = [g for g, p in enumerate(self.parts) if g and len(p.targets) != 1]
         self.ors = {g: or_entries(self.parts[g].targets, cards, tables.split) for g in self.several}
+        self.effects = [Effect.of(c, tables) for c in range(len(cards))]
 
     def counts(self, cases: Cases, *, engine: Engine = "auto") -> Counts:
         """Compute expected counts.
@@ -112,18 +114,6 @@ class Expectation:
         """Logarithm of P(finding absent) and P(finding present), by joint state."""
         absent = self.tables.absent
         return np.log(np.maximum(absent, TINY)).T, np.log(np.maximum(1.0 - absent, TINY)).T
-
-    @cached_property
-    def _kept(self) -> list[tuple[Floats, Floats]]:
-        """P(no parent triggers a cause) and its complement, by joint state of the other causes."""
-        found = []
-        for c, parents in enumerate(self.tables.parents):
-            before, card, after = self._shape(c)
-            others = self.states.reshape(before, card, after, -1)[:, 0]
-            with np.errstate(divide="ignore"):
-                logs = sum((np.log(kept)[others[..., p]] for p, kept in parents.items()), np.zeros((before, after)))
-            found.append((np.exp(logs)[..., None], -np.expm1(logs)[..., None]))
-        return found
 
     def _chunk(self, cases: Cases) -> Counts:
         """Count a few cases; what follows keeps cases along the last axis, so that every step runs along them."""
@@ -218,7 +208,7 @@ class Expectation:
 
     def _or_cause(self, joint: Floats, c: int, chance: tuple[Floats, Floats]) -> Floats:
         off, on = chance
-        kept, lost = self._kept[c]
+        kept, lost = self.effects[c].kept[..., None], self.effects[c].gained[..., None]
         old = joint.reshape(*self._shape(c), -1)
         new = np.empty_like(old)
         gained = old[:, 0] * (on + off * lost)
@@ -232,7 +222,7 @@ class Expectation:
     ) -> tuple[Floats, Floats, Floats, Floats]:
         """Take the derivatives of log P(evidence) back over one cause: by the joint before, by off and by on."""
         off, on = chance
-        kept, lost = self._kept[c]
+        kept, lost = self.effects[c].kept[..., None], self.effects[c].gained[..., None]
         share = self.tables.split[c]
         old, after = joint.reshape(*self._shape(c), -1), back.reshape(*self._shape(c), -1)
         up = sum(after[:, s] * p for s, p in enumerate(share, start=1))

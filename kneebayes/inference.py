@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.components import Effect, Several, digit_weights
+from kneebayes.components import Effect, Several, digit_weights, patterns
 from kneebayes.errors import UnknownNameError
 from kneebayes.model import ModelFile
 from kneebayes.tables import Component, tables
@@ -172,11 +172,11 @@ class Network:
             fastest. A row sums to P(evidence).
         """
         n, cards = codes.shape[1], self.tables.cards
-        patterns = self._patterns(codes)
-        joint = self._expand(self.tables.base.trigger[patterns[0]])
+        base, *others = self._patterns(codes)
+        joint = self._expand(self.tables.base.trigger[base])
         off = np.ones((n, len(cards)))
         on = np.zeros((n, len(cards)))
-        for component, pattern in zip(self.tables.components, patterns[1:], strict=True):
+        for component, pattern in zip(self.tables.components, others, strict=True):
             if component in self._several:
                 joint = self._several[component].applied(joint, pattern)
             else:
@@ -261,14 +261,12 @@ class Network:
         n_states = len(self.model.risks[variable].states)
         if not self.constrained(variable):
             return np.ones((codes.shape[1], n_states), dtype=bool)
-        k, possible = next((k, p) for k, (c, p) in enumerate(self._possible) if row in c.rows)
-        rows = list(self._possible[k][0].rows)
+        component, possible = next((c, p) for c, p in self._possible if row in c.rows)
         trial = codes.copy()
         states = []
         for state in range(n_states):
             trial[row] = state
-            digits = np.where(trial[rows] == UNKNOWN, self._radix[rows], trial[rows])
-            states.append(possible[self._digits[k, rows] @ digits])
+            states.append(possible[patterns(component, trial)])
         return np.stack(states, axis=1)
 
     @cached_property

@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from kneebayes.components import patterns
 from kneebayes.cores import cores
 from kneebayes.counts import Cases, Counts
-from kneebayes.course import course_of, or_entries, patterns
+from kneebayes.course import course_of, or_entries
 from kneebayes.lanes import LANES
 from kneebayes.passes import count
 from kneebayes.tables import Tables
