@@ -12,9 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from kneebayes.alarm import LEVELS
-from kneebayes.model import ModelFile
-from kneebayes.modelfile import DEFAULT_MODEL, model_path, read_model
+from kneebayes.spec.model_spec import LEVELS, ModelFile
+from kneebayes.spec.yaml_io import DEFAULT_MODEL, model_path, read_model
 
 HERE = Path(__file__).parent
 EXAMPLE_COMMAND = "kneebayes simulate -n 250 --seed 20210521 --missing 0.3,0.6 --with-causes -o data/example_cases.csv"

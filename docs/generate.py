@@ -16,33 +16,29 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 import kneebayes as kb
-from kneebayes import listing
+from kneebayes.spec import listing
 
 ROOT = Path(__file__).parent.parent
 MARK = re.compile(r"^<!-- (\w+): (.+?) -->$", re.MULTILINE)
 RUN = re.compile(r"^```python run\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Modules whose public names a user may call; the rest are rooms behind them.
 MODULES = (
-    "api",
-    "workbench",
-    "bulk",
-    "diagnosis",
-    "alarm",
-    "explanation",
     "model",
-    "modelfile",
-    "modeltext",
-    "variables",
-    "files",
-    "simulation",
-    "assessment",
-    "evaluation",
-    "learning",
-    "recalibration",
-    "exchange",
-    "imported",
-    "network",
-    "fhir",
+    "diagnosis.diagnosis",
+    "diagnosis.alarm",
+    "diagnosis.explanation",
+    "spec.model_spec",
+    "spec.yaml_io",
+    "scoring.score_file",
+    "learn.simulate",
+    "evaluation.evaluate",
+    "evaluation.result",
+    "learn.fit",
+    "learn.prevalence",
+    "interop.export",
+    "interop.importing",
+    "interop.pgmpy",
+    "interop.fhir",
     "sklearn",
     "distributed",
     "errors",

@@ -1,7 +1,7 @@
 """Bring up to date what is made from the model and the code: ``python docs/refresh.py``.
 
 The example cases, the data dictionary, the picture, what README's Python prints and its table of vignettes,
-the list of modules in CONTRIBUTING, and the output of the notebooks. The tests say when this is due.
+the output of the notebooks. The tests say when this is due.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def _rerun(block: str, names: dict[str, Any]) -> str:
 def main() -> None:
     """Do all of it."""
     made = runpy.run_path(str(ROOT / "data" / "make_datapackage.py"))
-    command = ["-c", "from kneebayes.cli import main; main()", *shlex.split(made["EXAMPLE_COMMAND"])[1:]]
-    scripts = ("data/make_datapackage.py", "docs/make_pictures.py", "docs/make_vignettes.py", "docs/make_modules.py")
+    command = ["-c", "from kneebayes.ui.cli import main; main()", *shlex.split(made["EXAMPLE_COMMAND"])[1:]]
+    scripts = ("data/make_datapackage.py", "docs/make_pictures.py", "docs/make_vignettes.py")
     for arguments in (command, *([script] for script in scripts)):
         subprocess.run([sys.executable, *arguments], check=True, cwd=ROOT)
     if shutil.which("chromium") and all(importlib.util.find_spec(name) for name in ("playwright", "voila")):

@@ -1,6 +1,6 @@
 """``python -m kneebayes`` is the ``kneebayes`` command."""
 
-from kneebayes.cli import main
+from kneebayes.ui.cli import main
 
 if __name__ == "__main__":
     main()

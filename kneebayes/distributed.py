@@ -15,19 +15,21 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kneebayes.alarm import Thresholds
-from kneebayes.api import Model, load_model
+from kneebayes.atomic import file_kind, plain_path
+from kneebayes.diagnosis.alarm import Thresholds
 from kneebayes.errors import DefectError, FileFormatError, KneeBayesError, MissingExtraError, defect
-from kneebayes.files import Counts, score_file
-from kneebayes.model import ModelFile
-from kneebayes.paths import file_kind, plain_path
-from kneebayes.pipeline import FIRST_REASONS
+from kneebayes.model import Model, load_model
+from kneebayes.scoring.score_file import FIRST_REASONS, Counts, score_file
+from kneebayes.spec.model_spec import ModelFile
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
     import pandas as pd
 
-__all__ = ["score", "score_files"]
+__all__ = [
+    "score",
+    "score_files",
+]
 
 
 def score(

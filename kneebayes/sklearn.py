@@ -13,13 +13,15 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
-from kneebayes.api import Model, load_model
+from kneebayes.cases.coding import ABSENT_PRESENT, NOT_EVIDENCE_PREFIX, SYNONYMS
 from kneebayes.errors import CaseError, UnknownNameError, nearest
-from kneebayes.model import ModelFile
-from kneebayes.rates import with_shares
-from kneebayes.vocabulary import ABSENT_PRESENT, NOT_EVIDENCE_PREFIX, SYNONYMS
+from kneebayes.learn.prevalence import with_shares
+from kneebayes.model import Model, load_model
+from kneebayes.spec.model_spec import ModelFile
 
-__all__ = ["KneeBayesClassifier"]
+__all__ = [
+    "KneeBayesClassifier",
+]
 
 Floats = NDArray[np.float64]
 WORDS = {**SYNONYMS, ABSENT_PRESENT[0]: 0, ABSENT_PRESENT[1]: 1}
@@ -38,12 +40,12 @@ class KneeBayesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         multi-label one.
     learn : {"prevalence", "numbers", None}
         What `fit` changes: how frequent each cause is, by one factor on its
-        leak and links; every leak and link, as `kneebayes.learning.fit` does;
+        leak and links; every leak and link, as `kneebayes.learn.fit.fit` does;
         or nothing.
     prior_weight : float, default 10
         How much the model file counts: against ``"prevalence"`` as so many
         cases with the complaint; for ``"numbers"``, a tenth of it is the
-        ``prior_weight`` of `kneebayes.learning.fit`.
+        ``prior_weight`` of `kneebayes.learn.fit.fit`.
     columns : sequence of str, optional
         What the columns of `X` are where it has no names.
 
@@ -259,7 +261,7 @@ class KneeBayesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return np.array([alone[name] for name in self.targets_])
 
     def _learned(self, file: ModelFile, cases: Any, present: NDArray[np.int64]) -> ModelFile:
-        from kneebayes.learning import fit
+        from kneebayes.learn.fit import fit
 
         frame = cases.to_pandas() if hasattr(cases, "to_pandas") else cases
         truth = {

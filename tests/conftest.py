@@ -1,6 +1,6 @@
 """How hypothesis searches: the same cases every time in the suite, far more of them by hand.
 
-python -m pytest tests/test_properties.py --hypothesis-profile=thorough
+python -m pytest tests/whole/test_properties.py --hypothesis-profile=thorough
 """
 
 from hypothesis import HealthCheck, settings

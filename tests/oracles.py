@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.model import ModelFile
+from kneebayes.spec.model_spec import ModelFile
 
 WORDS = {"label": "x", "question": "x?", "group": "all"}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from kneebayes.model import ModelFile
+from kneebayes.spec.model_spec import ModelFile
 from tests.oracles import WORDS, number
 
 Evidence = dict[str, str]

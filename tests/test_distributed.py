@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 
 import kneebayes as kb
 from kneebayes import distributed
-from kneebayes.cli import app
 from kneebayes.distributed import score, score_files
 from kneebayes.errors import DefectError, FileFormatError
+from kneebayes.ui.cli import app
 
 PARTS, ROWS = 12, 700
 

@@ -1,302 +1,244 @@
-"""What a model file may say: every number complete, every name known, no cycles, nothing left over."""
+"""The contract: load, diagnose, score; the same answers one by one and in bulk."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
-from pydantic import ValidationError
 
-from kneebayes.model import ModelFile
-from kneebayes.modelfile import model_path, read_model
+import kneebayes as kb
+from kneebayes.errors import (
+    CaseError,
+    ImpossibleEvidenceError,
+    KneeBayesError,
+    ModelFileError,
+    UnknownColumnError,
+    UnknownNameError,
+)
+from kneebayes.spec.yaml_io import model_path
 
-Content = dict[str, Any]
-LEVELS = ("emergency", "urgent", "caution", "not_assessed", "low")
-
-
-def num(p: float, low: float = 0.0, high: float = 1.0) -> Content:
-    return {"p": p, "range": [low, high], "basis": "judgement", "why": "made up"}
-
-
-def small() -> Content:
-    """Give the content of a small valid model file with one of everything."""
-    words = {"label": "A label", "question": "A question?", "group": "all"}
-    cause = {**words, "care": ["rest"], "recovery": "soon", "care_basis": "claim 1"}
-    return {
-        "format": 1,
-        "name": "small",
-        "version": "1.0",
-        "title": "A small model",
-        "population": "nobody",
-        "disclaimer": "not for people",
-        "leak_convention": "P(present) = 1 - (1 - leak) * product(1 - link)",
-        "complaint": "ache",
-        "groups": {"all": "All"},
-        "inputs": {
-            "age": {
-                "variable": "age",
-                "label": "Age",
-                "unit": "years",
-                "minimum": 0,
-                "maximum": 110,
-                "bands": [{"state": "young"}, {"state": "old", "at_least": 50}],
-            }
-        },
-        "risks": {
-            "age": {**words, "states": ["young", "old"], "prior": {"old": num(0.4)}},
-            "sport": {
-                **words,
-                "states": ["none", "ball", "snow"],
-                "given": [
-                    {"when": {"age": "young"}, "prior": {"ball": num(0.3), "snow": num(0.1)}},
-                    {"when": {"age": "old"}, "prior": {"ball": num(0.1), "snow": num(0.05)}},
-                ],
-            },
-            "smoker": {**words, "prior": {"present": num(0.2)}},
-        },
-        "interactions": [{"target": "tear", "when": {"age": "old", "sport": ["ball", "snow"]}, "link": num(0.25)}],
-        "causes": {
-            "tear": {**cause, "leak": num(0.02), "links": {"sport": {"ball": num(0.1), "snow": num(0.2)}}},
-            "cyst": {
-                **cause,
-                "states": ["absent", "intact", "ruptured"],
-                "leak": num(0.01),
-                "links": {"tear": {"present": num(0.5)}, "age": {"old": num(0.1)}},
-                "split": {"ruptured": num(0.2)},
-            },
-            "clot": {**cause, "leak": num(0.005), "links": {"smoker": {"present": num(0.03)}}},
-        },
-        "findings": {
-            "ache": {
-                **words,
-                "leak": num(0.1),
-                "links": {
-                    "tear": {"present": num(0.6)},
-                    "cyst": {"intact": num(0.5), "ruptured": num(0.9)},
-                    "clot": {"present": num(0.4)},
-                },
-            },
-            "swelling": {**words, "leak": num(0.05), "links": {"clot": {"present": num(0.7)}}},
-            "fever": {**words, "leak": num(0.03)},
-        },
-        "alarm": {
-            "cause": "clot",
-            "thresholds": {"caution": num(0.02), "urgent": num(0.1)},
-            "key_questions": ["swelling", "smoker"],
-            "advice": {level: f"advice for {level}" for level in LEVELS},
-            "rules": [{"level": "caution", "when": {"swelling": "present"}, "reason": "swollen", "basis": "judgement"}],
-        },
-        "red_flags": [{"any_of": {"fever": "present"}, "reason": "fever", "basis": "claim 2"}],
-    }
+MODEL = kb.load_model()
+RANKED = [*MODEL.causes, "none_of_these"]
+CAUSES = (
+    "leg_cramps", "bakers_cyst", "hamstring_tendonitis", "gastrocnemius_tendonitis", "knee_osteoarthritis",
+    "pes_anserine_bursitis", "pcl_injury", "meniscal_tear", "dvt",
+)  # fmt: skip
+EXAMPLES = pd.read_csv(Path(__file__).parents[1] / "data" / "example_cases.csv", index_col=False)
 
 
-def edit(path: str, value: Any) -> Callable[[Content], None]:
-    """Set one place of the content, given as keys joined by dots; DELETE removes it."""
-
-    def apply(content: Content) -> None:
-        *keys, last = path.split(".")
-        node: Any = content
-        for key in keys:
-            node = node[int(key)] if isinstance(node, list) else node[key]
-        if value is DELETE:
-            del node[last]
-        else:
-            node[int(last) if isinstance(node, list) else last] = value
-
-    return apply
+def test_the_example_of_the_design() -> None:
+    dx = MODEL.diagnose({"age": 67, "sex": "male", "long_travel": True, "unilateral_leg_swelling": "present"})
+    assert list(dx.posterior.index) == RANKED
+    assert dx.alarm.level in kb.LEVELS
+    assert dx.alarm.probability == dx.posterior["dvt"]
+    assert dx.alarm.reasons
+    assert dx.red_flags == ["unilateral_leg_swelling"]
 
 
-DELETE = object()
+def test_the_nine_causes_in_model_order() -> None:
+    assert sorted(MODEL.causes) == sorted(CAUSES)
+    assert MODEL.causes == tuple(MODEL.file.causes)
 
-# what to change -> where the message must point, and what it must say
-REFUSED: dict[str, tuple[str, Any, str, str]] = {
-    "no_range": ("risks.smoker.prior.present.range", DELETE, "risks.smoker.prior.present.range", "required"),
-    "no_basis": ("causes.tear.leak.basis", DELETE, "causes.tear.leak.basis", "required"),
-    "no_why": ("findings.ache.links.tear.present.why", DELETE, "findings.ache.links.tear.present.why", "required"),
-    "empty_why": ("findings.ache.leak.why", "", "findings.ache.leak.why", "at least 1 character"),
-    "no_p": ("interactions.0.link.p", DELETE, "interactions.0.link.p", "required"),
-    "p_over_1": ("causes.clot.leak.p", 1.5, "causes.clot.leak.p", "less than or equal to 1"),
-    "p_under_0": ("causes.clot.leak.p", -0.1, "causes.clot.leak.p", "greater than or equal to 0"),
-    "p_nan": ("causes.clot.leak.p", float("nan"), "causes.clot.leak.p", "number"),
-    "p_words": ("causes.clot.leak.p", "rare", "causes.clot.leak.p", "valid number"),
-    "p_outside_range": ("causes.clot.leak", num(0.3, 0.4, 0.5), "causes.clot.leak", "0.3 lies outside its range"),
-    "p_over_range": ("causes.clot.leak", num(0.3, 0.1, 0.2), "causes.clot.leak", "0.3 lies outside its range"),
-    "range_backwards": ("causes.clot.leak", num(0.3, 0.5, 0.1), "causes.clot.leak", "outside its range"),
-    "range_of_one": ("causes.clot.leak.range", [0.1], "causes.clot.leak.range", "required"),
-    "unknown_basis": ("causes.clot.leak.basis", "I think so", "causes.clot.leak.basis", "'claim N'"),
-    "basis_without_number": ("causes.clot.leak.basis", "claim", "causes.clot.leak.basis", "'claim N'"),
-    "basis_half_known": ("causes.clot.leak.basis", "claim 3; hearsay", "causes.clot.leak.basis", "'hearsay'"),
-    "capital_name": ("causes.Clot", small()["causes"]["clot"], "causes.Clot", "[a-z][a-z0-9_]*"),
-    "name_with_dash": ("findings.sore-leg", small()["findings"]["fever"], "findings.sore-leg", "[a-z][a-z0-9_]*"),
-    "name_from_digit": ("findings.2nd", small()["findings"]["fever"], "findings.2nd", "[a-z][a-z0-9_]*"),
-    "name_newline": ("findings.ache\n", small()["findings"]["fever"], "findings", "[a-z][a-z0-9_]*"),
-    "capital_state": ("risks.smoker.states", ["No", "present"], "risks.smoker.states.0", "[a-z][a-z0-9_]*"),
-    "unquoted_yes": ("risks.smoker.states", [False, True], "risks.smoker.states.0", "valid string"),
-    "unknown_key": ("causes.clot.leek", num(0.1), "causes.clot.leek", "not permitted"),
-    "unknown_key_at_top": ("colour", "blue", "colour", "not permitted"),
-    "one_state": ("risks.smoker.states", ["absent"], "risks.smoker.states", "at least 2"),
-    "repeated_state": ("risks.sport.states", ["none", "ball", "ball"], "risks.sport", "repeat"),
-    "label_of_no_state": ("risks.smoker.state_labels", {"sometimes": "x"}, "risks.smoker", "'sometimes'"),
-    "three_state_finding": ("findings.fever.states", ["absent", "mild", "high"], "findings.fever", "two states"),
-    "prior_of_no_state": ("risks.smoker.prior", {"sometimes": num(0.1)}, "risks.smoker", "['present']"),
-    "prior_incomplete": (
-        "risks.sport.given.0.prior",
-        {"ball": num(0.1)},
-        "risks.sport",
-        "['ball', 'snow']; 'none' takes",
-    ),
-    "remainder_over_1": (
-        "risks.sport.given.0.prior",
-        {"ball": num(0.7), "snow": num(0.4)},
-        "risks.sport",
-        "add up to 1.1, so nothing is left for 'none'",
-    ),
-    "split_over_1": ("causes.cyst.split.ruptured.p", 1.01, "causes.cyst.split.ruptured.p", "less than or equal to 1"),
-    "split_missing": ("causes.cyst.split", DELETE, "causes.cyst", "['ruptured']; 'intact' takes what is left"),
-    "prior_and_given": ("risks.sport.prior", {"ball": num(0.1), "snow": num(0.1)}, "risks.sport", "one of prior"),
-    "no_prior": ("risks.smoker.prior", DELETE, "risks.smoker", "one of prior and given"),
-    "rows_missing": ("risks.sport.given", small()["risks"]["sport"]["given"][:1], "risks.sport.given", "0 rows match"),
-    "rows_overlap": (
-        "risks.sport.given.1.when",
-        {"age": ["young", "old"]},
-        "risks.sport.given",
-        "2 rows match {'age': 'young'}",
-    ),
-    "row_of_unknown_state": ("risks.sport.given.1.when", {"age": "ancient"}, "risks.sport.given.1.when.age", "ancient"),
-    "row_of_unknown_risk": ("risks.sport.given.1.when", {"height": "tall"}, "risks.sport", "'height' is not among"),
-    "row_on_a_cause": ("risks.sport.given.1.when", {"tear": "present"}, "risks.sport", "'tear' is not among"),
-    "cycle_of_risks": (
-        "risks.age",
-        {
-            **{k: v for k, v in small()["risks"]["age"].items() if k != "prior"},
-            "given": [{"when": {"sport": ["none", "ball", "snow"]}, "prior": {"old": num(0.5)}}],
-        },
-        "risks",
-        "a cycle, ",
-    ),
-    "risk_of_itself": ("risks.sport.given.0.when", {"sport": "none"}, "risks", "a cycle, sport -> sport"),
-    "cycle_of_causes": ("causes.tear.links.cyst", {"intact": num(0.1)}, "causes", "a cycle, "),
-    "cause_of_itself": ("causes.clot.links.clot", {"present": num(0.1)}, "causes", "a cycle, clot -> clot"),
-    "link_to_nothing": ("causes.clot.links.height", {"present": num(0.1)}, "causes.clot.links", "'height'"),
-    "link_of_unknown_state": ("causes.clot.links.smoker", {"heavy": num(0.1)}, "causes.clot.links.smoker", "'heavy'"),
-    "link_of_absent_cause": ("findings.fever.links", {"clot": {"absent": num(0.1)}}, "findings.fever.links", "absent"),
-    "finding_of_a_risk": ("findings.fever.links", {"smoker": {"present": num(0.1)}}, "findings.fever", "'smoker'"),
-    "finding_of_a_finding": ("findings.fever.links", {"ache": {"present": num(0.1)}}, "findings.fever", "'ache'"),
-    "interaction_on_a_finding": ("interactions.0.target", "ache", "interactions.0.target", "'ache' is not among"),
-    "interaction_of_a_cause": ("interactions.0.when", {"cyst": "intact"}, "interactions.0.when", "'cyst'"),
-    "interaction_never": ("interactions.0.when", {"age": []}, "interactions.0.when.age", "at least 1"),
-    "name_twice": ("findings.tear", small()["findings"]["fever"], "model", "stands in two of"),
-    "group_unknown": ("findings.fever.group", "other", "fever", "group 'other' is not among ['all']"),
-    "complaint_unknown": ("complaint", "itch", "complaint", "'itch' is not among"),
-    "complaint_a_cause": ("complaint", "clot", "complaint", "'clot' is not among"),
-    "no_causes": ("causes", {}, "causes", "at least 1"),
-    "no_care": ("causes.clot.care", [], "causes.clot.care", "at least 1"),
-    "alarm_cause_unknown": ("alarm.cause", "stroke", "alarm.cause", "'stroke'"),
-    "no_urgent_threshold": ("alarm.thresholds", {"caution": num(0.02)}, "alarm", "caution and urgent"),
-    "thresholds_crossed": ("alarm.thresholds.caution", num(0.2), "alarm", "caution not above urgent"),
-    "advice_missing": ("alarm.advice.low", DELETE, "alarm", "advice for"),
-    "key_question_unknown": ("alarm.key_questions", ["height"], "alarm.key_questions", "'height'"),
-    "rule_of_low": ("alarm.rules.0.level", "low", "alarm.rules.0.level", "'caution'"),
-    "rule_unknown": ("alarm.rules.0.when", {"height": "tall"}, "alarm.rules.0.when", "'height'"),
-    "rule_state_unknown": ("alarm.rules.0.any_of", {"smoker": "heavy"}, "alarm.rules.0.any_of.smoker", "'heavy'"),
-    "flag_unknown": ("red_flags.0.any_of", {"height": "tall"}, "red_flags.0.any_of", "'height'"),
-    "input_of_nothing": ("inputs.age.variable", "height", "inputs.age.variable", "'height'"),
-    "input_name_taken": ("inputs.smoker", small()["inputs"]["age"], "inputs.smoker", "belongs to another"),
-    "band_of_no_state": ("inputs.age.bands.0.state", "teen", "inputs.age.bands", "'teen'"),
-    "first_band_bounded": ("inputs.age.bands.0.at_least", 3, "inputs.age", "first band"),
-    "band_unbounded": ("inputs.age.bands.1", {"state": "old"}, "inputs.age", "at_least and above"),
-    "band_beyond_maximum": ("inputs.age.bands.1.at_least", 200, "inputs.age", "bands must rise"),
-    "other_format": ("format", 2, "format", "1"),
-    "other_convention": ("leak_convention", "noisy max", "leak_convention", "product(1 - link)"),
+
+def test_every_public_name_is_there() -> None:
+    for name in kb.__all__:
+        assert getattr(kb, name) is not None
+    assert len(set(kb.__all__)) == len(kb.__all__)
+
+
+@pytest.mark.parametrize("given", [None, "posterior_knee_pain", model_path("posterior_knee_pain"),
+                                   str(model_path("posterior_knee_pain"))], ids=lambda g: type(g).__name__)  # fmt: skip
+def test_a_model_loads_by_name_or_path(given: Any) -> None:
+    assert kb.load_model(given).file == MODEL.file
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [("posterior_knee", "Did you mean 'posterior_knee_pain'"), ("no.yaml", "no.yaml: can't read"), ("", "no model ''")],
+)
+def test_a_model_that_is_not_there_is_named(given: str, said: str) -> None:
+    with pytest.raises(ModelFileError, match=said):
+        kb.load_model(given)
+
+
+def test_a_model_says_what_it_is() -> None:
+    assert repr(MODEL).startswith("<kneebayes model posterior_knee_pain 1.")
+    assert "9 causes" in repr(MODEL)
+
+
+def test_diagnose_equals_score_row_by_row() -> None:
+    scored = MODEL.score(EXAMPLES)
+    assert len(scored) == len(EXAMPLES) >= 200
+    for place, (_, row) in enumerate(EXAMPLES.iterrows()):
+        dx = MODEL.diagnose({n: v for n, v in row.items() if n in MODEL.scorer.coder.columns})
+        got = scored.iloc[place]
+        np.testing.assert_allclose(got[RANKED].to_numpy(float), dx.posterior, rtol=0, atol=1e-12)
+        assert got["bakers_cyst_ruptured"] == pytest.approx(dx.details["bakers_cyst_ruptured"], abs=1e-12)
+        assert got["most_likely"] == dx.most_likely
+        assert got["dvt_alarm"] == dx.alarm.level
+        assert got["red_flags"] == ";".join(dx.red_flags)
+
+
+def test_a_large_frame_scores_as_its_rows_do() -> None:
+    large = pd.concat([EXAMPLES] * 10, ignore_index=True)
+    once = MODEL.score(EXAMPLES)
+    many = MODEL.score(large)
+    for name in RANKED:
+        expected = np.tile(once[name].to_numpy(), 10)
+        np.testing.assert_allclose(many[name].to_numpy(), expected, rtol=0, atol=1e-12)
+    for name in ("most_likely", "dvt_alarm", "red_flags"):
+        assert many[name].tolist() == once[name].tolist() * 10
+
+
+PGMPY_CASES: dict[str, dict[str, Any]] = {
+    "complaint_alone": {},
+    "design": {"age": 67, "sex": "male", "long_travel": True, "unilateral_leg_swelling": "present"},
+    "known_cause": {"bakers_cyst": "intact", "calf_pain": "yes"},
+    "without_complaint": {"posterior_knee_pain": "no", "age": 30, "fever": "no"},
 }
 
 
-def refusal(change: Callable[[Content], None]) -> str:
-    content = small()
-    change(content)
-    with pytest.raises(ValidationError) as caught:
-        ModelFile.model_validate(content)
-    return "\n".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in caught.value.errors(include_url=False))
+@pytest.mark.parametrize("case", PGMPY_CASES)
+def test_pgmpy_gives_the_same_diagnosis(case: str) -> None:
+    exact, other = (MODEL.diagnose(PGMPY_CASES[case], engine=e) for e in ("exact", "pgmpy"))
+    np.testing.assert_allclose(other.posterior, exact.posterior, rtol=0, atol=1e-9)
+    assert list(other.posterior.index) == RANKED
+    assert other.details == pytest.approx(exact.details, abs=1e-9)
+    assert (other.alarm.level, other.evidence, other.red_flags) == (exact.alarm.level, exact.evidence, exact.red_flags)
 
 
-def test_the_small_model_is_accepted() -> None:
-    model = ModelFile.model_validate(small())
-    assert (list(model.risks), list(model.causes), list(model.findings)) == (
-        ["age", "sport", "smoker"],
-        ["tear", "cyst", "clot"],
-        ["ache", "swelling", "fever"],
+def test_an_unknown_engine_is_refused() -> None:
+    with pytest.raises(UnknownNameError, match="no engine 'junction': use 'exact' or 'pgmpy'"):
+        MODEL.diagnose({}, engine="junction")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("case", "error", "said"),
+    [
+        pytest.param({"calf_pian": 1}, UnknownColumnError, "Did you mean 'calf_pain'", id="name"),
+        pytest.param({"calf_pain": "sore"}, CaseError, "'sore' is not allowed for calf_pain", id="value"),
+        pytest.param({"age": 130}, CaseError, "age '130' is outside 0 to 110 years", id="age"),
+        pytest.param({"age": True}, CaseError, "'True' is not allowed for age", id="bool_age"),
+        pytest.param({"duration_days": 3, "pain_over_6_weeks": 1}, CaseError, "contradicts duration_days", id="days"),
+        pytest.param({"sex": "male", "pregnancy": "pregnant", "fever": 1}, ImpossibleEvidenceError,
+                     "sex=male and pregnancy=pregnant contradict each other", id="pregnant_man"),
+    ],
+)  # fmt: skip
+def test_a_case_that_is_wrong_is_refused(case: dict[str, Any], error: type[KneeBayesError], said: str) -> None:
+    with pytest.raises(error, match=said):
+        MODEL.diagnose(case)
+    assert issubclass(error, ValueError)
+
+
+def test_a_case_is_not_changed_and_may_name_what_is_no_evidence() -> None:
+    case = {"age": 67, "label": "dvt", "true_dvt": "present", "case_id": "x"}
+    before = dict(case)
+    assert MODEL.diagnose(case).probabilities == MODEL.diagnose({"age": 67}).probabilities
+    assert case == before
+
+
+def test_the_caller_sets_the_thresholds() -> None:
+    eager = kb.Thresholds.from_harms(miss=9999, false_alarm=1, urgent=0.0002)
+    assert MODEL.diagnose({}, thresholds=eager).alarm.level == "urgent"
+    assert MODEL.score(pd.DataFrame({"age": [30]}), thresholds=eager)["dvt_alarm"].tolist() == ["urgent"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "index", "words"),
+    [
+        pytest.param({"calf_pain": ["yes", "soer"]}, ["p1", "p2"],
+                     ["row 'p2'", "column 'calf_pain'", "'soer'", "absent, present"], id="value"),
+        pytest.param({"sport": ["none", "socer"]}, [10, 20],
+                     ["row 20", "column 'sport'", "'socer'", "Did you mean 'soccer'"], id="near"),
+        pytest.param({"age": [67, 200]}, [0, 1], ["row 1", "column 'age'", "'200'", "0 to 110 years"], id="age"),
+        pytest.param({"sex": ["male"] * 2, "pregnancy": [None, "pregnant"]}, ["a", "b"],
+                     ["row 'b'", "sex", "pregnancy", "male", "pregnant", "impossible"], id="pregnant_man"),
+        pytest.param({"duration_days": [None, 3], "pain_over_6_weeks": [1, 1]}, [0, 1],
+                     ["row 1", "column 'pain_over_6_weeks'", "contradicts duration_days"], id="contradiction"),
+    ],
+)  # fmt: skip
+def test_errors_raise_names_row_column_value_and_what_is_allowed(
+    columns: dict[str, Any], index: list[Any], words: list[str]
+) -> None:
+    with pytest.raises(CaseError) as caught:
+        MODEL.score(pd.DataFrame(columns, index=index))
+    for word in words:
+        assert word in str(caught.value)
+    with pytest.raises(CaseError, match=r"row 1, column"):
+        MODEL.score(pl.DataFrame(columns, strict=False))
+
+
+def test_errors_raise_names_the_first_row_and_counts_the_others() -> None:
+    with pytest.raises(CaseError, match=r"row 1, .*\(3 rows can't be scored; errors='null' leaves them empty\)"):
+        MODEL.score(pd.DataFrame({"age": [30, 200, 201, 40, 202]}))
+
+
+@pytest.mark.parametrize("errors", ["ignore", "", None, "Raise"])
+def test_another_way_with_errors_is_refused(errors: Any) -> None:
+    with pytest.raises(UnknownNameError, match="use 'raise' or 'null'"):
+        MODEL.score(pd.DataFrame({"age": [30]}), errors=errors)
+
+
+def test_unknown_columns_are_refused_whatever_is_done_with_errors() -> None:
+    for errors in ("raise", "null"):
+        with pytest.raises(UnknownColumnError, match="'shoe_size'"):
+            MODEL.score(pd.DataFrame({"shoe_size": [43]}), errors=errors)
+
+
+def test_score_table_says_of_each_row_why() -> None:
+    import pyarrow as pa
+
+    scored = MODEL.score_table(pa.table({"age": [30, 200], "sex": ["man", "male"]}))
+    assert [(problem.row, problem.column) for problem in scored.problems] == [(0, "sex"), (1, "age")]
+    assert scored.n_scored == 0
+
+
+def test_simulated_cases_can_be_scored_with_the_truth_beside_them() -> None:
+    cases = MODEL.simulate(200, seed=1, with_causes=True)
+    truth = [f"true_{cause}" for cause in MODEL.causes]
+    scored = MODEL.score(cases, keep=truth)
+    assert scored[truth].equals(cases[truth])
+    without = MODEL.score(cases.drop(columns=truth))
+    pd.testing.assert_frame_equal(scored.drop(columns=truth), without)
+
+
+HASHED = """
+import json, sys
+import kneebayes as kb
+model = kb.load_model()
+cases = model.simulate(40, seed=3)
+scored = model.score(cases)
+dx = model.diagnose({"age": 67, "unilateral_leg_swelling": "yes", "fever": 1})
+print(json.dumps([list(scored.columns), scored.map(str).to_numpy().tolist(), str(dx), dx._repr_html_()]))
+"""
+
+
+def test_the_hash_seed_changes_nothing() -> None:
+    outputs = []
+    for seed in ("0", "4321"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        root = Path(__file__).parents[1]
+        done = subprocess.run(
+            [sys.executable, "-c", HASHED], env=environment, cwd=root, capture_output=True, text=True, check=True
+        )
+        outputs.append(done.stdout)
+    assert outputs[0] == outputs[1]
+    assert len(json.loads(outputs[0])[1]) == 40
+
+
+def test_diagnosing_loads_neither_pgmpy_nor_numba_nor_pandas() -> None:
+    code = "import sys, kneebayes as kb; dx = kb.load_model().diagnose({'age': 67}); str(dx); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True
     )
-
-
-@pytest.mark.parametrize("case", REFUSED)
-def test_refused_with_the_place_and_the_reason(case: str) -> None:
-    path, value, place, reason = REFUSED[case]
-    said = refusal(edit(path, value))
-    assert reason in said
-    assert place == "model" or place in said
-
-
-def test_everything_is_frozen() -> None:
-    model = ModelFile.model_validate(small())
-    for part, field in [
-        (model, "name"),
-        (model.causes["clot"], "leak"),
-        (model.causes["clot"].leak, "p"),
-        (model.risks["sport"].given[0], "prior"),
-        (model.alarm, "cause"),
-        (model.inputs["age"].bands[1], "at_least"),
-    ]:
-        with pytest.raises(ValidationError, match="frozen"):
-            setattr(part, field, None)
-
-
-def test_variables_stand_as_in_the_file_risks_then_causes_then_findings() -> None:
-    assert list(ModelFile.model_validate(small()).variables) == [
-        "age", "sport", "smoker", "tear", "cyst", "clot", "ache", "swelling", "fever",
-    ]  # fmt: skip
-
-
-def test_orders_put_parents_first_whatever_the_order_of_the_file() -> None:
-    content = small()
-    content["causes"] = dict(reversed(content["causes"].items()))
-    content["risks"] = dict(reversed(content["risks"].items()))
-    model = ModelFile.model_validate(content)
-    assert model.cause_order.index("tear") < model.cause_order.index("cyst")
-    assert model.risk_order.index("age") < model.risk_order.index("sport")
-    assert sorted(model.cause_order) == sorted(model.causes)
-    assert sorted(model.risk_order) == sorted(model.risks)
-    assert list(model.causes) == ["clot", "cyst", "tear"]
-
-
-def test_probabilities_yield_every_number_once_under_the_path_it_has_in_the_file() -> None:
-    content = small()
-    model = ModelFile.model_validate(content)
-    numbers = dict(model.probabilities())
-
-    def walk(node: Any, path: str) -> list[str]:
-        if isinstance(node, dict):
-            if "p" in node:
-                return [path]
-            return [place for key, value in node.items() for place in walk(value, f"{path}.{key}")]
-        if isinstance(node, list):
-            return [place for i, value in enumerate(node) for place in walk(value, f"{path}.{i}")]
-        return []
-
-    network = {key: content[key] for key in ("risks", "interactions", "causes", "findings")}
-    assert sorted(numbers) == sorted(path.removeprefix(".") for path in walk(network, ""))
-    assert numbers["causes.cyst.links.tear.present"].p == 0.5
-    assert numbers["risks.sport.given.1.prior.snow"].p == 0.05
-    assert len(list(model.probabilities())) == len(numbers)
-
-
-def test_band_edges_are_the_lower_edges_after_the_first() -> None:
-    model = read_model(model_path("posterior_knee_pain"))
-    assert model.inputs["age"].edges == [40, 50, 60, 70]
-    assert model.inputs["duration_days"].edges == [42]
-
-
-def test_a_basis_may_name_claims_literature_and_judgement() -> None:
-    content = small()
-    content["causes"]["clot"]["leak"]["basis"] = "claims 3, 14; literature: Someone 1999; judgement; fitted: by hand"
-    assert ModelFile.model_validate(content).causes["clot"].leak.basis.startswith("claims 3, 14")
+    loaded = set(done.stdout.split())
+    assert "kneebayes.model" in loaded
+    assert not loaded & {"pgmpy", "numba", "pandas", "pyarrow", "scipy", "matplotlib"}

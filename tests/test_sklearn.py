@@ -22,7 +22,7 @@ from sklearn.utils.validation import validate_data
 
 import kneebayes as kb
 from kneebayes.errors import CaseError, UnknownColumnError, UnknownNameError
-from kneebayes.rates import with_shares
+from kneebayes.learn.prevalence import with_shares
 from kneebayes.sklearn import KneeBayesClassifier
 from tests.oracles import random_model
 

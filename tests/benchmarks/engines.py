@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import kneebayes as kb
-from kneebayes.network import Reference, to_pgmpy
+from kneebayes.interop.pgmpy import Reference, to_pgmpy
 
 SECONDS = 6.0
 N_KERNEL = 400_000
@@ -28,8 +28,7 @@ def main() -> None:
     """Print the table."""
     model = kb.load_model()
     frame = model.simulate(N_KERNEL, seed=11, missing=(0.3, 0.6))
-    from kneebayes.frames import to_arrow
-    from kneebayes.scoring import factor
+    from kneebayes.cases.frames import factor, to_arrow
 
     table = to_arrow(frame, model.scorer.coder.columns)
     taken = [name for name in model.scorer.coder.columns if name in table.column_names]
@@ -137,7 +136,7 @@ def _pyagrum(model: kb.Model) -> object:
     """Build the network from the conditional tables: pyAgrum's readers keep single precision only."""
     import pyagrum as gum
 
-    from kneebayes.noisyor import conditional_table
+    from kneebayes.inference.tables import conditional_table
 
     network = gum.BayesNet()
     variables = model.file.variables

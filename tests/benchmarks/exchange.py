@@ -23,12 +23,11 @@ from typing import Any
 import numpy as np
 
 import kneebayes as kb
-from kneebayes.exchange import export, sidecar_path
-from kneebayes.formats import read_uai
-from kneebayes.imported import import_model
-from kneebayes.inference import Network
-from kneebayes.model import ModelFile
-from kneebayes.network import Reference, read_pgmpy
+from kneebayes.inference.network import Network
+from kneebayes.interop.export import export, read_uai, sidecar_path
+from kneebayes.interop.importing import import_model
+from kneebayes.interop.pgmpy import Reference, read_pgmpy
+from kneebayes.spec.model_spec import ModelFile
 from tests.oracles import random_model
 
 ENDINGS = {"bif": "bif", "xmlbif": "bifxml", "net": "net", "xdsl": "xdsl", "uai": "uai", "json": "json"}

@@ -35,8 +35,8 @@ import numpy as np
 import pandas as pd
 
 import kneebayes as kb
-from kneebayes.cohort import read_cohort
-from kneebayes.modeltext import with_numbers
+from kneebayes.cases.labels import read_cohort
+from kneebayes.spec.yaml_io import with_numbers
 
 SEED, MOVED, MISSING, LABELLED, HELD_OUT = 5, 0.7, 0.4, 0.3, 1000
 SIZES = (100, 1000, 20_000)
@@ -169,7 +169,7 @@ def fit_pyagrum(start: kb.Model, train: pd.DataFrame, test: pd.DataFrame) -> Fit
     """Fit by pyAgrum's EM: an empty cell is summed out by exact inference."""
     import pyagrum as gum
 
-    from kneebayes.exchange import export
+    from kneebayes.interop.export import export
 
     with tempfile.TemporaryDirectory() as folder:
         export(start.file, Path(folder) / "start.bif")

@@ -19,12 +19,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import kneebayes as kb
-from kneebayes.diagnosis import Diagnosis
-from kneebayes.evidence import Coder
-from kneebayes.inference import UNKNOWN, Network
-from kneebayes.interview import End, Interview
-from kneebayes.questions import open_questions
-from kneebayes.simulation import input_columns, simulate
+from kneebayes.cases.coding import Coder
+from kneebayes.diagnosis.diagnosis import Diagnosis
+from kneebayes.diagnosis.questions import open_questions
+from kneebayes.inference.network import UNKNOWN, Network
+from kneebayes.learn.simulate import input_columns, simulate
+from kneebayes.ui.session import End, Interview
 
 Codes = NDArray[np.int8]
 Floats = NDArray[np.float64]

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import kneebayes as kb
-from kneebayes.batches import Kernel
-from kneebayes.inference import Network
-from kneebayes.model import ModelFile
+from kneebayes.inference.compiled.threads import Kernel
+from kneebayes.inference.network import Network
+from kneebayes.spec.model_spec import ModelFile
 from tests.oracles import random_codes, random_model
 
 RISKS, FINDINGS, CAUSES = 20, 40, 9

@@ -18,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 
 import kneebayes as kb
-from kneebayes.network import Reference
+from kneebayes.interop.pgmpy import Reference
 
 DECIBANS = 10 / math.log(10)
 DATA = Path(__file__).parents[2] / "data" / "vignettes.csv"

@@ -19,14 +19,14 @@ import numpy as np
 import pandas as pd
 
 import kneebayes as kb
-from kneebayes.frames import to_arrow
-from kneebayes.inference import Network
-from kneebayes.likelihood import unsure_posteriors
-from kneebayes.modeltext import with_numbers
-from kneebayes.parameters import parameters_of
-from kneebayes.robustness import batch_uncertainty
-from kneebayes.sensitivity import functions
-from kneebayes.variants import Case
+from kneebayes.cases.frames import to_arrow
+from kneebayes.diagnosis.sensitivity import functions
+from kneebayes.diagnosis.uncertainty import batch_uncertainty
+from kneebayes.inference.evidence import unsure_posteriors
+from kneebayes.inference.network import Network
+from kneebayes.inference.parameters import parameters_of
+from kneebayes.inference.versions import Case
+from kneebayes.spec.yaml_io import with_numbers
 
 CASE = {"age": 67, "sex": "male", "long_travel": True, "unilateral_leg_swelling": "present", "calf_pain": True}
 UNSURE = {**CASE, "calf_pain": "present:0.8", "warm_skin_leg": "present:0.6"}

@@ -13,9 +13,8 @@ from __future__ import annotations
 import numpy as np
 
 import kneebayes as kb
-from kneebayes.rates import with_shares
-from kneebayes.recalibration import with_prevalence
-from kneebayes.wells import read_sheet
+from kneebayes.diagnosis.wells import read_sheet
+from kneebayes.learn.prevalence import with_prevalence, with_shares
 
 N, SHARE, SEED = 60_000, 0.19, 1
 

@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 
 import kneebayes as kb
-from kneebayes.exploration import Exploration
-from kneebayes.vignettes import vignettes
+from kneebayes.ui.explorer import vignettes
+from kneebayes.ui.session import Exploration
 from tests.browser.servers import CHROMIUM, FLAGS, ROOT, served
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra 'test'")

@@ -27,9 +27,10 @@ MOST_BYTES = 4 << 30
 def main() -> None:
     """Answer until standard input ends."""
     import kneebayes
-    from kneebayes import api, cli
+    from kneebayes import model as api
+    from kneebayes.ui import cli
 
-    importlib.import_module("kneebayes.parquetsource")
+    importlib.import_module("kneebayes.scoring.sources")
     ready = Path(sys.argv[1])
     (ready / "warm.csv").write_text("case_id,age\na,67\n")  # so that compiled code is loaded before, not in each child
     shipped = kneebayes.load_model()

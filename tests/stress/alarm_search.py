@@ -31,11 +31,10 @@ import pyarrow.compute
 from numpy.typing import NDArray
 
 import kneebayes as kb
-from kneebayes.alarm import LEVELS
-from kneebayes.inference import UNKNOWN
-from kneebayes.model import ModelFile
-from kneebayes.sampling import draw_codes
-from kneebayes.vignettes import vignettes
+from kneebayes.inference.network import UNKNOWN
+from kneebayes.learn.simulate import draw_codes
+from kneebayes.spec.model_spec import LEVELS, ModelFile
+from kneebayes.ui.explorer import vignettes
 
 Codes = NDArray[np.int8]
 ANKLE = Path(__file__).parents[2] / "examples" / "ankle.yaml"

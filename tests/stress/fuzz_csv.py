@@ -62,7 +62,9 @@ class Promises:
 
     def __init__(self) -> None:
         import kneebayes
-        from kneebayes import cells, csvsource, errors
+        from kneebayes import errors
+        from kneebayes.scoring import cells
+        from kneebayes.scoring import csv_source as csvsource
 
         self.cells, self.csvsource = cells, csvsource
         self.model = kneebayes.load_model()

@@ -56,7 +56,9 @@ class Promises:
 
     def __init__(self) -> None:
         import kneebayes
-        from kneebayes import errors, modelfile, modeltext
+        from kneebayes import errors
+        from kneebayes.spec import yaml_io as modelfile
+        from kneebayes.spec import yaml_io as modeltext
 
         self.kneebayes, self.modelfile, self.modeltext = kneebayes, modelfile, modeltext
         self.impossible = errors.ImpossibleEvidenceError

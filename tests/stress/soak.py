@@ -35,7 +35,7 @@ from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
 import kneebayes as kb
-from kneebayes.simulation import simulate_batches, write_cases
+from kneebayes.learn.simulate import simulate_batches, write_cases
 
 BLOCK = 20_000
 SEED = 20261123

@@ -1,0 +1,460 @@
+"""Files that appear whole or not at all, and what a path says."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import secrets
+import signal
+import socket
+import stat
+import sys
+import threading
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import combinations
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+from kneebayes.errors import FileFormatError
+
+__all__ = [
+    "STANDARD_STREAM",
+    "Sink",
+    "check_paths",
+    "commit",
+    "file_kind",
+    "file_stamp",
+    "is_special",
+    "plain_path",
+    "refuse_changed",
+    "write_whole",
+]
+
+STANDARD_STREAM = "-"
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+PARQUET_ENDINGS = (".parquet", ".pq")
+
+
+def file_kind(path: str) -> tuple[str, str | None]:
+    """Tell a table's format from its name.
+
+    Parameters
+    ----------
+    path : str
+        A path, or ``-`` for a standard stream.
+
+    Returns
+    -------
+    str
+        ``csv`` or ``parquet``.
+    str or None
+        ``gzip`` or ``zstd`` where a CSV is compressed.
+
+    Raises
+    ------
+    FileFormatError
+        If the ending is none that kneebayes reads and writes.
+
+    Examples
+    --------
+    >>> file_kind("cases.csv.gz"), file_kind("cases.parquet"), file_kind("-")
+    (('csv', 'gzip'), ('parquet', None), ('csv', None))
+    """
+    if path == STANDARD_STREAM or is_special(path):
+        return "csv", None
+    name = Path(path).name.lower()
+    if name.endswith(PARQUET_ENDINGS):
+        return "parquet", None
+    stem, ending = os.path.splitext(name)
+    compression = COMPRESSIONS.get(ending)
+    if (stem if compression else name).endswith(".csv"):
+        return "csv", compression
+    raise FileFormatError(
+        f"{path}: the ending tells the format, and must be .csv, .csv.gz, .csv.zst or .parquet; "
+        "'-' is standard input or output"
+    )
+
+
+def is_special(path: str) -> bool:
+    """Say whether a path is a pipe or a device, which has no ending and can't be replaced.
+
+    Parameters
+    ----------
+    path : str
+        Any path.
+
+    Returns
+    -------
+    bool
+        False where nothing is there.
+    """
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
+
+
+def plain_path(path: str | Path) -> str:
+    """Turn a path into text, ~ expanded.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        A path, or ``-``.
+
+    Returns
+    -------
+    str
+        The same place.
+
+    Raises
+    ------
+    FileFormatError
+        If no file can have the name.
+    """
+    text = os.fsdecode(path)
+    if "\0" in text:
+        raise FileFormatError(f"{text.replace(chr(0), '?')}: the name holds a NUL byte, which no file's does")
+    return text if text == STANDARD_STREAM else os.path.expanduser(text)
+
+
+def file_stamp(path: str) -> tuple[int, ...] | None:
+    """Say what tells later whether a file was written to.
+
+    Parameters
+    ----------
+    path : str
+        Any path.
+
+    Returns
+    -------
+    tuple of int or None
+        Device, number, size and time; None for what is no file.
+    """
+    try:
+        state = os.stat(path)
+    except OSError:
+        return None
+    return (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns) if os.path.isfile(path) else None
+
+
+def refuse_changed(path: str, stamp: tuple[int, ...] | None) -> None:
+    """Refuse what was read of a file that was written to meanwhile: it may be half a table.
+
+    Parameters
+    ----------
+    path : str
+        The file. One that was removed, or whose name another file has taken,
+        was still read whole.
+    stamp : tuple of int or None
+        Its `file_stamp` before it was opened.
+
+    Raises
+    ------
+    FileFormatError
+        If it grew, shrank or was written to.
+    """
+    now = file_stamp(path)
+    if stamp and now and stamp[:2] == now[:2] and stamp != now:
+        raise FileFormatError(f"{path}: was changed while it was read: wait until it is whole, and run again")
+
+
+def check_paths(source: str, target: str, rejects: str | None, *, endings: tuple[str, ...] = ()) -> None:
+    """Refuse to write over what is read, or twice to one place, and endings that tell no format.
+
+    Parameters
+    ----------
+    source, target, rejects : str
+        Paths, or ``-``.
+    endings : tuple of str
+        What the target may end in besides those of tables.
+
+    Raises
+    ------
+    FileFormatError
+        If nothing good can come of them.
+    """
+    named = {"the input": source, "the output": target} | ({"the rejects": rejects} if rejects is not None else {})
+    for first, second in combinations(named, 2):
+        if _same_file(named[first], named[second]):
+            raise FileFormatError(f"{named[second]}: is both {first} and {second}: give them different names")
+    if target == rejects == STANDARD_STREAM:
+        raise FileFormatError(
+            "the output and the rejects can't both go to standard output: name a file for one of them"
+        )
+    for path in list(named.values())[1:]:
+        if os.path.islink(path) and os.path.islink(os.path.realpath(path)):
+            raise FileFormatError(f"{path}: is a link that leads back to itself: remove it, or give another name")
+        if os.path.isdir(path):
+            raise FileFormatError(f"{path}: is a folder: give a file, such as {os.path.join(path, 'posteriors.csv')}")
+        if not (path == target and path.endswith(endings)):
+            file_kind(path)
+    if rejects is not None and file_kind(rejects)[0] != "csv":
+        raise FileFormatError(f"{rejects}: rejects are written as CSV: give a name that ends in .csv")
+
+
+def _same_file(first: str, second: str) -> bool:
+    if STANDARD_STREAM in (first, second) or os.devnull in (first, second):
+        return False
+    if os.path.exists(first) and os.path.exists(second):
+        return os.path.samefile(first, second)
+    return os.path.realpath(first) == os.path.realpath(second)
+
+
+if sys.platform == "win32":
+    fcntl = None
+else:
+    import fcntl
+
+
+LONGEST_NAME = 120  # bytes: with host and process, a name must stay within the 255 of most file systems
+NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+OWN = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+class Sink:
+    """A file that appears when it is committed, or a stream that can't be taken back.
+
+    The bytes go to a file beside the target, named after it and this process,
+    which takes the target's place at the end. This process holds a lock on
+    that file: what a killed run left is not locked any more, and is removed by
+    the next run on the same machine to the same target.
+
+    Parameters
+    ----------
+    path : str
+        A file, a device or pipe, or ``-`` for standard output.
+
+    Attributes
+    ----------
+    file : binary file
+        To write to.
+    in_place : bool
+        Whether it is a file that has appeared.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.in_place = False
+        self._temporary = ""
+        if path == STANDARD_STREAM:
+            stream = getattr(sys.stdout, "buffer", None)
+            if stream is None:
+                raise FileFormatError("standard output can't be written here: give a file")
+            self.file: BinaryIO = stream
+            return
+        try:
+            if is_special(path):
+                self.file = open(path, "wb")  # noqa: SIM115 - discard and commit close it
+            else:
+                self._open_beside(os.path.realpath(path))
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def _open_beside(self, final: str) -> None:
+        folder, name = os.path.split(final)
+        if not os.path.isdir(folder):
+            raise FileFormatError(f"{self.path}: there is no folder {folder}: make it first")
+        if os.path.exists(final) and not os.access(final, os.W_OK):
+            raise FileFormatError(f"{self.path}: is write-protected: choose another name")
+        encoded = os.fsencode(name)
+        stem = name if len(encoded) <= LONGEST_NAME else f"{zlib.crc32(encoded):08x}"
+        prefix = f".{stem}.{socket.gethostname()}-"
+        _remove_leftovers(folder, prefix)
+        self._final = final
+        while not self._temporary:
+            path = os.path.join(folder, f"{prefix}{os.getpid()}-{secrets.token_hex(4)}.partial")
+            handle = os.open(path, NEW, 0o666)
+            # What a new file may be is for the umask to say, which can't be asked for without setting it; nobody
+            # else shall read what is not whole.
+            self._mode = stat.S_IMODE(os.fstat(handle).st_mode)
+            if hasattr(os, "fchmod"):
+                os.fchmod(handle, 0o600)
+            if _lock(handle) is False or not os.fstat(handle).st_nlink:  # another run looked before it was locked
+                os.close(handle)
+                with suppress(FileNotFoundError):
+                    os.unlink(path)
+                continue
+            self._temporary = path
+            self.file = os.fdopen(handle, "wb")
+
+    def _refused(self, error: OSError) -> FileFormatError:
+        name = "standard output" if self.path == STANDARD_STREAM else self.path
+        return FileFormatError(f"{name}: can't be written: {error.strerror or error}")
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Write bytes, in order."""
+        try:
+            self.file.write(data)
+        except BrokenPipeError:
+            raise  # whoever reads has had enough, as head(1) does: no fault of the file
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def sync(self) -> None:
+        """Make sure that what was written is on the disk, and may be read by whom it may."""
+        try:
+            self.file.flush()
+            if self._temporary:
+                os.fsync(self.file.fileno())
+                os.chmod(self._temporary, self._permissions())
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def _permissions(self) -> int:
+        """Those of the file that is replaced, or of any new file."""
+        return stat.S_IMODE(os.stat(self._final).st_mode) if os.path.exists(self._final) else self._mode
+
+    def take_place(self) -> None:
+        """Let the file appear; `commit` is how."""
+        if self.path == STANDARD_STREAM:
+            return
+        try:
+            if not self._temporary or fcntl is None:  # else its lock holds until it is in its place
+                self.file.close()
+            if self._temporary:
+                os.replace(self._temporary, self._final)
+                self._temporary = ""
+                self.in_place = True
+                _sync_folder(os.path.dirname(self._final))
+                self.file.close()
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def discard(self) -> None:
+        """Leave nothing behind, unless it was committed."""
+        if self.path == STANDARD_STREAM:
+            return
+        with suppress(OSError):
+            self.file.close()
+        if self._temporary:
+            with suppress(OSError):
+                os.unlink(self._temporary)
+
+    def __enter__(self) -> Sink:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.discard()
+
+
+def commit(*sinks: Sink) -> None:
+    """Let files appear, one after the other, once all of them are on the disk.
+
+    Parameters
+    ----------
+    *sinks : Sink
+        In the order in which they appear: a process killed in between leaves
+        the first ones new and the others as they were.
+
+    Raises
+    ------
+    FileFormatError
+        If one can't be written.
+    BrokenPipeError
+        If nobody reads the stream any more.
+    """
+    for sink in sinks:
+        sink.sync()
+    with _undisturbed():
+        for sink in sinks:
+            sink.take_place()
+
+
+def write_whole(path: str, text: str) -> None:
+    """Write a small file that appears whole or not at all.
+
+    Parameters
+    ----------
+    path : str
+        Where to.
+    text : str
+        Its content, in UTF-8.
+
+    Raises
+    ------
+    FileFormatError
+        If it can't be written.
+    """
+    with Sink(path) as sink:
+        sink.write(text.encode("utf-8"))
+        commit(sink)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Keep signals that would end the process waiting: between two files is no good place to stop."""
+    if threading.current_thread() is not threading.main_thread():  # signals are none of its business
+        yield
+        return
+    waiting: dict[int, bool] = {}
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    known = {number: signal.getsignal(number) for number in numbers}
+    deferred = [number for number, handler in known.items() if handler not in (None, signal.SIG_IGN)]
+    for number in deferred:
+        signal.signal(number, lambda number, frame: waiting.setdefault(number, True))
+    try:
+        yield
+    finally:
+        for number in deferred:
+            signal.signal(number, known[number])
+        for number in waiting:
+            signal.raise_signal(number)
+
+
+def _sync_folder(folder: str) -> None:
+    """Have the names on the disk in the order in which they were changed."""
+    with suppress(OSError):  # not every file system can, nor may every folder be read
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _lock(handle: int) -> bool | None:
+    """Take the lock of a file, without waiting; None where files have none."""
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return False if error.errno in (errno.EWOULDBLOCK, errno.EACCES) else None
+    return True
+
+
+def _remove_leftovers(folder: str, prefix: str) -> None:
+    """Remove temporary files of processes that are gone."""
+    if fcntl is None:  # os.kill does not ask there, it kills
+        return
+    with suppress(OSError):  # they do no harm, and the folder may let us write but not look
+        for name in os.listdir(folder):
+            match = re.fullmatch(re.escape(prefix) + r"(\d+)-\w+\.partial", name)
+            if match:
+                with suppress(OSError):
+                    _remove_if_left(os.path.join(folder, name), int(match[1]))
+
+
+def _remove_if_left(path: str, process: int) -> None:
+    handle = os.open(path, OWN)
+    try:
+        locked = _lock(handle)  # numbers of processes come again, and mean nothing in another container
+        if locked or (locked is None and not _is_alive(process)):
+            os.unlink(path)
+    finally:
+        os.close(handle)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True

@@ -1,0 +1,177 @@
+"""Frames of pandas, polars and pyarrow at the border: Arrow in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from kneebayes.cases.coding import CASE_ID, Factor
+from kneebayes.errors import CaseError, FileFormatError
+
+__all__ = [
+    "from_arrow",
+    "row_name",
+    "to_arrow",
+]
+
+UNSIGNED = (pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64())  # polars indexes its categories so: no room for -1
+
+
+def to_arrow(frame: Any, evidence: Iterable[str]) -> pa.Table:
+    """Turn a frame into an Arrow table, its evidence dictionary-encoded.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
+        The cases.
+    evidence : iterable of str
+        The columns whose values matter; the others come as empty columns.
+
+    Returns
+    -------
+    pyarrow.Table
+        With the frame's columns in order.
+
+    Raises
+    ------
+    FileFormatError
+        If the frame is of another kind, or repeats a column name.
+    """
+    narwhal = _narwhal(frame)
+    names = [str(name) for name in narwhal.columns]
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated is not None:
+        raise FileFormatError(f"the column '{repeated}' stands twice in the frame: keep one of them")
+    wanted = set(evidence)
+    columns = [
+        _encoded(narwhal[original]) if name in wanted else pa.nulls(len(narwhal))
+        for name, original in zip(names, narwhal.columns, strict=True)
+    ]
+    length = pa.nulls(len(narwhal))  # so that a frame without columns keeps its rows, of which nothing is known
+    return pa.table([*columns, length], names=[*names, ""]).select(range(len(names)))
+
+
+def from_arrow(table: pa.Table, accepted: NDArray[np.bool_], frame: Any, keep: Iterable[str] = ()) -> Any:
+    """Turn a scored table into the kind of frame that came in.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        The output for the rows accepted.
+    accepted : ndarray of bool, shape (n,)
+        Which rows of ``frame`` those are.
+    frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
+        What came in: it gives the kind, the index, ``case_id`` and the columns to keep.
+    keep : iterable of str
+        Columns of ``frame`` to pass through.
+
+    Returns
+    -------
+    pandas.DataFrame, polars.DataFrame or pyarrow.Table
+        One row per row of ``frame``; empty where the row was refused.
+    """
+    narwhal = _narwhal(frame)
+    keep = [name for name in dict.fromkeys(keep) if name != CASE_ID]
+    if not accepted.all():
+        place = np.cumsum(accepted) - 1
+        table = table.take(pa.array(place, mask=~accepted))
+    table = table.drop_columns([name for name in table.column_names if name in (CASE_ID, *keep)])
+    output = nw.from_arrow(table, backend=narwhal.implementation)
+    index = nw.maybe_get_index(narwhal)
+    if index is not None:
+        native = output.to_native()
+        native.index = index
+        output = nw.from_native(native, eager_only=True)
+    first = [narwhal[CASE_ID]] if CASE_ID in narwhal.columns else []
+    return output.select(*first, nw.all(), *(narwhal[name] for name in keep)).to_native()
+
+
+def row_name(frame: Any, row: int) -> str:
+    """Name a row as its user knows it.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
+        The cases.
+    row : int
+        Position from 0.
+
+    Returns
+    -------
+    str
+        The position, and for pandas the index label.
+    """
+    narwhal = _narwhal(frame)
+    index = nw.maybe_get_index(narwhal)
+    if index is None:
+        return f"row {row}"
+    label = index[row]
+    return f"row {label!r}" if isinstance(label, str) else f"row {label}"
+
+
+def _narwhal(frame: Any) -> nw.DataFrame[Any]:
+    try:
+        return nw.from_native(frame, eager_only=True)
+    except TypeError as error:
+        raise FileFormatError(
+            f"can't score a {type(frame).__name__}: give a pandas, polars or pyarrow table"
+        ) from error
+    except nw.exceptions.DuplicateError as error:
+        said = " ".join(str(error).split())
+        raise FileFormatError(f"a column stands twice in the frame, keep one of them: {said}") from error
+
+
+def _encoded(series: nw.Series[Any]) -> pa.Array:
+    """Dictionary-encode a column; its distinct values become text, whatever mixture they were."""
+    if series.dtype == nw.Object and not series.implementation.is_pandas_like():
+        return pa.array([None if v is None else str(v) for v in series.to_list()], pa.string()).dictionary_encode()
+    if not series.implementation.is_pandas_like():
+        column = series.to_arrow()
+        return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    import pandas as pd  # already loaded: the frame is pandas
+
+    native = series.to_native()
+    if native.dtype == object and pd.api.types.infer_dtype(native, skipna=True).startswith("mixed"):
+        native = native.map(str, na_action="ignore")  # pandas holds 1 and True for one value, and lists for none
+    if isinstance(native.dtype, pd.CategoricalDtype):
+        codes, values = native.cat.codes.to_numpy(), list(native.cat.categories)
+    else:
+        codes, distinct = pd.factorize(native)
+        values = list(distinct)
+    try:
+        texts = pa.array([str(value) for value in values], pa.string())
+    except UnicodeEncodeError as error:
+        raise CaseError(f"column '{series.name}' has a value that is not valid text: {error}") from error
+    codes = codes.astype(np.int32)
+    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), texts)
+
+
+def factor(column: pa.Array | pa.ChunkedArray) -> Factor:
+    """Split a column into distinct values and an index.
+
+    Parameters
+    ----------
+    column : pyarrow.Array or pyarrow.ChunkedArray
+        Of any type.
+
+    Returns
+    -------
+    Factor
+        Empty cells have index -1.
+    """
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    if len(chunks) > 1:
+        column = column.unify_dictionaries() if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+        column = column.unify_dictionaries()
+        chunks = column.chunks
+    if not chunks:
+        return Factor(np.zeros(0, dtype=np.int64), [])
+    encoded = [c if pa.types.is_dictionary(c.type) else c.dictionary_encode() for c in chunks]
+    signed = [c.indices.cast(pa.int64()) if c.indices.type in UNSIGNED else c.indices for c in encoded]
+    index = [indices.fill_null(-1) if indices.null_count else indices for indices in signed]
+    return Factor(np.concatenate([i.to_numpy(zero_copy_only=False) for i in index]), encoded[0].dictionary.to_pylist())

@@ -1,0 +1,518 @@
+"""One case: the result object that a person reads, and asks further."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kneebayes.diagnosis.alarm import Alarm, Thresholds
+from kneebayes.diagnosis.wells import Points, points, points_line
+from kneebayes.errors import CaseError
+from kneebayes.inference.evidence import Unsure, unsure_joint
+from kneebayes.inference.network import Network
+from kneebayes.spec.model_spec import ModelFile
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from kneebayes.diagnosis.explanation import Explanation
+    from kneebayes.diagnosis.uncertainty import Uncertainty
+    from kneebayes.interop.fhir import Version
+    from kneebayes.plots.case import CasePlots
+
+__all__ = [
+    "Diagnosis",
+    "JointState",
+    "Outcome",
+    "most_probable",
+    "most_probable_frame",
+]
+
+
+@dataclass(frozen=True)
+class JointState:
+    """One state of all causes together.
+
+    Attributes
+    ----------
+    states : dict of str to str
+        State of every cause, in model order.
+    probability : float
+        P(all of it | evidence).
+    present : tuple of str
+        The causes that are there, in model order; a state other than the
+        first one present as in ``bakers_cyst_ruptured``.
+    """
+
+    states: dict[str, str]
+    probability: float
+    present: tuple[str, ...]
+
+
+def most_probable(
+    network: Network, codes: NDArray[np.int8], unsure: Sequence[Unsure] = (), *, n: int = 5
+) -> list[JointState]:
+    """Find the most probable joint states of the causes of one case, exactly.
+
+    Parameters
+    ----------
+    network : Network
+        The compiled model.
+    codes : ndarray of int8, shape (variables, 1)
+        What is known for sure.
+    unsure : sequence of Unsure
+        What is given as likelihoods.
+    n : int, default 5
+        At most how many, from 1; states with probability 0 are left out.
+
+    Returns
+    -------
+    list of JointState
+        The most probable first; ties in the order of ``network.joint_states``.
+
+    Raises
+    ------
+    CaseError
+        If `n` is under 1.
+    """
+    if n < 1:
+        raise CaseError(f"n {n}: ask for at least one joint state")
+    joint = unsure_joint(network, codes, unsure)[0]
+    probability = joint / joint.sum()
+    order = np.argsort(-probability, kind="stable")[:n]
+    found = []
+    for k in order[probability[order] > 0].tolist():
+        places = list(zip(network.model.causes.items(), network.joint_states[k].tolist(), strict=True))
+        present = tuple(name if s == 1 else f"{name}_{cause.states[s]}" for (name, cause), s in places if s > 0)
+        states = {name: cause.states[s] for (name, cause), s in places}
+        found.append(JointState(states, float(probability[k]), present))
+    return found
+
+
+def most_probable_frame(found: Sequence[JointState]) -> pd.DataFrame:
+    """Give joint states as a table.
+
+    Parameters
+    ----------
+    found : sequence of JointState
+        At least one, the most probable first.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row each: the causes that are present (``none_of_these`` where none
+        is; a state other than the first one present as in ``bakers_cyst_ruptured``), their
+        joint probability, the sum of it so far, and the state of every cause.
+    """
+    import pandas as pd
+
+    rows = []
+    for joint in found:
+        present = ";".join(joint.present) or "none_of_these"
+        rows.append({"present": present, "probability": joint.probability} | joint.states)
+    frame = pd.DataFrame(rows)
+    frame.insert(2, "cumulative", frame["probability"].cumsum())
+    return frame
+
+
+BAR = 30
+NONE = "none_of_these"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Outcome:
+    """The fields of a `kneebayes.Diagnosis`, where they are described, and how they read."""
+
+    network: Network
+    codes: NDArray[np.int8]
+    unsure: tuple[Unsure, ...]
+    thresholds: Thresholds
+    evidence: dict[str, str]
+    probabilities: dict[str, float]
+    details: dict[str, float]
+    alarm: Alarm
+    red_flags: list[str]
+    warnings: list[str]
+    log_evidence: float
+
+    @property
+    def model(self) -> ModelFile:
+        """The model file behind the answer."""
+        return self.network.model
+
+    @property
+    def posterior(self) -> pd.Series[float]:
+        """The probabilities as a pandas Series named ``posterior``."""
+        import pandas as pd  # here, so that a diagnosis in a terminal need not wait for it
+
+        return pd.Series(self.probabilities, name="posterior", dtype=float)
+
+    @property
+    def most_likely(self) -> str:
+        """The cause with the highest posterior, or ``none_of_these``."""
+        return max(self.probabilities, key=self.probabilities.__getitem__)
+
+    def wells(self, **judged: bool) -> Points:
+        """Count the points of the Wells score.
+
+        Parameters
+        ----------
+        **judged
+            Items that a clinician has judged: ``alternative_as_likely``.
+
+        Returns
+        -------
+        Points
+            Points, their range, and the class where it is certain.
+        """
+        return points(self.model, self.evidence, judged=judged)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def __str__(self) -> str:
+        known = ", ".join(f"{name}={state}" for name, state in self.evidence.items())
+        width = max(len(self.label(name)) for name in self.probabilities)
+        lines = [
+            f"{self.model.title} ({self.model.name} {self.model.version})",
+            f"Known: {known or 'nothing'}",
+            "",
+            f"{self.model.alarm.cause.upper()} alarm: {self.alarm.level.upper()}".replace("_", " "),
+            f"  {self.alarm.advice}",
+            *(f"  - {reason}" for reason in self.alarm.reasons),
+        ]
+        lines += [line] if (line := points_line(self.model, self.evidence)) else []
+        if self.alarm.questions:
+            lines += ["  Not answered:", *(f"    {self.model.variables[q].question}" for q in self.alarm.questions)]
+        if self.red_flags:
+            lines.append("Red flags: " + ", ".join(self.label(name) for name in self.red_flags))
+        lines += ["", "Posterior (causes may coexist)"]
+        for name, p in self._ranked():
+            lines.append(f"  {self.label(name):<{width}}  {p:6.1%}  {'█' * round(p * BAR)}".rstrip())
+            lines += [f"    of which {word}: {q:.1%}" for word, q in self._states_of(name)]
+        lines += ["", *(f"Warning: {warning}" for warning in self.warnings), self.model.disclaimer]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{html.escape(self.label(name))}</td><td style='text-align:right'>{p:.1%}</td>"
+            f"<td style='width:12em'><div style='background:#4477aa;height:0.8em;width:{100 * p:.1f}%'></div></td></tr>"
+            for name, p in self._ranked()
+        )
+        reasons = "".join(f"<li>{html.escape(reason)}</li>" for reason in self.alarm.reasons)
+        questions = "".join(f"<li>{html.escape(self.model.variables[q].question)}</li>" for q in self.alarm.questions)
+        flags = ", ".join(html.escape(self.label(name)) for name in self.red_flags)
+        warnings = "".join(f"<p>{html.escape(warning)}</p>" for warning in self.warnings)
+        return (
+            f"<div><p><b>Alarm: {html.escape(self.alarm.level.replace('_', ' '))}.</b> "
+            f"{html.escape(self.alarm.advice)}</p><ul>{reasons}</ul>"
+            + (f"<p>Not answered:</p><ul>{questions}</ul>" if questions else "")
+            + (f"<p>Red flags: {flags}</p>" if flags else "")
+            + f"<table>{rows}</table>{warnings}<p><small>{html.escape(self.model.disclaimer)}</small></p></div>"
+        )
+
+    def label(self, name: str) -> str:
+        """Give the words for a variable.
+
+        Parameters
+        ----------
+        name : str
+            A variable, or ``none_of_these``.
+
+        Returns
+        -------
+        str
+            Its label in the model file.
+        """
+        return "None of these" if name == NONE else self.model.variables[name].label
+
+    def _ranked(self) -> list[tuple[str, float]]:
+        return sorted(self.probabilities.items(), key=lambda item: -item[1])
+
+    def _states_of(self, cause: str) -> list[tuple[str, float]]:
+        states = self.model.causes[cause].states[2:] if cause in self.model.causes else ()
+        return [(state, self.details[f"{cause}_{state}"]) for state in states]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Diagnosis(Outcome):
+    """The posterior of each cause for one case, the alarm, and the reasons.
+
+    Its methods say why, what to ask next, how sure, and which numbers matter.
+
+    Attributes
+    ----------
+    network : Network
+        The compiled model that answered.
+    codes : ndarray of int8, shape (variables, 1)
+        What was known for sure.
+    unsure : tuple of Unsure
+        What was given as likelihoods.
+    thresholds : Thresholds
+        Of the alarm.
+    evidence : dict of str to str
+        What was known, as state names, the assumed complaint included.
+    probabilities : dict of str to float
+        P(cause is present | evidence) of every cause in model order, then
+        P(none of them) as ``none_of_these``. Causes may coexist, so these do
+        not add up to 1.
+    details : dict of str to float
+        P of the further states of causes that have more than two, such as
+        ``bakers_cyst_ruptured``.
+    alarm : Alarm
+        Level, probability, reasons, open questions and advice.
+    red_flags : list of str
+        Variables that are a reason to seek help, whatever the cause.
+    warnings : list of str
+        What limits this result.
+    log_evidence : float
+        Natural logarithm of P(evidence).
+    """
+
+    def explanation(self, target: str | None = None, *, orders: int = 500, seed: int = 0) -> Explanation:
+        """Say which evidence moved a cause, and which other causes hold it down.
+
+        Parameters
+        ----------
+        target : str, optional
+            A cause, ``none_of_these``, or a state such as
+            ``bakers_cyst_ruptured``; by default the cause of the alarm.
+        orders : int, default 500
+            Orders of the evidence to draw where more than 14 things are known;
+            up to 14, shares are exact.
+        seed : int, default 0
+            Of that draw.
+
+        Returns
+        -------
+        Explanation
+            Prints as sentences.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such target.
+        """
+        from kneebayes.diagnosis.explanation import explain
+
+        target = self.model.alarm.cause if target is None else target
+        return explain(self.network, self.codes, self.unsure, target, orders=orders, seed=seed)
+
+    def explanations(self, targets: Iterable[str] | None = None) -> list[Explanation]:
+        """Explain several causes.
+
+        Parameters
+        ----------
+        targets : iterable of str, optional
+            By default the cause of the alarm, and what is most likely.
+
+        Returns
+        -------
+        list of Explanation
+            One for each.
+        """
+        targets = (self.model.alarm.cause, self.most_likely) if targets is None else targets
+        return [self.explanation(target) for target in dict.fromkeys(targets)]
+
+    def explain(self, target: str | None = None, *, orders: int = 500, seed: int = 0) -> pd.DataFrame:
+        """Give the shares of the evidence in the change of a cause as a table.
+
+        Parameters
+        ----------
+        target, orders, seed
+            As for `explanation`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per piece of evidence, the greatest share first. ``decibans``
+            are its Shapley share of the change of the log-odds from prior to
+            posterior and add up to it; ``likelihood_ratio`` is the same as a
+            factor of the odds; ``leave_one_out`` is what it adds to all the
+            others, and ``without`` the posterior without it. The complaint is
+            what the change starts from, no piece, where it is present. The
+            ``attrs`` have prior, posterior, conflicts and what explains the
+            target away.
+
+        Examples
+        --------
+        >>> from kneebayes.model import load_model
+        >>> table = load_model().diagnose({"unilateral_leg_swelling": True, "age": 30}).explain("dvt")
+        >>> table.index.tolist(), bool(table["decibans"].iloc[0] > 0)
+        (['unilateral_leg_swelling', 'age'], True)
+        >>> bool(abs(table["decibans"].sum() - table.attrs["change"]) < 1e-9)
+        True
+        """
+        return self.explanation(target, orders=orders, seed=seed).frame()
+
+    def next_questions(self, target: str | None = None, n: int | None = 5) -> pd.DataFrame:
+        """Rank the open questions by what their answers would tell.
+
+        Parameters
+        ----------
+        target : str, optional
+            What to learn about, as for `explanation`; by default all causes
+            together.
+        n : int, optional
+            At most how many questions; None for all.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per question, the most information per cost first; see
+            `kneebayes.diagnosis.questions.Question` for the columns.
+
+        Examples
+        --------
+        >>> from kneebayes.model import load_model
+        >>> load_model().diagnose({"age": 67, "calf_pain": True}).next_questions("dvt", n=1).index.tolist()
+        ['unilateral_leg_swelling']
+        """
+        from kneebayes.diagnosis.questions import open_questions, question_frame
+
+        questions = open_questions(self.network, self.codes, self.unsure, self.thresholds, target=target)
+        return question_frame(questions, n)
+
+    def uncertainty(self, level: float = 0.9, *, draws: int = 1000, seed: int = 0) -> Uncertainty:
+        """Say how sure the posteriors and the alarm are, given the plausible ranges of the model's numbers.
+
+        Parameters
+        ----------
+        level : float, default 0.9
+            Share of the draws within the intervals.
+        draws : int, default 1000
+            Plausible models to draw; see `kneebayes.diagnosis.uncertainty` for how.
+        seed : int, default 0
+            Of the draws.
+
+        Returns
+        -------
+        Uncertainty
+            Intervals, the share of draws at each alarm level, and whether the
+            alarm is ``robust``; prints itself.
+
+        Raises
+        ------
+        OptionError
+            If level or draws are out of range.
+
+        Examples
+        --------
+        >>> from kneebayes.model import load_model
+        >>> dx = load_model().diagnose({"breathlessness_chest_pain": True, "long_travel": True})
+        >>> dx.uncertainty(draws=50).sentence
+        'The alarm is robust: emergency in 100% of 50 plausible models.'
+        """
+        from kneebayes.diagnosis.uncertainty import uncertainty
+
+        return uncertainty(self.network, self.codes, self.unsure, self.thresholds, level=level, draws=draws, seed=seed)
+
+    def intervals(self, level: float = 0.9, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
+        """Give an interval for every posterior as a table.
+
+        Parameters
+        ----------
+        level, draws, seed
+            As for `uncertainty`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``posterior``, ``low``, ``high`` and the Monte Carlo errors of the
+            two ends, ``low_error`` and ``high_error``, by cause. The ``attrs``
+            have ``alarm_shares``, ``robust`` and a ``sentence``.
+
+        Examples
+        --------
+        >>> from kneebayes.model import load_model
+        >>> table = load_model().diagnose({"unilateral_leg_swelling": True}).intervals(0.9, draws=200)
+        >>> bool(table.loc["dvt", "low"] < table.loc["dvt", "posterior"] < table.loc["dvt", "high"])
+        True
+        """
+        return self.uncertainty(level, draws=draws, seed=seed).frame()
+
+    def sensitivity(self, target: str | None = None, n: int | None = None) -> pd.DataFrame:
+        """Say which numbers of the model the posterior of a target hangs on.
+
+        Parameters
+        ----------
+        target : str, optional
+            As for `explanation`.
+        n : int, optional
+            At most how many numbers; by default all.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per number, the greatest swing over its plausible range
+            first. The posterior is (a + b t) / (c + d t) of the number t,
+            exactly; see `kneebayes.diagnosis.sensitivity.Sensitivity.frame` for the columns.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such target.
+
+        Examples
+        --------
+        >>> from kneebayes.model import load_model
+        >>> dx = load_model().diagnose({"unilateral_leg_swelling": True, "age": 67})
+        >>> dx.sensitivity("dvt", n=1).index[0]
+        'findings.unilateral_leg_swelling.leak'
+        """
+        from kneebayes.diagnosis.sensitivity import sensitivity
+
+        target = self.model.alarm.cause if target is None else target
+        return sensitivity(self.network, self.codes, self.unsure, self.thresholds, target).frame(n=n)
+
+    def most_probable(self, n: int = 5) -> pd.DataFrame:
+        """Find the most probable joint states of all causes, exactly.
+
+        Parameters
+        ----------
+        n : int, default 5
+            How many, from 1.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row each, the most probable first: ``present`` causes,
+            ``probability`` that all of it holds, ``cumulative`` probability,
+            and the state of every cause.
+
+        Examples
+        --------
+        >>> from kneebayes.model import load_model
+        >>> load_model().diagnose({"pop_at_injury": True, "knee_locking": True}).most_probable(1)["present"][0]
+        'meniscal_tear'
+        """
+        return most_probable_frame(most_probable(self.network, self.codes, self.unsure, n=n))
+
+    def to_fhir(self, *, patient: str, version: Version = "R5", **options: Any) -> Any:
+        """Write the case as FHIR, R5 or R4B: a Bundle of two RiskAssessments, the causes and the alarm.
+
+        Parameters
+        ----------
+        patient, version, **options
+            As for `kneebayes.interop.fhir.diagnosis_bundle`.
+
+        Returns
+        -------
+        fhir.resources Bundle
+            Checked.
+        """
+        from kneebayes.interop.fhir import diagnosis_bundle
+
+        return diagnosis_bundle(self, patient=patient, version=version, **options)
+
+    @property
+    def plot(self) -> CasePlots:
+        """The plots of this case: ``dx.plot()``, and those of `kneebayes.plots.case.CasePlots`."""
+        from kneebayes.plots.case import CasePlots
+
+        return CasePlots(self)

@@ -1,0 +1,634 @@
+"""Why a cause is likely or not: what each piece of evidence did to its odds.
+
+The value of a set of pieces may be infinite, as where one makes a cause
+certain; but infinite on one side only, and never lost again as pieces join.
+
+Shares are of the logarithm of the odds, in decibans: ten are a factor of ten in
+the odds.
+
+A piece is one thing known of the case. The complaint, which everybody of the
+population has, is where the change starts from and no piece of it; where a case
+says that it is absent or unsure, it is a piece, and the start is a person
+without any evidence. Everything is conditioning on evidence; nothing is said of
+what would have happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import product
+from math import comb
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kneebayes.errors import UnknownNameError, nearest
+from kneebayes.inference.evidence import Unsure, unsure_posteriors
+from kneebayes.inference.network import UNKNOWN, Network
+from kneebayes.spec.model_spec import ModelFile
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+from kneebayes.inference.evidence import DECIBANS, NOTICEABLE
+
+__all__ = [
+    "MAX_EXACT",
+    "Explanation",
+    "Piece",
+    "Rival",
+    "Shares",
+    "exact_shares",
+    "explain",
+    "less",
+    "sampled_shares",
+    "subsets",
+]
+
+Floats = NDArray[np.float64]
+Sets = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Shares:
+    """What each of n pieces did.
+
+    Attributes
+    ----------
+    shapley : ndarray, shape (n,)
+        Mean of what the piece adds, over all orders in which the pieces may
+        come. They add up to the value of all less that of none. A piece that
+        makes the value infinite, alone or with others, has an infinite share;
+        the rest then have their shares of the change without such pieces.
+    standard_error : ndarray, shape (n,)
+        Of ``shapley``: 0 where it is exact.
+    """
+
+    shapley: Floats
+    standard_error: Floats
+
+
+def subsets(n: int) -> Sets:
+    """List every subset of n pieces.
+
+    Parameters
+    ----------
+    n : int
+        Number of pieces.
+
+    Returns
+    -------
+    ndarray of bool, shape (2 ** n, n)
+        The last piece varies fastest, as in an array of shape ``(2,) * n``.
+
+    Examples
+    --------
+    >>> subsets(2).tolist()
+    [[False, False], [False, True], [True, False], [True, True]]
+    """
+    return np.stack(np.unravel_index(np.arange(1 << n), (2,) * n), axis=1).astype(bool) if n else np.zeros((1, 0), bool)
+
+
+def exact_shares(values: Floats) -> Shares:
+    """Compute Shapley values from the value of every subset.
+
+    Parameters
+    ----------
+    values : ndarray, shape (2 ** n,)
+        In the order of `subsets`.
+
+    Returns
+    -------
+    Shares
+        Exact, by Shapley's formula.
+
+    Examples
+    --------
+    >>> exact_shares(np.array([0.0, 1.0, 2.0, 5.0])).shapley.tolist()
+    [3.0, 2.0]
+    """
+    n = int(values.size).bit_length() - 1
+    if n == 0:
+        return Shares(np.zeros(0), np.zeros(0))
+    sizes = subsets(n).sum(axis=1).reshape((2,) * n)
+    # an order puts a given set of size s before a given piece, and the rest after it, with this probability
+    weight = np.array([1.0 / (n * comb(n - 1, s)) for s in range(n)])
+    cube = values.reshape((2,) * n)
+    gains = [less(np.take(cube, [1], axis=i), np.take(cube, [0], axis=i)) for i in range(n)]
+    decisive = np.array([np.isinf(gain).any() for gain in gains])
+    if decisive.any():
+        rest = cube[tuple(0 if settles else slice(None) for settles in decisive)]
+        return _with_decisive(decisive, exact_shares(rest.ravel()), values[-1])
+    shapley = [(weight[np.take(sizes, [0], axis=i)] * gain).sum() for i, gain in enumerate(gains)]
+    return Shares(np.array(shapley), np.zeros(n))
+
+
+def sampled_shares(value: Callable[[Sets], Floats], n: int, *, orders: int, rng: np.random.Generator) -> Shares:
+    """Estimate Shapley values from random orders of the pieces.
+
+    Parameters
+    ----------
+    value : callable
+        Gives the values of a batch of sets, shape (sets, n) to (sets,).
+    n : int
+        Number of pieces.
+    orders : int
+        Number of orders, at least 4; each is drawn with its reverse, which
+        makes the error smaller.
+    rng : numpy.random.Generator
+        Draws the orders.
+
+    Returns
+    -------
+    Shares
+        With standard errors. Whatever the orders, the shares add up.
+
+    Examples
+    --------
+    >>> shares = sampled_shares(lambda sets: sets @ [1.0, 2.0], 2, orders=4, rng=np.random.default_rng(1))
+    >>> shares.shapley.tolist(), shares.standard_error.tolist()
+    ([1.0, 2.0], [0.0, 0.0])
+    """
+    pairs = max(2, orders // 2)
+    drawn = rng.permuted(np.tile(np.arange(n), (pairs, 1)), axis=1)
+    both = np.concatenate([drawn, drawn[:, ::-1]])
+    place = np.argsort(both, axis=1)
+    sets = place[:, None, :] < np.arange(n + 1)[None, :, None]
+    distinct, where = np.unique(sets.reshape(-1, n), axis=0, return_inverse=True)
+    values = value(distinct)[where.reshape(-1)].reshape(2 * pairs, n + 1)
+    gains = np.take_along_axis(less(values[:, 1:], values[:, :-1]), place, axis=1)
+    decisive: Sets = np.asarray(np.isinf(gains).any(axis=0))
+    if decisive.any():
+        kept = np.flatnonzero(~decisive)
+
+        def without_decisive(rest: Sets) -> Floats:
+            whole = np.zeros((len(rest), n), dtype=bool)
+            whole[:, kept] = rest
+            return value(whole)
+
+        rest = (
+            sampled_shares(without_decisive, len(kept), orders=orders, rng=rng)
+            if len(kept)
+            else exact_shares(np.zeros(1))
+        )
+        return _with_decisive(decisive, rest, values[0, -1])
+    means = (gains[:pairs] + gains[pairs:]) / 2
+    return Shares(gains.mean(axis=0), means.std(axis=0, ddof=1) / np.sqrt(pairs))
+
+
+def less(after: Floats, before: Floats) -> Floats:
+    """Subtract, where infinity less itself is nothing gained.
+
+    Parameters
+    ----------
+    after, before : ndarray
+        Of one shape.
+
+    Returns
+    -------
+    ndarray
+        The difference; 0 where both are equal, infinite or not.
+    """
+    gained = np.zeros_like(after)
+    np.subtract(after, before, out=gained, where=after != before)
+    return gained
+
+
+def _with_decisive(decisive: Sets, rest: Shares, limit: float) -> Shares:
+    shapley, error = np.full(len(decisive), limit), np.zeros(len(decisive))
+    shapley[~decisive], error[~decisive] = rest.shapley, rest.standard_error
+    return Shares(shapley, error)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One piece of evidence, and what it did to the odds of the target.
+
+    Attributes
+    ----------
+    variable, said : str
+        What is known, by name and in words.
+    decibans : float
+        Its share of the change, by Shapley's values.
+    standard_error : float
+        Of `decibans`; 0 where they are exact.
+    leave_one_out : float
+        The change of the log-odds when it is added to all others, in decibans.
+    without : float
+        P(target) without it.
+    """
+
+    variable: str
+    said: str
+    decibans: float
+    standard_error: float
+    leave_one_out: float
+    without: float
+
+
+@dataclass(frozen=True)
+class Rival:
+    """Another cause, and what the target would be without it.
+
+    Attributes
+    ----------
+    cause : str
+        Its name.
+    decibans : float
+        By how much the log-odds of the target rise where the cause is absent.
+    probability : float
+        P(target) then.
+    """
+
+    cause: str
+    decibans: float
+    probability: float
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Why a target is as likely as it is.
+
+    Attributes
+    ----------
+    target : str
+        A cause, ``none_of_these``, or a state such as ``bakers_cyst_ruptured``.
+    prior, posterior : float
+        P(target) before and after the pieces.
+    change : float
+        Of the log-odds, in decibans; infinite where the evidence settles it.
+    pieces : tuple of Piece
+        The greatest share first.
+    rivals : tuple of Rival
+        The other causes, that which holds the target down most first.
+    tension : float
+        How much less probable the pieces are together than if they had nothing
+        to do with each other, in decibans (Jensen's measure of conflict). Over
+        0 they fit together badly, whatever the target.
+    lost : bool
+        Whether something else is likelier than the target.
+    model : ModelFile
+        For the words.
+    """
+
+    target: str
+    prior: float
+    posterior: float
+    change: float
+    pieces: tuple[Piece, ...]
+    rivals: tuple[Rival, ...]
+    tension: float
+    lost: bool
+    model: ModelFile
+
+    @property
+    def exact(self) -> bool:
+        """Whether the shares are exact rather than sampled."""
+        return not any(piece.standard_error for piece in self.pieces)
+
+    @cached_property
+    def conflicts(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of pieces of which the first raises the odds and the second lowers them, the strongest first."""
+        ups = [piece for piece in self.pieces if piece.decibans >= NOTICEABLE]
+        downs = [piece for piece in self.pieces if piece.decibans <= -NOTICEABLE]
+        pairs = sorted(product(ups, downs), key=lambda pair: -min(pair[0].decibans, -pair[1].decibans))
+        return tuple((up.variable, down.variable) for up, down in pairs)
+
+    @property
+    def explained_away(self) -> tuple[Rival, ...]:
+        """The causes that hold a target down that has lost; none for one that leads."""
+        return tuple(rival for rival in self.rivals if rival.decibans >= NOTICEABLE) if self.lost else ()
+
+    def sentence(self, piece: Piece) -> str:
+        """Say in plain words what a piece did.
+
+        Parameters
+        ----------
+        piece : Piece
+            One of the pieces.
+
+        Returns
+        -------
+        str
+            A sentence.
+        """
+        name, ratio = self.model.label_of(self.target), _times(_ratio(abs(piece.decibans)))
+        if np.isinf(piece.decibans):
+            return f"{piece.said}: {'makes' if piece.decibans > 0 else 'rules'} {name} " + (
+                "certain." if piece.decibans > 0 else "out."
+            )
+        verb = "raises" if piece.decibans > 0 else "lowers"
+        change = f"{piece.said}: {verb} the odds of {name} {ratio}"
+        if np.isinf(self.change):
+            return f"{change}, were they not settled."
+        if abs(piece.decibans) < NOTICEABLE:
+            return f"{piece.said}: hardly changes {name}; without it, {self._instead(piece)}."
+        if piece.decibans * piece.leave_one_out < 0:
+            return f"{change} as a rule, but not beside the rest; without it, {self._instead(piece)}."
+        return f"{change}; without it, {self._instead(piece)}."
+
+    def content(self) -> dict[str, Any]:
+        """Give all of it as plain objects, as JSON wants them; infinite decibans are None.
+
+        Returns
+        -------
+        dict of str to object
+            In the words of the attributes.
+        """
+        numbers = {"prior": self.prior, "posterior": self.posterior, "change": self.change, "tension": self.tension}
+        parts: dict[str, Any] = {
+            "pieces": [asdict(piece) | {"sentence": self.sentence(piece)} for piece in self.pieces],
+            "explained_away": [asdict(rival) for rival in self.explained_away],
+        }
+        plain: dict[str, Any] = {"target": self.target} | _finite(numbers) | {"exact": self.exact}
+        plain |= {name: [_finite(part) for part in listed] for name, listed in parts.items()}
+        return plain | {"conflicts": [list(pair) for pair in self.conflicts]}
+
+    def frame(self) -> pd.DataFrame:
+        """Give the pieces as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per piece, by variable; ``attrs`` has the rest.
+        """
+        import pandas as pd
+
+        pulls: dict[str, list[str]] = {piece.variable: [] for piece in self.pieces}
+        for up, down in self.conflicts:
+            pulls[up].append(down)
+            pulls[down].append(up)
+        rows = [
+            {
+                "said": piece.said,
+                "decibans": piece.decibans,
+                "likelihood_ratio": _ratio(piece.decibans),
+                "standard_error": piece.standard_error,
+                "leave_one_out": piece.leave_one_out,
+                "leave_one_out_ratio": _ratio(piece.leave_one_out),
+                "without": piece.without,
+                "pulls_against": ";".join(pulls[piece.variable]),
+                "sentence": self.sentence(piece),
+            }
+            for piece in self.pieces
+        ]
+        columns = [*("said", "decibans", "likelihood_ratio", "standard_error", "leave_one_out")]
+        columns += ["leave_one_out_ratio", "without", "pulls_against", "sentence"]
+        index = pd.Index([piece.variable for piece in self.pieces], name="variable", dtype=object)
+        frame = pd.DataFrame(rows, index=index, columns=columns)
+        texts = ("said", "pulls_against", "sentence")
+        frame = frame.astype({column: str if column in texts else float for column in columns})
+        frame.attrs = {
+            "target": self.target,
+            "prior": self.prior,
+            "posterior": self.posterior,
+            "change": self.change,
+            "exact": self.exact,
+            "tension": self.tension,
+            "conflicts": [list(pair) for pair in self.conflicts],
+            "explained_away": {rival.cause: rival.decibans for rival in self.explained_away},
+        }
+        return frame
+
+    def _instead(self, piece: Piece) -> str:
+        return f"{piece.without:.1%} instead of {self.posterior:.1%}"
+
+    def __str__(self) -> str:
+        label = self.model.label_of(self.target)
+        lines = [f"Why {label}: from {self.prior:.1%} to {self.posterior:.1%} ({self.change:+.1f} decibans)"]
+        leading = [piece for piece in self.pieces if abs(piece.decibans) >= NOTICEABLE]
+        lines += [f"  {piece.decibans:+6.1f}  {self.sentence(piece)}" for piece in leading]
+        if len(leading) < len(self.pieces):
+            rest = sum(piece.decibans for piece in self.pieces if abs(piece.decibans) < NOTICEABLE)
+            lines.append(f"  {rest:+6.1f}  {len(self.pieces) - len(leading)} more, each under 1 deciban.")
+        if self.conflicts:
+            known = {piece.variable: piece.said for piece in self.pieces}
+            up, down = self.conflicts[0]
+            more = f" (and {len(self.conflicts) - 1} more such pairs)" if len(self.conflicts) > 1 else ""
+            lines.append(f"  Pull against each other: {known[up]} / {known[down]}{more}.")
+        for rival in self.explained_away[:2]:
+            other = self.model.label_of(rival.cause)
+            lines.append(f"  Held down by {other}: were that ruled out, it would be at {rival.probability:.1%}.")
+        if not self.exact:
+            worst = max(piece.standard_error for piece in self.pieces)
+            lines.append(f"  Shares are sampled: standard error up to {worst:.2g} decibans.")
+        return "\n".join(lines)
+
+
+def _ratio(decibans: float) -> float:
+    with np.errstate(over="ignore"):
+        return float(np.exp(decibans / DECIBANS))
+
+
+def _finite(part: dict[str, Any]) -> dict[str, Any]:
+    return {name: None if isinstance(value, float) and np.isinf(value) else value for name, value in part.items()}
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.1f}-fold" if ratio < 100 else f"{ratio:,.0f}-fold"
+
+
+Codes = NDArray[np.int8]
+MAX_EXACT = 14  # pieces
+MAX_ROWS = 1 << 16  # of one batch: unsure pieces need more rows than sure ones
+ORDERS = 500
+NEARLY_CERTAIN = 0.99  # from here on 1 - P has lost digits, and P(absent) is computed by itself
+
+
+def explain(
+    network: Network,
+    codes: Codes,
+    unsure: Sequence[Unsure],
+    target: str,
+    *,
+    orders: int = ORDERS,
+    seed: int = 0,
+    max_exact: int = MAX_EXACT,
+) -> Explanation:
+    """Explain the posterior of a target by the evidence of one case.
+
+    Parameters
+    ----------
+    network : Network
+        The compiled model.
+    codes : ndarray of int8, shape (variables, 1)
+        What is known for sure.
+    unsure : sequence of Unsure
+        What is given as likelihoods.
+    target : str
+        A cause, ``none_of_these``, or a state such as ``bakers_cyst_ruptured``.
+    orders : int, default 500
+        Orders of the pieces to draw where there are too many for exact shares.
+    seed : int, default 0
+        Of that draw.
+    max_exact : int, default 14
+        Pieces up to which shares are exact: n sure pieces take 2 ** n posteriors.
+
+    Returns
+    -------
+    Explanation
+        Pieces, rivals and words.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such target.
+    """
+    if target not in network.columns:
+        raise UnknownNameError(
+            f"no target '{target}': give one of {', '.join(network.columns)}.{nearest(target, network.columns)}"
+        )
+    case = _Case(network, codes, unsure, target)
+    n = len(case.rows)
+    if n <= max_exact and case.n_rows <= MAX_ROWS:
+        values, evidence = case.cube()
+        shares = exact_shares(values)
+        ones = [1 << (n - 1 - i) for i in range(n)]
+        none, every, leave = values[0], values[-1], values[[(1 << n) - 1 - bit for bit in ones]]
+        alone, together, nothing = evidence[ones], evidence[-1], evidence[0]
+    else:
+        few = np.concatenate([np.zeros((1, n)), np.ones((1, n)), 1 - np.eye(n), np.eye(n)]).astype(bool)
+        values, evidence = case.values(few)
+        shares = sampled_shares(lambda s: case.values(s)[0], n, orders=orders, rng=np.random.default_rng(seed))
+        none, every, leave = values[0], values[1], values[2 : 2 + n]
+        alone, together, nothing = evidence[2 + n :], evidence[1], evidence[0]
+    tension = float((alone - nothing).sum() - (together - nothing))
+    return _assemble(case, shares, float(none), float(every), leave, tension * DECIBANS)
+
+
+class _Case:
+    """The evidence of one case in pieces, and the log-odds of a target given any set of them."""
+
+    def __init__(self, network: Network, codes: Codes, unsure: Sequence[Unsure], target: str) -> None:
+        self.network, self.target = network, target
+        self.column = network.columns.index(target)
+        self.likelihood = {answer.row: answer.likelihood for answer in unsure}
+        self.base = np.full((len(network.variables), 1), UNKNOWN, dtype=np.int8)
+        complaint = network.variables.index(network.model.complaint)
+        known = {row: int(code) for row, code in enumerate(codes[:, 0]) if code != UNKNOWN}
+        if known.get(complaint) == 1:
+            self.base[complaint] = known.pop(complaint)
+        self.known = known
+        self.rows = sorted([*known, *self.likelihood])
+        self.states = [
+            [known[row]] if row in known else np.flatnonzero(self.likelihood[row]).tolist() for row in self.rows
+        ]
+        self.n_rows = int(np.prod([1.0 + len(states) for states in self.states]))
+
+    def cube(self) -> tuple[Floats, Floats]:
+        """Log-odds, and logarithm of P(evidence), of every subset in the order of `subsets`."""
+        shape = [1 + len(states) for states in self.states]
+        places = np.unravel_index(np.arange(self.n_rows), shape) if shape else ()
+        codes = np.repeat(self.base, self.n_rows, axis=1)
+        for row, states, place in zip(self.rows, self.states, places, strict=True):
+            codes[row] = np.array([UNKNOWN, *states], dtype=np.int8)[place]
+        weighed = []
+        for part in self._parts(codes, ()):
+            cube = part.reshape(shape)
+            for axis, row in enumerate(self.rows):
+                if row in self.likelihood:  # pool its states by their likelihoods
+                    pool = np.zeros((2, shape[axis]))
+                    pool[0, 0], pool[1, 1:] = 1.0, self.likelihood[row][self.states[axis]]
+                    cube = np.moveaxis(np.tensordot(pool, cube, axes=(1, axis)), 0, axis)
+            weighed.append(cube.ravel())
+        return _odds(*weighed)
+
+    def values(self, sets: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        """Log-odds, and logarithm of P(evidence), of some subsets, shape (sets, pieces)."""
+        codes = np.repeat(self.base, len(sets), axis=1)
+        unsure = []
+        for row, own in zip(self.rows, sets.T, strict=True):
+            if row in self.likelihood:
+                unsure.append(Unsure(row, np.flatnonzero(own), self.likelihood[row]))
+            else:
+                codes[row, own] = self.known[row]
+        return _odds(*self._parts(codes, unsure))
+
+    def rivals(self) -> list[tuple[str, float]]:
+        """Log-odds of the target where each other cause is absent, if that is possible."""
+        causes = list(self.network.model.causes)
+        own = [name for name in causes if self.target == name or self.target.startswith(f"{name}_")]
+        rows = {name: self.network.variables.index(name) for name in causes if name not in own}
+        free = {name: row for name, row in rows.items() if row not in self.known}
+        codes = np.repeat(self.base, len(free), axis=1)
+        for row, code in self.known.items():
+            codes[row] = code
+        codes[list(free.values()), np.arange(len(free))] = 0
+        clamped = np.array(list(free.values()), dtype=np.intp)
+        unsure = [Unsure(row, np.flatnonzero(clamped != row), chance) for row, chance in self.likelihood.items()]
+        odds, evidence = _odds(*self._parts(codes, unsure))
+        possible = np.isfinite(evidence) & [self.likelihood.get(row, (1.0,))[0] > 0 for row in free.values()]
+        return [(name, float(value)) for name, value, may in zip(free, odds, possible, strict=True) if may]
+
+    def leads(self) -> bool:
+        """Whether nothing is likelier than the target; a state of a cause leads where its cause does."""
+        codes = self.base.copy()
+        for row, code in self.known.items():
+            codes[row] = code
+        unsure = [Unsure(row, np.array([0]), chance) for row, chance in self.likelihood.items()]
+        ranked = unsure_posteriors(self.network, codes, unsure).values[0, : len(self.network.model.causes) + 1]
+        first = self.network.columns[int(ranked.argmax())]
+        return self.target == first or self.target.startswith(f"{first}_")
+
+    def _parts(self, codes: Codes, unsure: Sequence[Unsure]) -> tuple[Floats, Floats]:
+        """P(evidence, target) and P(evidence, not target) of a batch."""
+        result = unsure_posteriors(self.network, codes, unsure)
+        evidence = np.exp(result.log_evidence)
+        share = np.where(evidence > 0, result.values[:, self.column], 0.0)
+        present, absent = share * evidence, (1.0 - share) * evidence
+        if self.target in self.network.model.causes and (share > NEARLY_CERTAIN).any():
+            row = self.network.variables.index(self.target)
+            clamped = codes.copy()
+            clamped[row] = 0
+            others = [answer for answer in unsure if answer.row != row]
+            without = np.exp(unsure_posteriors(self.network, clamped, others).log_evidence)
+            for answer in unsure:
+                if answer.row == row:
+                    without[answer.cases] *= answer.likelihood[0]
+            without[codes[row] > 0] = 0.0
+            absent = np.where(share > NEARLY_CERTAIN, without, absent)
+        return present, absent
+
+
+def _odds(present: Floats, absent: Floats) -> tuple[Floats, Floats]:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.log(present) - np.log(absent), np.log(present + absent)
+
+
+def _probability(log_odds: float) -> float:
+    return float(np.exp(-np.logaddexp(0.0, -log_odds)))
+
+
+def _assemble(case: _Case, shares: Shares, none: float, every: float, leave: Floats, tension: float) -> Explanation:
+    network, model = case.network, case.network.model
+    added = less(np.full(len(leave), every), leave) * DECIBANS
+    pieces = []
+    for i, row in enumerate(case.rows):
+        name = network.variables[row]
+        states = model.variables[name].states
+        if row in case.known:
+            words = model.describe(name, states[case.known[row]])
+        else:
+            chances = case.likelihood[row] / case.likelihood[row].sum()
+            unsure = ", ".join(f"{state.replace('_', ' ')} {p:.2g}" for state, p in zip(states, chances, strict=True))
+            words = f"{model.variables[name].label}: unsure ({unsure})"
+        share, error = float(shares.shapley[i]) * DECIBANS, float(shares.standard_error[i]) * DECIBANS
+        pieces.append(Piece(name, words, share, error, float(added[i]), _probability(float(leave[i]))))
+    rivals = [
+        Rival(name, float(less(np.array([odds]), np.array([every]))[0]) * DECIBANS, _probability(odds))
+        for name, odds in case.rivals()
+    ]
+    return Explanation(
+        target=case.target,
+        prior=_probability(none),
+        posterior=_probability(every),
+        change=float(less(np.array([every]), np.array([none]))[0]) * DECIBANS,
+        pieces=tuple(sorted(pieces, key=lambda piece: -abs(piece.decibans))),
+        rivals=tuple(sorted(rivals, key=lambda rival: -rival.decibans)),
+        tension=tension,
+        lost=not case.leads(),
+        model=model,
+    )

@@ -1,0 +1,226 @@
+"""What to ask next: how much the answer to every open question would tell.
+
+A question is a finding or risk factor that has no answer yet and more than one
+possible. Everything is exact: the causes' joint posterior is computed for every
+answer that may come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kneebayes.diagnosis.alarm import AlarmRules, Thresholds
+from kneebayes.errors import UnknownNameError, nearest
+from kneebayes.inference.evidence import Unsure, favoured, unsure_joint
+from kneebayes.inference.network import UNKNOWN, Network
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "Question",
+    "open_questions",
+    "question_frame",
+]
+
+Codes = NDArray[np.int8]
+Floats = NDArray[np.float64]
+DIGITS = 12  # of a net benefit: what is further down is rounding, and no benefit
+
+
+@dataclass(frozen=True)
+class Question:
+    """An open question, and what its answer is worth.
+
+    Attributes
+    ----------
+    variable, question : str
+        What would be known, and how to ask a person for it.
+    key : bool
+        Whether the alarm needs it answered.
+    gain : float
+        Expected information gain, in bits: the mutual information of the
+        answer and the target, given what is known.
+    cost : float
+        Of asking, by the model file; 1 where it sets none.
+    gain_per_cost : float
+        The quotient, by which questions are ranked.
+    alarm_change : float
+        Probability that the answer changes the level of the alarm.
+    top_change : float
+        Probability that the answer changes what is most likely.
+    net_benefit : float
+        Expected gain in net benefit, as in decision curve analysis: true
+        alarms per case, false ones deducted at the odds of the caution
+        threshold, that is by the harms. It takes the best action by
+        probability alone; the rules of the alarm come on top.
+    answers : dict of str to float
+        P(answer | what is known) of every state.
+    """
+
+    variable: str
+    question: str
+    key: bool
+    gain: float
+    cost: float
+    gain_per_cost: float
+    alarm_change: float
+    top_change: float
+    net_benefit: float
+    answers: dict[str, float]
+
+
+def open_questions(
+    network: Network,
+    codes: Codes,
+    unsure: Sequence[Unsure],
+    thresholds: Thresholds,
+    *,
+    target: str | None = None,
+) -> list[Question]:
+    """Weigh every open question of one case.
+
+    Parameters
+    ----------
+    network : Network
+        The compiled model.
+    codes : ndarray of int8, shape (variables, 1)
+        What is known for sure.
+    unsure : sequence of Unsure
+        What is given as likelihoods; it counts as answered.
+    thresholds : Thresholds
+        Of the alarm.
+    target : str, optional
+        A cause, ``none_of_these``, or a state such as ``bakers_cyst_ruptured``,
+        to learn about whether it is so; by default the joint state of all
+        causes.
+
+    Returns
+    -------
+    list of Question
+        The most gain per cost first; ties in model order.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such target.
+    """
+    if target is not None and target not in network.columns:
+        raise UnknownNameError(
+            f"no target '{target}': give one of {', '.join(network.columns)}.{nearest(target, network.columns)}"
+        )
+    answered = {answer.row for answer in unsure} | set(np.flatnonzero(codes[:, 0] != UNKNOWN).tolist())
+    rows = [r for r, name in enumerate(network.variables) if r not in answered and name not in network.model.causes]
+    owner = np.array([r for r in rows for _ in network.model.variables[network.variables[r]].states], dtype=np.intp)
+    state = np.array([s for r in rows for s, _ in enumerate(network.model.variables[network.variables[r]].states)])
+    trial = np.repeat(codes, len(owner), axis=1)
+    trial[owner, np.arange(len(owner))] = state
+    joint = _answered(network, codes, unsure, trial, owner, state)
+    now = joint[0] / joint[0].sum()
+    chance = joint[1:].sum(axis=1) / joint[0].sum()
+    possible = chance > 0
+    given = joint[1:] / np.where(possible, joint[1:].sum(axis=1), 1.0)[:, None]
+
+    # not as a matrix product: on a busy machine its threads wait for each other longer than the sums take
+    marginals = np.einsum("nk,ck->nc", np.vstack([given, now]), network.membership)
+    marginals, before = marginals[:-1], marginals[-1]
+    if target is None:
+        gain = chance * _divergence(given, now)
+    else:
+        column = network.columns.index(target)
+        sides, prior = marginals[:, [column]], before[column]
+        gain = chance * _divergence(np.hstack([sides, 1.0 - sides]), np.array([prior, 1.0 - prior]))
+
+    ranked = len(network.model.causes) + 1
+    top = (marginals[:, :ranked].argmax(axis=1) != before[:ranked].argmax()) * chance
+
+    rules = AlarmRules(network)
+    alarm = marginals[:, rules.column]
+    spread = [Unsure(u.row, np.arange(len(owner)), u.likelihood) for u in unsure]
+    after_levels = rules.levels(favoured(trial, spread), alarm, thresholds, sure=trial, unsure=spread)
+    level = rules.levels(favoured(codes, unsure), before[[rules.column]], thresholds, sure=codes, unsure=unsure)[0]
+    change = (after_levels != level) * chance
+    benefit = _benefit(alarm, thresholds.caution) * chance
+    baseline = float(_benefit(before[rules.column], thresholds.caution))
+
+    questions = []
+    for row in rows:
+        own = np.flatnonzero((owner == row) & possible)
+        if len(own) < 2:
+            continue
+        name = network.variables[row]
+        variable = network.model.variables[name]
+        bits = max(0.0, float(gain[own].sum()))
+        questions.append(
+            Question(
+                variable=name,
+                question=variable.question,
+                key=name in network.model.alarm.key_questions,
+                gain=bits,
+                cost=variable.cost,
+                gain_per_cost=bits / variable.cost,
+                alarm_change=float(change[own].sum()),
+                top_change=float(top[own].sum()),
+                net_benefit=max(0.0, round(float(benefit[own].sum()) - baseline, DIGITS)),
+                answers=dict(zip(variable.states, chance[owner == row].tolist(), strict=True)),
+            )
+        )
+    return sorted(questions, key=lambda question: -question.gain_per_cost)
+
+
+def question_frame(questions: Sequence[Question], n: int | None = None) -> pd.DataFrame:
+    """Give questions as a table.
+
+    Parameters
+    ----------
+    questions : sequence of Question
+        In order.
+    n : int, optional
+        At most how many; by default all.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per question, by variable; ``gain`` is in bits.
+    """
+    import pandas as pd
+
+    columns = [field.name for field in fields(Question) if field.name not in ("variable", "answers")]
+    index = pd.Index([question.variable for question in questions[:n]], name="variable", dtype=object)
+    return pd.DataFrame({c: [getattr(q, c) for q in questions[:n]] for c in columns}, index=index, columns=columns)
+
+
+def _answered(
+    network: Network, codes: Codes, unsure: Sequence[Unsure], trial: Codes, owner: NDArray[np.intp], state: Floats
+) -> Floats:
+    """P(evidence, joint state of the causes) as things are, then with each answer."""
+    first_finding = len(network.model.risks) + len(network.model.causes)
+    above = np.flatnonzero(owner < first_finding)
+    batch = np.concatenate([codes, trial[:, above]], axis=1)
+    spread = [Unsure(answer.row, np.arange(batch.shape[1]), answer.likelihood) for answer in unsure]
+    known = unsure_joint(network, batch, spread)
+    joint = np.empty((1 + len(owner), network.n_joint))
+    joint[0], joint[1 + above] = known[0], known[1:]
+    below = np.flatnonzero(owner >= first_finding)  # given the causes, a finding depends on nothing else
+    absent = network.tables.absent[owner[below] - first_finding]
+    joint[1 + below] = known[0] * np.where(state[below, None] == 0, absent, 1.0 - absent)
+    return joint
+
+
+def _divergence(after: Floats, before: Floats) -> Floats:
+    """Kullback-Leibler divergence of each row from one distribution, in bits."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = after * np.log2(after / before)
+    divergence: Floats = np.where(after > 0, terms, 0.0).sum(axis=1)
+    return divergence
+
+
+def _benefit(probability: Floats, threshold: float) -> Floats:
+    """Net benefit of the better of alarming and not."""
+    over = np.maximum(probability - threshold, 0.0)
+    return over / (1.0 - threshold) if threshold < 1 else np.zeros_like(over)

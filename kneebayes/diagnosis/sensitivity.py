@@ -1,0 +1,476 @@
+"""Which numbers matter over many cases: sensitivity functions of each, and their averages.
+
+P(evidence) and P(evidence, target) are linear in any one number t of the
+model, because no joint state of all variables uses a number twice. So with the
+others held, the posterior is (a + b t) / (c + d t), and asking the model at
+t = 0 and t = 1 gives all of it (van der Gaag, Renooij and Coupe 2007). It
+rises or falls all the way, so over a range the ends are the extremes.
+
+Where t is the probability of one of several states, the others scale in
+proportion to share what is left, the state without a number of its own among
+them; it takes all that is left where the others are 0. A number that stands
+for several combinations of parents moves in all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kneebayes.diagnosis.alarm import AlarmRules, Thresholds
+from kneebayes.diagnosis.uncertainty import alarm_levels
+from kneebayes.errors import CaseError, UnknownNameError, nearest
+from kneebayes.inference.evidence import Spread, Unsure, favoured, unsure_posteriors, within
+from kneebayes.inference.network import Engine, Network, cores
+from kneebayes.inference.parameters import Parameters, parameters_of
+from kneebayes.inference.versions import Case
+from kneebayes.spec.model_spec import LEVELS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "Functions",
+    "Sensitivity",
+    "check_target",
+    "functions",
+    "influence",
+    "sensitivity",
+]
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int8]
+
+
+@dataclass(frozen=True, eq=False)
+class Functions:
+    """The posteriors of one case, or of several, as functions of each of some numbers.
+
+    Attributes
+    ----------
+    joint : ndarray, shape (numbers, 2, ..., columns)
+        P(evidence, column) with the number at 0 and at 1, in units of P(evidence).
+    evidence : ndarray, shape (numbers, 2, ...)
+        P(evidence) likewise.
+    """
+
+    joint: Floats
+    evidence: Floats
+
+    def at(self, t: Floats, *, limit: bool = False) -> Floats:
+        """Compute the posteriors with each number at a value of its own.
+
+        Parameters
+        ----------
+        t : ndarray, shape (numbers,)
+            Values in [0, 1].
+        limit : bool
+            Where the evidence is impossible at 0 or 1, whether to give what
+            the posteriors tend to there (they are the same all the way).
+
+        Returns
+        -------
+        ndarray, shape (numbers, ..., columns)
+            NaN where the evidence is impossible, without ``limit``.
+        """
+        share = t.reshape(-1, *[1] * (self.evidence.ndim - 2))
+        evidence = (1.0 - share) * self.evidence[:, 0] + share * self.evidence[:, 1]
+        joint = (1.0 - share[..., None]) * self.joint[:, 0] + share[..., None] * self.joint[:, 1]
+        if limit:
+            impossible = evidence == 0.0
+            evidence = np.where(impossible, self.evidence.sum(axis=1), evidence)
+            joint = np.where(impossible[..., None], self.joint.sum(axis=1), joint)
+        posterior: Floats = joint / np.where(evidence > 0.0, evidence, np.nan)[..., None]
+        return posterior
+
+    def derivatives(self) -> Floats:
+        """Compute d posterior / d number at the model's own numbers, where P(evidence) is the unit.
+
+        Returns
+        -------
+        ndarray, shape (numbers, ..., columns)
+            (b c - a d) / (c + d p) ** 2.
+        """
+        slope: Floats = (
+            self.joint[:, 1] * self.evidence[:, 0, ..., None] - self.joint[:, 0] * self.evidence[:, 1, ..., None]
+        )
+        return slope
+
+
+@dataclass(frozen=True, eq=False)
+class Sensitivity:
+    """What the posteriors of one case owe to each number of the model.
+
+    Attributes
+    ----------
+    parameters : Parameters
+        The numbers, their values and ranges.
+    target : str
+        The column of the posteriors asked about.
+    functions : Functions
+        Of all numbers.
+    thresholds : Thresholds
+        Of the alarm.
+    floor : int
+        Alarm level of the rules and open questions alone, as a place in `LEVELS`.
+    """
+
+    parameters: Parameters
+    target: str
+    functions: Functions
+    thresholds: Thresholds
+    floor: int
+
+    def frame(self, *, n: int | None = None) -> pd.DataFrame:
+        """Give the sensitivities as a table, the greatest swing first: the bars of a tornado.
+
+        Parameters
+        ----------
+        n : int, optional
+            At most how many numbers; by default all.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per number, by its place in the model file: ``p``, ``low``,
+            ``high``; ``posterior_low`` and ``posterior_high``, the target with
+            the number at the ends of its range, and their distance ``swing``;
+            ``derivative`` at p; ``a``, ``b``, ``c``, ``d``, in units of
+            P(evidence); ``leader_below``, the value under which another cause
+            leads, and ``leads_below``, which; the same for above; ``alarm_below``
+            and ``level_below``, ``alarm_above`` and ``level_above`` for the
+            alarm level; ``leader_changes`` and ``alarm_changes``, whether that
+            is within the range; and ``why`` the number is what it is.
+        """
+        import pandas as pd
+
+        p, column = self.parameters, self.parameters.network.columns.index(self.target)
+        low, high = (self.functions.at(end, limit=True)[:, column] for end in (p.low, p.high))
+        (a, at_one), (c, evidence_at_one) = self.functions.joint[:, :, column].T, self.functions.evidence.T
+        table = pd.DataFrame(
+            {
+                "p": p.p,
+                "low": p.low,
+                "high": p.high,
+                "posterior_low": low,
+                "posterior_high": high,
+                "swing": np.abs(high - low),
+                "derivative": self.functions.derivatives()[:, column],
+                "a": a,
+                "b": at_one - a,
+                "c": c,
+                "d": evidence_at_one - c,
+                **self._changes("leader", "leads", self._rivals()),
+                **self._changes("alarm", "level", self._levels()),
+                "why": [number.why for _, number in p.network.model.probabilities()],
+            },
+            index=pd.Index(p.names, name="parameter"),
+        )
+        return table.sort_values("swing", ascending=False, kind="stable").iloc[:n]
+
+    def _rivals(self) -> list[tuple[str, Floats, bool]]:
+        """Lead of the leading cause over each other one with each number at 0 and 1; it is positive now."""
+        ranked = len(self.parameters.network.model.causes) + 1
+        names, joint = self.parameters.network.columns[:ranked], self.functions.joint[..., :ranked]
+        now = self.functions.at(self.parameters.p)[:, :ranked]
+        leader = int(np.argmax(now.mean(axis=0)))
+        return [(name, joint[:, :, leader] - joint[:, :, i], True) for i, name in enumerate(names) if i != leader]
+
+    def _levels(self) -> list[tuple[str, Floats, bool]]:
+        """Height of the alarm's cause over each threshold that matters, and the level on the other side."""
+        column = self.parameters.network.columns.index(self.parameters.network.model.alarm.cause)
+        now = float(np.mean(self.functions.at(self.parameters.p)[:, column]))
+        found = []
+        for name, threshold in (("caution", self.thresholds.caution), ("urgent", self.thresholds.urgent)):
+            if LEVELS.index(name) > self.floor:
+                over = now >= threshold
+                below = max(self.floor, LEVELS.index("caution") if name == "urgent" else 0)
+                height = self.functions.joint[:, :, column] - threshold * self.functions.evidence
+                found.append((LEVELS[below] if over else name, height, over))
+        return found
+
+    def _changes(self, what: str, said: str, heights: list[tuple[str, Floats, bool]]) -> dict[str, object]:
+        """Find the nearest values on both sides of p at which a linear function changes its sign."""
+        p = self.parameters
+        below, above = np.full(len(p.p), np.nan), np.full(len(p.p), np.nan)
+        names_below, names_above = np.full(len(p.p), "", dtype=object), np.full(len(p.p), "", dtype=object)
+        for name, height, positive in heights:
+            zero, one = (height if positive else -height).T
+            with np.errstate(divide="ignore", invalid="ignore"):
+                root = np.clip(zero / (zero - one), 0.0, 1.0)
+            lower = (zero < 0) & (one > zero) & ~(root < below)
+            below[lower], names_below[lower] = root[lower], name
+            upper = (one < 0) & (zero > one) & ~(root > above)
+            above[upper], names_above[upper] = root[upper], name
+        return {
+            f"{what}_below": below,
+            f"{said}_below": names_below,
+            f"{what}_above": above,
+            f"{said}_above": names_above,
+            f"{what}_changes": (below > p.low) | (above < p.high),
+        }
+
+
+def sensitivity(
+    network: Network, codes: Codes, unsure: Sequence[Unsure], thresholds: Thresholds, target: str
+) -> Sensitivity:
+    """Find what the posterior of a target owes to each number of the model, for one case.
+
+    Parameters
+    ----------
+    network : Network
+        The compiled model.
+    codes : ndarray of int8, shape (variables, 1)
+        What is known for sure.
+    unsure : sequence of Unsure
+        What is given as likelihoods.
+    thresholds : Thresholds
+        Of the alarm.
+    target : str
+        A cause, ``none_of_these``, or a state such as ``bakers_cyst_ruptured``.
+
+    Returns
+    -------
+    Sensitivity
+        Functions, swings, and where the picture would change.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such target.
+    """
+    check_target(network, target)
+    parameters = parameters_of(network)
+    rules = AlarmRules(network)
+    probability = unsure_posteriors(network, codes, unsure).values[:, rules.column]
+    floor = rules.floor(favoured(codes, unsure), probability, thresholds, sure=codes, unsure=unsure)
+    own = functions(parameters, Case(parameters, codes[:, 0], unsure))
+    return Sensitivity(parameters, target, own, thresholds, int(floor[0]))
+
+
+def functions(parameters: Parameters, case: Case) -> Functions:
+    """Find the posteriors of one case as functions of every number.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        The numbers of the model.
+    case : Case
+        The evidence.
+
+    Returns
+    -------
+    Functions
+        Of all numbers; those of findings of which nothing is known don't
+        matter and are not asked for.
+    """
+    matters = np.flatnonzero(~parameters.belongs_to(~case.informed))
+    values = [parameters.p, *(parameters.moved(int(i), t) for i in matters for t in (0.0, 1.0))]
+    posterior, evidence = case.posteriors(np.array(values))
+    joint = np.nan_to_num(posterior) * evidence[:, None] / evidence[0]
+    whole = evidence / evidence[0]
+    all_joint = np.repeat(joint[:1, None], 2, axis=1).repeat(len(parameters.p), axis=0)
+    all_evidence = np.ones((len(parameters.p), 2))
+    all_joint[matters] = joint[1:].reshape(len(matters), 2, -1)
+    all_evidence[matters] = whole[1:].reshape(len(matters), 2)
+    return Functions(all_joint, all_evidence)
+
+
+def check_target(network: Network, target: str) -> None:
+    """Refuse a target that is no column of the posteriors.
+
+    Parameters
+    ----------
+    network : Network
+        The compiled model.
+    target : str
+        What was asked for.
+
+    Raises
+    ------
+    UnknownNameError
+        With the nearest match.
+    """
+    if target not in network.columns:
+        raise UnknownNameError(
+            f"no target '{target}': give one of {', '.join(network.columns)}.{nearest(target, network.columns)}"
+        )
+
+
+FEW_CASES = 24  # up to which a case at a time for all numbers is quicker than all cases a number at a time
+CHUNK_CASES = 1 << 17
+
+
+@dataclass(frozen=True, eq=False)
+class _Cases:
+    """Cases of a chunk, and what their alarm is without any probability."""
+
+    codes: Codes
+    unsure: list[Unsure]
+    floor: NDArray[np.int8]
+
+
+def influence(
+    rules: AlarmRules,
+    codes: Codes,
+    unsure: Sequence[Unsure],
+    thresholds: Thresholds,
+    target: str,
+    *,
+    engine: Engine = "auto",
+) -> pd.DataFrame:
+    """Average the sensitivity of a target to each number of the model over cases.
+
+    Parameters
+    ----------
+    rules : AlarmRules
+        The alarm of the compiled model.
+    codes : ndarray of int8, shape (variables, n)
+        What is known for sure; every case is possible.
+    unsure : sequence of Unsure
+        What is given as likelihoods.
+    thresholds : Thresholds
+        Of the alarm.
+    target : str
+        A cause, ``none_of_these``, or a state such as ``bakers_cyst_ruptured``.
+    engine : {"auto", "numpy", "numba"}
+        ``"numpy"`` takes a case at a time, ``"numba"`` a number at a time; they
+        agree but for rounding.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per number, by its place in the model file, the greatest mean
+        swing first: ``p``, ``low``, ``high``; ``posterior_low`` and
+        ``posterior_high``, the mean posterior with the number at the ends of
+        its range; ``swing``, the mean distance of the two in a case, and
+        ``largest_swing``; ``derivative``, its mean at p; ``leader_changes``
+        and ``alarm_changes``, the share of cases in which another cause leads,
+        or the alarm is at another level, somewhere in the range; ``why``.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such target.
+    CaseError
+        If there are no cases.
+    """
+    import pandas as pd
+
+    network = rules.network
+    check_target(network, target)
+    n = codes.shape[1]
+    if not n:
+        raise CaseError("no cases to average over: give a frame with rows")
+    parameters, column = parameters_of(network), network.columns.index(target)
+    probability = unsure_posteriors(network, codes, unsure, engine=engine).values[:, rules.column]
+    floor = rules.floor(favoured(codes, unsure), probability, thresholds, sure=codes, unsure=unsure, engine=engine)
+    few = engine == "numpy" or (engine == "auto" and n <= FEW_CASES)
+    total, largest = np.zeros((len(parameters.p), 6)), np.zeros(len(parameters.p))
+    for start in range(0, n, CHUNK_CASES):
+        part = slice(start, min(n, start + CHUNK_CASES))
+        cases = _Cases(np.ascontiguousarray(codes[:, part]), within(unsure, part), floor[part])
+        sums, most = (_by_case if few else _by_number)(parameters, cases, rules, thresholds, column)
+        total += sums
+        largest = np.maximum(largest, most)
+    names = ("posterior_low", "posterior_high", "swing", "derivative", "leader_changes", "alarm_changes")
+    table = pd.DataFrame(
+        {"p": parameters.p, "low": parameters.low, "high": parameters.high}
+        | dict(zip(names, (total / n).T, strict=True)),
+        index=pd.Index(parameters.names, name="parameter"),
+    )
+    table.insert(6, "largest_swing", largest)
+    table["why"] = [number.why for _, number in network.model.probabilities()]
+    return table.sort_values("swing", ascending=False, kind="stable")
+
+
+def _by_case(
+    parameters: Parameters, cases: _Cases, rules: AlarmRules, thresholds: Thresholds, column: int
+) -> tuple[Floats, Floats]:
+    """Sum over cases, each asked for all numbers."""
+    found = []
+    for i in range(cases.codes.shape[1]):
+        own = functions(parameters, Case(parameters, cases.codes[:, i], [u for u in cases.unsure if i in u.cases]))
+        single = Functions(own.joint[:, :, None], own.evidence[:, :, None])
+        found.append(_measures(parameters, slice(None), single, cases.floor[i : i + 1], rules, thresholds, column))
+    measures = np.concatenate(found, axis=2)
+    return measures.sum(axis=2).T, measures[2].max(axis=1)
+
+
+def _by_number(
+    parameters: Parameters, cases: _Cases, rules: AlarmRules, thresholds: Thresholds, column: int
+) -> tuple[Floats, Floats]:
+    """Sum over cases, each number asked for all cases to which it may matter."""
+    from kneebayes.inference.compiled.threads import renumbering_of  # here, because numba takes a while to import
+
+    renumbering = renumbering_of(parameters)
+    n, first = cases.codes.shape[1], len(parameters.network.variables) - len(parameters.leaks)
+    now = unsure_posteriors(parameters.network, cases.codes, cases.unsure, engine="numba")
+    spread = Spread.of(cases.codes, cases.unsure) if cases.unsure else Spread(cases.codes, np.ones(n), np.arange(n), n)
+    informed = spread.codes[first:] >= 0
+    sums, largest = np.zeros((len(parameters.p), 6)), np.zeros(len(parameters.p))
+    finding = np.full(len(parameters.p), -1)
+    for f in range(len(parameters.leaks)):
+        finding[parameters.belongs_to(np.arange(len(parameters.leaks)) == f)] = f
+
+    def work(i: int) -> None:
+        known = informed[finding[i]] if finding[i] >= 0 else np.ones(len(spread.case), dtype=bool)
+        joint, evidence = np.empty((1, 2, n, now.values.shape[1])), np.ones((1, 2, n))
+        joint[:] = now.values
+        rows = np.unique(spread.case[known])
+        own = Spread(
+            np.ascontiguousarray(spread.codes[:, known]),
+            spread.weight[known],
+            np.searchsorted(rows, spread.case[known]),
+            len(rows),
+        )
+        for end in (0, 1) if len(rows) else ():
+            found = own.pooled(renumbering.posteriors(parameters.moved(i, float(end)), own.codes))
+            evidence[0, end, rows] = np.exp(found.log_evidence - now.log_evidence[rows])
+            joint[0, end, rows] = np.nan_to_num(found.values) * evidence[0, end, rows, None]
+        measures = _measures(
+            parameters, slice(i, i + 1), Functions(joint, evidence), cases.floor, rules, thresholds, column
+        )
+        sums[i] = measures.sum(axis=2)[:, 0]
+        largest[i] = measures[2].max()
+
+    workers = cores()
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(work, range(len(parameters.p))))
+    return sums, largest
+
+
+def _measures(
+    parameters: Parameters,
+    which: slice,
+    own: Functions,
+    floor: NDArray[np.int8],
+    rules: AlarmRules,
+    thresholds: Thresholds,
+    column: int,
+) -> Floats:
+    """Measure some numbers in some cases, shape (measures, numbers, cases).
+
+    A lead is linear in the number and the alarm's cause rises or falls all the
+    way, so what holds at both ends of a range holds within it.
+    """
+    ranked = len(parameters.network.model.causes) + 1
+    ends = [own.at(values[which], limit=True) for values in (parameters.p, parameters.low, parameters.high)]
+    leader, *leaders = (end[..., :ranked].argmax(axis=-1) for end in ends)
+    level, *levels = (alarm_levels(end[..., rules.column], floor, thresholds) for end in ends)
+    low, high = ends[1][..., column], ends[2][..., column]
+    return np.stack(
+        [
+            low,
+            high,
+            np.abs(high - low),
+            own.derivatives()[..., column],
+            (leaders[0] != leader) | (leaders[1] != leader),
+            (levels[0] != level) | (levels[1] != level),
+        ]
+    )

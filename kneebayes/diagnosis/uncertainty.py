@@ -1,0 +1,531 @@
+"""How sure the posteriors and alarms of many cases are; `kneebayes.diagnosis.uncertainty` does the same for one.
+
+A number p with the plausible range [low, high] becomes a distribution with
+median p, 5 % below low and 5 % above high: normal on the logit scale, with one
+spread below p and another above. Why this one:
+
+- It keeps three numbers, p and both ends, exactly. A Beta distribution has two
+  parameters, so it would move p or an end wherever the range is not even.
+- Most ranges are even in the odds, not in the probability (0.02 [0.01, 0.039]):
+  there the two spreads are nearly the same.
+- It stays within 0 and 1 and needs no fitting.
+
+No logit reaches 0 or 1. Where p or an end of its range is one of them, that
+side is normal on the plain scale, and what falls beyond 0 or 1 stays there:
+with the range [0, high] the link is absent altogether in 5 % of draws. A side
+without width has no spread: of [p, high], half of the draws are p itself.
+
+Numbers are drawn independently of each other. The states of one distribution
+(of a risk factor, or of a cause) are then weighed together, so that they are a
+distribution again: each weighs so much that it would have the number drawn if
+it alone had been drawn, the others scaled in proportion. Leaks and links stay
+leaks and links, so every draw is a leaky noisy-OR.
+
+Independent draws say nothing of judgements that were wrong together, such as
+all links of one finding: where that is likely, intervals are too narrow.
+
+Every draw of the numbers (`kneebayes.diagnosis.uncertainty`) is a model of its own, and each
+answers exactly. What is between two quantiles of the answers is the interval;
+the share of answers at each alarm level says how robust the alarm is. Draws in
+which the evidence is impossible say nothing and are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kneebayes.diagnosis.alarm import AlarmRules, Thresholds
+from kneebayes.errors import OptionError
+from kneebayes.inference.evidence import Spread, Unsure, favoured, unsure_posteriors, within
+from kneebayes.inference.network import Engine, Network, cores
+from kneebayes.inference.parameters import Parameters, parameters_of
+from kneebayes.inference.versions import Case
+from kneebayes.spec.model_spec import LEVELS, ModelFile
+from kneebayes.spec.yaml_io import changed_version, with_numbers
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "MASS_IN_RANGE",
+    "BatchUncertainty",
+    "Uncertainty",
+    "alarm_levels",
+    "batch_uncertainty",
+    "check_draws",
+    "draw",
+    "from_normal",
+    "interval_ends",
+    "plausible",
+    "uncertainty",
+]
+
+Floats = NDArray[np.float64]
+MASS_IN_RANGE = 0.9
+DEVIATIONS = 1.6448536269514722  # of a normal distribution's 95 % quantile from its median
+
+
+def draw(parameters: Parameters, n: int, *, seed: int) -> Floats:
+    """Draw the numbers of a model from their plausible ranges.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        The numbers of the model.
+    n : int
+        How many draws.
+    seed : int
+        The same seed gives the same draws, and fewer draws the first of more.
+
+    Returns
+    -------
+    ndarray, shape (n, P)
+        In the order of `Parameters.names`.
+    """
+    z = np.random.default_rng(seed).standard_normal((n, len(parameters.p)))
+    return parameters.normalised(from_normal(z, parameters.p, parameters.low, parameters.high))
+
+
+def plausible(model: ModelFile, *, seed: int) -> ModelFile:
+    """Draw all numbers of a model anew from their plausible ranges: what else might be true.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    ModelFile
+        Each number as the first of `draw` for this seed. Its range is that of
+        the model, stretched where it was drawn from outside; basis, version
+        (``+plausible``) and provenance say what it is.
+
+    Examples
+    --------
+    >>> from kneebayes.spec.yaml_io import model_path, read_model
+    >>> plausible(read_model(model_path("posterior_knee_pain")), seed=4).provenance
+    ('all numbers drawn from their plausible ranges, seed 4',)
+    """
+    drawn = draw(Parameters(Network(model)), 1, seed=seed)[0].tolist()
+    numbers = {}
+    for (place, number), p in zip(model.probabilities(), drawn, strict=True):
+        low, high = number.range
+        basis = f"fitted: drawn from {low:.4g} to {high:.4g}, seed {seed}, was {number.p:.4g}; {number.basis}"
+        changed = {"p": p, "range": (min(low, p), max(high, p)), "basis": basis}
+        numbers[place] = number.model_copy(update=changed if p != number.p else {})
+    said = f"all numbers drawn from their plausible ranges, seed {seed}"
+    version = changed_version(model.version, "plausible")
+    return with_numbers(model, numbers, provenance=(*model.provenance, said), version=version)
+
+
+def from_normal(z: Floats, p: Floats, low: Floats, high: Floats) -> Floats:
+    """Turn standard normal numbers into draws from plausible ranges.
+
+    Parameters
+    ----------
+    z : ndarray, shape (..., P)
+        Standard normal numbers.
+    p, low, high : ndarray, shape (P,)
+        The numbers, and the ends of their ranges.
+
+    Returns
+    -------
+    ndarray, shape (..., P)
+        p where z is 0, the ends of the range where z is its 5 % and 95 %
+        quantile, and strictly rising between.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> z = np.array([[-DEVIATIONS], [0.0], [DEVIATIONS]])
+    >>> from_normal(z, np.array([0.3]), np.array([0.1]), np.array([0.8])).ravel().round(6).tolist()
+    [0.1, 0.3, 0.8]
+    """
+    steps = np.abs(z) / DEVIATIONS
+    drawn = np.broadcast_to(p, z.shape).copy()
+    for end, side in ((low, z < 0), (high, z > 0)):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            logit, logit_end = _logit(p), _logit(end)
+            inside = 1.0 / (1.0 + np.exp(-(logit + (logit_end - logit) * steps)))
+        plain = np.clip(p + (end - p) * steps, 0.0, 1.0)
+        moved = np.where(np.isfinite(logit) & np.isfinite(logit_end), inside, plain)
+        drawn = np.where(side & (end != p), moved, drawn)
+    return drawn
+
+
+def interval_ends(drawn: Floats, level: float) -> tuple[Floats, Floats, Floats, Floats]:
+    """Find the ends of intervals over the last axis, and their Monte Carlo errors.
+
+    Parameters
+    ----------
+    drawn : ndarray, shape (..., draws)
+        Answers, which get sorted in place; NaN is no answer.
+    level : float
+        Share of the answers within the interval.
+
+    Returns
+    -------
+    tuple of ndarray, shape (...)
+        Low and high ends, and the standard errors of both: half the distance of
+        the order statistics sqrt(n q (1 - q)) ranks on either side of the
+        quantile q of n draws.
+    """
+    drawn.sort(axis=-1)  # NaN last
+    n = drawn.shape[-1] - np.isnan(drawn).sum(axis=-1)
+    q = (1.0 - level) / 2
+    spread = np.sqrt(n * q * (1.0 - q))
+    ends, errors = [], []
+    for rank in (q * (n - 1), (1.0 - q) * (n - 1)):
+        ends.append(_at(drawn, rank, n))
+        errors.append((_at(drawn, rank + spread, n) - _at(drawn, rank - spread, n)) / 2)
+    return ends[0], ends[1], errors[0], errors[1]
+
+
+def _at(drawn: Floats, rank: Floats, n: NDArray[np.integer]) -> Floats:
+    """Interpolate between order statistics."""
+    rank = np.clip(rank, 0.0, np.maximum(n - 1, 0))
+    below = np.floor(rank).astype(np.intp)
+    above = np.minimum(below + 1, np.maximum(n - 1, 0))
+    first, second = (np.take_along_axis(drawn, i[..., None], axis=-1)[..., 0] for i in (below, above))
+    value: Floats = first + (second - first) * (rank - below)
+    return value
+
+
+def _logit(p: Floats) -> Floats:
+    odds: Floats = np.log(p) - np.log1p(-p)
+    return odds
+
+
+Codes = NDArray[np.int8]
+LEAST_DRAWS = 20  # of which the 5 % and 95 % quantiles are still inside
+LEVEL_WORDS = {level: level.replace("_", " ") for level in LEVELS}
+
+
+@dataclass(frozen=True, eq=False)
+class Uncertainty:
+    """What the plausible ranges leave open of one case.
+
+    Attributes
+    ----------
+    network : Network
+        The compiled model.
+    level : float
+        Share of the draws within the intervals.
+    draws, seed : int
+        How many models were drawn, and how.
+    posterior : ndarray, shape (columns,)
+        By the model's own numbers.
+    low, high : ndarray, shape (columns,)
+        Ends of the intervals; NaN if the evidence is impossible in all draws.
+    low_error, high_error : ndarray, shape (columns,)
+        Monte Carlo standard errors of the ends, which shrink with the root of ``draws``.
+    alarm : str
+        Level of the alarm by the model's own numbers.
+    shares : dict of str to float
+        Share of draws at each level of the alarm, rules included.
+    """
+
+    network: Network
+    level: float
+    draws: int
+    seed: int
+    posterior: Floats
+    low: Floats
+    high: Floats
+    low_error: Floats
+    high_error: Floats
+    alarm: str
+    shares: dict[str, float]
+
+    @property
+    def robust(self) -> bool:
+        """Whether the alarm is the same in at least ``level`` of the draws."""
+        return self.shares[self.alarm] >= self.level
+
+    @property
+    def sentence(self) -> str:
+        """What the draws say of the alarm."""
+        others = [f"{LEVEL_WORDS[name]} in {share:.0%}" for name, share in self._others() if share > 0]
+        same = f"{LEVEL_WORDS[self.alarm]} in {self.shares[self.alarm]:.0%} of {self.draws} plausible models"
+        said = "; ".join([same, *others])
+        return f"The alarm is robust: {said}." if self.robust else f"The alarm is NOT robust: {said}."
+
+    def frame(self) -> pd.DataFrame:
+        """Give the intervals as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per column of the posteriors: ``posterior``, ``low``, ``high``,
+            ``low_error``, ``high_error``. The ``attrs`` have ``level``,
+            ``draws``, ``seed``, ``alarm``, ``alarm_shares``, ``robust`` and
+            ``sentence``.
+        """
+        import pandas as pd
+
+        names = ("posterior", "low", "high", "low_error", "high_error")
+        table = pd.DataFrame({name: getattr(self, name) for name in names}, index=list(self.network.columns))
+        own = {name: getattr(self, name) for name in ("level", "draws", "seed", "alarm", "robust", "sentence")}
+        table.attrs.update(own, alarm_shares=self.shares)
+        return table
+
+    def __str__(self) -> str:
+        labels = [self.network.model.label_of(name) for name in self.network.columns]
+        width = max(map(len, labels))
+        rows = sorted(zip(labels, self.posterior, self.low, self.high, strict=True), key=lambda r: -r[1])
+        lines = [f"  {label:<{width}}  {p:6.1%}  {low:6.1%} to {high:6.1%}" for label, p, low, high in rows]
+        error = max(np.nanmax(self.low_error, initial=0.0), np.nanmax(self.high_error, initial=0.0))
+        head = f"Posterior and {self.level:.0%} interval over the plausible ranges of the model's numbers"
+        return "\n".join([head, *lines, f"Monte Carlo error of an end: at most {error:.2%}.", self.sentence])
+
+    def _others(self) -> list[tuple[str, float]]:
+        return [(name, share) for name, share in reversed(self.shares.items()) if name != self.alarm]
+
+
+def uncertainty(
+    network: Network,
+    codes: Codes,
+    unsure: Sequence[Unsure],
+    thresholds: Thresholds,
+    *,
+    level: float = 0.9,
+    draws: int = 1000,
+    seed: int = 0,
+) -> Uncertainty:
+    """Carry the plausible ranges through exact inference, for one case.
+
+    Parameters
+    ----------
+    network : Network
+        The compiled model.
+    codes : ndarray of int8, shape (variables, 1)
+        What is known for sure.
+    unsure : sequence of Unsure
+        What is given as likelihoods.
+    thresholds : Thresholds
+        Of the alarm.
+    level : float, default 0.9
+        Share of the draws within the intervals, between 0 and 1.
+    draws : int, default 1000
+        Models to draw, at least 20.
+    seed : int, default 0
+        Of the draws.
+
+    Returns
+    -------
+    Uncertainty
+        Intervals, and shares of the alarm levels.
+
+    Raises
+    ------
+    OptionError
+        If level or draws are out of range.
+    """
+    check_draws(level, draws)
+    parameters = parameters_of(network)
+    drawn = Case(parameters, codes[:, 0], unsure).posteriors(draw(parameters, draws, seed=seed))[0].T
+    posterior = unsure_posteriors(network, codes, unsure).values[0]
+    rules = AlarmRules(network)
+    said = favoured(codes, unsure)
+    floor = rules.floor(said, posterior[[rules.column]], thresholds, sure=codes, unsure=unsure)
+    own = drawn[rules.column][~np.isnan(drawn[rules.column])]
+    found = np.bincount(alarm_levels(own, floor[0], thresholds), minlength=len(LEVELS)) / max(1, len(own))
+    reported = alarm_levels(posterior[rules.column], floor[0], thresholds)
+    return Uncertainty(
+        network,
+        level,
+        draws,
+        seed,
+        posterior,
+        *interval_ends(drawn.copy(), level),
+        LEVELS[reported],
+        dict(zip(LEVELS, found.tolist(), strict=True)),
+    )
+
+
+def check_draws(level: float, draws: int) -> None:
+    """Refuse options out of range.
+
+    Parameters
+    ----------
+    level : float
+        Share of the draws within the intervals.
+    draws : int
+        How many draws.
+
+    Raises
+    ------
+    OptionError
+        If level is not between 0 and 1, or there are fewer than 20 draws.
+    """
+    if not 0.0 < level < 1.0:
+        raise OptionError(f"intervals at level {level:g}: give a share between 0 and 1, such as 0.9")
+    if draws < LEAST_DRAWS:
+        raise OptionError(f"{draws} draws are too few for an interval: at least {LEAST_DRAWS}")
+
+
+def alarm_levels(probability: Floats, floor: NDArray[np.int8] | np.int8, thresholds: Thresholds) -> NDArray[np.int8]:
+    """Give alarm levels where those that are left whatever the probability are known.
+
+    Parameters
+    ----------
+    probability : ndarray
+        Of the alarm's cause.
+    floor : ndarray of int8
+        As `kneebayes.diagnosis.alarm.AlarmRules.floor` gives it; its shape fits that of ``probability``.
+    thresholds : Thresholds
+        Of the alarm.
+
+    Returns
+    -------
+    ndarray of int8
+        Places in `LEVELS`.
+    """
+    return np.maximum(thresholds.levels(probability), floor)
+
+
+FEW_CASES = 16  # up to which a case at a time under all draws is quicker than all cases a draw at a time
+CHUNK_BYTES = 1 << 27  # of answers of all draws, before they become intervals
+
+
+@dataclass(frozen=True, eq=False)
+class BatchUncertainty:
+    """What the plausible ranges leave open of n cases.
+
+    Attributes
+    ----------
+    low, high : ndarray, shape (n, columns)
+        Ends of the intervals.
+    low_error, high_error : ndarray, shape (n, columns)
+        Monte Carlo standard errors of the ends.
+    robust : ndarray, shape (n,)
+        Share of draws at the very alarm level of the model's own numbers.
+    graver : ndarray, shape (n,)
+        Share of draws at a graver one.
+    """
+
+    low: Floats
+    high: Floats
+    low_error: Floats
+    high_error: Floats
+    robust: Floats
+    graver: Floats
+
+    def columns(self) -> list[Floats]:
+        """List what there is to write of each case.
+
+        Returns
+        -------
+        list of ndarray, shape (n,)
+            Low and high end of each column of the posteriors in turn, then ``robust`` and ``graver``.
+        """
+        ends = [np.ascontiguousarray(end) for pair in zip(self.low.T, self.high.T, strict=True) for end in pair]
+        return [*ends, self.robust, self.graver]
+
+
+def batch_uncertainty(
+    rules: AlarmRules,
+    codes: Codes,
+    unsure: Sequence[Unsure],
+    thresholds: Thresholds,
+    probability: Floats,
+    *,
+    level: float = 0.9,
+    draws: int = 200,
+    seed: int = 0,
+    engine: Engine = "auto",
+) -> BatchUncertainty:
+    """Carry the plausible ranges through exact inference, for many cases.
+
+    Memory does not grow with the number of cases but for the result: cases are
+    taken in chunks, each under all draws.
+
+    Parameters
+    ----------
+    rules : AlarmRules
+        The alarm of the compiled model.
+    codes : ndarray of int8, shape (variables, n)
+        What is known for sure.
+    unsure : sequence of Unsure
+        What is given as likelihoods.
+    thresholds : Thresholds
+        Of the alarm.
+    probability : ndarray, shape (n,)
+        Posterior of the alarm's cause by the model's own numbers.
+    level, draws, seed
+        As for `kneebayes.diagnosis.uncertainty.uncertainty`. All cases are asked under the same draws.
+    engine : {"auto", "numpy", "numba"}
+        ``"numpy"`` takes a case at a time under all draws, ``"numba"`` all
+        cases a draw at a time; they agree but for rounding.
+
+    Returns
+    -------
+    BatchUncertainty
+        One row per case, whatever the other cases of the batch.
+
+    Raises
+    ------
+    OptionError
+        If level or draws are out of range.
+    """
+    check_draws(level, draws)
+    n, network = codes.shape[1], rules.network
+    parameters = parameters_of(network)
+    values = draw(parameters, draws, seed=seed)
+    floor = rules.floor(favoured(codes, unsure), probability, thresholds, sure=codes, unsure=unsure, engine=engine)
+    reported = alarm_levels(probability, floor, thresholds)
+    ends = np.empty((4, n, len(network.columns)))
+    robust, graver = np.empty(n), np.empty(n)
+    few = engine == "numpy" or (engine == "auto" and n <= FEW_CASES)
+    step = max(1, CHUNK_BYTES // (8 * draws * len(network.columns)))
+    for start in range(0, n, step):
+        part = slice(start, min(n, start + step))
+        own = within(unsure, part)
+        answer = _by_case if few else _by_draw
+        drawn = answer(parameters, values, np.ascontiguousarray(codes[:, part]), own)
+        found = alarm_levels(drawn[:, rules.column], floor[part, None], thresholds)
+        counts = ~np.isnan(drawn[:, rules.column])
+        whole = np.maximum(1, counts.sum(axis=1))
+        robust[part] = ((found == reported[part, None]) & counts).sum(axis=1) / whole
+        graver[part] = ((found > reported[part, None]) & counts).sum(axis=1) / whole
+        ends[:, part] = interval_ends(drawn, level)
+    low, high, low_error, high_error = ends
+    return BatchUncertainty(low, high, low_error, high_error, robust, graver)
+
+
+def _by_case(parameters: Parameters, values: Floats, codes: Codes, unsure: Sequence[Unsure]) -> Floats:
+    """Answer each case under all draws, shape (n, columns, draws)."""
+    answers = [
+        Case(parameters, codes[:, i], [u for u in unsure if i in u.cases]).posteriors(values)[0].T
+        for i in range(codes.shape[1])
+    ]
+    return np.stack(answers)
+
+
+def _by_draw(parameters: Parameters, values: Floats, codes: Codes, unsure: Sequence[Unsure]) -> Floats:
+    """Answer all cases under each draw, on all cores, shape (n, columns, draws)."""
+    from kneebayes.inference.compiled.threads import renumbering_of  # here, because numba takes a while to import
+
+    renumbering = renumbering_of(parameters)
+    spread = Spread.of(codes, unsure) if unsure else None
+    drawn = np.empty((codes.shape[1], len(parameters.network.columns), len(values)))
+
+    def work(d: int) -> None:
+        if spread is None:
+            drawn[:, :, d] = renumbering.posteriors(values[d], codes).values
+        else:
+            drawn[:, :, d] = spread.pooled(renumbering.posteriors(values[d], spread.codes)).values
+
+    workers = cores()
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(work, range(len(values))))
+    return drawn

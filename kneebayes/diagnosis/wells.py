@@ -1,0 +1,277 @@
+"""A published score of points, such as the Wells score, as a result beside the posterior.
+
+The score is a sheet in a file: items, the answers that count, points, classes.
+What is not known leaves a range of points, and a class only where the range
+lies within one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from kneebayes.errors import ModelFileError, UnknownNameError, nearest
+from kneebayes.spec.model_spec import Basis, Condition, Frozen, Identifier, ModelFile, Text
+from kneebayes.spec.yaml_io import model_path
+
+__all__ = [
+    "Item",
+    "Points",
+    "ScoreSheet",
+    "points",
+    "points_line",
+    "read_sheet",
+]
+
+WELLS = "wells"
+
+
+class Item(Frozen):
+    """One item of a score: its points count where any of the states holds.
+
+    ``instead`` names columns that say nearly the same; they count for a case
+    of which no column of ``any_of`` is known.
+    """
+
+    label: Text
+    points: float
+    any_of: Condition
+    instead: Condition = Field(default_factory=dict)
+    fit: Literal["same", "near", "none"]
+    why: Text
+
+    @model_validator(mode="after")
+    def _columns(self) -> Item:
+        if (self.fit == "none") == bool(self.any_of):
+            raise ValueError("any_of names columns unless fit is none")
+        if self.instead and not self.any_of:
+            raise ValueError("instead stands for the columns of any_of, so there must be some")
+        return self
+
+    def holds(self, evidence: Mapping[str, str]) -> bool | None:
+        """Say whether the item holds for a case; None where that is not known.
+
+        Parameters
+        ----------
+        evidence : mapping of str to str
+            State by variable.
+
+        Returns
+        -------
+        bool or None
+            False only where every column is known and none is in such a state.
+        """
+        columns = self.any_of if any(name in evidence for name in self.any_of) else self.instead
+        if any(evidence.get(name) in states for name, states in columns.items()):
+            return True
+        return False if columns and all(name in evidence for name in columns) else None
+
+
+class Cutoff(Frozen):
+    """A class of a score."""
+
+    at_least: float
+    label: Text
+
+
+class ScoreSheet(Frozen):
+    """A published score: items, points and classes."""
+
+    format: Literal[1]
+    name: Identifier
+    title: Text
+    cause: Identifier
+    basis: Basis
+    reference: Text
+    items: dict[Identifier, Item] = Field(min_length=1)
+    cutoffs: dict[Identifier, Cutoff] = Field(min_length=1)
+    decision: Identifier
+
+    @model_validator(mode="after")
+    def _decides(self) -> ScoreSheet:
+        if self.decision not in self.cutoffs:
+            raise ValueError(f"decision '{self.decision}' is not among {list(self.cutoffs)}")
+        return self
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that an item reads."""
+        items = self.items.values()
+        return tuple(dict.fromkeys(name for item in items for name in (*item.any_of, *item.instead)))
+
+
+def read_sheet(path: str | Path | None = None) -> ScoreSheet:
+    """Read and check a score.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path, optional
+        A YAML file; by default the Wells score that ships with kneebayes.
+
+    Returns
+    -------
+    ScoreSheet
+        Items, points and classes.
+
+    Raises
+    ------
+    ModelFileError
+        If the file can't be read or is inconsistent.
+
+    Examples
+    --------
+    >>> read_sheet().items["previous_dvt"].points
+    1.0
+    """
+    path = Path(path) if path is not None else model_path(WELLS)
+    try:
+        return ScoreSheet.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+        raise ModelFileError(f"{path}: not a score: {' '.join(str(error).split())}") from error
+
+
+@dataclass(frozen=True)
+class Points:
+    """What a score says of one case.
+
+    Attributes
+    ----------
+    sheet : ScoreSheet
+        The score.
+    items : dict of str to (bool or None)
+        Whether each item holds; None where that is not known.
+    """
+
+    sheet: ScoreSheet
+    items: dict[str, bool | None]
+
+    @property
+    def known(self) -> float:
+        """Points of the items that hold."""
+        return sum(self.sheet.items[name].points for name, holds in self.items.items() if holds)
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Lowest and highest points that the items not known leave possible."""
+        unknown = [self.sheet.items[name].points for name, holds in self.items.items() if holds is None]
+        return self.known + sum(min(p, 0) for p in unknown), self.known + sum(max(p, 0) for p in unknown)
+
+    @property
+    def unknown(self) -> list[str]:
+        """Items whose answer is not known."""
+        return [name for name, holds in self.items.items() if holds is None]
+
+    def reached(self, total: float) -> list[str]:
+        """Name the classes that a number of points reaches.
+
+        Parameters
+        ----------
+        total : float
+            Points.
+
+        Returns
+        -------
+        list of str
+            In the order of the sheet; none for the lowest class.
+        """
+        return [name for name, cutoff in self.sheet.cutoffs.items() if total >= cutoff.at_least]
+
+    @property
+    def classes(self) -> list[str] | None:
+        """The classes reached, or None where that hangs on what is not known."""
+        low, high = (self.reached(total) for total in self.range)
+        return low if low == high else None
+
+    def __str__(self) -> str:
+        low, high = self.range
+        said = f"{self.sheet.title}: {low:g}" + (f" to {high:g}" if high > low else "")
+        if self.classes is not None:
+            labels = [self.sheet.cutoffs[name].label for name in self.classes]
+            said += f" ({'; '.join(labels) or 'under every cutoff'})"
+        asked = [self.sheet.items[name].label for name in self.unknown]
+        return said + (f"; not known: {'; '.join(asked)}" if asked else "")
+
+
+def points(
+    model: ModelFile,
+    evidence: Mapping[str, str],
+    *,
+    judged: Mapping[str, bool] | None = None,
+    sheet: ScoreSheet | None = None,
+) -> Points:
+    """Count the points of one case.
+
+    Parameters
+    ----------
+    model : ModelFile
+        The model whose variables the evidence names.
+    evidence : mapping of str to str
+        State by variable.
+    judged : mapping of str to bool, optional
+        Items that a clinician has judged, which goes before the evidence; as
+        for those that no variable can say.
+    sheet : ScoreSheet, optional
+        By default the Wells score.
+
+    Returns
+    -------
+    Points
+        Points, their range, and the class where it is certain.
+
+    Raises
+    ------
+    UnknownNameError
+        If the sheet has no item that was judged, or is about another cause
+        than the alarm of the model.
+
+    Examples
+    --------
+    >>> from kneebayes.spec.yaml_io import read_model
+    >>> model = read_model(model_path("extended"))
+    >>> print(points(model, {"previous_dvt": "present"}, judged={"alternative_as_likely": False}).range)
+    (1.0, 9.0)
+    """
+    sheet = sheet or _default_sheet()
+    judged = judged or {}
+    if sheet.cause != model.alarm.cause:
+        raise UnknownNameError(
+            f"{sheet.name} is a score of {sheet.cause}; the alarm of {model.name} is for another cause"
+        )
+    for name in judged:
+        if name not in sheet.items:
+            raise UnknownNameError(
+                f"{sheet.name} has no item '{name}', only {list(sheet.items)}.{nearest(name, sheet.items)}"
+            )
+    return Points(sheet, {name: judged.get(name, item.holds(evidence)) for name, item in sheet.items.items()})
+
+
+def points_line(model: ModelFile, evidence: Mapping[str, str]) -> str:
+    """Say the Wells score of one case in a line, for a model it fits and a case of which its items are known.
+
+    Parameters
+    ----------
+    model : ModelFile
+        The model whose variables the evidence names.
+    evidence : mapping of str to str
+        State by variable.
+
+    Returns
+    -------
+    str
+        Empty unless every item is known but those that a clinician judges.
+    """
+    if not evidence.keys() & _default_sheet().columns or _default_sheet().cause != model.alarm.cause:
+        return ""
+    counted = points(model, evidence, sheet=_default_sheet())
+    return "" if any(counted.sheet.items[name].any_of for name in counted.unknown) else str(counted)
+
+
+@cache
+def _default_sheet() -> ScoreSheet:
+    return read_sheet()

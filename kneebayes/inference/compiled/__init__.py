@@ -1,0 +1,1 @@
+"""The compiled passes of inference, for many cases; nothing outside the room imports them."""

@@ -1,0 +1,483 @@
+"""FHIR: a diagnosis as RiskAssessments, the questions as a Questionnaire, a QuestionnaireResponse as a case.
+
+R5 and R4B, checked by fhir.resources (the extra ``fhir``). Probabilities are
+per cent, as invariant ras-2 of RiskAssessment has it. Nothing becomes a
+Condition: a posterior is no diagnosis. The resources are plain dictionaries
+until fhir.resources has checked them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from kneebayes.cases.coding import ABSENT_PRESENT, Vocabulary
+from kneebayes.errors import CaseError, MissingExtraError, UnknownColumnError, UnknownNameError, nearest
+from kneebayes.spec.model_spec import ModelFile, NumericInput
+
+if TYPE_CHECKING:
+    from kneebayes.diagnosis.diagnosis import Diagnosis
+
+__all__ = [
+    "QUESTIONNAIRE",
+    "Version",
+    "alarm_assessment",
+    "bundle",
+    "causes_assessment",
+    "checked",
+    "diagnosis_bundle",
+    "questionnaire",
+    "questionnaire_content",
+    "read_response",
+]
+
+ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
+# Levels of our own: FHIR's 'high' means more likely than not, which an urgent alarm at one in ten is not.
+LEVEL_SYSTEM = "urn:kneebayes:alarm-level"
+MODEL_SYSTEM = "urn:kneebayes:model"
+VARIABLE_SYSTEM = "urn:kneebayes:variable"
+STATE_SYSTEM = "urn:kneebayes:state:{}"
+QUESTIONNAIRE = "urn:kneebayes:questionnaire:{}"
+EXTENSION = "http://hl7.org/fhir/StructureDefinition/{}"
+PER_CENT_DIGITS = 10
+
+
+def causes_assessment(
+    model: ModelFile, posterior: Mapping[str, float], about: Mapping[str, Any], *, notes: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Write the posteriors of the causes as a RiskAssessment.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+    posterior : mapping of str to float
+        P of every cause, of ``none_of_these`` and of further states, from 0 to 1.
+    about : mapping
+        ``subject``, and what else both assessments of a case share.
+    notes : iterable of str
+        Before the disclaimer.
+
+    Returns
+    -------
+    dict
+        One prediction per cause, in per cent. Causes may coexist.
+    """
+    predictions = []
+    for name, cause in model.causes.items():
+        prediction: dict[str, Any] = {
+            "outcome": _outcome(model, name),
+            "probabilityDecimal": _per_cent(posterior[name]),
+        }
+        parts = [f"{state}: {posterior[f'{name}_{state}']:.1%}" for state in cause.states[2:]]
+        if parts:
+            prediction["rationale"] = f"Of which {'; '.join(parts)}"
+        predictions.append(prediction)
+    none = f"None of these causes: {posterior['none_of_these']:.1%}. Causes may coexist: this need not add up to 100 %."
+    return {
+        "resourceType": "RiskAssessment",
+        "status": "preliminary",
+        "code": {"text": model.title},
+        "method": _method(model),
+        **about,
+        "prediction": predictions,
+        "note": [{"text": text} for text in (*notes, none, model.disclaimer)],
+    }
+
+
+def alarm_assessment(
+    model: ModelFile,
+    level: str,
+    probability: float,
+    about: Mapping[str, Any],
+    *,
+    reasons: Iterable[str] = (),
+    questions: Iterable[str] = (),
+    red_flags: Iterable[str] = (),
+) -> dict[str, Any]:
+    """Write the alarm as a RiskAssessment of its own.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+    level : str
+        Of the alarm.
+    probability : float
+        Of its cause, from 0 to 1.
+    about : mapping
+        As for `causes_assessment`.
+    reasons : iterable of str
+        In words.
+    questions, red_flags : iterable of str
+        Variables.
+
+    Returns
+    -------
+    dict
+        One prediction, whose ``qualitativeRisk`` is the level in a code system
+        of kneebayes' own; ``mitigation`` is the advice.
+    """
+    name = model.alarm.cause
+    prediction: dict[str, Any] = {
+        "outcome": _outcome(model, name),
+        "probabilityDecimal": _per_cent(probability),
+        "qualitativeRisk": {
+            "coding": [{"system": LEVEL_SYSTEM, "code": level, "display": level.replace("_", " ")}],
+            "text": level.replace("_", " "),
+        },
+    }
+    said = ". ".join(reasons)
+    if said:
+        prediction["rationale"] = said
+    asked = " ".join(model.variables[question].question for question in questions)
+    flags = "; ".join(model.variables[flag].label for flag in red_flags)
+    notes = [f"{title}: {text}" for title, text in (("Not answered", asked), ("Red flags", flags)) if text]
+    return {
+        "resourceType": "RiskAssessment",
+        "status": "preliminary",
+        "code": {"text": f"Alarm: {model.causes[name].label}"},
+        "method": _method(model),
+        **about,
+        "prediction": [prediction],
+        "mitigation": model.alarm.advice[level],  # type: ignore[index]
+        "note": [{"text": text} for text in (*notes, model.disclaimer)],
+    }
+
+
+def bundle(resources: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Put resources together.
+
+    Parameters
+    ----------
+    resources : iterable of mapping
+        Contents of resources.
+
+    Returns
+    -------
+    dict
+        A Bundle of type collection.
+    """
+    return {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [{"resource": dict(resource)} for resource in resources],
+    }
+
+
+def questionnaire_content(model: ModelFile, choice: str) -> dict[str, Any]:
+    """Write the questions of a model.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+    choice : str
+        What this version of FHIR calls an item that is answered by a code.
+
+    Returns
+    -------
+    dict
+        A Questionnaire; all answers optional, the causes not asked.
+    """
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for column, name in _asked(model).items():
+        groups.setdefault(model.variables[name].group, []).append(_item(model, column, name, choice))
+    return {
+        "resourceType": "Questionnaire",
+        "url": QUESTIONNAIRE.format(model.name),
+        "version": model.version,
+        "name": "".join(word.capitalize() for word in model.name.split("_")),
+        "title": model.title,
+        "status": "draft",
+        "experimental": True,
+        "subjectType": ["Patient"],
+        "description": model.disclaimer,
+        "item": [
+            {"linkId": f"group-{group}", "type": "group", "text": model.groups[group], "item": groups[group]}
+            for group in model.groups
+            if group in groups
+        ],
+    }
+
+
+def _asked(model: ModelFile) -> dict[str, str]:
+    """Name the questions, with the variable that each sets; a number is asked where bands can say every state."""
+    numeric = {
+        numeric.variable: name
+        for name, numeric in reversed(model.inputs.items())
+        if {band.state for band in numeric.bands} == set(model.variables[numeric.variable].states)
+    }
+    return {numeric.get(name, name): name for name in [*model.risks, *model.findings]}
+
+
+def _item(model: ModelFile, column: str, name: str, choice: str) -> dict[str, Any]:
+    variable, numeric = model.variables[name], model.inputs.get(column)
+    item: dict[str, Any] = {
+        "linkId": column,
+        "code": [{"system": VARIABLE_SYSTEM, "code": name, "display": variable.label}],
+        "text": f"{numeric.label} ({numeric.unit})" if numeric and column != name else variable.question,
+    }
+    if numeric:
+        return {**item, "type": "decimal", "extension": _limits(numeric)}
+    if variable.states == ABSENT_PRESENT:
+        return {**item, "type": "boolean"}
+    options = [
+        {
+            "valueCoding": {
+                "system": STATE_SYSTEM.format(name),
+                "code": state,
+                "display": variable.state_labels.get(state, state.replace("_", " ")),
+            }
+        }
+        for state in variable.states
+    ]
+    return {**item, "type": choice, "answerOption": options}
+
+
+def _limits(numeric: NumericInput) -> list[dict[str, Any]]:
+    limits = {"minValue": numeric.minimum, "maxValue": numeric.maximum}
+    return [{"url": EXTENSION.format(name), "valueDecimal": value} for name, value in limits.items()]
+
+
+def _outcome(model: ModelFile, name: str) -> dict[str, Any]:
+    """Name a cause; of its codes the first, as the others say more than is known (which side, which kind)."""
+    cause = model.causes[name]
+    codes = [{"system": ICD10CM, "code": code, "display": text} for code, text in cause.icd10cm.items()]
+    return {"coding": codes[:1], "text": cause.label} if codes else {"text": cause.label}
+
+
+def _method(model: ModelFile) -> dict[str, Any]:
+    coding = {"system": MODEL_SYSTEM, "version": model.version, "code": model.name, "display": model.title}
+    return {"coding": [coding], "text": f"kneebayes {_own_version()}, model {model.name} {model.version}"}
+
+
+@lru_cache(maxsize=1)
+def _own_version() -> str:
+    return importlib.metadata.version("kneebayes")
+
+
+def _per_cent(p: float) -> float:
+    return round(min(max(100.0 * p, 0.0), 100.0), PER_CENT_DIGITS)
+
+
+Version = Literal["R5", "R4B"]
+REFUSED_STATUS = ("entered-in-error", "stopped")
+
+
+def diagnosis_bundle(
+    dx: Diagnosis,
+    *,
+    patient: str,
+    version: Version = "R5",
+    basis: str | Iterable[str] = (),
+    when: datetime | None = None,
+) -> Any:
+    """Write a diagnosis as FHIR.
+
+    Parameters
+    ----------
+    dx : Diagnosis
+        Of one case.
+    patient : str
+        Whom it is about: ``Patient/123``, or the id alone.
+    version : {"R5", "R4B"}
+        Of FHIR.
+    basis : str or iterable of str
+        References to what it rests on, such as ``QuestionnaireResponse/7``.
+    when : datetime, optional
+        By default now, in UTC.
+
+    Returns
+    -------
+    fhir.resources Bundle
+        A collection of two RiskAssessments: the causes, and the alarm.
+
+    Raises
+    ------
+    MissingExtraError
+        If fhir.resources is not installed.
+    UnknownNameError
+        If there is no such version.
+    CaseError
+        If FHIR does not allow what was given, such as the reference.
+    """
+    references = [basis] if isinstance(basis, str) else list(basis)
+    when = datetime.now(UTC).replace(microsecond=0) if when is None else when
+    about: dict[str, Any] = {
+        "subject": {"reference": patient if "/" in patient or ":" in patient else f"Patient/{patient}"},
+        "occurrenceDateTime": when.isoformat() if when.tzinfo else when.astimezone().isoformat(),
+    }
+    if references:
+        about["basis"] = [{"reference": reference} for reference in references]
+    known = ", ".join(f"{name}={state}" for name, state in dx.evidence.items())
+    notes = [f"Known: {known or 'nothing'}", *dx.warnings]
+    parts = [
+        causes_assessment(dx.model, {**dx.probabilities, **dx.details}, about, notes=notes),
+        alarm_assessment(
+            dx.model,
+            dx.alarm.level,
+            dx.alarm.probability,
+            about,
+            reasons=dx.alarm.reasons,
+            questions=dx.alarm.questions,
+            red_flags=dx.red_flags,
+        ),
+    ]
+    return checked(bundle(parts), version)
+
+
+def questionnaire(model: ModelFile, version: Version = "R5") -> Any:
+    """Write the questions of a model as FHIR.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+    version : {"R5", "R4B"}
+        Of FHIR.
+
+    Returns
+    -------
+    fhir.resources Questionnaire
+        A group per group of the model; ``linkId`` is the column of a case.
+
+    Raises
+    ------
+    MissingExtraError
+        If fhir.resources is not installed.
+    UnknownNameError
+        If there is no such version.
+    """
+    return checked(questionnaire_content(model, "choice" if version == "R4B" else "coding"), version)
+
+
+def read_response(response: object, model: ModelFile, version: Version = "R5") -> dict[str, object]:
+    """Read the answers to the questions of a model.
+
+    Parameters
+    ----------
+    response : mapping, str, bytes or fhir.resources QuestionnaireResponse
+        As JSON, or what JSON became.
+    model : ModelFile
+        The model whose Questionnaire was answered.
+    version : {"R5", "R4B"}
+        Of FHIR.
+
+    Returns
+    -------
+    dict of str to object
+        A case for `Model.diagnose`. What was not answered is not in it.
+
+    Raises
+    ------
+    MissingExtraError
+        If fhir.resources is not installed.
+    CaseError
+        If it is no valid QuestionnaireResponse, was entered in error, answers
+        other questions, or an answer is not allowed.
+    UnknownColumnError
+        If the model has no such question.
+    """
+    content = _plain(response)
+    if content.get("resourceType") != "QuestionnaireResponse":
+        raise CaseError(f"a FHIR {content.get('resourceType')}, where a QuestionnaireResponse is needed")
+    checked(content, version)
+    if content["status"] in REFUSED_STATUS:
+        raise CaseError(f"QuestionnaireResponse: its status is {content['status']}, so it is not scored")
+    asked = str(content.get("questionnaire", "")).partition("|")[0]
+    own = QUESTIONNAIRE.format(model.name)
+    if asked and asked != own:
+        raise CaseError(f"QuestionnaireResponse: answers {asked}, not {own}")
+    vocabulary = Vocabulary(model)
+    case: dict[str, object] = {}
+    for link, values in _answers(content.get("item", [])):
+        if link not in vocabulary.columns:
+            near = nearest(link, vocabulary.columns)
+            raise UnknownColumnError(f"QuestionnaireResponse: {model.name} has no question with linkId '{link}'.{near}")
+        if len(values) > 1 or link in case:
+            raise CaseError(f"QuestionnaireResponse: {link} has more than one answer; give one")
+        try:
+            vocabulary.code(link, values[0])
+        except CaseError as error:
+            raise CaseError(f"QuestionnaireResponse: {error}") from None
+        case[link] = values[0]
+    return case
+
+
+def checked(content: Mapping[str, Any], version: Version) -> Any:
+    """Check a resource.
+
+    Parameters
+    ----------
+    content : mapping
+        With its ``resourceType``.
+    version : {"R5", "R4B"}
+        Of FHIR.
+
+    Returns
+    -------
+    fhir.resources resource
+        ``.model_dump_json()`` writes it.
+
+    Raises
+    ------
+    MissingExtraError
+        If fhir.resources is not installed.
+    UnknownNameError
+        If there is no such version.
+    CaseError
+        If FHIR does not allow it.
+    """
+    if version not in get_args(Version):
+        raise UnknownNameError(f"no FHIR version '{version}' here: use one of {list(get_args(Version))}")
+    kind = str(content["resourceType"])
+    package = "fhir.resources" if version == "R5" else f"fhir.resources.{version}"
+    try:
+        module = importlib.import_module(f"{package}.{kind.lower()}")
+    except ImportError as error:
+        raise MissingExtraError(f"FHIR needs fhir.resources: pip install 'kneebayes[fhir]' ({error})") from error
+    try:
+        return getattr(module, kind).model_validate(dict(content))
+    except ValueError as error:  # pydantic's ValidationError is one
+        raise CaseError(f"FHIR {version} {kind}: {error}") from error
+
+
+def _plain(response: object) -> dict[str, Any]:
+    """Bring JSON, or what it became, to a dictionary."""
+    try:
+        if hasattr(response, "model_dump_json"):
+            response = response.model_dump_json()
+        content = json.loads(response) if isinstance(response, (str, bytes)) else response
+    except (ValueError, RecursionError) as error:
+        raise CaseError(f"QuestionnaireResponse: no JSON: {error}") from error
+    if not isinstance(content, Mapping):
+        raise CaseError(f"QuestionnaireResponse: a JSON object is needed, not {type(content).__name__}")
+    return dict(content)
+
+
+def _answers(items: Iterable[Mapping[str, Any]]) -> Iterable[tuple[str, list[object]]]:
+    """Find the answered items, wherever they are nested."""
+    for item in items:
+        answers = item.get("answer") or []
+        if answers:
+            yield str(item["linkId"]), [_value(item["linkId"], answer) for answer in answers]
+        yield from _answers(item.get("item") or [])
+        for answer in answers:
+            yield from _answers(answer.get("item") or [])
+
+
+def _value(link: str, answer: Mapping[str, Any]) -> object:
+    for kind in ("valueBoolean", "valueInteger", "valueDecimal", "valueString"):
+        if kind in answer:
+            value: object = answer[kind]
+            return value
+    if "valueCoding" in answer:
+        return answer["valueCoding"].get("code")
+    given = next((kind for kind in answer if kind.startswith("value")), "nothing")
+    raise CaseError(f"QuestionnaireResponse: {link} is answered by {given}: give a boolean, a coding or a number")

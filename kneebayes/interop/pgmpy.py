@@ -1,0 +1,298 @@
+"""The model as a pgmpy network: the reference that inference is checked against, and pgmpy's readers and writers.
+
+The only module that touches pgmpy, which takes seconds to import; so it is
+imported inside the functions, and nothing on the way to a score calls them.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kneebayes.errors import CaseError, ImpossibleEvidenceError, ModelFileError, UnknownNameError, nearest
+from kneebayes.interop.cpt import Node, model_node
+from kneebayes.spec.model_spec import ModelFile
+
+if TYPE_CHECKING:
+    from pgmpy.inference import VariableElimination
+    from pgmpy.models import DiscreteBayesianNetwork
+
+__all__ = [
+    "Reference",
+    "pgmpy_text",
+    "query_pgmpy",
+    "read_pgmpy",
+    "to_pgmpy",
+]
+
+
+def to_pgmpy(model: ModelFile) -> DiscreteBayesianNetwork:
+    """Build the pgmpy network of a model.
+
+    Nodes, states and tables stand in the order of the model file, whatever
+    the hash seed. The noisy-ORs are written out as whole tables.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+
+    Returns
+    -------
+    pgmpy.models.DiscreteBayesianNetwork
+        A network that passes ``check_model()`` and whose columns sum to 1
+        within 1e-9.
+
+    Raises
+    ------
+    ModelFileError
+        If a table does not sum to 1, or a variable has so many parents that
+        its whole table would not fit.
+
+    Examples
+    --------
+    >>> from kneebayes.spec.yaml_io import model_path, read_model
+    >>> network = to_pgmpy(read_model(model_path("posterior_knee_pain")))
+    >>> network.check_model()
+    True
+    """
+    with _quiet_import():
+        from pgmpy.factors.discrete import TabularCPD
+        from pgmpy.models import DiscreteBayesianNetwork
+    states = {name: list(variable.states) for name, variable in model.variables.items()}
+    network = DiscreteBayesianNetwork()
+    network.name = model.name
+    network.add_nodes_from(states)
+    for name in states:
+        node = model_node(model, name)
+        network.add_edges_from((parent, name) for parent in node.parents)
+        network.add_cpds(
+            TabularCPD(
+                name,
+                len(states[name]),
+                node.table.reshape(len(states[name]), -1),
+                evidence=list(node.parents),
+                evidence_card=[len(states[parent]) for parent in node.parents],
+                state_names={other: states[other] for other in (name, *node.parents)},
+            )
+        )
+    try:
+        network.check_model()
+    except ValueError as error:
+        raise ModelFileError(f"{model.name}: pgmpy refuses the network: {error}") from error
+    return network
+
+
+class Reference:
+    """The posteriors of a model through pgmpy's VariableElimination: slow, and written by others.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+
+    Attributes
+    ----------
+    network : pgmpy.models.DiscreteBayesianNetwork
+        The network, built once.
+
+    Examples
+    --------
+    >>> from kneebayes.spec.yaml_io import model_path, read_model
+    >>> reference = Reference(read_model(model_path("posterior_knee_pain")))
+    >>> posterior = reference.posteriors({"posterior_knee_pain": "present", "bakers_cyst": "intact"})
+    >>> round(posterior["bakers_cyst"], 9), posterior["bakers_cyst_ruptured"], posterior["none_of_these"]
+    (1.0, 0.0, 0.0)
+    """
+
+    def __init__(self, model: ModelFile) -> None:
+        with _quiet_import():
+            from pgmpy.inference import VariableElimination
+        self.model = model
+        self.network = to_pgmpy(model)
+        # As a Bayesian network, pgmpy drops every table whose variables are all observed, and normalises: a pregnant
+        # man would get a posterior. As a Markov network it keeps all, and its answer sums to P(evidence).
+        self._markov = self.network.to_markov_model()
+        self._engine = VariableElimination(self._markov)
+
+    def posteriors(
+        self, evidence: Mapping[str, str], likelihoods: Mapping[str, Sequence[float]] | None = None
+    ) -> dict[str, float]:
+        """Compute the posteriors of one case, in one joint query.
+
+        Parameters
+        ----------
+        evidence : mapping of str to str
+            State by variable, of any kind. Nothing is taken as known that is
+            not given, the complaint included.
+        likelihoods : mapping of str to sequence of float, optional
+            Unsure answers: P(what was said | state) by variable, a factor of
+            the network like any other.
+
+        Returns
+        -------
+        dict of str to float
+            Named and ordered as the columns of `kneebayes.inference.network.Posteriors`:
+            P(cause not absent) of each cause, P(all absent) as
+            ``none_of_these``, then ``<cause>_<state>`` for the third state on.
+
+        Raises
+        ------
+        UnknownNameError
+            If the model has no such variable.
+        CaseError
+            If a variable has no such state.
+        ImpossibleEvidenceError
+            If the model gives the evidence probability zero.
+        """
+        self._check(evidence)
+        joint = self._joint(evidence, likelihoods or {})
+        total = float(joint.sum())
+        if not total > 0:
+            known = ", ".join(f"{name}={state}" for name, state in evidence.items())
+            raise ImpossibleEvidenceError(f"the model holds this evidence impossible, all of it together: {known}")
+        joint /= total
+        axes = range(joint.ndim)
+        margins = [joint.sum(axis=tuple(other for other in axes if other != axis)) for axis in axes]
+        causes = self.model.causes.items()
+        return {
+            **{name: float(margin[1:].sum()) for name, margin in zip(self.model.causes, margins, strict=True)},
+            "none_of_these": float(joint[(0,) * joint.ndim]),
+            **{
+                f"{name}_{state}": float(p)
+                for (name, cause), margin in zip(causes, margins, strict=True)
+                for state, p in zip(cause.states[2:], margin[2:], strict=True)
+            },
+        }
+
+    def _joint(self, evidence: Mapping[str, str], likelihoods: Mapping[str, Sequence[float]]) -> NDArray[np.float64]:
+        """P(evidence, joint state of the causes), one axis per cause, zero off the states of observed causes."""
+        causes, engine = self.model.causes, self._unsure(likelihoods) if likelihoods else self._engine
+        unknown = [name for name in causes if name not in evidence]
+        # pgmpy must be asked for something: where all causes are observed, any other variable, summed out below.
+        asked = unknown or [name for name in self.model.variables if name not in evidence][:1]
+        if asked:
+            answer = engine.query(asked, evidence=dict(evidence), joint=True, show_progress=False).values
+        else:
+            answer = math.prod(cpd.get_value(**{n: evidence[n] for n in cpd.variables}) for cpd in self.network.cpds)
+        joint = np.zeros([len(cause.states) for cause in causes.values()])
+        known = tuple(
+            cause.states.index(evidence[name]) if name in evidence else slice(None) for name, cause in causes.items()
+        )
+        joint[known] = answer if unknown else np.sum(answer)
+        return joint
+
+    def _unsure(self, likelihoods: Mapping[str, Sequence[float]]) -> VariableElimination:
+        """Make an engine whose network has a further factor for each unsure answer."""
+        from pgmpy.factors.discrete import DiscreteFactor
+
+        markov = self._markov.copy()
+        for name, likelihood in likelihoods.items():
+            states = {name: list(self.model.variables[name].states)}
+            markov.add_factors(DiscreteFactor([name], [len(likelihood)], list(likelihood), state_names=states))
+        return type(self._engine)(markov)
+
+    def _check(self, evidence: Mapping[str, str]) -> None:
+        variables = self.model.variables
+        for name, state in evidence.items():
+            if name not in variables:
+                hint = nearest(name, variables) or " The model's variables are its risks, causes and findings."
+                raise UnknownNameError(f"the model has no variable '{name}'.{hint}")
+            allowed = variables[name].states
+            if state not in allowed:
+                raise CaseError(f"{name}: '{state}' is not among {list(allowed)}.{nearest(state, allowed)}")
+
+
+def query_pgmpy(model: ModelFile, evidence: Mapping[str, str]) -> dict[str, float]:
+    """Compute the posteriors of one case through pgmpy's VariableElimination.
+
+    Builds the network anew; for several cases keep a `Reference`.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+    evidence : mapping of str to str
+        State by variable, as for `Reference.posteriors`.
+
+    Returns
+    -------
+    dict of str to float
+        As from `Reference.posteriors`, whose errors it raises too.
+    """
+    return Reference(model).posteriors(evidence)
+
+
+def pgmpy_text(model: ModelFile, format: str) -> str:
+    """Write the network of a model through one of pgmpy's writers.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+    format : {"bif", "xmlbif", "xdsl"}
+        Those of pgmpy's writers that keep names and numbers.
+
+    Returns
+    -------
+    str
+        The content of a file, the same whatever the hash seed.
+    """
+    network = to_pgmpy(model)
+    with _quiet_import():
+        from pgmpy.readwrite import BIFWriter, XDSLWriter, XMLBIFWriter
+    if format == "xdsl":
+        root = XDSLWriter(network, network_id=model.name).root
+        _name_in_xdsl(root, {name: variable.label for name, variable in model.variables.items()})
+        ElementTree.indent(root)
+        return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+    return str({"bif": BIFWriter, "xmlbif": XMLBIFWriter}[format](network))
+
+
+def read_pgmpy(text: str, format: str) -> list[Node]:
+    """Read a network through one of pgmpy's readers.
+
+    Parameters
+    ----------
+    text : str
+        The content of a file.
+    format : {"bif", "xmlbif", "xdsl"}
+        What it is written in.
+
+    Returns
+    -------
+    list of Node
+        In the order of the file, as far as pgmpy keeps it.
+    """
+    with _quiet_import():
+        from pgmpy.readwrite import BIFReader, XDSLReader, XMLBIFReader
+    readers = {"bif": BIFReader, "xmlbif": XMLBIFReader, "xdsl": XDSLReader}
+    network = readers[format](string=text).get_model()
+    nodes = []
+    for name in network.nodes():
+        cpd = network.get_cpds(name)
+        nodes.append(Node(name, tuple(cpd.state_names[name]), tuple(cpd.variables[1:]), np.asarray(cpd.values, float)))
+    return nodes
+
+
+def _name_in_xdsl(root: ElementTree.Element, labels: Mapping[str, str]) -> None:
+    """Put labels where GeNIe shows them: pgmpy repeats the identifiers there."""
+    for node in root.iterfind("extensions/genie/node"):
+        name = node.find("name")
+        if name is not None:
+            name.text = labels[node.attrib["id"]]
+
+
+@contextmanager
+def _quiet_import() -> Iterator[None]:
+    """Hide what pgmpy 1.1 says about itself while it is imported; drop with pgmpy 1.3."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r".*pgmpy\.estimators\.StructureScore", FutureWarning)
+        yield

@@ -1,0 +1,183 @@
+"""Posterior predictive check: what the model misjudges in cases that were not made by it.
+
+Each finding is predicted from everything else known of its case, and each
+pair of findings from everything but the two. Under the model, what was seen
+is then a draw from that prediction, whatever else is known and whichever
+cells are empty (so long as a cell is not empty because of what it would have
+said). So over cases i, with p_i the prediction and y_i what was seen,
+
+    finding:  sum(y_i - p_i)                      has variance sum(p_i (1 - p_i))
+    pair:     sum((y_i - p_i)(w_i - q_i) - c_i)   has variance sum(v_i)
+
+where c_i is the covariance of the two findings in their joint prediction and
+v_i the variance of that product, both from its four probabilities. Each sum over the
+root of its variance, z, is then a draw from a standard normal distribution,
+for many cases; no simulation is needed. A pair's z asks for dependence alone: it does
+not move, to first order, where only the frequencies are misjudged. That is
+where the noisy-OR's assumption fails, that findings are independent given the
+causes.
+
+The complaint is why people came, and is not checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from kneebayes.cases.frames import row_name
+from kneebayes.cases.labels import read_cohort
+from kneebayes.errors import CaseError, OptionError
+from kneebayes.inference.network import UNKNOWN, Network
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "check",
+]
+
+Floats = NDArray[np.float64]
+CHUNK = 32  # cases, whose findings by joint states fit a core's cache
+FLOOR = 1e-12  # of P(finding | causes): what is observed must be divided out again
+
+
+def check(
+    network: Network,
+    frame: Any,
+    *,
+    pairs: bool = True,
+    labels: bool = True,
+    least: int = 20,
+    ignore: Iterable[str] = (),
+) -> pd.DataFrame:
+    r"""Compare the findings, and pairs of findings, of cases with what the model expects of them.
+
+    Parameters
+    ----------
+    network : Network
+        The compiled model.
+    frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
+        One case per row, not the ones that the model was fitted to: those it
+        would judge too well.
+    pairs : bool
+        Whether to check pairs too.
+    labels : bool
+        Whether labels, where there are any, count as known.
+    least : int
+        Findings and pairs known in fewer cases are left out.
+    ignore : iterable of str
+        Columns to leave out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per finding, and per pair (``finding``, ``other``), the most
+        misjudged first: ``cases`` in which it is known; ``observed``
+        and ``expected``, the share of them in which it (or both) is present,
+        the latter given everything else known; ``z``, positive
+        where there is more of it, or more dependence, than expected. Among m
+        rows of a true model the largest \|z\| is about sqrt(2 log m).
+
+    Raises
+    ------
+    OptionError
+        If ``least`` is under 1.
+    UnknownColumnError
+        If a column is not accounted for.
+    CaseError
+        If a row can't be read, or the model holds it impossible.
+
+    Examples
+    --------
+    >>> from kneebayes.spec.yaml_io import model_path, read_model
+    >>> from kneebayes.learn.simulate import simulate
+    >>> model = read_model(model_path("posterior_knee_pain"))
+    >>> table = check(Network(model), simulate(model, 200, seed=1), pairs=False)
+    >>> bool(table["z"].abs().max() < 4.5)
+    True
+    """
+    import pandas as pd
+
+    if least < 1:
+        raise OptionError(f"least {least}: at least 1 case")
+    model = network.model
+    cases = read_cohort(model, frame, labels=labels, ignore=ignore).cases
+    names = [name for name in model.findings if name != model.complaint]
+    tested = np.array([list(model.variables).index(name) for name in names], dtype=np.intp)
+    absent = network.tables.absent[[list(model.findings).index(name) for name in names]]
+    chances = np.maximum(np.stack([absent, 1.0 - absent]), FLOOR)
+    undone = np.concatenate([1.0 / chances, np.ones((1, *absent.shape))])  # the last for a finding not known, -1
+    single, double = np.zeros((5, len(names))), np.zeros((5, len(names), len(names)))
+    with threadpool_limits(1, "blas"):  # the products are small: threads would wait for each other
+        for start in range(0, len(cases.weight), CHUNK):
+            part = slice(start, start + CHUNK)
+            codes = cases.codes[:, part].copy()
+            seen = codes[tested].T
+            codes[tested] = UNKNOWN
+            joint = network.joint(codes)
+            for c in range(len(model.causes)):
+                joint *= cases.allowed[part, c][:, network.joint_states[:, c]]
+            joint *= np.exp((seen == 0) @ np.log(chances[0]) + (seen == 1) @ np.log(chances[1]))
+            whole = joint.sum(axis=1)
+            if not (whole > 0).all():
+                row = start + int(np.flatnonzero(~(whole > 0))[0])
+                raise CaseError(f"{row_name(frame, row)}: the model holds this case impossible: mend or leave it out")
+            joint /= whole[:, None]
+            without = undone[seen, np.arange(len(names))]
+            scaled = without * joint[:, None]
+            once = scaled.sum(axis=2)
+            single += _findings(once, seen)
+            if pairs:
+                double += _pairs(once, scaled @ without.transpose(0, 2, 1), seen)
+    rows = [(names[i], None, *single[:, i]) for i in range(len(names))]
+    if pairs:
+        rows += [(names[i], names[j], *double[:, i, j]) for i, j in combinations(range(len(names)), 2)]
+    table = pd.DataFrame(rows, columns=["finding", "other", "cases", "observed", "expected", "excess", "variance"])
+    table = table[table["cases"] >= least]
+    table["z"] = table["excess"] / np.sqrt(table["variance"])
+    table[["observed", "expected"]] = table[["observed", "expected"]].div(table["cases"], axis=0)
+    table = table.astype({"cases": int})[["finding", "other", "cases", "observed", "expected", "z"]]
+    return table.sort_values("z", key=np.abs, ascending=False, kind="stable").reset_index(drop=True)
+
+
+def _findings(once: Floats, seen: NDArray[np.int8]) -> Floats:
+    """Sum over cases, by finding: known, present, expected, their difference, its variance.
+
+    ``once`` is 1 / P(what was seen | everything else known).
+    """
+    known = seen >= 0
+    present = np.where(seen == 1, 1.0 / once, 1.0 - 1.0 / once)
+    excess = (seen == 1) - present
+    terms = np.stack([np.ones_like(present), seen == 1, present, excess, present * (1.0 - present)])
+    sums: Floats = (terms * known).sum(axis=1)
+    return sums
+
+
+def _pairs(once: Floats, twice: Floats, seen: NDArray[np.int8]) -> Floats:
+    """Sum over cases, by pair: known, both present, expected, dependence over what is expected, its variance.
+
+    ``twice`` is 1 / P(what was seen of both | everything else known). The
+    four probabilities of a pair are first those that each is what was seen,
+    or is not.
+    """
+    both = 1.0 / twice
+    row, column = once[:, None, :] * both, once[:, :, None] * both  # P(the one is as seen), P(the other is)
+    only, other = np.maximum(row - both, 0.0), np.maximum(column - both, 0.0)
+    neither = np.maximum(1.0 - row - column + both, 0.0)
+    covariance = both - row * column
+    squares = both * ((1 - row) * (1 - column)) ** 2 + only * ((1 - row) * column) ** 2
+    squares += other * (row * (1 - column)) ** 2 + neither * (row * column) ** 2
+    yes = seen == 1
+    left, right = yes[:, :, None], yes[:, None, :]
+    sign = np.where(left == right, 1.0, -1.0)
+    together = np.where(left, np.where(right, both, only), np.where(right, other, neither))
+    excess = sign * ((1 - row) * (1 - column) - covariance)
+    known = (seen >= 0)[:, :, None] & (seen >= 0)[:, None, :]
+    terms = (np.ones_like(both), left & right, together, excess, squares - covariance**2)
+    return np.stack([(term * known).sum(axis=0) for term in terms])

@@ -1,0 +1,652 @@
+"""Let cases move the numbers of a model: maximum a posteriori by expectation maximisation.
+
+Every leak, link and split of the model file is a coin whose range says how
+sure it is. Its prior is the Beta distribution with mean p and a standard
+deviation of a 3.29th of the range's width, so that about 90 % of it lie within
+the range. It counts like k = p (1 - p) / sd^2 - 1 cases (at least 1, and times
+the prior weight) in which the coin fell as p says.
+
+The estimate is the mode in log-odds. There the mode of the prior is p itself,
+so without cases nothing moves, and after falling S of N times it is
+(S + k p) / (N + k). The states of a split, or of a risk factor, share one
+Dirichlet prior that is as sure as the least sure of them.
+
+A link is a coin of its own: wherever its parent is in the state, it is tossed,
+and the node is present if any of its coins, the leak's included, falls on its
+face (Henrion 1987; Meek and Heckerman 1997). Which did is never observed. If
+the node is absent none did; if it is present, a coin of chance q did with
+probability q / P(present | parents).
+
+What is learned, and from which prior, stands in ``coins.py``. Causes may be
+hidden and any cell empty; the expected counts are exact.
+
+People come into the data because of their complaint. If it were learned from
+like any other finding, its leak would run to 1, and the frequency of every
+cause among all people to that among people with the complaint. So each case
+counts by P(what is known | its complaint), and the expectation step adds, for
+each case, the (1 - pi) / pi people who were drawn and did not come (Dempster,
+Laird and Rubin 1977, truncated samples): expectation maximisation then climbs
+that very posterior. Its steps are lengthened by SQUAREM (Varadhan and Roland
+2008), and a lengthened one is taken only where it leads up.
+
+Cells are taken to be missing at random: whether one is filled may depend on
+what is known of the case, not on what the cell would have said.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from numbers import Real
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from kneebayes.cases.frames import row_name
+from kneebayes.cases.labels import LABEL, Cohort, read_cohort
+from kneebayes.errors import CaseError, OptionError
+from kneebayes.inference.counts import MIN_COMPILED, Cases, Counts, Engine, Expectation
+from kneebayes.inference.network import UNKNOWN, Network
+from kneebayes.inference.parameters import Parameters
+from kneebayes.inference.tables import Component, Tables
+from kneebayes.spec.model_spec import ModelFile, Probability
+from kneebayes.spec.yaml_io import changed_version, with_numbers
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "Change",
+    "Coins",
+    "FitReport",
+    "Trials",
+    "count_trials",
+    "fit",
+]
+
+Floats = NDArray[np.float64]
+WIDTH_IN_DEVIATIONS = 3.29  # of the range that holds 90 % of a normal distribution
+LEAST_CASES = 1.0  # what a number counts for, however wide its range
+EDGE = 1e-12  # how near a coin that is not sure may come to being sure
+SHARED = ("split", "prior")
+
+
+class Coins:
+    """The numbers that are learned, in the order of the model file.
+
+    A number without a range, or of 0 or 1, is sure and stays.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+    prior_weight : float
+        How much more the model file counts than its ranges say.
+    risk_factors : bool
+        Whether the priors of risk factors are among them.
+
+    Attributes
+    ----------
+    places : tuple of str
+        As from `ModelFile.probabilities`.
+    start, cases : ndarray
+        p of each, and how many cases its prior counts for.
+    """
+
+    def __init__(self, model: ModelFile, prior_weight: float = 1.0, *, risk_factors: bool = False) -> None:
+        wanted = {
+            place: number
+            for place, number in model.probabilities()
+            if 0 < number.p < 1 and (risk_factors or not place.startswith("risks."))
+        }
+        sure = {_shared(place) for place, number in wanted.items() if number.range[0] == number.range[1]}
+        self.model = model
+        self.numbers = {place: n for place, n in wanted.items() if _shared(place) not in sure}
+        self.places = tuple(self.numbers)
+        self.start = np.array([number.p for number in self.numbers.values()])
+        width = np.array([number.range[1] - number.range[0] for number in self.numbers.values()])
+        deviation = width / WIDTH_IN_DEVIATIONS
+        self.cases = np.maximum(self.start * (1.0 - self.start) / deviation**2 - 1.0, LEAST_CASES) * prior_weight
+        places: dict[str, list[int]] = {}
+        for i, place in enumerate(self.places):
+            places.setdefault(_shared(place), []).append(i)
+        self._shared = [np.array(members) for name, members in places.items() if name.endswith(SHARED)]
+        for members in self._shared:
+            self.cases[members] = self.cases[members].min()
+        self._alone = np.ones(len(self.places), dtype=bool)
+        for members in self._shared:
+            self._alone[members] = False
+
+    def log_prior(self, p: Floats) -> float:
+        """Compute the logarithm of the prior density in log-odds, up to a constant.
+
+        Parameters
+        ----------
+        p : ndarray
+            The numbers, in the order of ``places``.
+
+        Returns
+        -------
+        float
+            Highest where p is ``start``.
+        """
+        weight = self.cases * self.start
+        total = float(weight @ np.log(p))
+        total += float(((self.cases - weight) * np.log1p(-p))[self._alone].sum())
+        for members in self._shared:
+            left, left_before = 1.0 - p[members].sum(), 1.0 - self.start[members].sum()
+            if left_before > 0:
+                total += float(self.cases[members[0]] * left_before * np.log(left))
+        return total
+
+    def update(self, p: Floats, acted: Floats, tried: Floats) -> Floats:
+        """Find the mode of the posterior, given trials.
+
+        Parameters
+        ----------
+        p : ndarray
+            The numbers as they were: they stay where nothing speaks for another.
+        acted, tried : ndarray
+            Trials of each.
+
+        Returns
+        -------
+        ndarray
+            The numbers.
+        """
+        whole = tried + self.cases
+        mode: Floats = np.divide(acted + self.cases * self.start, whole, out=p.copy(), where=whole > 0)
+        np.clip(mode, EDGE, 1.0 - EDGE, out=mode)
+        return mode
+
+    def allowed(self, p: Floats) -> bool:
+        """Tell whether numbers make a model: whether the states of each distribution leave some for the last.
+
+        Parameters
+        ----------
+        p : ndarray
+            The numbers.
+
+        Returns
+        -------
+        bool
+            False also where one is 0 or 1.
+        """
+        inside = bool(((p > 0) & (p < 1)).all())
+        return inside and all(p[members].sum() <= 1.0 for members in self._shared)
+
+
+def _shared(place: str) -> str:
+    """Name the distribution that a number belongs to; a coin of its own is its own."""
+    before, _, _ = place.rpartition(".")
+    return before if before.endswith(SHARED) else place
+
+
+class Trials(NamedTuple):
+    """Expected trials of every number, in the order of `ModelFile.probabilities`: in how many it acted, of how many."""
+
+    acted: Floats
+    tried: Floats
+
+
+def count_trials(parameters: Parameters, values: Floats, tables: Tables, counts: Counts) -> Trials:
+    """Count the trials of every number of a model.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        Where the P numbers of the model stand.
+    values : ndarray, shape (P,)
+        The numbers.
+    tables : Tables
+        The tables of the model with these numbers.
+    counts : Counts
+        Expected counts from these tables.
+
+    Returns
+    -------
+    Trials
+        Each of shape (P,).
+    """
+    n = len(values)
+    over_chance, tried = np.zeros(n + 1), np.zeros(n + 1)  # the last: no link
+    chosen = np.zeros(n + len(parameters.distributions) + 1)  # by share
+    parts = (tables.base, *tables.components)
+    for part, component, count in zip(parameters.parts, parts, counts.components, strict=True):
+        states, known = _by_state(count, component), _known(component)
+        whole, total = known.sum(axis=1), states.sum(axis=1)
+        for places in part.shares:
+            _add(chosen, places % len(chosen), total)
+        for i in range(len(component.targets)):
+            fired, on = (_triggered(a, i) for a in (states, known))
+            fired = _ratio(fired * whole, on)
+            for places in part.links[:, i]:
+                _add(over_chance, places, fired)
+                _add(tried, places, total)
+    marginal = _marginals(counts.joint[None], tables)[0]
+    for c, parents in enumerate(parameters.parents):
+        reached = counts.reached[c].reshape([tables.cards[p] for p in parents])
+        for axis, (p, places) in enumerate(parents.items()):
+            _add(over_chance, places, reached.sum(axis=tuple(a for a in range(len(parents)) if a != axis)))
+            _add(tried, places, marginal[p, : tables.cards[p]])
+        _add(chosen, parameters.splits[c] % len(chosen), marginal[c, 1 : tables.cards[c]])
+    present = _ratio(counts.present, 1.0 - tables.absent)
+    _add(over_chance, parameters.leaks, present.sum(axis=1))
+    _add(tried, parameters.leaks, counts.known[:, 0].sum(axis=1))
+    _add(over_chance, parameters.finding_links, _marginals(present, tables))
+    _add(tried, parameters.finding_links, counts.known)
+    acted = values * over_chance[:n]
+    for i, members in enumerate(parameters.distributions):
+        acted[members] = chosen[members]
+        tried[members] = chosen[members].sum() + chosen[n + i]
+    return Trials(acted, tried[:n])
+
+
+def _add(total: Floats, places: NDArray[np.int64], values: Floats) -> None:
+    total += np.bincount(places.ravel(), values.ravel(), minlength=len(total))
+
+
+def _by_state(sums: Floats, component: Component) -> Floats:
+    """Share what came by evidence pattern among the joint states of the risk factors: a missing one may be any."""
+    sums = sums.reshape(*component.radix, -1)
+    for axis, radix in enumerate(component.radix):
+        sums = sums.take(range(radix - 1), axis=axis) + sums.take([radix - 1], axis=axis)
+    states: Floats = sums.reshape(-1, sums.shape[-1]) * _known(component)
+    return states
+
+
+def _known(component: Component) -> Floats:
+    """Take the rows of a component's table in which all its risk factors are known."""
+    table = component.trigger.reshape(*component.radix, -1)
+    return table[tuple(slice(radix - 1) for radix in component.radix)].reshape(-1, table.shape[-1])
+
+
+def _triggered(table: Floats, i: int) -> Floats:
+    """Add up, by state, the columns in which the i-th target is triggered."""
+    total: Floats = table.reshape(len(table), 2**i, 2, -1)[:, :, 1].sum(axis=(1, 2))
+    return total
+
+
+def _marginals(joint: Floats, tables: Tables) -> Floats:
+    """Add up rows over the joint states by state of each cause, shape (rows, causes, most states)."""
+    n, cards = len(joint), tables.cards
+    found = np.zeros((n, len(cards), max(cards)))
+    for c, card in enumerate(cards):
+        found[:, c, :card] = joint.reshape(n, int(np.prod(cards[:c])), card, -1).sum(axis=(1, 3))
+    return found
+
+
+def _ratio(fired: Floats, chance: Floats) -> Floats:
+    return np.divide(fired, chance, out=np.zeros_like(fired), where=fired > 0)
+
+
+SHOWN = 8
+
+
+class Change(NamedTuple):
+    """A fitted number.
+
+    Attributes
+    ----------
+    place : str
+        In the model file, as in ``causes.dvt.leak``.
+    was, now : float
+        The number before and after.
+    low, high : float
+        Its range after: a 90 % interval, the other numbers held.
+    prior_cases, data_cases : float
+        How many trials seen with certainty the prior, and the data, are worth.
+    """
+
+    place: str
+    was: float
+    now: float
+    low: float
+    high: float
+    prior_cases: float
+    data_cases: float
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """How a fit went.
+
+    Attributes
+    ----------
+    n_cases, n_labelled : int
+        Cases, and those with a label for at least one cause.
+    n_unsure : int
+        Answers given as likelihoods, which were left out.
+    prior_weight : float
+        As given.
+    log_posterior : tuple of float
+        Natural logarithm, up to a constant, at each point the climb went
+        through; it never falls, and the last is that of the result.
+    converged : bool
+        Whether the last step raised it by less than the tolerance.
+    seconds : float
+        Wall time.
+    changes : tuple of Change
+        Every fitted number, in the order of the model file.
+    """
+
+    n_cases: int
+    n_labelled: int
+    n_unsure: int
+    prior_weight: float
+    log_posterior: tuple[float, ...]
+    converged: bool
+    seconds: float
+    changes: tuple[Change, ...]
+
+    def summary(self) -> str:
+        """Say in one line what was done, for the provenance of the model.
+
+        Returns
+        -------
+        str
+            Cases, labels, prior and whether it converged.
+        """
+        if not self.n_cases:
+            return "fitted from no cases: nothing moved"
+        end = "converged" if self.converged else "stopped before it converged"
+        return (
+            f"fitted from {self.n_cases} cases, {self.n_labelled} of them labelled, prior weight "
+            f"{self.prior_weight:g}: {len(self.changes)} numbers, log posterior {self.log_posterior[0]:.2f} to "
+            f"{self.log_posterior[-1]:.2f}, {end}"
+        )
+
+    def table(self) -> pd.DataFrame:
+        """List what moved, farthest first.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per fitted number; ``moved`` is the change in log-odds over
+            half the width of the new range in log-odds.
+        """
+        import pandas as pd
+
+        frame = pd.DataFrame(self.changes, columns=list(Change._fields))
+        frame["moved"] = [_moved(change) for change in self.changes]
+        order = frame["moved"].abs().sort_values(ascending=False, kind="stable").index
+        return frame.loc[order].reset_index(drop=True)
+
+    def __str__(self) -> str:
+        lines = [self.summary()]
+        if self.n_unsure:
+            lines.append(f"{self.n_unsure} unsure answers were left out")
+        for change in sorted(self.changes, key=lambda change: -abs(_moved(change)))[:SHOWN]:
+            lines.append(
+                f"  {change.place}: {change.was:.4g} -> {change.now:.4g} ({change.low:.4g} to {change.high:.4g})"
+            )
+        return "\n".join(lines)
+
+
+def _moved(change: Change) -> float:
+    from math import log
+
+    def log_odds(p: float) -> float:
+        p = min(max(p, 1e-12), 1.0 - 1e-12)
+        return log(p / (1.0 - p))
+
+    width = max(log_odds(change.high) - log_odds(change.low), 1e-9)
+    return 2.0 * (log_odds(change.now) - log_odds(change.was)) / width
+
+
+BATCHES = 64  # of cases, from whose scores information is estimated: intervals are right to some 10 %
+LONGEST_STEP = 100.0  # of an extrapolation, in steps of expectation maximisation
+
+
+def fit(
+    model: ModelFile,
+    frame: Any,
+    *,
+    prior_weight: float = 1.0,
+    risk_factors: bool = False,
+    label: str = LABEL,
+    ignore: Iterable[str] = (),
+    max_steps: int = 300,
+    tolerance: float = 1e-6,
+    progress: bool | None = None,
+) -> tuple[ModelFile, FitReport]:
+    """Fit the leaks, links and splits of a model to cases, the model's own numbers being the prior.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+    frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
+        One case per row; any cells and labels may be missing. Labels as for
+        `kneebayes.cases.labels.read_labels`: a ``label`` (and ``also``) says that
+        every other cause is absent, ``true_<cause>`` speaks of one cause.
+    prior_weight : float
+        How much more the model file counts than its ranges say; 0 for maximum
+        likelihood.
+    risk_factors : bool
+        Whether to fit the priors of risk factors too.
+    label : str
+        The column of leading causes.
+    ignore : iterable of str
+        Columns to leave out.
+    max_steps : int
+        At most so many expectation steps.
+    tolerance : float
+        Stop once a step raises the log posterior by less than this per case.
+    progress : bool, optional
+        Whether to show a progress bar; by default if stderr is a terminal.
+
+    Returns
+    -------
+    ModelFile
+        Its version ends in ``+fitted``. Each fitted number says in its basis
+        from how many cases it is and what it was. Its range is the 90 % interval of a Beta distribution around
+        it, the other numbers held where they are: narrower than if they were
+        not.
+    FitReport
+        The log posterior after each step, whether it converged, what moved.
+
+    Raises
+    ------
+    OptionError
+        If an option is out of range.
+    UnknownColumnError
+        If a column is not accounted for.
+    CaseError
+        If a row can't be read, or the model holds it impossible.
+
+    Examples
+    --------
+    >>> from kneebayes.spec.yaml_io import model_path, read_model
+    >>> from kneebayes.learn.simulate import simulate
+    >>> model = read_model(model_path("posterior_knee_pain"))
+    >>> fitted, report = fit(model, simulate(model, 50, seed=1), max_steps=3)
+    >>> report.n_cases, fitted.causes["dvt"].leak.basis[:22]
+    (50, 'fitted: from 50 cases,')
+    """
+    for name, value in {"prior_weight": prior_weight, "max_steps": max_steps, "tolerance": tolerance}.items():
+        if not isinstance(value, Real):
+            raise OptionError(f"{name} {value!r}: must be a number")
+    if not (prior_weight >= 0 and np.isfinite(prior_weight)):
+        raise OptionError(f"prior_weight {prior_weight}: must be 0 or more, and finite")
+    if max_steps < 1 or not tolerance >= 0:
+        raise OptionError(f"max_steps {max_steps}, tolerance {tolerance}: at least 1 step, tolerance 0 or more")
+    started = time.perf_counter()
+    cohort = read_cohort(model, frame, label=label, ignore=ignore)
+    n = len(cohort.cases.weight)
+    if n == 0:
+        return model, FitReport(0, 0, 0, prior_weight, (), True, 0.0, ())
+    slope = _Slope(Coins(model, prior_weight, risk_factors=risk_factors), cohort.cases)
+    impossible = np.flatnonzero(~np.isfinite(slope.log_evidence()))
+    if len(impossible):
+        where = row_name(frame, int(impossible[0]))
+        raise CaseError(
+            f"{where}: the model holds the evidence and labels of this case impossible together "
+            f"({len(impossible)} such rows): mend or leave them out"
+        )
+    p, path, converged = _climb(slope, max_steps, tolerance * n, progress)
+    changes = _changes(slope, p)
+    report = FitReport(
+        n_cases=n,
+        n_labelled=cohort.n_labelled,
+        n_unsure=cohort.n_unsure,
+        prior_weight=prior_weight,
+        log_posterior=tuple(path),
+        converged=converged,
+        seconds=time.perf_counter() - started,
+        changes=changes,
+    )
+    numbers = {
+        change.place: _number(change, slope.coins.numbers[change.place], cohort, prior_weight) for change in changes
+    }
+    provenance = (*model.provenance, report.summary())
+    return with_numbers(model, numbers, provenance=provenance, version=changed_version(model.version, "fitted")), report
+
+
+class _Slope:
+    """The log posterior of the numbers, and where an expectation maximisation step leads from them."""
+
+    def __init__(self, coins: Coins, cases: Cases) -> None:
+        self.coins, self.cases, self.model = coins, cases, coins.model
+        self.parameters = Parameters(Network(self.model))
+        place = {name: i for i, name in enumerate(self.parameters.names)}
+        self.places = np.array([place[name] for name in coins.places], dtype=np.intp)
+        self.engine: Engine = "numba" if len(cases.weight) >= MIN_COMPILED else "numpy"
+        self.complaint = list(self.model.variables).index(self.model.complaint)
+        said = cases.codes[self.complaint]
+        self.came = np.array([cases.weight[said == 1].sum(), cases.weight[said == 0].sum()])
+
+    def log_evidence(self) -> Floats:
+        """Compute log P(what is known of each case), with the numbers to start from."""
+        return self._at(self.coins.start).counts(self.cases)[0].log_evidence
+
+    def step(self, p: Floats) -> tuple[float, Floats]:
+        """Compute the log posterior of some numbers, and the numbers one step up from there."""
+        at = self._at(p)
+        counts, trials = at.counts(self.cases)
+        log_posterior = float(self.cases.weight @ counts.log_evidence) + self.coins.log_prior(p)
+        for state in (0, 1):  # what those did not say who did not come
+            if self.came[state] > 0:
+                others, their_trials = at.counts(self._nothing_but(state), "numpy")
+                chance = float(np.exp(others.log_evidence[0]))
+                log_posterior -= float(self.came[state] * np.log1p(-chance))
+                weight = self.came[state] * chance / (1.0 - chance)
+                trials = Trials(*(a + weight * b for a, b in zip(trials, their_trials, strict=True)))
+        return log_posterior, self.coins.update(p, *trials)
+
+    def information(self, p: Floats) -> Floats:
+        """Estimate the information on the log-odds of each number from how the scores of batches of cases vary."""
+        at, n = self._at(p), len(self.cases.weight)
+        edges = np.linspace(0, n, min(n, BATCHES) + 1).astype(int)
+        scores, most = [], np.zeros(len(p))
+        for start, stop in pairwise(edges.tolist()):
+            part = slice(start, stop)
+            codes, allowed, weight = self.cases
+            acted, tried = at.counts(Cases(codes[:, part], allowed[part], weight[part]))[1]
+            scores.append((acted - p * tried) / np.sqrt(stop - start))
+            most += tried * p * (1.0 - p)
+        return np.minimum(n * np.var(scores, axis=0, ddof=1), most) if n > 1 else np.zeros(len(p))
+
+    def _at(self, p: Floats) -> _Point:
+        values = self.parameters.p.copy()
+        values[self.places] = p
+        return _Point(self.parameters, values, self.places, self.engine)
+
+    def _nothing_but(self, complaint: int) -> Cases:
+        codes = np.full((len(self.cases.codes), 1), UNKNOWN, dtype=np.int8)
+        codes[self.complaint] = complaint
+        return Cases(codes, np.ones((1, *self.cases.allowed.shape[1:]), dtype=bool), np.ones(1))
+
+
+class _Point:
+    """The model with some numbers in it, ready to count."""
+
+    def __init__(self, parameters: Parameters, values: Floats, places: NDArray[np.intp], engine: Engine) -> None:
+        self.parameters, self.values, self.places, self.engine = parameters, values, places, engine
+        self.tables = parameters.tables(values)
+        self.expectation = Expectation(self.tables, len(parameters.network.model.risks))
+
+    def counts(self, cases: Cases, engine: Engine | None = None) -> tuple[Counts, Trials]:
+        """Count cases, and the trials of the numbers that are learned."""
+        counts = self.expectation.counts(cases, engine=engine or self.engine)
+        acted, tried = count_trials(self.parameters, self.values, self.tables, counts)
+        return counts, Trials(acted[self.places], tried[self.places])
+
+
+def _climb(slope: _Slope, max_steps: int, enough: float, progress: bool | None) -> tuple[Floats, list[float], bool]:
+    """Climb the posterior; the path holds its height at each point taken, the last that of the result."""
+    longest, taken = 4.0, 0
+    with tqdm(total=max_steps, desc="fit", unit="step", disable=None if progress is None else not progress) as bar:
+
+        def step(at: Floats) -> tuple[float, Floats]:
+            nonlocal taken
+            taken += 1
+            height, above = slope.step(at)
+            bar.set_postfix_str(f"log posterior {height:.2f}", refresh=False)
+            bar.update()
+            return height, above
+
+        p = slope.coins.start
+        height, above = step(p)
+        path = [height]
+        while taken < max_steps:
+            next_height, beyond = step(above)
+            path.append(next_height)
+            gain = next_height - height
+            if gain <= enough or taken == max_steps:
+                return above, path, gain <= enough
+            trial, length = _extrapolated(p, above, beyond, longest)
+            if length > 1.0 and slope.coins.allowed(trial):
+                trial_height, after = step(trial)
+                if trial_height >= next_height:
+                    p, height, above = trial, trial_height, after
+                    path.append(height)
+                    longest = min(longest * (4.0 if length == longest else 1.0), LONGEST_STEP)
+                    continue
+                longest = max(longest / 4.0, 1.0)
+                if taken == max_steps:
+                    return above, path, False
+            p = beyond
+            height, above = step(p)
+            path.append(height)
+    return p, path, False
+
+
+def _extrapolated(p: Floats, first: Floats, second: Floats, longest: float) -> tuple[Floats, float]:
+    """Lengthen two steps into one, in log-odds; and say how long it is, 1 being two steps."""
+    x, y, z = (np.log(q) - np.log1p(-q) for q in (p, first, second))
+    change, bend = y - x, z - 2.0 * y + x
+    size = float(np.sqrt((bend**2).sum()))
+    length = min(max(float(np.sqrt((change**2).sum())) / size, 1.0), longest) if size > 0 else 1.0
+    log_odds = x + 2.0 * length * change + length**2 * bend
+    return 1.0 / (1.0 + np.exp(-np.clip(log_odds, -27.0, 27.0))), length
+
+
+def _changes(slope: _Slope, p: Floats) -> tuple[Change, ...]:
+    from scipy.special import betaincinv  # here: it takes a while to import
+
+    data = slope.information(p) / (p * (1.0 - p))
+    whole = np.maximum(slope.coins.cases + data, 1e-3)
+    low, high = (betaincinv(whole * p, whole * (1.0 - p), tail) for tail in (0.05, 0.95))
+    low, high = np.minimum(low, p), np.maximum(high, p)
+    columns = (slope.coins.start, p, low, high, slope.coins.cases, data)
+    return tuple(
+        Change(place, *(float(value) for value in row))
+        for place, *row in zip(slope.coins.places, *columns, strict=True)
+    )
+
+
+def _number(change: Change, before: Probability, cohort: Cohort, prior_weight: float) -> Probability:
+    """Write a fitted number with what it was, and the reasons it had."""
+    own = [part.strip() for part in before.basis.split(";")]
+    kept = [part for part in own if not part.startswith("fitted:")]
+    low, high = before.range
+    said = (
+        f"fitted: from {len(cohort.cases.weight)} cases, prior weight {prior_weight:g}, "
+        f"was {before.p:.4g} in {low:.4g} to {high:.4g}"
+    )
+    return Probability(p=change.now, range=(change.low, change.high), basis="; ".join([said, *kept]), why=before.why)

@@ -1,0 +1,510 @@
+"""Cases drawn from the network: people with the complaint, some of their cells left empty.
+
+The draws in which the complaint did not arise are dropped, which leaves exact
+draws of P(risk factors, causes, findings | complaint).
+
+Cases are drawn a block of attempts at a time. Each block has seeds of its own,
+so the first n cases are the same whatever number is asked for, and memory does
+not grow with it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kneebayes.cases.coding import CASE_ID, NOT_EVIDENCE_PREFIX
+from kneebayes.cases.labels import ALSO, LABEL, NONE
+from kneebayes.errors import CaseError, ModelFileError, UnknownNameError, nearest
+from kneebayes.inference.tables import conditional_table
+from kneebayes.learn.prevalence import with_prevalence
+from kneebayes.spec.model_spec import Cause, Finding, ModelFile, NumericInput
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+__all__ = [
+    "Shares",
+    "Writer",
+    "draw_codes",
+    "input_columns",
+    "simulate",
+    "simulate_batches",
+    "template",
+    "write_cases",
+]
+
+Codes = dict[str, NDArray[np.int8]]
+
+
+def draw_codes(model: ModelFile, attempts: int, rng: np.random.Generator, *, complaint: bool = True) -> Codes:
+    """Draw the state of every variable, after its parents.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+    attempts : int
+        Number of draws.
+    rng : numpy.random.Generator
+        The source of chance.
+    complaint : bool
+        Whether to keep only the draws in which the complaint is present.
+
+    Returns
+    -------
+    dict of str to ndarray of int8
+        State numbers by variable, one for each draw that was kept.
+    """
+    codes: Codes = {}
+    for name in model.risk_order:
+        parents, table = conditional_table(model, name)
+        chances = np.moveaxis(table, 0, -1)[tuple(codes[parent] for parent in parents)]
+        codes[name] = _draw(chances, attempts, rng)
+    for name in model.cause_order:
+        cause = model.causes[name]
+        codes[name] = present = 1 - _draw_absent(model, name, cause, codes, attempts, rng)
+        if cause.split:
+            shares = [number.p for number in (cause.split[state] for state in cause.states[2:])]
+            kind = _draw(np.array([1 - sum(shares), *shares]), attempts, rng)
+            codes[name] = present * (1 + kind)
+    first = model.complaint
+    codes[first] = 1 - _draw_absent(model, first, model.findings[first], codes, attempts, rng)
+    if complaint:
+        kept = np.flatnonzero(codes[first])
+        attempts = len(kept)
+        codes = {name: states[kept] for name, states in codes.items()}
+    for name, finding in model.findings.items():
+        if name != first:
+            codes[name] = 1 - _draw_absent(model, name, finding, codes, attempts, rng)
+    return codes
+
+
+def _draw(chances: NDArray[np.float64], n: int, rng: np.random.Generator) -> NDArray[np.int8]:
+    """Draw states from P(state), one distribution for all draws or one for each: shape ([n,] states)."""
+    limits = np.cumsum(chances[..., :-1], axis=-1)
+    return np.asarray((rng.random(n)[:, None] >= limits).sum(axis=-1), dtype=np.int8)
+
+
+def _draw_absent(
+    model: ModelFile, name: str, node: Cause | Finding, codes: Codes, n: int, rng: np.random.Generator
+) -> NDArray[np.int8]:
+    """Draw 1 where a noisy-OR node is absent; factor by factor, as a table of its parents could be huge."""
+    absent = np.full(n, 1.0 - node.leak.p)
+    for parent, links in node.links.items():
+        survival = [1.0 - links[s].p if s in links else 1.0 for s in model.variables[parent].states]
+        absent *= np.array(survival)[codes[parent]]
+    for interaction in model.interactions:
+        if interaction.target == name:
+            holds = np.ones(n, dtype=bool)
+            for parent, states in interaction.when.items():
+                holds &= np.isin(model.variables[parent].states, states)[codes[parent]]
+            absent[holds] *= 1.0 - interaction.link.p
+    return (rng.random(n) < absent).astype(np.int8)
+
+
+Shares = float | tuple[float, float]
+CodesByName = Mapping[str, NDArray[np.int8]]
+
+
+class Writer:
+    """Decides what is written down of cases.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+    missing : float or tuple of float
+        Share of cells left empty: one for all, or one for risk factors and one
+        for findings.
+    missing_if : mapping of str to (float or tuple of float), optional
+        The same for the cases in which a cause is present; where several of
+        them are, each share is the least of theirs.
+    label_noise : float
+        Share of labels that name another cause than is there.
+
+    Raises
+    ------
+    CaseError
+        If a share is not one.
+    UnknownNameError
+        If there is no such cause.
+    """
+
+    def __init__(
+        self,
+        model: ModelFile,
+        *,
+        missing: Shares,
+        missing_if: Mapping[str, Shares] | None = None,
+        label_noise: float = 0.0,
+    ) -> None:
+        self.model = model
+        self._missing = _pair("missing", missing)
+        self._missing_if = {
+            _cause(model, cause): _pair(f"missing_if {cause}", share) for cause, share in (missing_if or {}).items()
+        }
+        if not 0 <= label_noise <= 1:
+            raise CaseError(f"label_noise {label_noise}: a share from 0 to 1")
+        self._noise = label_noise
+
+    def shares(self, codes: CodesByName, variable: str) -> NDArray[np.float64]:
+        """Say how likely each case's cell of a variable is to be left empty.
+
+        Parameters
+        ----------
+        codes : dict of str to ndarray of int8, shape (n,)
+            State numbers by variable.
+        variable : str
+            A risk factor or finding.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            Probabilities.
+        """
+        kind = int(variable in self.model.findings)
+        n = len(codes[variable])
+        if not self._missing_if:
+            return np.full(n, self._missing[kind])
+        least = np.full(n, np.inf)
+        for cause, pair in self._missing_if.items():
+            least = np.where(codes[cause] > 0, np.minimum(least, pair[kind]), least)
+        return np.where(np.isinf(least), self._missing[kind], least)
+
+    def labels(self, codes: CodesByName, rng: np.random.Generator) -> tuple[NDArray[np.intp], list[str]]:
+        """Name a leading cause, one by chance of those that are there, and the others.
+
+        Parameters
+        ----------
+        codes : dict of str to ndarray of int8, shape (n,)
+            State numbers by variable.
+        rng : numpy.random.Generator
+            The source of chance.
+
+        Returns
+        -------
+        ndarray of int, shape (n,)
+            Place of the leading cause among the causes, or their number for
+            ``none_of_these``. A wrong one is any other name, each as likely.
+        list of str
+            The other causes, joined by ;.
+        """
+        names = list(self.model.causes)
+        present = np.stack([codes[name] > 0 for name in names], axis=1)
+        n = len(present)
+        leading = np.where(present, rng.random(present.shape), -1.0).argmax(axis=1)
+        leading[~present.any(axis=1)] = len(names)
+        wrong = rng.random(n) < self._noise
+        others = (leading + 1 + (rng.random(n) * len(names)).astype(np.intp)) % (len(names) + 1)
+        rest = np.concatenate([present, np.zeros((n, 1), dtype=bool)], axis=1)
+        rest[np.arange(n), leading] = False
+        leading = np.where(wrong, others, leading)
+        rest[np.arange(n), leading] = False
+        rest[leading == len(names)] = False
+        mask = rest[:, :-1] @ (1 << np.arange(len(names)))
+        distinct, place = np.unique(mask, return_inverse=True)
+        texts = [";".join(name for bit, name in enumerate(names) if value >> bit & 1) for value in distinct.tolist()]
+        return leading, [texts[i] for i in place.tolist()]
+
+
+def _pair(option: str, shares: Shares) -> tuple[float, float]:
+    pair = (shares, shares) if isinstance(shares, int | float) else tuple(shares)
+    if len(pair) != 2 or not all(0 <= share <= 1 for share in pair):
+        raise CaseError(f"{option} {shares}: one share from 0 to 1, or one for risk factors and one for findings")
+    return pair[0], pair[1]
+
+
+def _cause(model: ModelFile, name: str) -> str:
+    if name not in model.causes:
+        raise UnknownNameError(f"no cause '{name}': use one of {', '.join(model.causes)}.{nearest(name, model.causes)}")
+    return name
+
+
+BLOCK = 1 << 15  # part of what a seed means: another size gives other cases
+MAX_EMPTY_BLOCKS = 100  # three million attempts: a complaint rarer than that is a mistake in the model file
+
+
+def simulate(
+    model: ModelFile,
+    n: int,
+    *,
+    seed: int | np.random.Generator,
+    missing: Shares = 0.3,
+    missing_if: Mapping[str, Shares] | None = None,
+    prevalence: Mapping[str, float] | None = None,
+    with_causes: bool = False,
+    label: bool = False,
+    label_noise: float = 0.0,
+    complaint: bool = True,
+) -> pd.DataFrame:
+    """Draw cases from the network, as a table that can be scored.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+    n : int
+        Number of cases.
+    seed : int or numpy.random.Generator
+        The same seed gives the same cases, and fewer of them are the first of
+        more. `missing` empties cells and changes nothing else.
+    missing : float or tuple of float
+        Share of cells left empty, each by chance alone: one share for all, or
+        one for risk factors and one for findings.
+    missing_if : mapping of str to (float or tuple of float), optional
+        The same for the cases in which a cause is present, as of people with a
+        suspected clot more is asked; where several of them are, the least.
+    prevalence : mapping of str to float, optional
+        P(cause | the complaint alone) of some causes, to draw from the model
+        that `kneebayes.learn.prevalence.with_prevalence` makes.
+    with_causes : bool
+        Whether to add the drawn causes as ``true_<cause>``, never empty.
+    label : bool
+        Whether to add a leading cause as ``label``, one by chance of those
+        that are there, or ``none_of_these``; and the others as ``also``,
+        joined by ``;``.
+    label_noise : float
+        Share of labels that name another cause than is there;
+        ``true_<cause>`` stays right.
+    complaint : bool
+        Whether to draw people with the complaint (the population of the
+        model), rather than people with and without it.
+
+    Returns
+    -------
+    pandas.DataFrame, n rows
+        ``case_id``; every risk factor and finding in model order, as
+        categories (NaN where empty), or as whole numbers for a variable that a
+        numeric input sets, under the name of the input (NA where empty).
+
+    Raises
+    ------
+    CaseError
+        If `n`, `seed` or a share is out of range.
+    UnknownNameError
+        If there is no such cause.
+    ModelFileError
+        If the complaint can't arise, a band holds no whole number, or a
+        prevalence can't be had.
+
+    Examples
+    --------
+    >>> from kneebayes.spec.yaml_io import model_path, read_model
+    >>> cases = simulate(read_model(model_path("posterior_knee_pain")), 5, seed=1, missing=0)
+    >>> len(cases), int(cases["age"].min()) >= 18
+    (5, True)
+    """
+    import pandas as pd
+    import pyarrow as pa
+
+    batches = simulate_batches(
+        model,
+        n,
+        seed=seed,
+        missing=missing,
+        missing_if=missing_if,
+        prevalence=prevalence,
+        with_causes=with_causes,
+        label=label,
+        label_noise=label_noise,
+        complaint=complaint,
+    )
+    table = pa.Table.from_batches(list(batches)).unify_dictionaries()
+    frame: pd.DataFrame = table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    return frame.copy()  # Arrow's memory is read-only, and people change cases
+
+
+def simulate_batches(
+    model: ModelFile,
+    n: int,
+    *,
+    seed: int | np.random.Generator,
+    missing: Shares = 0.3,
+    missing_if: Mapping[str, Shares] | None = None,
+    prevalence: Mapping[str, float] | None = None,
+    with_causes: bool = False,
+    label: bool = False,
+    label_noise: float = 0.0,
+    complaint: bool = True,
+) -> Iterator[pa.RecordBatch]:
+    """Draw cases as `simulate` does, a batch at a time, in bounded memory.
+
+    Parameters
+    ----------
+    model, n, seed, missing, missing_if, prevalence, with_causes, label, label_noise, complaint
+        As for `simulate`.
+
+    Yields
+    ------
+    pyarrow.RecordBatch
+        State names are dictionary typed; at least one batch, be it empty.
+
+    Raises
+    ------
+    CaseError, UnknownNameError, ModelFileError
+        As for `simulate`.
+    """
+    import pyarrow as pa
+
+    if n < 0:
+        raise CaseError(f"number of cases {n}: must not be negative")
+    if label_noise and not label:
+        raise CaseError(f"label_noise {label_noise}: there are no labels to make wrong; ask for them")
+    model = with_prevalence(model, prevalence) if prevalence else model
+    writer = Writer(model, missing=missing, missing_if=missing_if, label_noise=label_noise)
+    entropy = int(seed.integers(1 << 63)) if isinstance(seed, np.random.Generator) else int(seed)
+    if entropy < 0:
+        raise CaseError(f"seed {seed}: must not be negative")
+    choices = {name: _whole_numbers(name, model) for name in input_columns(model) if name in model.inputs}
+    start = block = 0
+    while start < n or block == 0:
+        draw, amount, empty, name_of = (np.random.default_rng([entropy, block, stream]) for stream in range(4))
+        codes = draw_codes(model, BLOCK, draw, complaint=complaint)
+        drawn = len(next(iter(codes.values())))
+        size = min(drawn, n - start)
+        arrays = {CASE_ID: pa.array([f"case_{i}" for i in range(start + 1, start + size + 1)], pa.string())}
+        for column, variable in input_columns(model).items():
+            hidden = (empty.random(drawn) < writer.shares(codes, variable))[:size]
+            states, place = codes[variable][:size], amount.random(drawn)[:size] if column in choices else None
+            if place is None:
+                arrays[column] = _named(states, model.variables[variable].states, hidden)
+            else:
+                numbers = np.select(
+                    [states == s for s in range(len(choices[column]))],
+                    [values[(place * len(values)).astype(np.intp)] for values in choices[column]],
+                )
+                arrays[column] = pa.array(numbers, pa.int64(), mask=hidden)
+        if label:
+            leading, also = writer.labels(codes, name_of)
+            arrays[LABEL] = _named(leading[:size].astype(np.int8), (*model.causes, NONE), None)
+            arrays[ALSO] = pa.array(also[:size], pa.string())
+        for name in model.causes if with_causes else ():
+            arrays[NOT_EVIDENCE_PREFIX + name] = _named(codes[name][:size], model.causes[name].states, None)
+        yield pa.RecordBatch.from_pydict(arrays)
+        start, block = start + size, block + 1
+        if start == 0 and block == MAX_EMPTY_BLOCKS and n:
+            raise ModelFileError(f"{model.name}: '{model.complaint}' did not arise in {block * BLOCK} draws")
+
+
+def write_cases(batches: Iterable[pa.RecordBatch], target: str) -> int:
+    """Write cases to a file as they are drawn.
+
+    Parameters
+    ----------
+    batches : iterable of pyarrow.RecordBatch
+        At least one, as from `simulate_batches`.
+    target : str
+        CSV or Parquet by extension, also .csv.gz and .csv.zst; ``-`` is CSV to
+        standard output. A file appears once all of it is written.
+
+    Returns
+    -------
+    int
+        Number of cases.
+
+    Raises
+    ------
+    FileFormatError
+        If the file can't be written, or its ending tells no format.
+    KeyboardInterrupt
+        If stopped; it says after how many cases. No file is left.
+    """
+    import pyarrow as pa
+
+    from kneebayes.atomic import STANDARD_STREAM, Sink, commit, plain_path
+    from kneebayes.scoring.writers import open_target
+
+    batches = iter(batches)
+    first = next(batches)
+    written = 0
+    with Sink(plain_path(target)) as sink:
+        writer = open_target(sink, first.schema)
+        try:
+            for batch in chain([first], batches):
+                writer.write(writer.encode(pa.Table.from_batches([batch])))
+                written += batch.num_rows
+        except KeyboardInterrupt:
+            whole = "" if target == STANDARD_STREAM else f"; {target} was not written"
+            raise KeyboardInterrupt(f"stopped after {written:,} cases{whole}") from None
+        writer.finish()
+        commit(sink)
+    return written
+
+
+def input_columns(model: ModelFile) -> dict[str, str]:
+    """Name the columns that a case is described by, causes aside.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+
+    Returns
+    -------
+    dict of str to str
+        The variable that each column sets, in model order. A variable whose
+        every state a numeric input can express has the column of that input.
+    """
+    numeric = {
+        numeric.variable: name
+        for name, numeric in reversed(model.inputs.items())
+        if {band.state for band in numeric.bands} == set(model.variables[numeric.variable].states)
+    }
+    return {numeric.get(name, name): name for name in [*model.risks, *model.findings]}
+
+
+def _named(states: NDArray[np.int8], names: tuple[str, ...], hidden: NDArray[np.bool_] | None) -> pa.DictionaryArray:
+    import pyarrow as pa
+
+    return pa.DictionaryArray.from_arrays(pa.array(states, mask=hidden), pa.array(names, pa.string()))
+
+
+def _whole_numbers(name: str, model: ModelFile) -> list[NDArray[np.int64]]:
+    """List the whole numbers of a numeric input that stand for each state of its variable.
+
+    They start where the model file no longer warns. The last band is open, so
+    it is drawn no wider than the widest other: nobody would be typically 90.
+    """
+    numeric: NumericInput = model.inputs[name]
+    edges = numeric.edges
+    bottom = numeric.minimum
+    if numeric.warn_below is not None and bottom < numeric.warn_below < edges[0]:
+        bottom = numeric.warn_below
+    lows = [math.ceil(bottom)]
+    for edge, band in zip(edges, numeric.bands[1:], strict=True):
+        lows.append(math.ceil(edge) if band.above is None else math.floor(edge) + 1)
+    widest = max(np.diff([bottom, *edges]))
+    highs = [low - 1 for low in lows[1:]] + [math.floor(min(numeric.maximum, lows[-1] + widest))]
+    by_state: dict[str, list[int]] = {band.state: [] for band in numeric.bands}
+    for band, low, high in zip(numeric.bands, lows, highs, strict=True):
+        by_state[band.state] += range(low, high + 1)
+        if low > high:
+            raise ModelFileError(f"inputs.{name}: the band of '{band.state}' holds no whole number to draw")
+    return [np.array(by_state[state]) for state in model.variables[numeric.variable].states]
+
+
+def template(model: ModelFile) -> pa.RecordBatch:
+    """Make a table of cases to fill in, with one row as an example.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+
+    Returns
+    -------
+    pyarrow.RecordBatch
+        Every column that `score` knows as evidence. The row is a case drawn
+        from the model; its causes stay empty, as they are what is asked.
+    """
+    drawn = next(simulate_batches(model, 1, seed=0, missing=0))
+    empty = [name for name in dict.fromkeys([*model.inputs, *model.variables]) if name not in drawn.schema.names]
+    columns = dict(zip(drawn.schema.names, drawn.columns, strict=True))
+    return pa.RecordBatch.from_pydict({**columns, **{name: pa.nulls(1, pa.string()) for name in empty}})

@@ -1,0 +1,388 @@
+"""All plots: each takes a result, draws into Axes and returns them. Those of an evaluation are made here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kneebayes.cases.labels import NONE
+from kneebayes.errors import UnknownColumnError, UnknownNameError, nearest
+from kneebayes.plots.style import (
+    BLUE,
+    COLOURS,
+    GREY,
+    INK,
+    LEVEL_COLOURS,
+    MARKERS,
+    STYLES,
+    keep_inside,
+    take_axes,
+    wrapped,
+)
+from kneebayes.spec.model_spec import LEVELS
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from kneebayes.evaluation.result import Evaluation
+    from kneebayes.spec.model_spec import ModelFile
+
+__all__ = [
+    "EvaluationPlots",
+    "plot_alarm_levels",
+    "plot_calibration",
+    "plot_cases",
+    "plot_decision_curve",
+    "plot_roc",
+]
+
+NAMED = 45  # cases up to which each row has its name
+STRIPE = 0.6  # width of the alarm, in columns
+SHADE = "Greys"
+
+
+def plot_cases(scores: pd.DataFrame, *, model: ModelFile, ax: Axes | None = None) -> Axes:
+    """Plot the posteriors of many cases as a heat map, with their alarms.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        As from `Model.score`, one case per row.
+    model : ModelFile
+        For the causes and their labels.
+    ax : matplotlib.axes.Axes, optional
+        Where to; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        A row per case, the gravest alarm on top and within it the likeliest
+        first; a column per cause, darker where it is likelier; on the left a
+        stripe of alarm levels.
+
+    Raises
+    ------
+    UnknownColumnError
+        If a column of the scores is not there.
+    """
+    causes = [*model.causes, NONE]
+    _need(scores, [*causes, alarm := f"{model.alarm.cause}_alarm"])
+    level = scores[alarm].map(LEVELS.index).to_numpy(dtype=int)
+    order = np.lexsort((-scores[model.alarm.cause].to_numpy(dtype=float), -level))
+    values = scores[causes].to_numpy(dtype=float)[order]
+    n = len(values)
+    ax = take_axes(ax, 8, 1.9 + (0.2 * n if n <= NAMED else 6))
+    # cells, not an image: they stay sharp as vectors, and rasters of many rows small
+    mesh = ax.pcolormesh(
+        np.arange(len(causes) + 1), np.arange(n + 1), values, cmap=SHADE, vmin=0, vmax=1, rasterized=n > NAMED
+    )
+    shades = np.array([_rgb(LEVEL_COLOURS[LEVELS[place]]) for place in level[order]]).reshape(n, 1, 3)
+    ax.imshow(shades, extent=(-STRIPE - 0.25, -0.25, n, 0), aspect="auto", interpolation="nearest")
+    labels = [*(node.label for node in model.causes.values()), "None of these"]
+    ax.set_xticks(
+        [-0.25 - STRIPE / 2, *(np.arange(len(causes)) + 0.5)],
+        ["Alarm", *(wrapped(text, 22) for text in labels)],
+        rotation=40,
+        ha="right",
+        fontsize=8,
+    )
+    ax.set(xlim=(-STRIPE - 0.25, len(causes)), ylim=(n, 0))
+    if n <= NAMED:
+        names = scores.get("case_id", scores.index)
+        ax.set_yticks(np.arange(n) + 0.5, [str(name) for name in np.asarray(names)[order]], fontsize=8)
+    else:
+        ax.set_ylabel(f"{n:,} cases, by alarm and probability of {model.causes[model.alarm.cause].label}")
+        ax.set_yticks([])
+    ax.tick_params(length=0)
+    ax.spines[["left", "bottom"]].set_visible(False)
+    figure = ax.figure
+    bar = figure.colorbar(mesh, ax=ax, fraction=0.03, pad=0.02, aspect=30)
+    bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    bar.outline.set_visible(False)
+    _level_key(ax, list(LEVELS))
+    return ax
+
+
+def plot_alarm_levels(scores: pd.DataFrame, groups: Iterable[Any], *, model: ModelFile, ax: Axes | None = None) -> Axes:
+    """Plot how often each level of the alarm occurs, by group.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        As from `Model.score`, one case per row.
+    groups : iterable
+        What group each case is in, such as a column of the cases; where it is
+        not known, ``unknown``.
+    model : ModelFile
+        For the alarm.
+    ax : matplotlib.axes.Axes, optional
+        Where to; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        A bar per group, in the order of the groups' names or categories,
+        divided by level, the gravest on the left.
+
+    Raises
+    ------
+    UnknownColumnError
+        If the scores have no alarm.
+    """
+    import pandas as pd
+
+    _need(scores, [alarm := f"{model.alarm.cause}_alarm"])
+    known = (groups if isinstance(groups, pd.Series) else pd.Series(list(groups))).reset_index(drop=True)
+    ordered = (
+        known.cat.categories.tolist()
+        if isinstance(known.dtype, pd.CategoricalDtype)
+        else sorted(known.dropna().unique(), key=str)
+    )
+    named = known.astype(object).where(known.notna(), "unknown")
+    names = [*ordered, *(["unknown"] if known.isna().any() else [])]
+    counts = pd.crosstab(named.to_numpy(), scores[alarm].to_numpy()).reindex(
+        index=names, columns=list(reversed(LEVELS)), fill_value=0
+    )
+    shares = counts.div(counts.sum(axis=1).replace(0, 1), axis=0)
+    ax = take_axes(ax, 8, 1.6 + 0.45 * len(names))
+    left = np.zeros(len(names))
+    for level in reversed(LEVELS):
+        width = shares[level].to_numpy(dtype=float)
+        ax.barh(
+            np.arange(len(names)),
+            width,
+            left=left,
+            color=LEVEL_COLOURS[level],
+            height=0.7,
+            edgecolor=INK,
+            linewidth=0.5,
+        )
+        dark = level in ("urgent", "emergency")
+        for y, (start, share) in enumerate(zip(left, width, strict=True)):
+            if share >= 0.05:
+                ax.text(
+                    start + share / 2,
+                    y,
+                    f"{share:.0%}",
+                    ha="center",
+                    va="center",
+                    fontsize=8,
+                    color="white" if dark else INK,
+                )
+        left += width
+    keep_inside(ax)
+    totals = counts.sum(axis=1)
+    ax.set_yticks(
+        range(len(names)), [f"{wrapped(str(name).replace('_', ' '))} (n={totals.loc[name]:,})" for name in names]
+    )
+    ax.set(xlim=(0, 1), ylim=(len(names) - 0.45, -0.55), xlabel="share of cases")
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    ax.tick_params(axis="y", left=False)
+    _level_key(ax, list(reversed(LEVELS)))
+    return ax
+
+
+def _level_key(ax: Axes, levels: list[str]) -> None:
+    from matplotlib.patches import Patch
+
+    marks = [
+        Patch(facecolor=LEVEL_COLOURS[name], edgecolor=INK, linewidth=0.5, label=name.replace("_", " "))
+        for name in levels
+    ]
+    ax.legend(
+        handles=marks,
+        loc="lower left",
+        bbox_to_anchor=(0, 1.0),
+        ncols=len(levels),
+        fontsize=8,
+        frameon=False,
+        handlelength=1.2,
+        columnspacing=1.0,
+        borderaxespad=0.3,
+    )
+
+
+def _rgb(colour: str) -> tuple[float, ...]:
+    return tuple(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+
+
+def _need(scores: pd.DataFrame, columns: list[str]) -> None:
+    missing = [name for name in columns if name not in scores]
+    if missing:
+        raise UnknownColumnError(f"no column '{missing[0]}' in these scores: give the result of Model.score")
+
+
+WIDTH, HEIGHT = 6.4, 4.8
+
+
+@dataclass(frozen=True)
+class EvaluationPlots:
+    """Plots of an evaluation, as ``evaluation.plot.<what>()``.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        The result.
+    """
+
+    evaluation: Evaluation
+
+    def calibration(self, cause: str | None = None, *, ax: Axes | None = None) -> Axes:
+        """Plot the share observed against the probability predicted; see `plot_calibration`."""
+        return plot_calibration(self.evaluation, cause=cause, ax=ax)
+
+    def roc(self, *, ax: Axes | None = None) -> Axes:
+        """Plot sensitivity against false alarms; see `plot_roc`."""
+        return plot_roc(self.evaluation, ax=ax)
+
+    def decision_curve(self, *, ax: Axes | None = None) -> Axes:
+        """Plot the net benefit by threshold; see `plot_decision_curve`."""
+        return plot_decision_curve(self.evaluation, ax=ax)
+
+
+def plot_calibration(evaluation: Evaluation, *, cause: str | None = None, ax: Axes | None = None) -> Axes:
+    """Plot the share observed against the probability predicted.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        The result.
+    cause : str, optional
+        A cause, or ``none_of_these``; by default the alarm's.
+    ax : matplotlib.axes.Axes, optional
+        Where to; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        A point for each bin of nearly equal counts, with its 95 % Wilson
+        interval; on the diagonal, predictions are perfect.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such cause.
+    """
+    cause = evaluation.alarm_cause if cause is None else cause
+    names = list(evaluation.causes.index)
+    if cause not in names:
+        raise UnknownNameError(f"no cause '{cause}': use one of {', '.join(names)}.{nearest(cause, names)}")
+    ax = take_axes(ax, WIDTH, HEIGHT)
+    bins = evaluation.calibration.loc[cause] if evaluation.causes.loc[cause, "n"] else evaluation.calibration.iloc[:0]
+    x, y = bins["predicted"].to_numpy(), bins["observed"].to_numpy()
+    low, high = bins["observed_low"].to_numpy(), bins["observed_high"].to_numpy()
+    # rare causes fill a corner only: show that corner, and as much of the intervals as fits
+    top = min(1.0, max(0.02, 1.25 * max([*x, *y, 0.0])))
+    ax.plot([0, 1], [0, 1], color=GREY, linewidth=1, zorder=1)
+    ax.errorbar(x, y, yerr=[y - low, high - y], fmt="o", color=BLUE, markersize=4, linewidth=1, label="95 % interval")
+    ax.set(xlim=(-0.02 * top, top), ylim=(-0.02 * top, top), aspect="equal")
+    ax.set(xlabel="predicted probability", ylabel="share observed")
+    ax.set_title(_label(evaluation, cause), fontsize=10)
+    ax.locator_params(nbins=4)
+    _percent(ax, top)
+    return ax
+
+
+def plot_roc(evaluation: Evaluation, *, ax: Axes | None = None) -> Axes:
+    """Plot sensitivity against false alarms for the alarm's cause.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        The result.
+    ax : matplotlib.axes.Axes, optional
+        Where to; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        A curve for whatever ranks cases, and a point for whatever flags them.
+    """
+    from sklearn.metrics import roc_curve
+
+    ax = take_axes(ax, WIDTH, HEIGHT)
+    truth = evaluation.truth[evaluation.alarm_cause].to_numpy()
+    known = np.isfinite(truth)
+    ax.plot([0, 1], [0, 1], color=GREY, linewidth=1, zorder=1)
+    styles = _styles(len(evaluation.comparison))
+    for (name, row), (colour, line, mark) in zip(evaluation.comparison.iterrows(), styles, strict=True):
+        auc, flags = float(row["auc"]), bool(np.isfinite(row["sensitivity"]) and np.isfinite(row["specificity"]))
+        if np.isfinite(auc):
+            wrong, right, _ = roc_curve(truth[known], np.asarray(evaluation.rankings[str(name)])[known])
+            ax.plot(wrong, right, color=colour, linestyle=line, linewidth=1.5)
+        if flags:
+            place = [1 - row["specificity"]], [row["sensitivity"]]
+            ax.plot(*place, mark, color=colour, markersize=8, markeredgecolor="white", zorder=4, clip_on=False)
+        shown: dict[str, Any] = {"linestyle": line if np.isfinite(auc) else "", "marker": mark if flags else ""}
+        label = f"{name}: AUC {auc:.2f}" if np.isfinite(auc) else str(name)
+        if any(shown.values()):
+            ax.plot([], [], color=colour, label=label, **shown)
+    ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+    ax.set(xlabel="false alarms (1 - specificity)", ylabel="sensitivity")
+    ax.set_title(f"{_label(evaluation, evaluation.alarm_cause)}: points are where each flags a case", fontsize=10)
+    _percent(ax, 1)
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(fontsize=8, loc="lower right", frameon=False)
+    return ax
+
+
+def plot_decision_curve(evaluation: Evaluation, *, ax: Axes | None = None) -> Axes:
+    """Plot the net benefit of acting on the probability of the alarm's cause.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        The result.
+    ax : matplotlib.axes.Axes, optional
+        Where to; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        A line for the model with its 95 % interval, for acting on all and on
+        none, and for what it was compared with; the two thresholds upright.
+    """
+    ax = take_axes(ax, WIDTH, HEIGHT)
+    table = evaluation.decision
+    x = table.index.to_numpy()
+    rivals = [name for name in table.columns if name not in ("model_low", "model_high", "treat_all", "treat_none")]
+    for name, (colour, line, _) in zip(rivals, _styles(len(rivals)), strict=True):
+        label = name if name != "model" else evaluation.model.name
+        ax.plot(x, table[name], color=colour, linestyle=line, linewidth=1.5, label=label)
+    if "model_low" in table:
+        ax.fill_between(x, table["model_low"], table["model_high"], color=BLUE, alpha=0.15, linewidth=0)
+    ax.plot(x, table["treat_all"], color="black", linewidth=1, linestyle="--", label="act on all")
+    ax.plot(x, table["treat_none"], color="black", linewidth=1, linestyle=":", label="act on none")
+    reached = table[[name for name in ("model", "model_high", "treat_all") if name in table]].max().max()
+    top = 1.05 * max(float(reached), 0.001) if np.isfinite(reached) else 1.0  # nobody may be known to have it or not
+    for word, threshold in (("caution", evaluation.thresholds.caution), ("urgent", evaluation.thresholds.urgent)):
+        ax.axvline(threshold, color=GREY, linewidth=1, zorder=0)
+        ax.annotate(word, (threshold, top), xytext=(3, -8), textcoords="offset points", fontsize=8, color="#666666")
+    ax.set(xlim=(0, x[-1]), ylim=(-0.35 * top, top), xlabel="threshold probability", ylabel="net benefit per case")
+    ax.set_title(f"{_label(evaluation, evaluation.alarm_cause)}: is it worth acting on the number?", fontsize=10)
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    ax.legend(fontsize=8, loc="upper right", frameon=False)
+    return ax
+
+
+def _styles(n: int) -> list[tuple[str, Any, str]]:
+    """Give each line its colour, dashes and mark, so that a print in grey tells them apart."""
+    return [(COLOURS[i % len(COLOURS)], STYLES[i % len(STYLES)], MARKERS[i % len(MARKERS)]) for i in range(n)]
+
+
+def _label(evaluation: Evaluation, name: str) -> str:
+    return evaluation.model.causes[name].label if name in evaluation.model.causes else "None of these"
+
+
+def _percent(ax: Axes, top: float) -> None:
+    digits = 0 if top > 0.1 else 1
+
+    def written(value: float, _: Any) -> str:
+        return f"{value:.{digits}%}"
+
+    ax.xaxis.set_major_formatter(written)
+    ax.yaxis.set_major_formatter(written)

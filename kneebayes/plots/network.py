@@ -1,0 +1,354 @@
+"""The network drawn in three layers: risk factors, causes, findings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kneebayes.errors import UnknownNameError, nearest
+from kneebayes.plots.style import ALARM, BLUE, INK, PALE, keep_inside, percent, take_axes, widen
+from kneebayes.spec.model_spec import ModelFile
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.text import Text
+
+__all__ = [
+    "dependences",
+    "link_strengths",
+    "link_width",
+    "ordered",
+    "plot_network",
+]
+
+
+def link_strengths(model: ModelFile) -> dict[tuple[str, str], float]:
+    """Give every arrow to a cause or finding its strength.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+
+    Returns
+    -------
+    dict of (str, str) to float
+        By parent and child: the largest link probability over the parent's
+        states, interactions included.
+    """
+    strengths: dict[tuple[str, str], float] = {}
+    links = {name: cause.links for name, cause in model.causes.items()}
+    links |= {name: finding.links for name, finding in model.findings.items()}
+    for child, own in links.items():
+        for parent, states in own.items():
+            strengths[parent, child] = max(number.p for number in states.values())
+    for interaction in model.interactions:
+        for parent in interaction.when:
+            arrow = (parent, interaction.target)
+            strengths[arrow] = max(strengths.get(arrow, 0.0), interaction.link.p)
+    return strengths
+
+
+def dependences(model: ModelFile) -> list[tuple[str, str]]:
+    """List the arrows among risk factors.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+
+    Returns
+    -------
+    list of (str, str)
+        A risk factor, and one whose frequency depends on it.
+    """
+    return [(parent, name) for name, risk in model.risks.items() for parent in risk.parents]
+
+
+def ordered(names: Mapping[str, object], causes: list[str], strengths: Mapping[tuple[str, str], float]) -> list[str]:
+    """Sort risk factors or findings by the mean place of their causes, which keeps most arrows from crossing.
+
+    Parameters
+    ----------
+    names : mapping of str to object
+        Risk factors or findings.
+    causes : list of str
+        From top to bottom.
+    strengths : mapping of (str, str) to float
+        As from `link_strengths`.
+
+    Returns
+    -------
+    list of str
+        Only those with a link to one of the causes.
+    """
+    centre = {}
+    for name in names:
+        own = _pulls(name, causes, strengths)
+        if own:
+            centre[name] = float(np.average([place for place, _ in own], weights=[p + 1e-6 for _, p in own]))
+    return sorted(centre, key=centre.__getitem__)
+
+
+def _pulls(name: str, causes: list[str], strengths: Mapping[tuple[str, str], float]) -> list[tuple[int, float]]:
+    return [
+        (place, strengths[arrow])
+        for place, cause in enumerate(causes)
+        for arrow in ((name, cause), (cause, name))
+        if arrow in strengths
+    ]
+
+
+LEFT, MIDDLE, RIGHT = 0.0, 1.0, 2.0
+WIDEST, THINNEST = 4.5, 0.3  # points
+BEND = 0.4  # of widths: they grow more slowly than probabilities, as a risk of 1 % is to be seen beside a sign of 80 %
+SHOWN = (0.01, 0.1, 0.5, 0.9)  # probabilities of the links in the key
+ROW = 0.23  # inches for a label
+KEY = 1.4  # rows
+BOX = 1.7  # rows for a cause
+FONT, SMALLEST = 9.0, 3.0  # points
+FULL = 0.72  # share of its row that a label may fill
+SPREAD = 0.66  # share of the width that labels may fill, so that arrows are left
+PAD = 0.35  # of the font's size, around a cause
+ABSENT_PRESENT = ("absent", "present")
+Place = tuple[float, float]
+
+
+def link_width(strength: float) -> float:
+    """Say how wide an arrow is drawn.
+
+    Parameters
+    ----------
+    strength : float
+        A link probability.
+
+    Returns
+    -------
+    float
+        In points.
+
+    Examples
+    --------
+    >>> [round(link_width(p), 1) for p in (0.0, 0.01, 0.1, 1.0)]
+    [0.3, 0.7, 1.8, 4.5]
+    """
+    return float(max(THINNEST, WIDEST * strength**BEND))
+
+
+def plot_network(
+    model: ModelFile,
+    *,
+    evidence: Mapping[str, str] | None = None,
+    probabilities: Mapping[str, float] | None = None,
+    focus: str | None = None,
+    known_only: bool = False,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the network.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+    evidence : mapping of str to str, optional
+        What is known of a case, by name.
+    probabilities : mapping of str to float, optional
+        Of the causes, to be written beside them.
+    focus : str, optional
+        A cause, to which the drawing is limited, with what is linked to it.
+    known_only : bool, default False
+        Whether to leave out risk factors and findings that are not known.
+    ax : matplotlib.axes.Axes, optional
+        Where to; by default a new figure, as high as its labels need.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Risk factors on the left, causes in the middle, findings on the right;
+        an arrow is the wider the stronger its link (the key tells how wide),
+        blue where what is known acts along it, and dotted if that is an
+        absence; dashed arrows lead from cause to cause, and from a risk factor
+        to one whose frequency depends on it. A full mark is evidence for, a
+        crossed one that it is absent, an open one an unsure answer, and a small
+        dot is not known.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such cause.
+    """
+    if focus is not None and focus not in model.causes:
+        raise UnknownNameError(
+            f"no cause '{focus}': use one of {', '.join(model.causes)}.{nearest(focus, model.causes)}"
+        )
+    evidence = {} if evidence is None else evidence
+    strengths = link_strengths(model)
+    if focus is not None:
+        strengths = {arrow: p for arrow, p in strengths.items() if focus in arrow}
+    causes = [name for name in model.causes if focus in (None, name) or any(name in arrow for arrow in strengths)]
+    outer = [ordered(names, causes, strengths) for names in (model.risks, model.findings)]
+    if known_only:
+        outer = [[name for name in names if name in evidence] for names in outer]
+    columns = [outer[0], causes, outer[1]]
+    longest = max(6.0, len(outer[0]), BOX * len(causes), len(outer[1]))
+    ax = take_axes(ax, 10.5, 1.2 + ROW * longest)
+    ax.set_axis_off()
+    places: dict[str, Place] = {}
+    for x, names in zip((LEFT, MIDDLE, RIGHT), columns, strict=True):
+        for i, name in enumerate(names):
+            places[name] = (x, (i + 0.5) / len(names) * longest)
+    labels = {
+        name: _node(ax, model, name, place, evidence.get(name), (probabilities or {}).get(name), cased=bool(evidence))
+        for name, place in places.items()
+    }
+    for x, word in ((LEFT, "risk factors"), (MIDDLE, "causes"), (RIGHT, "findings")):
+        align = {LEFT: "right", MIDDLE: "center", RIGHT: "left"}[x]
+        ax.text(x, -0.7, word.upper(), ha=align, va="center", fontsize=FONT, color="#666666", fontweight="bold")
+    ax.set(xlim=(-0.85, 2.85), ylim=(longest + KEY, -1.2))
+    keep_inside(ax)
+    _key(ax, _fit(ax, longest + KEY + 1.2), cased=bool(evidence))
+    edges = {name: _edges(ax, labels[name]) for name in causes}
+    for (parent, child), strength in {**strengths, **dict.fromkeys(dependences(model))}.items():
+        if parent in places and child in places:
+            known = [evidence[name] for name in (parent, child) if name in evidence]
+            _arrow(ax, parent, child, places, edges, strength, known, crowded=len(strengths) > 60)
+    return ax
+
+
+def _edges(ax: Axes, label: Text) -> tuple[Place, Place]:
+    """Measure where the box of a cause ends on the left and on the right."""
+    box, inverse = label.get_window_extent(), ax.transData.inverted()
+    figure = ax.get_figure(root=True)
+    pad = PAD * float(label.get_fontsize()) * (figure.dpi if figure else 72.0) / 72
+    y = label.get_position()[1]
+    left, right = (float(inverse.transform((x, box.y0))[0]) for x in (box.x0 - pad, box.x1 + pad))
+    return (left, y), (right, y)
+
+
+def _arrow(
+    ax: Axes,
+    parent: str,
+    child: str,
+    places: Mapping[str, Place],
+    edges: Mapping[str, tuple[Place, Place]],
+    strength: float | None,
+    known: list[str],
+    *,
+    crowded: bool,
+) -> None:
+    from matplotlib.patches import FancyArrowPatch
+
+    start, end = places[parent], places[child]
+    among = start[0] == end[0]
+    down = end[1] > start[1]
+    if not among:
+        start = edges[parent][1] if parent in edges else start
+        end = edges[child][0] if child in edges else end
+    elif parent in edges:  # the causes' own arrows run down on their left and up on their right
+        start, end = (edges[name][0 if down else 1] for name in (parent, child))
+    bow = 0.35 if parent in edges else -0.35 if down else 0.35  # those of risk factors keep clear of their labels
+    told = "-" if not known else ":" if "absent" in known else "-"
+    ax.add_patch(
+        FancyArrowPatch(
+            start,
+            end,
+            arrowstyle="-|>" if among else "-",
+            mutation_scale=9,
+            connectionstyle=f"arc3,rad={bow}" if among else "arc3",
+            linewidth=max(1.0 if among or known else 0.0, link_width(strength) if strength is not None else 0.0),
+            linestyle="--" if among else told,
+            color=BLUE if known else "#666666" if among else "#999999",
+            alpha=0.8 if known else 0.9 if among else 0.4 if crowded else 0.7,
+            shrinkA=0 if parent in edges else 5,
+            shrinkB=0 if child in edges else 5,
+            zorder=3 if among else 2 if known else 1,
+        )
+    )
+
+
+def _node(
+    ax: Axes,
+    model: ModelFile,
+    name: str,
+    place: tuple[float, float],
+    state: str | None,
+    probability: float | None,
+    *,
+    cased: bool,
+) -> Text:
+    variable = model.variables[name]
+    binary = variable.states == ABSENT_PRESENT
+    absent, unsure = state == "absent", state is not None and state not in variable.states
+    if unsure:
+        text = f"{variable.label}: unsure"
+    elif state is None or (binary and not absent and name not in model.causes):
+        text = variable.label
+    else:
+        text = model.describe(name, state)
+    if name in model.causes:
+        own = name == model.alarm.cause
+        box: dict[str, Any] = {"boxstyle": f"round,pad={PAD}", "edgecolor": ALARM if own else INK}
+        box |= {"facecolor": PALE if state else "white", "linewidth": 2.0 if own or state else 0.8}
+        words = text if probability is None or (state and not unsure) else f"{text}  {percent(probability)}"
+        bold = "bold" if own or state else "normal"
+        return ax.text(*place, words, ha="center", va="center", fontsize=FONT, bbox=box, zorder=5, fontweight=bold)
+    mark, size = ("x", 5) if absent and binary else ("o", 6) if state else ("o", 2.5)
+    shade = INK if state else "#888888"
+    fill, edge = "white" if unsure else shade, 1.6 if unsure or mark == "x" else 0
+    ax.plot(*place, mark, markersize=size, color=shade, markerfacecolor=fill, markeredgewidth=edge, zorder=4)
+    side, align = (-7, "right") if place[0] == LEFT else (7, "left")
+    return ax.annotate(
+        text,
+        place,
+        (side, 0),
+        textcoords="offset points",
+        ha=align,
+        va="center",
+        fontsize=FONT - 0.5,
+        color="#6b6b6b" if cased and state is None else INK,
+        fontweight="bold" if state and not absent and not unsure else "normal",
+    )
+
+
+def _key(ax: Axes, font: float, *, cased: bool) -> None:
+    """Say below the drawing what widths and marks mean."""
+    from matplotlib.lines import Line2D
+
+    marks = [Line2D([], [], color="#999999", linewidth=link_width(p), label=f"link of {p:.0%}") for p in SHOWN]
+    if cased:
+        for mark, size, edge, word in (("o", 6, 0, "present"), ("x", 5, 1.6, "absent"), ("o", 2.5, 0, "not known")):
+            style: dict[str, Any] = {"marker": mark, "markersize": size, "markeredgewidth": edge, "linestyle": ""}
+            marks.append(Line2D([], [], color=INK if word != "not known" else "#888888", label=word, **style))
+    ax.legend(
+        handles=marks,
+        loc="lower center",
+        borderaxespad=0.0,
+        ncols=len(marks),
+        fontsize=0.9 * font,
+        frameon=False,
+        columnspacing=1.4,
+        handlelength=1.6,
+    ).set_in_layout(False)
+
+
+def _fit(ax: Axes, rows: float) -> float:
+    """Make labels small enough for their rows, widen the x axis until those on both sides fit, and give their size."""
+    figure = ax.get_figure(root=True)
+    if figure is None:
+        return FONT
+    figure.draw_without_rendering()  # how much room there is shows only now
+    room = ax.get_window_extent()
+    boxes = [(text, text.get_window_extent().width) for text in ax.texts]
+    sides = [
+        max(width for text, width in boxes if text.get_horizontalalignment() == side)
+        for side in ("right", "center", "left")
+    ]
+    high = FULL * room.height * 72 / figure.dpi / rows
+    font = max(SMALLEST, min(FONT, high, FONT * SPREAD * room.width / sum(sides)))
+    for text in ax.texts:
+        text.set_fontsize(float(text.get_fontsize()) * font / FONT)
+    ax.set_xlim(LEFT, RIGHT)
+    widen(ax)
+    return font

@@ -1,0 +1,235 @@
+"""What all plots share: axes, colours and how probabilities are written along them.
+
+Colours are Tol's, which people with any colour vision can tell apart. None
+carries a meaning alone: direction, hatching, shape or words say it too, so that
+a print in grey is complete.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kneebayes.spec.model_spec import LEVELS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = [
+    "ALARM",
+    "BLUE",
+    "COLOURS",
+    "GREY",
+    "INK",
+    "LEVEL_COLOURS",
+    "MARKERS",
+    "PALE",
+    "STYLES",
+    "keep_inside",
+    "logit",
+    "make_room",
+    "odds_axis",
+    "percent",
+    "share_axis",
+    "take_axes",
+    "widen",
+    "wrapped",
+]
+
+BLUE, RED, GREY, PALE, INK, ALARM = "#4477aa", "#ee6677", "#bbbbbb", "#dde6ef", "#222222", "#cc3311"
+COLOURS = (BLUE, RED, "#228833", "#ccbb44", "#66ccee", "#aa3377")
+STYLES = ("-", (0, (5, 1.5)), "-.", ":", (0, (1, 4)), (0, (6, 1, 1, 1, 1, 1)))  # of lines
+MARKERS = ("o", "s", "^", "D", "v", "P")
+# each darker than the one before, so that they keep their order in grey
+LEVEL_COLOURS = dict(zip(LEVELS, ("#f4f4ee", "#d5d5d0", "#f2b84b", "#cc3311", "#5a0f0f"), strict=True))
+PROBABILITIES = (
+    *(1e-6, 1e-5, 1e-4, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3),
+    *(0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999, 0.9999, 0.99999),
+)
+MOST_TICKS = 7
+FINEST = 1e-6  # the smallest probability that is written out
+NOISE = 1e-12  # what exact inference may leave of 0 in floating point
+NEAR = 0.01  # of the width of axes: what is kept free beside texts
+
+
+def take_axes(ax: Axes | None, width: float, height: float) -> Axes:
+    """Give the axes to draw into.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes or None
+        The caller's; None for those of a new figure.
+    width, height : float
+        Of the new figure, in inches.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        With only the spines that carry a scale.
+    """
+    if ax is None:
+        from matplotlib import pyplot as plt
+
+        ax = plt.subplots(figsize=(width, height), layout="constrained")[1]
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def wrapped(text: str, width: int = 30) -> str:
+    """Break a label into lines.
+
+    Parameters
+    ----------
+    text : str
+        The label.
+    width : int, default 30
+        Letters in a line.
+
+    Returns
+    -------
+    str
+        The lines.
+    """
+    return "\n".join(textwrap.wrap(text, width, break_long_words=False))
+
+
+def percent(p: float) -> str:
+    """Write a probability as a percentage that does not round to none or all.
+
+    Parameters
+    ----------
+    p : float
+        From 0 to 1.
+
+    Returns
+    -------
+    str
+        Such as ``7.5%``; what is nearer to 0 or 1 than a millionth is said to be so.
+
+    Examples
+    --------
+    >>> [percent(p) for p in (0.0, 1e-9, 0.0004, 0.075, 0.42, 0.9996, 1.0)]
+    ['0%', '<0.0001%', '0.04%', '7.5%', '42%', '99.96%', '100%']
+    """
+    near = min(p, 1.0 - p)
+    if near < NOISE:
+        return "0%" if p < 0.5 else "100%"
+    if near < FINEST:
+        return f"<{FINEST:.4%}" if p < 0.5 else f">{1 - FINEST:.4%}"
+    digits = 0 if p >= 0.1 and near >= 0.01 else 1 if near >= 0.005 else 2 if near >= 0.00005 else 4
+    return f"{p:.{digits}%}"
+
+
+def logit(p: float) -> float:
+    """Give the logarithm of the odds.
+
+    Parameters
+    ----------
+    p : float
+        A probability.
+
+    Returns
+    -------
+    float
+        In natural units; infinite for 0 and 1.
+    """
+    with np.errstate(divide="ignore"):
+        return float(np.log(p) - np.log1p(-p))
+
+
+def odds_axis(ax: Axes, low: float, high: float) -> None:
+    """Mark an axis of log-odds with the probabilities people know.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Its x axis is in log-odds.
+    low, high : float
+        Limits, in log-odds.
+    """
+    inside = [p for p in PROBABILITIES if low <= logit(p) <= high]
+    step = max(1, -(-len(inside) // MOST_TICKS))
+    shown = inside[::step]
+    ax.set_xlim(low, high)
+    ax.set_xticks([logit(p) for p in shown], [f"{p * 100:g}%" for p in shown])
+
+
+def share_axis(ax: Axes) -> None:
+    """Write the ticks of the x axis as percentages, up to 100.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Its x axis is in shares of 1, with limits already set.
+    """
+    top = min(1.0, ax.get_xlim()[1])
+    ticks = [tick for tick in ax.get_xticks() if 0 <= tick <= top]
+    ax.set_xticks(ticks, [f"{tick * 100:.3g}%" for tick in ticks])
+
+
+def keep_inside(ax: Axes) -> None:
+    """Let no layout of the figure make room for texts that stand within the axes.
+
+    Beside other axes, a layout would narrow these for a text that reaches past
+    them before they are stretched, and the narrower they get the further it reaches.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        With its texts drawn.
+    """
+    for text in ax.texts:
+        text.set_in_layout(False)
+
+
+def widen(ax: Axes) -> None:
+    """Stretch an x axis on both sides until the texts in it fit.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        With limits that hold what is drawn.
+    """
+    keep_inside(ax)
+    figure = ax.get_figure(root=True)
+    if figure is None:
+        return
+    for _ in range(4):  # texts keep their size, so that each step needs a smaller one
+        figure.draw_without_rendering()
+        inverse, (left, right) = ax.transData.inverted(), ax.get_xlim()
+        boxes = [text.get_window_extent() for text in ax.texts if text.get_text()]
+        gap = NEAR * (right - left)
+        low = min([left, *(inverse.transform((box.x0, 0))[0] - gap for box in boxes)])
+        high = max([right, *(inverse.transform((box.x1, 0))[0] + gap for box in boxes)])
+        ax.set_xlim(low, high)
+        if max(left - low, high - right) < gap:
+            return
+
+
+def make_room(ax: Axes, right: float) -> None:
+    """Stretch an x axis from 0 until what is written beside the bars fits.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Each of its texts starts a little to the right of where it belongs.
+    right : float
+        Largest value of what is drawn.
+    """
+    right = right or 1.0
+    ax.set_xlim(0, right)
+    keep_inside(ax)
+    figure = ax.get_figure(root=True)
+    if figure is None:
+        return
+    figure.draw_without_rendering()  # the width of axes and texts is known only then
+    width = ax.get_window_extent().width
+    shares = [1.0]  # of the width, that the axis up to `right` may take
+    for text in ax.texts:
+        beside = text.get_window_extent().x1 - ax.transData.transform((text.xy[0], 0))[0]  # type: ignore[attr-defined]
+        place = text.xy[0] / right  # type: ignore[attr-defined]
+        if place > 0:
+            shares.append((width - beside) / width / place)
+    ax.set_xlim(0, right / max(0.2, min(shares)))

@@ -1,0 +1,175 @@
+"""What a model contains, in plain text and as tables: for reading, reviewing and filling in."""
+
+from __future__ import annotations
+
+import csv
+import io
+import textwrap
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from kneebayes.spec.model_spec import ModelFile, Probability
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = [
+    "describe",
+    "numbers",
+    "size",
+    "sources_csv",
+    "sources_text",
+]
+
+WIDTH = 100
+SOURCES, ALONE = ("claim", "literature", "fitted"), "judgement alone"
+
+
+def describe(model: ModelFile) -> str:
+    """List causes, risk factors and findings with their states and questions.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+
+    Returns
+    -------
+    str
+        Plain text, one entry per variable, in model order within each group.
+    """
+    lines = [f"{model.title} ({model.name} {model.version})", *_wrapped(model.population, ""), ""]
+    for title, names in (("Causes", model.causes), ("Risk factors", model.risks), ("Findings", model.findings)):
+        lines.append(f"{title} ({len(names)})")
+        used = dict.fromkeys(model.variables[name].group for name in names)
+        for group in [g for g in model.groups if g in used]:
+            members = [name for name in names if model.variables[name].group == group]
+            if len(used) > 1:
+                lines += ["", f"  {model.groups[group]}"]
+            for name in members:
+                lines += _entry(model, name)
+        lines.append("")
+    lines += _wrapped(
+        "Values are the states above; for absent | present also yes/no, true/false, 1/0. Leave out or leave empty what "
+        "is not known: it is never taken as absent.",
+        "",
+    )
+    return "\n".join([*lines, model.disclaimer])
+
+
+def numbers(model: ModelFile) -> Iterator[tuple[str, Probability]]:
+    """Every number that somebody chose, with its place in the file.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+
+    Yields
+    ------
+    tuple of str and Probability
+        Those of the network, then the thresholds of the alarm.
+    """
+    yield from model.probabilities()
+    for name, threshold in model.alarm.thresholds.items():
+        yield f"alarm.thresholds.{name}", threshold
+
+
+def size(model: ModelFile) -> str:
+    """Say how large a model is.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+
+    Returns
+    -------
+    str
+        Variables, edges, and numbers by what they rest on. A number that rests
+        on two sources counts for both.
+    """
+    targets: dict[str, set[str]] = {name: set(risk.parents) for name, risk in model.risks.items()}
+    for nodes in (model.causes, model.findings):
+        targets |= {name: set(node.links) for name, node in nodes.items()}
+    for interaction in model.interactions:
+        targets[interaction.target] |= set(interaction.when)
+    chosen = [_kinds(number.basis) for _, number in numbers(model)]
+    counts = Counter(kind for kinds in chosen for kind in kinds)
+    by_basis = ", ".join(f"{counts[kind]} {kind}" for kind in (*SOURCES, ALONE) if counts[kind])
+    return (
+        f"{len(model.risks)} risk factors, {len(model.causes)} causes, {len(model.findings)} findings, "
+        f"{sum(map(len, targets.values()))} edges, {len(chosen)} numbers ({by_basis})"
+    )
+
+
+def sources_text(model: ModelFile) -> str:
+    """Print every number with its range, basis and reason as an aligned table.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+
+    Returns
+    -------
+    str
+        A line per number, then the size of the model.
+    """
+    rows = [
+        (place, f"{number.p:g}", f"{number.range[0]:g} to {number.range[1]:g}", number.basis, number.why)
+        for place, number in numbers(model)
+    ]
+    table = [("place", "p", "range", "basis", "why"), *rows]
+    widths = [max(len(row[column]) for row in table) for column in range(4)]
+    lines = ["  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[4]]) for row in table]
+    return "\n".join([*lines, "", size(model)])
+
+
+def sources_csv(model: ModelFile) -> str:
+    """Print every number with its range, basis and reason as CSV.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+
+    Returns
+    -------
+    str
+        Columns place, p, low, high, basis, why.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("place", "p", "low", "high", "basis", "why"))
+    writer.writerows((place, n.p, *n.range, n.basis, n.why) for place, n in numbers(model))
+    return text.getvalue()
+
+
+def _entry(model: ModelFile, name: str) -> list[str]:
+    variable = model.variables[name]
+    values = " | ".join(variable.states)
+    for column, numeric in model.inputs.items():
+        amount = f"{numeric.minimum:g} to {numeric.maximum:g} {numeric.unit}"
+        if column == name:
+            values = f"{amount}, or {values}"
+        elif numeric.variable == name:
+            values += f"; or {column}: {amount}"
+    named = {state: label for state, label in variable.state_labels.items() if label != state}
+    meaning = f" ({'; '.join(f'{state}: {label}' for state, label in named.items())})" if named else ""
+    about = f"{variable.label}. {variable.question}{meaning}"
+    head = f"{name}: {values}"
+    return [*_wrapped(head, "    ", hang="        "), *_wrapped(about, "        ")]
+
+
+def _wrapped(text: str, indent: str, *, hang: str | None = None) -> list[str]:
+    after = indent if hang is None else hang
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=indent, subsequent_indent=after, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _kinds(basis: str) -> set[str]:
+    parts = [part.strip() for part in basis.split(";")]
+    return {kind for kind in SOURCES if any(part.startswith(kind) for part in parts)} or {ALONE}

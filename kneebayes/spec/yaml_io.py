@@ -1,0 +1,600 @@
+"""Model files in YAML: read, extended, written, and a first one to start from.
+
+A file with ``extends: PARENT`` says only what it adds or changes. Mappings
+merge by key, as in a JSON merge patch (RFC 7386): a new key adds, a known one
+changes, ``null`` takes away. A number (a mapping with ``p``) is replaced as a
+whole, since value, range, basis and reason belong together. The lists of
+`ADDED` grow; any other list is replaced. The result is an ordinary model file,
+and is checked as one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from kneebayes.atomic import is_special
+from kneebayes.errors import ModelFileError, nearest
+from kneebayes.spec.model_spec import ModelFile, Probability
+
+__all__ = [
+    "ADDED",
+    "DEFAULT_MODEL",
+    "EXTENDS",
+    "changed_version",
+    "merged",
+    "model_path",
+    "model_text",
+    "parse_model",
+    "read_model",
+    "resolve",
+    "start_model",
+    "starter_text",
+    "with_numbers",
+    "write_model",
+]
+
+EXTENDS = "extends"
+OWN = ("name", "version")
+Content = Mapping[str, Any]
+Found = tuple[str, Content]
+
+# Lists that a child adds to, with what makes two entries one: the later replaces the earlier in its place.
+ADDED: dict[str, tuple[str, ...]] = {
+    "interactions": ("target", "when"),
+    "alarm.rules": ("reason",),
+    "alarm.key_questions": (),
+    "red_flags": ("reason",),
+    "general_care": (),
+}
+
+
+def resolve(content: Content, source: str, find: Callable[[str, str], Found]) -> Content:
+    """Merge a model file with what it extends, and that with what it extends in turn.
+
+    Parameters
+    ----------
+    content : mapping
+        What the file says.
+    source : str
+        What the file is called: its path, if it has one.
+    find : callable
+        Gives the name and content of a parent, from the word after
+        ``extends`` and the name of the file that says it.
+
+    Returns
+    -------
+    mapping
+        One whole model file, without ``extends``.
+
+    Raises
+    ------
+    ModelFileError
+        If a parent is not named by a word, extends what it is extended by, or
+        has no content; if the file has no name and version of its own; if
+        something is taken away that is not there.
+    """
+    chain: list[Found] = [(source, content)]
+    while EXTENDS in (last := chain[-1])[1]:
+        name, own = last
+        parent = own[EXTENDS]
+        if not isinstance(parent, str) or not parent.strip():
+            raise ModelFileError(f"{name}: extends: names one model, not {parent!r}")
+        for key in OWN:
+            if own.get(key) is None:
+                raise ModelFileError(f"{name}: {key}: missing; a file that extends another has its own")
+        found, above = find(parent.strip(), name)
+        names = [file for file, _ in chain]
+        if found in names:
+            raise ModelFileError(f"{source}: extends: a cycle, {' -> '.join([*names[names.index(found) :], found])}")
+        if not isinstance(above, Mapping):
+            raise ModelFileError(f"{name}: extends: {found} is no model file")
+        if above.get("name") == own["name"]:
+            raise ModelFileError(f"{name}: name: '{own['name']}' is that of {found}, which it extends: give it its own")
+        chain.append((found, above))
+    whole = chain.pop()[1]
+    for name, layer in reversed(chain):
+        whole = merged(whole, {key: value for key, value in layer.items() if key != EXTENDS}, source=name)
+    return whole
+
+
+def merged(parent: Content, child: Content, *, source: str = "model", place: str = "") -> dict[str, Any]:
+    """Merge two mappings of a model file.
+
+    Parameters
+    ----------
+    parent, child : mapping
+        What is extended, and what extends it.
+    source, place : str
+        File and place of the child, for errors.
+
+    Returns
+    -------
+    dict
+        The parent's keys in their order, then those the child adds.
+
+    Raises
+    ------
+    ModelFileError
+        If the child takes away what the parent does not have.
+
+    Examples
+    --------
+    >>> merged({"causes": {"a": 1, "b": 2}, "care": ["rest"]}, {"causes": {"b": None, "c": 3}, "care": ["walk"]})
+    {'causes': {'a': 1, 'c': 3}, 'care': ['walk']}
+    >>> merged({"general_care": ["rest"]}, {"general_care": ["walk"]})
+    {'general_care': ['rest', 'walk']}
+    """
+    whole = dict(parent)
+    for key, value in child.items():
+        where = f"{place}.{key}" if place else str(key)
+        if value is None:
+            if key not in whole:
+                hint = nearest(str(key), map(str, parent))
+                raise ModelFileError(f"{source}: {where}: taken away by null, but what it extends has none.{hint}")
+            del whole[key]
+        elif _merge(whole.get(key), value):
+            whole[key] = merged(whole[key], value, source=source, place=where)
+        elif where in ADDED and isinstance(whole.get(key), list) and isinstance(value, list):
+            whole[key] = _added(whole[key], value, ADDED[where])
+        else:
+            whole[key] = value
+    return whole
+
+
+def _merge(old: object, new: object) -> bool:
+    """Say whether two values merge by key: mappings do, unless the new one is a number with its source."""
+    return isinstance(old, dict) and isinstance(new, dict) and not isinstance(new.get("p"), int | float)
+
+
+def _added(old: list[Any], new: list[Any], identity: tuple[str, ...]) -> list[Any]:
+    whole = list(old)
+    for entry in new:
+        places = [i for i, known in enumerate(old) if _same(known, entry, identity)]
+        if places:
+            whole[places[0]] = entry
+        else:
+            whole.append(entry)
+    return whole
+
+
+def _same(one: object, other: object, identity: tuple[str, ...]) -> bool:
+    if isinstance(one, dict) and isinstance(other, dict) and identity:
+        return all(key in one and key in other and _listed(one[key]) == _listed(other[key]) for key in identity)
+    return one == other
+
+
+def _listed(value: object) -> object:
+    """Write a condition with lists: a single state may stand without."""
+    if isinstance(value, dict):
+        return {name: [states] if isinstance(states, str) else states for name, states in value.items()}
+    return value
+
+
+DEFAULT_MODEL = "posterior_knee_pain"
+MAX_BYTES = 8_000_000  # a hundred times the article's model: larger is a mistake or an attack
+MAX_NODES = 250_000  # of YAML, which take some 700 bytes each; the article's model has 7,000
+MAX_DEPTH = 100  # of YAML; the article's model has 8
+SURELY_SHALLOW = 10_000  # libyaml recurses, and crashes the process from some 20,000 levels on
+_MODEL = re.compile(r"^(causes|extends):", re.MULTILINE)  # what tells a model from a score sheet that ships with it
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def model_path(name: str) -> Path:
+    """Find a model file that ships with kneebayes.
+
+    Parameters
+    ----------
+    name : str
+        Its name without the ending, such as ``posterior_knee_pain``; of a
+        model whose name goes on from that of the default one, what follows
+        is enough: ``extended``.
+
+    Returns
+    -------
+    pathlib.Path
+        In the installed package, or in the checkout for an editable install.
+
+    Raises
+    ------
+    ModelFileError
+        If no model of that name ships.
+    """
+    here = Path(__file__).parents[1]
+    folder = here / "models" if (here / "models").is_dir() else here.parent / "models"
+    files = {file.stem: file for file in sorted(folder.glob("*.yaml"))}
+    for full in (name, f"{DEFAULT_MODEL}_{name}"):
+        if full in files:
+            return files[full]
+    known = [stem for stem, file in files.items() if _MODEL.search(file.read_text(encoding="utf-8"))]
+    raise ModelFileError(f"no model '{name}' ships with kneebayes, which has {known}.{nearest(name, known)}")
+
+
+def read_model(path: str | Path) -> ModelFile:
+    """Read and check a model file.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        A YAML file.
+
+    Returns
+    -------
+    ModelFile
+        The frozen, validated content.
+
+    Raises
+    ------
+    ModelFileError
+        If the file can't be read, is not safe YAML, or is inconsistent; the
+        message names the file, the place in it, and what is wrong there.
+    """
+    path = Path(path)
+    return _checked(_content(_read_text(path), str(path)), str(path), is_file=True)
+
+
+def parse_model(text: str, *, source: str = "model") -> ModelFile:
+    """Check the text of a model file.
+
+    Parameters
+    ----------
+    text : str
+        YAML.
+    source : str
+        What to call it in an error.
+
+    Returns
+    -------
+    ModelFile
+        The frozen, validated content.
+
+    Raises
+    ------
+    ModelFileError
+        As for `read_model`.
+    """
+    return _checked(_content(text, source), source, is_file=False)
+
+
+def _read_text(path: Path) -> str:
+    if is_special(str(path)):  # which may have no end, or no beginning
+        raise ModelFileError(f"{path}: is a pipe or a device: give a model file")
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ModelFileError(f"{path}: over the limit of {MAX_BYTES} bytes for a model file")
+        return content.decode("utf-8")
+    except ModelFileError:
+        raise
+    except (OSError, ValueError) as error:
+        raise ModelFileError(f"{path}: can't read the model file: {error}") from error
+
+
+def _content(text: str, source: str) -> Any:
+    """Read YAML, as safe as it gets, into plain objects."""
+    try:
+        _refuse_depth_and_size(text, source)
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            _refuse_aliases_and_repeats(node, source)
+            return loader.construct_document(node) if node is not None else None
+        finally:
+            loader.dispose()
+    except yaml.YAMLError as error:
+        raise ModelFileError(f"{source}: not a safe YAML file: {error}") from error
+    except (RecursionError, TypeError) as error:
+        raise ModelFileError(f"{source}: not a model file: {error}") from error
+    except ModelFileError:
+        raise
+    except ValueError as error:  # a date or an integer that Python can't hold
+        raise ModelFileError(f"{source}: not a model file: {error}") from error
+
+
+def _checked(content: Any, source: str, *, is_file: bool) -> ModelFile:
+    """Check the content of a model file, merged with what it extends."""
+    own = str(Path(source).resolve()) if is_file else source
+
+    def find(name: str, file: str) -> tuple[str, Mapping[str, Any]]:
+        if name.endswith((".yaml", ".yml")):
+            if file == own and not is_file:
+                raise ModelFileError(f"{source}: extends: '{name}' is a path, and a text has no place to start it from")
+            path = Path(file).parent / name
+        else:
+            try:
+                path = model_path(name)
+            except ModelFileError as error:
+                raise ModelFileError(f"{file}: extends: {error}") from None
+        path = path.resolve()
+        return str(path), _content(_read_text(path), str(path))
+
+    said = source
+    try:
+        if isinstance(content, dict) and EXTENDS in content:
+            content = resolve(content, own, find)
+            said = f"{source}, merged with what it extends"
+        return ModelFile.model_validate(content)
+    except ValidationError as error:
+        raise ModelFileError(f"{said}: {_summary(error)}") from error
+    except (RecursionError, TypeError) as error:
+        raise ModelFileError(f"{said}: not a model file: {error}") from error
+
+
+def _refuse_depth_and_size(text: str, source: str) -> None:
+    """Refuse nesting deep enough to overflow the stack of the C loader, and more nodes than memory is for."""
+    widest = max(map(len, text.splitlines()), default=0)
+    shallow = text.count("[") + text.count("{") + 2 * widest < SURELY_SHALLOW  # no block nests deeper than its columns
+    if shallow and len(text) < MAX_NODES:
+        return
+    depth = nodes = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        nodes += isinstance(event, yaml.NodeEvent)
+        where = f"line {event.start_mark.line + 1}: " if event.start_mark else ""
+        if depth > MAX_DEPTH:
+            raise ModelFileError(f"{source}: {where}nested over {MAX_DEPTH} deep, so not a model file")
+        if nodes > MAX_NODES:
+            raise ModelFileError(f"{source}: {where}over {MAX_NODES:,} values, so not a model file")
+
+
+def _refuse_aliases_and_repeats(root: yaml.Node | None, source: str) -> None:
+    """Refuse aliases, which can blow a small file up, and repeated keys, of which YAML keeps the last."""
+    stack, seen = [root], set()
+    while stack:
+        node = stack.pop()
+        if node is None:
+            continue
+        if id(node) in seen:
+            raise ModelFileError(f"{source}: line {node.start_mark.line + 1}: aliases are not allowed in a model file")
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            stack.extend(node.value)
+        elif isinstance(node, yaml.MappingNode):
+            keys: set[str] = set()
+            for key, value in node.value:
+                if key.value in keys if isinstance(key, yaml.ScalarNode) else False:
+                    line = key.start_mark.line + 1
+                    raise ModelFileError(f"{source}: line {line}: the key '{key.value}' stands twice in one mapping")
+                if isinstance(key, yaml.ScalarNode):
+                    keys.add(key.value)
+                stack += [key, value]
+
+
+def _summary(error: ValidationError, most: int = 5) -> str:
+    problems = error.errors(include_url=False)
+    lines = [
+        f"{'.'.join(str(part) for part in problem['loc']) or 'model'}: {problem['msg'].removeprefix('Value error, ')}"
+        for problem in problems[:most]
+    ]
+    more = f" (and {len(problems) - most} more)" if len(problems) > most else ""
+    return "; ".join(lines) + more
+
+
+HEADER = """\
+# A model of kneebayes, written by it. Every probability carries its value, plausible range, basis and reason;
+# change them here, not in Python. How it came about stands under provenance.
+"""
+ON_ONE_LINE = ("range", "when", "any_of", "states", "key_questions")
+_WIDTH = 1 << 30  # never fold: a number and its reason are one line
+
+
+def model_text(model: ModelFile) -> str:
+    """Write a model as the text of a model file.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+
+    Returns
+    -------
+    str
+        YAML in the order of the model file, which `kneebayes.spec.yaml_io.parse_model`
+        reads back to an equal model; what a file may leave out is left out.
+
+    Examples
+    --------
+    >>> from kneebayes.spec.yaml_io import model_path, parse_model, read_model
+    >>> model = read_model(model_path("posterior_knee_pain"))
+    >>> parse_model(model_text(model)) == model
+    True
+    """
+    content = model.model_dump(mode="json", exclude_defaults=True)
+    return HEADER + yaml.dump(content, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=_WIDTH)
+
+
+def write_model(model: ModelFile, path: str | os.PathLike[str]) -> None:
+    """Write a model to a file, which appears whole or not at all.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+    path : str or path-like
+        Ends in .yaml or .yml; an existing file is replaced.
+
+    Raises
+    ------
+    ModelFileError
+        If the name ends otherwise, or the file can't be written.
+    """
+    path = Path(path)
+    if path.suffix not in (".yaml", ".yml"):
+        raise ModelFileError(f"{path}: a model file ends in .yaml or .yml, or it could not be loaded by its name")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        try:
+            part.write_text(model_text(model), encoding="utf-8", newline="\n")
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise ModelFileError(f"{path}: can't write the model file: {error}") from error
+
+
+def with_numbers(model: ModelFile, numbers: Mapping[str, Probability], **fields: object) -> ModelFile:
+    """Replace numbers of a model.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+    numbers : mapping of str to Probability
+        By place, as from `ModelFile.probabilities`.
+    **fields
+        Other fields of the model file to set, such as ``provenance``.
+
+    Returns
+    -------
+    ModelFile
+        A new one, checked.
+
+    Examples
+    --------
+    >>> from kneebayes.spec.yaml_io import model_path, read_model
+    >>> model = read_model(model_path("posterior_knee_pain"))
+    >>> leak = model.causes["dvt"].leak.model_copy(update={"p": 0.0, "range": (0.0, 0.0)})
+    >>> with_numbers(model, {"causes.dvt.leak": leak}).causes["dvt"].leak.p
+    0.0
+    """
+    content: dict[str, Any] = {**model.model_dump(), **fields}
+    for place, number in numbers.items():
+        *way, last = place.split(".")
+        node: Any = content
+        for step in way:
+            node = node[int(step)] if isinstance(node, tuple) else node[step]
+        node[last] = number.model_dump()
+    return ModelFile.model_validate(content)
+
+
+def changed_version(version: str, how: str) -> str:
+    """Say in a version that numbers are not those of the model file any more.
+
+    Parameters
+    ----------
+    version : str
+        Of the model.
+    how : str
+        One word.
+
+    Returns
+    -------
+    str
+        The version with the word behind a ``+``, once.
+
+    Examples
+    --------
+    >>> changed_version(changed_version(changed_version("1.0", "fitted"), "prevalence"), "fitted")
+    '1.0+fitted.prevalence'
+    """
+    own, _, local = version.partition("+")
+    words = [word for word in local.split(".") if word]
+    return f"{own}+{'.'.join(words if how in words else [*words, how])}"
+
+
+class _Writer(yaml.SafeDumper):
+    """Identifiers plain, other words quoted; numbers with their reasons, and lists of identifiers, on one line."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _text(writer: yaml.SafeDumper, text: str) -> yaml.Node:
+    plain = re.fullmatch(r"[a-z][a-z0-9_]*|P\(present\) = .*", text)  # the emitter quotes the likes of 'yes' by itself
+    return writer.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else '"')
+
+
+def _mapping(writer: yaml.SafeDumper, content: dict[str, Any]) -> yaml.Node:
+    node = writer.represent_mapping("tag:yaml.org,2002:map", content.items(), flow_style=False)
+    if {"p", "range", "basis", "why"} <= content.keys() or {"state"} == content.keys() - {"at_least", "above"}:
+        node.flow_style = True
+    for key, value in node.value:
+        if key.value in ON_ONE_LINE:
+            value.flow_style = True
+            for _, inner in value.value if isinstance(value, yaml.MappingNode) else ():
+                inner.flow_style = True
+    return node
+
+
+def _list(writer: yaml.SafeDumper, content: list[Any]) -> yaml.Node:
+    return writer.represent_sequence("tag:yaml.org,2002:seq", content, flow_style=False)
+
+
+_Writer.add_representer(str, _text)
+_Writer.add_representer(dict, _mapping)
+_Writer.add_representer(list, _list)
+
+
+TEMPLATE = Path(__file__).with_name("starter.yaml")
+ENDINGS = (".yaml", ".yml")
+
+
+def starter_text(name: str) -> str:
+    """Write a small model file with comments.
+
+    Parameters
+    ----------
+    name : str
+        Of the model: small letters, digits and _, a letter first.
+
+    Returns
+    -------
+    str
+        YAML of a model that is complete and consistent.
+
+    Raises
+    ------
+    ModelFileError
+        If the name is not one.
+
+    Examples
+    --------
+    >>> from kneebayes.spec.yaml_io import parse_model
+    >>> parse_model(starter_text("sore_elbow")).name
+    'sore_elbow'
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise ModelFileError(f"model name '{name[:60]}': write small letters, digits and _, a letter first: sore_elbow")
+    return re.sub(r"\bNAME\b(?! \()", name, TEMPLATE.read_text(encoding="utf-8"))
+
+
+def start_model(path: str | os.PathLike[str]) -> Path:
+    """Write a first model file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Where to, as ``sore_elbow`` or ``models/sore_elbow.yaml``; the last
+        part without its ending is the name of the model.
+
+    Returns
+    -------
+    pathlib.Path
+        Of the file.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is there already, its name is no name for a model, or it
+        can't be written.
+    """
+    path = Path(path)
+    if path.suffix not in ENDINGS:
+        path = path.with_name(f"{path.name}.yaml")
+    text = starter_text(path.stem)
+    try:
+        with path.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except FileExistsError:
+        raise ModelFileError(f"{path}: is there already; take another name, or remove it first") from None
+    except OSError as error:
+        raise ModelFileError(f"{path}: can't write the model file: {error}") from error
+    return path

@@ -1,0 +1,1 @@
+"""The command line, the interview in a terminal, the explorer in a notebook."""

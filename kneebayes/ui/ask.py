@@ -1,0 +1,277 @@
+"""The interview in a terminal. The talk goes to standard error, the result to standard output."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import sys
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kneebayes.cases.coding import CASE_ID
+from kneebayes.errors import CaseError, FileFormatError
+from kneebayes.spec.model_spec import ModelFile
+from kneebayes.ui import options
+from kneebayes.ui.session import STOP_BELOW, End, Interview
+
+if TYPE_CHECKING:
+    from kneebayes.diagnosis.diagnosis import Diagnosis
+
+__all__ = [
+    "CaseFile",
+    "converse",
+    "standing",
+]
+
+
+class CaseFile:
+    """A CSV file to add cases to; it need not be there yet.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        Must end in .csv.
+    model : ModelFile
+        Whose variables are the columns.
+
+    Raises
+    ------
+    FileFormatError
+        If cases can't be added to the file: it is not plain CSV, or lacks
+        columns of the model. Better known before an interview than after.
+    """
+
+    def __init__(self, path: str | Path, model: ModelFile) -> None:
+        self.path = Path(path).expanduser()
+        self.model = model
+        if self.path.suffix.lower() != ".csv":
+            raise FileFormatError(f"{self.path}: cases are added to plain CSV: give a name that ends in .csv")
+        if not self.path.parent.is_dir():
+            raise FileFormatError(f"{self.path}: there is no folder {self.path.parent}")
+        self.columns()
+
+    def columns(self) -> list[str]:
+        """Read the columns of the file, or name those that it will have.
+
+        Returns
+        -------
+        list of str
+            In order.
+
+        Raises
+        ------
+        FileFormatError
+            As for the class.
+        """
+        every = [CASE_ID, *dict.fromkeys([*self.model.inputs, *self.model.variables])]
+        if self.path.exists() and not self.path.is_file():
+            raise FileFormatError(f"{self.path}: is no ordinary file: give a name that ends in .csv")
+        try:
+            if not self.path.exists() or self.path.stat().st_size == 0:
+                return every
+            with self.path.open(encoding="utf-8-sig", newline="") as stream:
+                header = next(csv.reader(stream), [])
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise FileFormatError(f"{self.path}: can't read its header: {error}") from error
+        lacking = [name for name in (*self.model.risks, *self.model.findings) if name not in header]
+        if lacking:
+            more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+            raise FileFormatError(
+                f"{self.path}: has no column {', '.join(lacking[:3])}{more}: give a new file, or one that "
+                "`kneebayes template` wrote"
+            )
+        if len(set(header)) < len(header):
+            raise FileFormatError(f"{self.path}: a column stands twice in its header")
+        return header
+
+    def append(self, case: Mapping[str, object], case_id: str) -> None:
+        """Add a case in one write, so that a file never holds half of it.
+
+        Parameters
+        ----------
+        case : mapping of str to object
+            Values by column; what is not named is left empty.
+        case_id : str
+            What to call it, if the file has a column for that.
+
+        Raises
+        ------
+        FileFormatError
+            If the file has no column for a value, or can't be written.
+        """
+        header = self.columns()
+        homeless = [name for name in case if name not in header]
+        if homeless:
+            raise FileFormatError(f"{self.path}: has no column {', '.join(homeless)}")
+        row = [case_id if name == CASE_ID else case.get(name, "") for name in header]
+        try:
+            with self.path.open("a+b", buffering=0) as stream:
+                stream.seek(0)
+                start = stream.readline()
+                end = "\r\n" if start.endswith(b"\r\n") else "\n"
+                text = io.StringIO()
+                writer = csv.writer(text, lineterminator=end)
+                if not start:
+                    writer.writerow(header)
+                else:
+                    stream.seek(-1, io.SEEK_END)
+                    text.write("" if stream.read(1) == b"\n" else end)
+                writer.writerow(row)
+                size = stream.seek(0, io.SEEK_END)
+                rest = text.getvalue().encode("utf-8")
+                try:
+                    while rest:
+                        rest = rest[stream.write(rest) :]
+                    os.fsync(stream.fileno())
+                except OSError:
+                    os.truncate(self.path, size)  # a full disk has taken the first half
+                    raise
+        except OSError as error:
+            raise FileFormatError(f"{self.path}: can't add a case: {error}") from error
+
+
+TOP = 3
+CALM = ("low", "not_assessed")
+BACK, QUIT, HELP = frozenset({"b", "back"}), frozenset({"q", "quit", "exit"}), frozenset({"h", "help", "?"})
+WELCOME = "Answer as asked; Enter is don't know, back takes the last answer back, quit ends with the result so far."
+ENDS = {
+    End.emergency: "No more questions: this comes first.",
+    End.settled: "Nothing left to ask is likely to change the picture.",
+    End.exhausted: "There is nothing left to ask.",
+}
+
+
+def ask(
+    facts: options.Facts = None,
+    save: Annotated[str | None, typer.Option(metavar="FILE", help="Add the case to this CSV, made if need be.")] = None,
+    case_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="What to call the case in that file; by default the time.")
+    ] = None,
+    stop_below: Annotated[
+        float,
+        typer.Option(metavar="P", help="Stop where no answer changes alarm or likeliest cause with this probability."),
+    ] = STOP_BELOW,
+    caution: options.Caution = None,
+    urgent: options.Urgent = None,
+    harm_miss: options.HarmMiss = None,
+    harm_false_alarm: options.HarmFalseAlarm = None,
+    model: options.ModelOption = None,
+) -> None:
+    """Ask a person: the most useful question next.
+
+    The questions that matter for a clot come first. What is known already may be given as NAME=VALUE.
+    """
+    loaded = options.load(model)
+    file = CaseFile(save, loaded.file) if save is not None else None
+    if case_id is not None and file is None:
+        raise CaseError("--case-id goes with --save")
+    thresholds = options.thresholds(
+        loaded.file, caution=caution, urgent=urgent, harm_miss=harm_miss, harm_false_alarm=harm_false_alarm
+    )
+
+    def diagnose(known: Mapping[str, object]) -> Diagnosis:
+        return loaded.diagnose(known, thresholds=thresholds)
+
+    interview = Interview(diagnose, options.case(facts or []), stop_below=stop_below)
+    options.say(f"{loaded.file.title}\n{loaded.file.disclaimer}\n\n{WELCOME}")
+    if interview.facts:
+        options.say(standing(interview.dx))
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")  # a byte that is no text is an answer not understood, not a crash
+    try:
+        converse(interview, listen=_listen, tell=options.say, prompt=_prompt)
+    except KeyboardInterrupt:
+        options.say("")
+        raise KeyboardInterrupt("stopped; nothing was saved" if file else "stopped") from None
+    options.say("")
+    typer.echo("\n\n".join(map(str, [interview.dx, *interview.dx.explanations()])))
+    if file and interview.facts:
+        name = datetime.now().isoformat(timespec="seconds") if case_id is None else case_id
+        file.append(interview.facts, name)
+        options.say(f"\nsaved as {name} in {file.path}")
+    elif file:
+        options.say("\nnothing was answered, so nothing was saved")
+
+
+def converse(
+    interview: Interview, *, listen: Callable[[], str], tell: Callable[[str], None], prompt: Callable[[str], None]
+) -> None:
+    """Ask until there is nothing to ask, or the person has had enough.
+
+    Parameters
+    ----------
+    interview : Interview
+        Has the answers afterwards.
+    listen : callable
+        Gives a line, or raises EOFError where there are no more.
+    tell, prompt : callable
+        Write a line, and the start of one.
+    """
+    told: set[str] = set()
+    while (question := interview.question) is not None:
+        number = f"{interview.n_asked + 1}."
+        tell(f"\n{number} {question.question}")
+        for place, choice in enumerate(interview.choices(), start=1):
+            tell(f"   {place:2d}  {choice}")
+        prompt(f"   [{interview.hint()}, Enter, back, quit] > ")
+        try:
+            said = listen().strip()
+        except EOFError:
+            tell("")
+            return
+        word = said.lower()
+        if word in QUIT:
+            return
+        if word in HELP:
+            tell(f"   {WELCOME} Unsure? Give a chance, such as present:0.8.")
+        elif word in BACK:
+            tell("   Taken back." if interview.back() else "   This is the first question.")
+        else:
+            try:
+                interview.answer(said)
+            except CaseError as error:
+                tell(f"   {error}")
+                continue
+            tell(standing(interview.dx))
+            alarmed = interview.dx.alarm.level not in CALM
+            for line in [*([interview.dx.alarm.advice] if alarmed else []), *interview.dx.warnings]:
+                if line not in told:
+                    told.add(line)
+                    tell(f"   {line}")
+    if interview.end is not None:
+        tell(f"\n{ENDS[interview.end]}")
+
+
+def standing(dx: Diagnosis) -> str:
+    """Say in a line how things stand.
+
+    Parameters
+    ----------
+    dx : Diagnosis
+        By the answers so far.
+
+    Returns
+    -------
+    str
+        The alarm and what is likeliest.
+    """
+    ranked = sorted(dx.probabilities.items(), key=lambda item: -item[1])[:TOP]
+    top = ", ".join(f"{dx.label(name)} {p:.0%}" for name, p in ranked)
+    level = dx.alarm.level.replace("_", " ").upper()
+    return f"   Alarm: {level} ({dx.label(dx.model.alarm.cause)} {dx.alarm.probability:.1%}). Likeliest: {top}."
+
+
+def _listen() -> str:
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line
+
+
+def _prompt(text: str) -> None:
+    typer.echo(text, nl=False, err=True)

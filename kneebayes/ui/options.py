@@ -1,0 +1,323 @@
+"""What the words of a command line mean: cases, columns, shares and thresholds.
+
+Exit codes: 0 done; 1 some rows rejected; 2 nothing done; 70 nothing done, by a
+defect of kneebayes; 130, 143 and 129 stopped by a signal; 141 the reader went.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
+
+import typer
+from typer.core import TyperGroup
+
+from kneebayes.diagnosis.alarm import Thresholds
+from kneebayes.errors import CaseError, DefectError, KneeBayesError, OptionError, ThresholdError, defect
+from kneebayes.spec.model_spec import ModelFile
+
+if TYPE_CHECKING:
+    from kneebayes.model import Model
+
+__all__ = [
+    "HUNG_UP",
+    "SOME_REJECTED",
+    "TERMINATED",
+    "Caution",
+    "Commands",
+    "Facts",
+    "HarmFalseAlarm",
+    "HarmMiss",
+    "ModelOption",
+    "Output",
+    "Quiet",
+    "Urgent",
+    "case",
+    "level",
+    "load",
+    "names",
+    "numbers",
+    "say",
+    "shares",
+    "thresholds",
+]
+
+SOME_REJECTED, NOTHING_DONE, DEFECT, HUNG_UP, INTERRUPTED, PIPE_CLOSED, TERMINATED = 1, 2, 70, 129, 130, 141, 143
+
+# Control characters, but for tab and line feed; zero-width and bidirectional ones, and the byte order mark.
+_UNSEEN = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+
+Facts = Annotated[
+    list[str] | None, typer.Argument(metavar="NAME=VALUE", help="What is known, as in age=67 calf_pain=yes.")
+]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", metavar="NAME|FILE", help="A model that ships with kneebayes, or a model file.")
+]
+Output = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where to write; - is standard output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors on standard error.")]
+Caution = Annotated[float | None, typer.Option(metavar="P", help="Alarm at caution from this probability on.")]
+Urgent = Annotated[float | None, typer.Option(metavar="P", help="Alarm at urgent from this probability on.")]
+HarmMiss = Annotated[float | None, typer.Option(metavar="H", help="Harm of a miss: sets --caution, with the next.")]
+HarmFalseAlarm = Annotated[float | None, typer.Option(metavar="H", help="Harm of a false alarm, in the same unit.")]
+
+
+class Commands(TyperGroup):
+    """Commands whose errors become one line and an exit code, never a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            say(f"kneebayes: {str(stop) or 'stopped'}")
+            _end_output()
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            _end_output()  # the reader has gone, as in `kneebayes model | head`
+            raise typer.Exit(PIPE_CLOSED) from None
+        except (KneeBayesError, OSError, MemoryError) as error:
+            said = f"not enough memory {error}".rstrip() if isinstance(error, MemoryError) else str(error)
+            say(f"kneebayes: {said}")
+            _end_output()
+            raise typer.Exit(NOTHING_DONE) from None
+        except Exception as error:
+            if isinstance(error, typer.Abort) or hasattr(error, "exit_code"):  # typer's own
+                raise
+            told = error if isinstance(error, DefectError) else defect(error, f"running {ctx.invoked_subcommand}")
+            if told is None:
+                raise
+            say(f"kneebayes: {told}")
+            _end_output()
+            raise typer.Exit(DEFECT) from None
+
+
+def _end_output() -> None:
+    """Write what is left to standard output, or let it go, lest the interpreter tries again at its end, and fails."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _let_go(sys.stdout)
+
+
+def _let_go(stream: TextIO) -> None:
+    with suppress(OSError, ValueError):  # a stream of a notebook or a test has no number
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def load(model: str | None) -> Model:
+    """Load the model that an option names.
+
+    Parameters
+    ----------
+    model : str or None
+        A name or path; None for the default.
+
+    Returns
+    -------
+    Model
+        Ready for use.
+    """
+    from kneebayes.model import load_model
+
+    return load_model(model)
+
+
+def say(text: str) -> None:
+    """Write a line to standard error, if anybody listens.
+
+    Parameters
+    ----------
+    text : str
+        Without the end of line. Names and words come from files of others:
+        what would steer the terminal, or can't be seen, is escaped.
+    """
+    try:
+        typer.echo(_UNSEEN.sub(lambda found: repr(found[0])[1:-1], text), err=True)
+    except OSError:  # a closed pipe or a full disk changes nothing about what was done
+        _let_go(sys.stderr)
+
+
+def names(values: Iterable[str] | None) -> list[str]:
+    """Read an option that is repeated, or lists names with commas, or both.
+
+    Parameters
+    ----------
+    values : iterable of str or None
+        What was given.
+
+    Returns
+    -------
+    list of str
+        The names, in order.
+
+    Examples
+    --------
+    >>> names(["a, b", "c"])
+    ['a', 'b', 'c']
+    """
+    return [name.strip() for value in values or [] for name in value.split(",") if name.strip()]
+
+
+def case(facts: Iterable[str]) -> dict[str, str]:
+    """Read a case.
+
+    Parameters
+    ----------
+    facts : iterable of str
+        Each as ``name=value``.
+
+    Returns
+    -------
+    dict of str to str
+        Values by name, not checked against a model.
+
+    Raises
+    ------
+    CaseError
+        If a fact has no ``=``, or a name stands twice.
+    """
+    known: dict[str, str] = {}
+    for fact in facts:
+        name, equals, value = (part.strip() for part in fact.partition("="))
+        if not equals or not name:
+            raise CaseError(f"'{fact}' is not NAME=VALUE: write for example calf_pain=yes, without blanks around the =")
+        if name in known:
+            raise CaseError(f"'{name}' is given twice: {known[name]} and {value}")
+        known[name] = value
+    return known
+
+
+def numbers(option: str, values: Iterable[str] | None) -> dict[str, float]:
+    """Read an option that gives names numbers, repeated or with commas.
+
+    Parameters
+    ----------
+    option : str
+        Its name, for the message.
+    values : iterable of str or None
+        Such as ``dvt=0.12``.
+
+    Returns
+    -------
+    dict of str to float
+        Numbers by name, not checked against a model.
+
+    Raises
+    ------
+    CaseError
+        If one is not NAME=NUMBER, or a name is given twice.
+
+    Examples
+    --------
+    >>> numbers("--prevalence", ["dvt=0.12,leg_cramps=0.2"])
+    {'dvt': 0.12, 'leg_cramps': 0.2}
+    """
+    found: dict[str, float] = {}
+    for text in names(values):
+        name, _, value = (part.strip() for part in text.partition("="))
+        try:
+            number = float(value)
+        except ValueError:
+            raise CaseError(f"{option} {text}: write NAME=NUMBER, for example dvt=0.12") from None
+        if name in found:
+            raise CaseError(f"{option}: '{name}' is given twice: {found[name]:g} and {number:g}")
+        found[name] = number
+    return found
+
+
+def level(percent: float) -> float:
+    """Read the level of intervals.
+
+    Parameters
+    ----------
+    percent : float
+        Share of the draws within the intervals.
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+
+    Raises
+    ------
+    OptionError
+        If it is not.
+    """
+    if not 1.0 <= percent < 100.0:
+        raise OptionError(f"--intervals {percent:g}: give a percentage from 1 to under 100, such as 90")
+    return percent / 100
+
+
+def shares(text: str) -> float | tuple[float, float]:
+    """Read the share of cells to leave empty.
+
+    Parameters
+    ----------
+    text : str
+        One number, or two with a comma between: risk factors, then findings.
+
+    Returns
+    -------
+    float or tuple of float
+        As `simulate` takes it, which checks the range.
+
+    Raises
+    ------
+    CaseError
+        If it is not one or two numbers.
+    """
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) == 1:
+        return numbers[0]
+    if len(numbers) == 2:
+        return numbers[0], numbers[1]
+    raise CaseError(
+        f"--missing {text}: one share from 0 to 1, or one for risk factors and one for findings, as in 0.3,0.6"
+    )
+
+
+def thresholds(
+    model: ModelFile,
+    *,
+    caution: float | None = None,
+    urgent: float | None = None,
+    harm_miss: float | None = None,
+    harm_false_alarm: float | None = None,
+) -> Thresholds:
+    """Choose when to warn: as numbers, as harms, and else as the model file says.
+
+    Parameters
+    ----------
+    model : ModelFile
+        A checked model file.
+    caution, urgent : float, optional
+        Probabilities.
+    harm_miss, harm_false_alarm : float, optional
+        Harms in the same unit, which set the caution threshold.
+
+    Returns
+    -------
+    Thresholds
+        Checked.
+
+    Raises
+    ------
+    ThresholdError
+        If a number is out of range, one harm lacks the other, or both harms
+        and `caution` are given.
+    """
+    if harm_miss is None and harm_false_alarm is None:
+        return Thresholds.of(model, caution=caution, urgent=urgent)
+    if harm_miss is None or harm_false_alarm is None:
+        raise ThresholdError("--harm-miss and --harm-false-alarm go together: the threshold is set by their ratio")
+    if caution is not None:
+        raise ThresholdError("--caution and the two harms both set the caution threshold: give one or the other")
+    chosen = Thresholds.of(model).urgent if urgent is None else urgent
+    return Thresholds.from_harms(miss=harm_miss, false_alarm=harm_false_alarm, urgent=chosen)

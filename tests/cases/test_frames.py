@@ -1,0 +1,290 @@
+"""Frames of pandas, polars and pyarrow: the same kind out, the same answers, whatever the types of the columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from kneebayes import CaseError, load_model
+from kneebayes.cases.frames import row_name, to_arrow
+from kneebayes.errors import FileFormatError
+
+MODEL = load_model()
+NUMBERS = [*MODEL.causes, "none_of_these", "bakers_cyst_ruptured"]
+WORDS = ["most_likely", "dvt_alarm", "red_flags"]
+CASES: dict[str, list[Any]] = {
+    "case_id": ["a", "b", "c", "d"],
+    "age": [67.0, None, 39.5, 70.0],
+    "sex": ["male", "female", None, "Male"],
+    "calf_pain": ["yes", "no", None, "present"],
+    "posterior_knee_pain": [None, "absent", "unknown", "yes"],
+    "fever": [None, None, None, "no"],
+}
+KINDS: dict[str, Callable[[dict[str, list[Any]]], Any]] = {
+    "pandas": pd.DataFrame,
+    "pandas_object": lambda cases: pd.DataFrame(cases, dtype=object),
+    "pandas_nullable": lambda cases: pd.DataFrame(cases).convert_dtypes(),
+    "pandas_arrow": lambda cases: pd.DataFrame(cases).convert_dtypes(dtype_backend="pyarrow"),
+    "pandas_categorical": lambda cases: pd.DataFrame(cases).astype("category"),
+    "polars": pl.DataFrame,
+    "polars_categorical": lambda cases: pl.DataFrame(cases).with_columns(pl.col(pl.String).cast(pl.Categorical)),
+    "pyarrow": pa.table,
+    "pyarrow_dictionary": lambda cases: pa.table({n: pa.array(v).dictionary_encode() for n, v in cases.items()}),
+}
+
+
+def values(frame: Any, names: list[str] | None = None) -> list[dict[str, Any]]:
+    """Give the rows of any kind of frame as plain Python, empty cells as None."""
+    if isinstance(frame, pd.DataFrame):
+        frame = pa.Table.from_pandas(frame, preserve_index=False)
+    elif isinstance(frame, pl.DataFrame):
+        frame = frame.to_arrow()
+    rows: list[dict[str, Any]] = frame.select(names or frame.column_names).to_pylist()
+    return [{k: None if isinstance(v, float) and v != v else v for k, v in row.items()} for row in rows]
+
+
+EXPECTED = values(MODEL.score(pa.table(CASES)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_kind_comes_out_with_the_same_answers(kind: str) -> None:
+    frame = KINDS[kind](CASES)
+    scored = MODEL.score(frame)
+    assert type(scored) is type(frame)
+    assert values(scored) == EXPECTED
+    assert list(EXPECTED[0]) == ["case_id", *NUMBERS, *WORDS]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_frame_that_came_in_is_left_as_it_was(kind: str) -> None:
+    frame = KINDS[kind](CASES)
+    before = values(frame)
+    MODEL.score(frame)
+    assert values(frame) == before
+
+
+INDEXES: dict[str, Any] = {
+    "names": pd.Index(["w", "x", "y", "z"], name="patient"),
+    "numbers": pd.Index([7, 3, 3, -1]),
+    "dates": pd.date_range("2026-01-01", periods=4),
+    "pairs": pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("b", 1), ("b", 2)], names=["site", "n"]),
+}
+
+
+@pytest.mark.parametrize("index", INDEXES)
+@pytest.mark.parametrize("errors", ["raise", "null"])
+def test_pandas_keeps_its_index(index: str, errors: Any) -> None:
+    frame = pd.DataFrame(CASES).set_index(INDEXES[index])
+    scored = MODEL.score(frame, errors=errors)
+    pd.testing.assert_index_equal(scored.index, INDEXES[index])
+    assert values(scored) == EXPECTED
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
+def test_case_id_and_kept_columns_come_back_as_they_were(kind: str) -> None:
+    extra = {**CASES, "site": ["n", None, "s", "n"], "year": [1, 2, 3, 4]}
+    scored = MODEL.score(KINDS[kind](extra), keep=["year", "site", "age", "case_id", "site"])
+    got = values(scored)
+    assert list(got[0]) == ["case_id", *NUMBERS, *WORDS, "year", "site", "age"]
+    for name in ("year", "site", "age", "case_id"):
+        assert [row[name] for row in got] == extra[name]
+
+
+def test_kept_columns_keep_their_types() -> None:
+    frame = pd.DataFrame({
+        "age": [67, 500, 30],
+        "when": pd.Series([pd.Timestamp("2026-01-01"), pd.Timestamp("2026-01-02"), pd.NaT]),
+        "group": pd.Categorical(["x", "y", "x"]),
+        "thing": [object(), None, {"a": 1}],
+    })  # fmt: skip
+    scored = MODEL.score(frame, keep=["when", "group", "thing"], errors="null")
+    pd.testing.assert_frame_equal(scored[["when", "group", "thing"]], frame[["when", "group", "thing"]])
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
+def test_refused_rows_come_back_empty_with_errors_null(kind: str) -> None:
+    cases = {**CASES, "age": [67.0, 200.0, 39.5, 70.0], "sex": ["male", "female", "man", "Male"]}
+    got = values(MODEL.score(KINDS[kind](cases), errors="null"))
+    assert [row["case_id"] for row in got] == ["a", "b", "c", "d"]
+    for place in (1, 2):
+        assert all(got[place][name] is None for name in [*NUMBERS, *WORDS])
+    assert (got[0], got[3]) == (EXPECTED[0], EXPECTED[3])
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
+@pytest.mark.parametrize("n", [0, 3])
+def test_all_rows_refused_or_no_rows_keep_the_columns(kind: str, n: int) -> None:
+    scored = MODEL.score(KINDS[kind]({"case_id": ["x"] * n, "age": [200.0] * n}), errors="null")
+    names = scored.column_names if isinstance(scored, pa.Table) else list(scored.columns)
+    assert names == ["case_id", *NUMBERS, *WORDS]
+    assert len(scored) == n
+
+
+def test_an_empty_frame_keeps_its_kinds_of_columns() -> None:
+    full, empty = MODEL.score(pd.DataFrame({"age": [67]})), MODEL.score(pd.DataFrame({"age": []}))
+    assert len(empty) == 0
+    pd.testing.assert_series_equal(empty.dtypes, full.dtypes)
+
+
+def test_a_frame_without_columns_has_rows_of_which_only_the_complaint_is_known() -> None:
+    scored = MODEL.score(pd.DataFrame(index=["a", "b"]))
+    assert list(scored.index) == ["a", "b"]
+    expected = MODEL.diagnose({}).posterior
+    for label in scored.index:
+        np.testing.assert_allclose(scored.loc[label, expected.index].to_numpy(float), expected, rtol=0, atol=1e-12)
+
+
+TRUTHS: dict[str, Any] = {
+    "words": pd.Series(["Yes", "no", None, " PRESENT "]),
+    "bool_object": pd.Series([True, False, None, True], dtype=object),
+    "mixed": pd.Series([True, "no", float("nan"), 1], dtype=object),
+    "mixed_numbers": pd.Series([1, 0.0, pd.NA, "1.0"], dtype=object),
+    "mixed_empties": pd.Series(["yes", "no", pd.NaT, "yes"], dtype=object),
+    "float": pd.Series([1.0, 0.0, np.nan, 1.0]),
+    "boolean": pd.Series([True, False, pd.NA, True], dtype="boolean"),
+    "Int64": pd.Series([1, 0, pd.NA, 1], dtype="Int64"),
+    "string": pd.Series(["yes", "no", pd.NA, "yes"], dtype="string"),
+    "string_pyarrow": pd.Series(["yes", "no", None, "yes"], dtype="string[pyarrow]"),
+    "arrow_bool": pd.Series([True, False, None, True], dtype="bool[pyarrow]"),
+    "category_words": pd.Series(["yes", "no", None, "yes"], dtype="category"),
+    "category_bools": pd.Series(pd.Categorical([True, False, None, True])),
+    "category_unused": pd.Series(pd.Categorical(["yes", "no", None, "yes"], categories=["what", "no", "yes"])),
+    "empty_words": pd.Series(["yes", "no", "", "yes"]),
+    "unknown_words": pd.Series(["yes", "no", "unknown", "yes"]),
+    "numpy_bools": pd.Series([np.True_, np.False_, np.nan, np.True_], dtype=object),
+    "polars_bool": pl.Series([True, False, None, True]),
+    "polars_words": pl.Series(["yes", "no", None, "yes"]),
+    "polars_float": pl.Series([1.0, 0.0, float("nan"), 1.0]),
+    "polars_categorical": pl.Series(["yes", "no", None, "yes"], dtype=pl.Categorical),
+    "polars_enum": pl.Series(["yes", "no", None, "yes"], dtype=pl.Enum(["yes", "no", "maybe"])),
+    "polars_object": pl.Series([True, "no", None, 1], dtype=pl.Object),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", TRUTHS)
+def test_yes_no_and_nothing_in_every_type_of_column(kind: str) -> None:
+    column = TRUTHS[kind]
+    frame = (
+        pl.DataFrame({"calf_pain": column}) if isinstance(column, pl.Series) else pd.DataFrame({"calf_pain": column})
+    )
+    got = [row["dvt"] for row in values(MODEL.score(frame), ["dvt"])]
+    expected = [MODEL.diagnose({"calf_pain": said}).probabilities["dvt"] for said in ("yes", "no", None, "yes")]
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-12)
+
+
+AGES: dict[str, Any] = {
+    "int": pd.Series([67, 30, 30]),
+    "float_nan": pd.Series([67.0, np.nan, 30.0]),
+    "words": pd.Series(["67", None, "under_40"]),
+    "mixed": pd.Series([67, None, "30"], dtype=object),
+    "decimal": pd.Series([Decimal("67.0"), None, Decimal(30)], dtype=object),
+    "category_of_ints": pd.Series(pd.Categorical([67, None, 30])),
+    "Int64": pd.Series([67, None, 30], dtype="Int64"),
+    "polars_int": pl.Series([67, None, 30]),
+    "polars_decimal": pl.Series(["67", None, "30"]).cast(pl.Decimal(5, 2)),
+}
+
+
+@pytest.mark.parametrize("kind", AGES)
+def test_ages_in_every_type_of_column(kind: str) -> None:
+    column = AGES[kind]
+    frame = pl.DataFrame({"age": column}) if isinstance(column, pl.Series) else pd.DataFrame({"age": column})
+    got = [row["dvt"] for row in values(MODEL.score(frame), ["dvt"])]
+    middle = 30 if kind == "int" else None
+    expected = [MODEL.diagnose({"age": age}).probabilities["dvt"] for age in (67, middle, 30)]
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pytest.param(pd.Series([1, True], dtype=object), id="after_an_equal_number"),
+        pytest.param(pd.Series([True, 1], dtype=object)[::-1], id="before_in_memory"),
+        pytest.param(pd.Series([67, True], dtype=object), id="alone"),
+        pytest.param(pl.Series([True, True]), id="polars"),
+    ],
+)
+def test_a_bool_is_no_age_whatever_equals_it(column: Any) -> None:
+    """Pandas holds True and 1 for one value: which came first must not decide."""
+    frame = pl.DataFrame({"age": column}) if isinstance(column, pl.Series) else pd.DataFrame({"age": column})
+    with pytest.raises(CaseError, match="'True' is not allowed for age"):
+        MODEL.score(frame)
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
+def test_order_of_columns_and_rows_changes_no_answer(kind: str) -> None:
+    cases = MODEL.simulate(60, seed=4).drop(columns="case_id", errors="ignore")
+    rng = np.random.default_rng(1)
+    columns, rows = rng.permutation(cases.columns), rng.permutation(len(cases))
+    back = np.argsort(rows)
+
+    def scored(frame: pd.DataFrame) -> list[dict[str, Any]]:
+        content = {name: [None if pd.isna(v) else v for v in frame[name]] for name in frame.columns}
+        return values(MODEL.score(KINDS[kind](content)))
+
+    plain, shuffled = scored(cases), scored(cases.iloc[rows][columns])
+    for expected, got in zip(plain, [shuffled[i] for i in back], strict=True):
+        assert {n: got[n] for n in WORDS} == {n: expected[n] for n in WORDS}
+        np.testing.assert_allclose([got[n] for n in NUMBERS], [expected[n] for n in NUMBERS], rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pytest.param(pd.DataFrame([[1, 2]], columns=["age", "age"]), id="pandas"),
+        pytest.param(pa.table([pa.array([1]), pa.array([2])], names=["age", "age"]), id="pyarrow"),
+    ],
+)
+def test_a_column_twice_is_refused(frame: Any) -> None:
+    with pytest.raises(FileFormatError, match=r"'age'.*|.*'age'"):
+        MODEL.score(frame)
+
+
+@pytest.mark.parametrize("thing", [{"age": [67]}, [{"age": 67}], pl.LazyFrame({"age": [67]}), "cases.csv", None,
+                                   pd.Series([67], name="age")], ids=lambda t: type(t).__name__)  # fmt: skip
+def test_other_things_are_refused(thing: Any) -> None:
+    with pytest.raises(
+        FileFormatError, match=f"can't score a {type(thing).__name__}: give a pandas, polars or pyarrow"
+    ):
+        MODEL.score(thing)
+
+
+@pytest.mark.parametrize("cell", [["yes"], {1, 2}, b"yes", object], ids=repr)
+def test_odd_things_in_cells_are_refused_with_their_row(cell: Any) -> None:
+    frame = pd.DataFrame({"calf_pain": pd.Series(["yes", cell], dtype=object)})
+    with pytest.raises(CaseError, match=r"row 1, column 'calf_pain': .* is not allowed for calf_pain"):
+        MODEL.score(frame)
+
+
+def test_text_that_is_no_text_is_refused() -> None:
+    with pytest.raises(CaseError, match="'calf_pain' has a value that is not valid text"):
+        MODEL.score(pd.DataFrame({"calf_pain": pd.Series(["\ud800"], dtype=object)}))
+
+
+def test_columns_that_do_not_matter_are_not_converted() -> None:
+    table = to_arrow(pd.DataFrame({"age": [67], "site": [object()]}), ["age"])
+    assert table.column_names == ["age", "site"]
+    assert table["site"].to_pylist() == [None]
+    assert table["age"].to_pylist() == ["67"]
+
+
+@pytest.mark.parametrize(
+    ("frame", "name"),
+    [
+        pytest.param(pd.DataFrame({"age": [1, 2]}), "row 1", id="default_index"),
+        pytest.param(pd.DataFrame({"age": [1, 2]}, index=["x", "p 7"]), "row 'p 7'", id="label"),
+        pytest.param(pd.DataFrame({"age": [1, 2]}, index=[5, 9]), "row 9", id="number"),
+        pytest.param(pd.DataFrame({"age": [1, 2]}, index=[("a", 1), ("b", 2)]), "row ('b', 2)", id="pair"),
+        pytest.param(pl.DataFrame({"age": [1, 2]}), "row 1", id="polars"),
+        pytest.param(pa.table({"age": [1, 2]}), "row 1", id="pyarrow"),
+    ],
+)
+def test_a_row_has_the_name_its_user_knows(frame: Any, name: str) -> None:
+    assert row_name(frame, 1) == name

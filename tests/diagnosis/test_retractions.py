@@ -1,0 +1,332 @@
+"""Readings: the alarm without its doubtful signs, against every reading by hand, and that no sign makes it milder."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from kneebayes import LEVELS, Thresholds, load_model
+from kneebayes.diagnosis.alarm import AlarmRules, Readings, _raises
+from kneebayes.inference.evidence import Unsure, unsure_posteriors
+from kneebayes.inference.network import UNKNOWN, Network
+from kneebayes.spec.model_spec import ModelFile
+from tests.oracles import brute_force, random_codes, random_model
+
+Codes = NDArray[np.int8]
+MODEL = load_model()
+# attacks of pain in the calf: once they also cramp, leg cramps explain all of it, and P(DVT) falls
+ATTACKS = {
+    "cardiovascular_disease": 1, "episodic_pain": 1, "calf_pain": 1, "tightness_behind_knee": 0,
+    "pain_climbing_stairs": 0, "pregnancy": "not_pregnant",
+}  # fmt: skip
+
+
+def signs_of(model: ModelFile) -> list[tuple[int, tuple[int, ...]]]:
+    rows = {name: row for row, name in enumerate(model.variables)}
+    return [
+        (rows[name], tuple(model.variables[name].states.index(state) for state in states))
+        for name, states in model.alarm_signs.items()
+    ]
+
+
+def every_reading(network: Network, case: Codes) -> float:
+    """P(cause), the highest over every way to take signs back, by hand."""
+    options = []
+    for row, states in signs_of(network.model):
+        if case[row, 0] in states:
+            two = len(network.model.variables[network.variables[row]].states) == 2
+            options.append([(row, case[row, 0]), (row, 0 if two else UNKNOWN)])
+    highest = 0.0
+    for choice in product(*options):
+        trial = case.copy()
+        for row, code in choice:
+            trial[row] = code
+        found, evidence = brute_force(network.model, trial[:, 0])
+        if evidence > 0:
+            cause = network.model.alarm.cause
+            absent = network.model.causes[cause].states[0]
+            highest = max(highest, sum(p for (name, state), p in found.items() if name == cause and state != absent))
+    return highest
+
+
+@pytest.mark.parametrize("seed", [0, 1, 5, 9, 11, 13, 26])
+@pytest.mark.parametrize("bounded", [False, True])
+def test_the_gravest_reading_is_the_highest_of_all(seed: int, bounded: bool) -> None:
+    network = Network(random_model(seed, risks=4, causes=3, findings=6, states=3 if seed == 5 else 2))
+    codes = random_codes(network.model, 3000, seed)
+    readings = Readings(network)
+    causes = network.posteriors(codes).values[:, : len(network.model.causes)]
+    possible = ~np.isnan(causes[:, 0])
+    codes, causes = codes[:, possible], causes[possible]
+    own = causes[:, readings.column]
+    best, taken = readings.gravest(codes, own, np.nextafter(own, 1.0), causes=causes if bounded else None)
+    counts = np.array([bits.bit_count() for bits in taken.tolist()])
+    assert counts.max() > 1 or seed < 9
+    some = np.argsort(-counts, kind="stable")[[*range(15), *range(-15, 0)]]  # by hand takes its time
+    codes, own, best, taken = codes[:, some], own[some], best[some], taken[some]
+    by_hand = [every_reading(network, codes[:, [i]]) for i in range(codes.shape[1])]
+    np.testing.assert_allclose(best, by_hand, rtol=0, atol=1e-9)
+    assert ((taken > 0) == (best > own)).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_sign_left_in_every_reading_is_one_that_cannot_lower_the_cause(seed: int) -> None:
+    network = Network(random_model(seed, risks=4, causes=3, findings=6))
+    readings = Readings(network)
+    codes = random_codes(network.model, 3000, seed)
+    kept = [(row, states) for row, states in signs_of(network.model) if network.variables[row] not in readings.doubtful]
+    for row, states in kept:
+        for state in states:
+            without, present = codes.copy(), codes.copy()
+            without[row], present[row] = UNKNOWN, state
+            before, after = (network.posteriors(c).values[:, readings.column] for c in (without, present))
+            assert not (after < before - 1e-12).any()
+
+
+def test_only_signs_that_another_cause_explains_are_taken_back() -> None:
+    doubtful = set(AlarmRules(MODEL.network).readings.doubtful)
+    assert doubtful == {
+        "age", "pregnancy", "overweight", "cardiovascular_disease", "cramping_pain", "calf_pain", "thigh_pain",
+    }  # fmt: skip
+
+
+def graded(levels: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Levels with ``low`` and ``not_assessed`` as one step."""
+    return np.maximum(levels, LEVELS.index("not_assessed"))
+
+
+def milder(network: Network, codes: Codes) -> int:
+    """Count cases in which a sign, added to no answer or put for an absence, makes the alarm milder."""
+    rules, thresholds, count = AlarmRules(network), Thresholds.of(network.model), 0
+
+    def levels(trial: Codes) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
+        p = network.posteriors(trial).values[:, rules.column]
+        return graded(rules.levels(trial, p, thresholds)), ~np.isnan(p)
+
+    for row, states in signs_of(network.model):
+        binary = len(network.model.variables[network.variables[row]].states) == 2
+        for state, before in product(states, (UNKNOWN, 0) if binary else (UNKNOWN,)):
+            without, present = codes.copy(), codes.copy()
+            without[row], present[row] = before, state
+            (low, possible), (high, still) = levels(without), levels(present)
+            count += int((possible & still & (high < low)).sum())
+    return count
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_sign_makes_the_alarm_milder_in_random_models(seed: int) -> None:
+    network = Network(random_model(seed, risks=4, causes=3, findings=6, states=2 + seed % 2))
+    assert milder(network, random_codes(network.model, 2000, seed)) == 0
+
+
+@pytest.mark.parametrize("name", ["posterior_knee_pain", "posterior_knee_pain_extended"])
+def test_no_sign_makes_the_alarm_milder_in_the_models_that_ship(name: str) -> None:
+    network = load_model(name).network
+    codes = np.hstack([random_codes(network.model, 520, 7, risks=k, findings=k) for k in (0.15, 0.6)])
+    assert milder(network, codes) == 0
+
+
+def test_the_search_would_find_a_sign_that_talks_itself_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Readings, "gravest", lambda self, codes, p, worth, **_: (p, np.zeros(len(p), dtype=np.int64)))
+    network = load_model("examples/ankle.yaml").network
+    assert milder(network, random_codes(network.model, 4000, 7)) > 0
+
+
+def test_a_reading_raises_the_level_and_says_why() -> None:
+    before, after = (MODEL.diagnose({**ATTACKS, "cramping_pain": answer}) for answer in (0, 1))
+    assert after.probabilities["dvt"] < before.probabilities["dvt"]
+    assert after.probabilities["dvt"] < 0.02
+    assert (before.alarm.level, after.alarm.level) == ("caution", "caution")
+    assert after.alarm.probability == after.probabilities["dvt"]
+    assert f"would be {before.probabilities['dvt']:.1%} without 'Cramping pain'" in after.alarm.reasons[0]
+    scored = MODEL.score_table(pa.table({k: [str(v)] for k, v in {**ATTACKS, "cramping_pain": 1}.items()}))
+    assert scored.table["dvt_alarm"].to_pylist() == ["caution"]
+
+
+def test_what_follows_the_alarm_knows_of_the_reading() -> None:
+    dx = MODEL.diagnose({**ATTACKS, "cramping_pain": 1})
+    shares = dx.uncertainty(draws=100).shares
+    assert shares["low"] == shares["not_assessed"] == 0.0
+    assert not dx.sensitivity()["alarm_changes"].all()
+
+
+def test_an_unsure_answer_stays_in_every_reading() -> None:
+    network, readings = MODEL.network, Readings(MODEL.network)
+    row = network.variables.index("skin_redness")
+    codes = MODEL.scorer.code(pa.table({k: [str(v)] * 2 for k, v in {**ATTACKS, "cramping_pain": 1}.items()})).codes
+    codes[row] = UNKNOWN
+    unsure = [Unsure(row, np.array([1]), np.array([0.2, 0.8]))]
+    own = unsure_posteriors(network, codes, unsure).values[:, readings.column]
+    best, _ = readings.gravest(codes, own, np.nextafter(own, 1.0), unsure=unsure)
+    trial = codes.copy()
+    trial[network.variables.index("cramping_pain")] = 0
+    assert best == pytest.approx(unsure_posteriors(network, trial, unsure).values[:, readings.column], abs=1e-12)
+    assert best[1] > best[0]
+
+
+def test_readings_that_cannot_matter_are_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = MODEL.network
+    frame = MODEL.simulate(3000, seed=1, missing=0.6)
+    codes = MODEL.scorer.code(pa.Table.from_pandas(frame, preserve_index=False)).codes
+    readings = Readings(network)
+    causes = network.posteriors(codes).values[:, : len(network.model.causes)]
+    own = causes[:, readings.column]
+    sought = own * 1.1
+    whole, _ = readings.gravest(codes, own, np.nextafter(own, 1.0))
+    some, _ = readings.gravest(codes, own, sought)
+    reached = whole >= sought
+    assert reached.any()
+    np.testing.assert_array_equal(some[reached], whole[reached])
+    fewest, _ = readings.gravest(codes, own, sought, causes=causes)
+    np.testing.assert_array_equal(fewest[reached], whole[reached])
+    counts = [len(readings._pairs(codes, own, sought, p)[0]) for p in (None, causes)]
+    assert counts[1] < 0.8 * counts[0]
+    monkeypatch.setattr("kneebayes.diagnosis.alarm.unsure_posteriors", None)
+    best, taken = readings.gravest(codes, own, np.full(len(own), np.inf))
+    np.testing.assert_array_equal(best, own)
+    assert not taken.any()
+
+
+@pytest.mark.parametrize(
+    ("signs", "message"),
+    [
+        ({"calf_pian": "present"}, "calf_pain"),
+        ({"calf_pain": "absent"}, "is no sign"),
+        ({"bakers_cyst": "intact"}, "bakers_cyst"),
+        ({"age": "old"}, "old"),
+    ],
+)
+def test_signs_that_are_none_are_refused(signs: dict[str, str], message: str) -> None:
+    content = MODEL.file.model_dump(mode="json", exclude_unset=True)
+    content["alarm"]["signs"] = signs
+    with pytest.raises(ValidationError, match=message):
+        ModelFile.model_validate(content)
+
+
+def test_without_a_list_all_that_is_linked_to_the_cause_is_a_sign() -> None:
+    signs = random_model(1).alarm_signs
+    assert "f0" not in signs  # the complaint
+    model = random_model(1)
+    linked = {*model.causes["c0"].links, *(f for f, finding in model.findings.items() if "c0" in finding.links)}
+    assert set(signs) == (linked & {*model.risks, *model.findings}) - {"f0"}
+    content = model.model_dump()
+    risk = next(name for name in content["causes"]["c0"]["links"] if name in model.risks)
+    first = model.risks[risk].states[0]
+    number = {"p": 0.2, "range": (0.0, 1.0), "basis": "judgement", "why": "being without it is no sign"}
+    content["causes"]["c0"]["links"][risk] = {first: number}
+    assert risk not in ModelFile.model_validate(content).alarm_signs
+
+
+@pytest.mark.parametrize("chance", [0.0, 1.0])
+def test_a_sign_that_nobody_has_or_everybody_takes_nothing_back(chance: float) -> None:
+    content = random_model(1).model_dump()
+    number = {"p": chance, "range": (0.0, 1.0), "basis": "judgement", "why": "x"}
+    content["risks"]["r3"]["prior"] = {"middle": number}
+    for cause in ("c0", "c1"):
+        content["causes"][cause]["links"]["r3"] = {"middle": {**number, "p": 0.3}}
+    network = Network(ModelFile.model_validate(content))
+    assert "r3" in network.model.alarm_signs
+    codes = np.full((len(network.variables), 2), UNKNOWN, dtype=np.int8)
+    codes[network.variables.index("r3"), 1] = chance
+    p = network.posteriors(codes).values[:, network.columns.index("c0")]
+    found, taken = Readings(network).gravest(codes, p, np.ones(2))
+    np.testing.assert_array_equal(found, p)
+    np.testing.assert_array_equal(taken, [0, 0])
+
+
+def test_no_cases_have_no_readings() -> None:
+    codes = np.full((len(MODEL.network.variables), 0), UNKNOWN, dtype=np.int8)
+    best, taken = Readings(MODEL.network).gravest(codes, np.zeros(0), np.zeros(0), causes=np.zeros((0, 9)))
+    assert len(best) == len(taken) == 0
+
+
+def mixed_up() -> tuple[Network, Codes, NDArray[np.float64]]:
+    """Cases of a random model, and P(cause) in each."""
+    network = Network(random_model(11, risks=4, causes=3, findings=6))
+    codes = random_codes(network.model, 3000, 11)
+    own = network.posteriors(codes).values[:, network.columns.index("c0")]
+    return network, codes[:, ~np.isnan(own)], own[~np.isnan(own)]
+
+
+def test_readings_in_small_portions_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, codes, own = mixed_up()
+    whole = Readings(network).gravest(codes, own, np.nextafter(own, 1.0), engine="numpy")
+    monkeypatch.setattr("kneebayes.diagnosis.alarm.PAIRS", 7)
+    for at_once, in_portions in zip(
+        whole, Readings(network).gravest(codes, own, np.nextafter(own, 1.0), engine="numpy"), strict=True
+    ):
+        np.testing.assert_array_equal(at_once, in_portions)
+
+
+def test_at_most_so_many_signs_are_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, codes, own = mixed_up()
+    whole, taken = Readings(network).gravest(codes, own, np.nextafter(own, 1.0))
+    monkeypatch.setattr("kneebayes.diagnosis.alarm.MAX_TAKEN_BACK", 1)
+    some, fewer = Readings(network).gravest(codes, own, np.nextafter(own, 1.0))
+    assert max(bits.bit_count() for bits in taken.tolist()) > 1
+    assert max(bits.bit_count() for bits in fewer.tolist()) == 1
+    assert ((some >= own) & (some <= whole)).all()
+
+
+def test_a_reason_names_all_signs_that_are_taken_back() -> None:
+    network, codes, own = mixed_up()
+    best, taken = Readings(network).gravest(codes, own, np.nextafter(own, 1.0))
+    case = next(i for i, bits in enumerate(taken.tolist()) if bits.bit_count() == 2)
+    thresholds = Thresholds(caution=float(own[case] + best[case]) / 2, urgent=1.0)
+    alarm = AlarmRules(network).assess(codes[:, [case]], float(own[case]), thresholds)
+    assert alarm.level == "caution"
+    assert f"P(x) would be {best[case]:.1%} without 'x', 'x', and a sign" in alarm.reasons[0]
+
+
+def test_an_impossible_reading_does_not_count() -> None:
+    content = random_model(1).model_dump()
+    number = {"p": 1.0, "range": (0.0, 1.0), "basis": "judgement", "why": "x"}
+    content["findings"]["f1"]["links"] = {"c0": {"present": {**number, "p": 0.3}}, "c1": {"present": number}}
+    network = Network(ModelFile.model_validate(content))
+    codes = np.full((len(network.variables), 1), UNKNOWN, dtype=np.int8)
+    codes[[network.variables.index(name) for name in ("c1", "f1")]] = 1  # c1 is known, and always brings f1 about
+    own = network.posteriors(codes).values[:, network.columns.index("c0")]
+    readings = Readings(network)
+    assert "f1" in readings.doubtful
+    best, taken = readings.gravest(codes, own, np.nextafter(own, 1.0))
+    np.testing.assert_array_equal(best, own)
+    assert not taken.any()
+
+
+@pytest.mark.parametrize("factor", [1.0001, 1.1, 1.5, 3.0])
+@pytest.mark.parametrize("seed", [0, 9, 11, 13, 26])
+def test_no_reading_that_matters_is_spared(seed: int, factor: float) -> None:
+    network = Network(random_model(seed, risks=4, causes=3, findings=6))
+    codes = random_codes(network.model, 3000, seed)
+    causes = network.posteriors(codes).values[:, :3]
+    codes, causes = codes[:, ~np.isnan(causes[:, 0])], causes[~np.isnan(causes[:, 0])]
+    own = causes[:, network.columns.index("c0")]
+    readings, worth = Readings(network), np.minimum(own * factor, 1 - 1e-9)
+    whole, _ = readings.gravest(codes, own, np.nextafter(own, 1.0))
+    some, _ = readings.gravest(codes, own, worth, causes=causes)
+    matters = (whole >= worth) & (worth > own)
+    np.testing.assert_array_equal(some[matters], whole[matters])
+
+
+def test_the_bounds_of_a_finding_are_those_of_its_links() -> None:
+    finding = MODEL.file.findings["calf_pain"]
+    readings = Readings(MODEL.network)
+    sign = readings._signs[readings.doubtful.index("calf_pain")]
+    alone = 1 - finding.leak.p
+    clot = alone * (1 - finding.links["dvt"]["present"].p)
+    rest = alone * np.prod([1 - max(n.p for n in states.values()) for c, states in finding.links.items() if c != "dvt"])
+    odds = [p / (1 - p) for p in (alone, clot, rest)]  # of no pain: with nothing there, a clot alone, all but a clot
+    assert sign.log_most == pytest.approx(np.log(odds[1] / odds[0]), abs=1e-12)
+    assert sign.least == pytest.approx(odds[2] / odds[0], abs=1e-12)
+
+
+def test_a_risk_raises_where_its_share_of_triggers_does_in_every_pattern() -> None:
+    before = np.array([[0.7, 0.3], [0.6, 0.4]])
+    assert _raises(np.array([[0.06, 0.04], [0.5, 0.5]]), before)  # rarer itself, but triggers more often
+    assert _raises(before, before)
+    assert not _raises(np.array([[0.6, 0.4], [0.61, 0.39]]), before)

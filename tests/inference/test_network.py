@@ -1,0 +1,113 @@
+"""Exact inference against brute force on random models with missing cells."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kneebayes.errors import UnknownNameError
+from kneebayes.inference import network as inference
+from kneebayes.inference.network import UNKNOWN, Network
+from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.yaml_io import model_path, read_model
+from tests.oracles import brute_force, random_codes, random_model
+
+SHAPES = {
+    "binary": {},
+    "three_states": {"states": 3},
+    "four_states": {"states": 4, "causes": 4},
+    "no_cause_edges": {"edges": False},
+    "many_risks": {"risks": 6, "causes": 3},
+    "one_risk": {"risks": 1},
+}
+
+
+def expected_row(model: ModelFile, codes: np.ndarray, columns: tuple[str, ...]) -> list[float]:
+    posterior, _ = brute_force(model, codes)
+    row = []
+    for column in columns:
+        if column in model.causes:
+            row.append(sum(posterior.get((column, s), 0.0) for s in model.causes[column].states[1:]))
+        elif column == "none_of_these":
+            row.append(posterior.get(("none_of_these", ""), 0.0))
+        else:
+            cause = next(c for c in model.causes if column.startswith(f"{c}_"))
+            row.append(posterior.get((cause, column.removeprefix(f"{cause}_")), 0.0))
+    return row
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("seed", range(4))
+def test_posteriors_equal_brute_force(shape: str, seed: int) -> None:
+    model = random_model(seed, **SHAPES[shape])  # type: ignore[arg-type]
+    network = Network(model)
+    codes = random_codes(model, 12, seed + 100, causes=0.2)
+    result = network.posteriors(codes)
+    for case in range(codes.shape[1]):
+        expected = expected_row(model, codes[:, case], result.columns)
+        np.testing.assert_allclose(result.values[case], expected, rtol=1e-10, atol=1e-13)
+        _, whole = brute_force(model, codes[:, case])
+        assert result.log_evidence[case] == pytest.approx(np.log(whole), abs=1e-10)
+
+
+def test_a_case_does_not_depend_on_its_batch() -> None:
+    model = random_model(7, states=3)
+    network = Network(model)
+    codes = random_codes(model, 50, 8)
+    together = network.posteriors(codes).values
+    alone = np.vstack([network.posteriors(codes[:, [i]]).values for i in range(50)])
+    np.testing.assert_allclose(together, alone, rtol=1e-13)
+
+
+def test_all_known_causes_give_certainty() -> None:
+    model = random_model(3, states=3)
+    network = Network(model)
+    codes = np.full((len(network.variables), 1), UNKNOWN, dtype=np.int8)
+    codes[len(model.risks) : len(model.risks) + len(model.causes)] = 0
+    values = network.posteriors(codes).values[0]
+    assert values[network.columns.index("none_of_these")] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("size", [1, 40_000])
+def test_a_batch_is_worked_on_in_chunks(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    model = random_model(7, states=3)
+    network = Network(model)
+    codes = random_codes(model, 50, 8)
+    whole = network.posteriors(codes, engine="numpy")
+    monkeypatch.setattr(inference, "CHUNK_BYTES", size)
+    chunked = network.posteriors(codes, engine="numpy")
+    np.testing.assert_array_equal(chunked.values, whole.values)
+    np.testing.assert_array_equal(chunked.log_evidence, whole.log_evidence)
+
+
+def test_an_unknown_engine_is_refused_with_those_there_are() -> None:
+    network = Network(random_model(1))
+    with pytest.raises(UnknownNameError) as caught:
+        network.posteriors(random_codes(network.model, 1, 1), engine="cuda")  # type: ignore[arg-type]
+    assert str(caught.value) == "no engine 'cuda': use one of auto, numpy, numba"
+
+
+REAL = read_model(model_path("posterior_knee_pain"))
+
+
+@pytest.mark.parametrize("risk", list(REAL.risks))
+def test_a_state_is_possible_where_the_risk_factors_have_a_chance_over_zero_with_it(risk: str) -> None:
+    network = Network(REAL)
+    codes = random_codes(REAL, 200, 3, risks=0.4, findings=0.0)
+    codes = codes[:, np.isfinite(network.posteriors(codes).log_evidence)]
+    before = codes.copy()
+    possible = network.possible_states(codes, risk)
+    np.testing.assert_array_equal(codes, before)
+    for state in range(len(REAL.risks[risk].states)):
+        codes[network.variables.index(risk)] = state
+        expected = np.isfinite(network.posteriors(codes).log_evidence)
+        np.testing.assert_array_equal(possible[:, state], expected)
+    assert possible.all() == (risk not in ("age", "sex", "pregnancy"))
+    assert network.constrained(risk) or possible.all()
+
+
+def test_what_depends_on_nothing_is_not_constrained() -> None:
+    network = Network(REAL)
+    assert network.constrained("pregnancy")
+    assert not network.constrained("smoker")
+    assert not network.constrained("recent_knee_injury")  # its rows have no chance of zero

@@ -1,0 +1,200 @@
+"""FHIR: what comes out is valid and in per cent, what comes in becomes a case."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import kneebayes as kb
+from kneebayes.errors import CaseError, FileFormatError, MissingExtraError, OptionError, UnknownColumnError
+from kneebayes.errors import UnknownNameError as NameNotKnown
+from kneebayes.ui.cli import app
+
+ROOT = Path(__file__).parents[2]
+VERSIONS = ["R5", "R4B"]
+CASE = {"age": 67, "sex": "male", "long_travel": True, "unilateral_leg_swelling": True, "fever": False}
+
+
+@pytest.fixture(scope="module")
+def model() -> kb.Model:
+    return kb.load_model()
+
+
+def valid(content: dict[str, Any], version: str) -> dict[str, Any]:
+    """Read a resource with fhir.resources and write it again."""
+    kind = content["resourceType"]
+    module = importlib.import_module(f"fhir.resources.{'' if version == 'R5' else version + '.'}{kind.lower()}")
+    again: dict[str, Any] = json.loads(getattr(module, kind).model_validate(content).model_dump_json())
+    return again
+
+
+def answers(questionnaire: dict[str, Any], case: dict[str, object]) -> dict[str, Any]:
+    """Answer a Questionnaire as a form would: by the type of each item."""
+    groups = []
+    for group in questionnaire["item"]:
+        items = []
+        for item in group["item"]:
+            if item["linkId"] not in case:
+                continue
+            value = case[item["linkId"]]
+            if item["type"] == "boolean":
+                answer: dict[str, object] = {"valueBoolean": value}
+            elif item["type"] == "decimal":
+                answer = {"valueDecimal": value}
+            else:
+                answer = next(o for o in item["answerOption"] if o["valueCoding"]["code"] == value)
+            items.append({"linkId": item["linkId"], "answer": [answer]})
+        if items:
+            groups.append({"linkId": group["linkId"], "item": items})
+    return {
+        "resourceType": "QuestionnaireResponse",
+        "status": "completed",
+        "questionnaire": f"{questionnaire['url']}|{questionnaire['version']}",
+        "item": groups,
+    }
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_from_questions_to_answers_to_a_case_to_risk_assessments(version: Any, model: kb.Model) -> None:
+    questionnaire = valid(json.loads(model.to_fhir_questionnaire(version).model_dump_json()), version)
+    response = valid(answers(questionnaire, CASE), version)
+    case = model.case_from_fhir(response, version)
+    assert case == CASE
+    dx = model.diagnose(case)
+    out = dx.to_fhir(patient="7", version=version, basis="QuestionnaireResponse/1")
+    content = valid(json.loads(out.model_dump_json()), version)
+    causes, alarm = (entry["resource"] for entry in content["entry"])
+    assert causes["resourceType"] == alarm["resourceType"] == "RiskAssessment"
+    assert causes["subject"] == alarm["subject"] == {"reference": "Patient/7"}
+    assert causes["basis"] == [{"reference": "QuestionnaireResponse/1"}]
+    predictions = {p["outcome"]["text"]: p["probabilityDecimal"] for p in causes["prediction"]}
+    assert predictions == pytest.approx(
+        {dx.label(name): 100 * dx.probabilities[name] for name in model.causes}, abs=1e-9
+    )
+    assert f"{model.file.name} {model.file.version}" in causes["method"]["text"]
+    assert causes["method"]["coding"][0]["version"] == model.file.version
+    for resource in (causes, alarm):
+        assert resource["note"][-1]["text"] == model.file.disclaimer
+        assert resource["status"] == "preliminary"
+    [prediction] = alarm["prediction"]
+    assert prediction["qualitativeRisk"]["coding"][0]["code"] == dx.alarm.level
+    assert prediction["qualitativeRisk"]["coding"][0]["system"].startswith("urn:kneebayes:")
+    assert alarm["mitigation"] == dx.alarm.advice
+
+
+def test_the_codes_are_those_of_the_model_file_and_nothing_is_a_condition(model: kb.Model) -> None:
+    text = model.diagnose(CASE).to_fhir(patient="Patient/7").model_dump_json()
+    content = json.loads(text)
+    assert '"Condition"' not in text
+    for name, prediction in zip(model.causes, content["entry"][0]["resource"]["prediction"], strict=True):
+        [coding] = prediction["outcome"]["coding"]
+        assert coding["system"] == "http://hl7.org/fhir/sid/icd-10-cm"
+        assert model.file.causes[name].icd10cm[coding["code"]] == coding["display"]
+        assert 0 <= prediction["probabilityDecimal"] <= 100
+
+
+def test_every_question_is_asked_once_and_no_cause_is(model: kb.Model) -> None:
+    content = json.loads(model.to_fhir_questionnaire().model_dump_json())
+    asked = [item["linkId"] for group in content["item"] for item in group["item"]]
+    assert len(asked) == len(set(asked)) == len(model.file.risks) + len(model.file.findings)
+    assert not set(asked) & set(model.causes)
+    assert [i["type"] for g in content["item"] for i in g["item"] if i["linkId"] == "age"] == ["decimal"]
+
+
+def respond(**changes: object) -> dict[str, Any]:
+    base = {"resourceType": "QuestionnaireResponse", "status": "completed", "questionnaire": "urn:x"}
+    return {**base, "questionnaire": "urn:kneebayes:questionnaire:posterior_knee_pain", **changes}
+
+
+def item(link: str, *given: dict[str, object]) -> dict[str, object]:
+    return {"linkId": link, "answer": list(given)}
+
+
+@pytest.mark.parametrize(
+    ("response", "error", "message"),
+    [
+        (respond(status="entered-in-error"), CaseError, "status is entered-in-error"),
+        (respond(questionnaire="urn:other"), CaseError, "answers urn:other, not urn:kneebayes"),
+        (respond(resourceType="Patient"), CaseError, "a FHIR Patient, where"),
+        (respond(item=[item("calf_pian", {"valueBoolean": True})]), UnknownColumnError, "Did you mean 'calf_pain'"),
+        (respond(item=[item("age", {"valueDecimal": 300})]), CaseError, "'300' is outside 0 to 110 years"),
+        (respond(item=[item("fever", {"valueBoolean": True}, {"valueBoolean": False})]), CaseError, "more than one"),
+        (respond(item=[item("fever", {"valueTime": "10:00:00"})]), CaseError, "fever is answered by valueTime"),
+        (respond(status=None), CaseError, "FHIR R5 QuestionnaireResponse"),
+        ("{", CaseError, "no JSON"),
+        ("[]", CaseError, "a JSON object is needed, not list"),
+    ],
+)
+def test_answers_that_can_not_be_a_case(
+    response: object, error: type[Exception], message: str, model: kb.Model
+) -> None:
+    with pytest.raises(error, match=message):
+        model.case_from_fhir(response)
+
+
+def test_an_unanswered_item_is_unknown_and_json_text_will_do(model: kb.Model) -> None:
+    response = respond(item=[{"linkId": "fever"}, item("calf_pain", {"valueBoolean": False})])
+    assert model.case_from_fhir(json.dumps(response)) == {"calf_pain": False}
+
+
+def test_unknown_versions_are_refused(model: kb.Model) -> None:
+    with pytest.raises(NameNotKnown, match=r"no FHIR version 'R3' here: use one of \['R5', 'R4B'\]"):
+        model.to_fhir_questionnaire("R3")  # type: ignore[arg-type]
+
+
+def test_without_fhir_resources_the_extra_is_named(model: kb.Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fhir.resources.bundle", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'kneebayes\[fhir\]'"):
+        model.diagnose({}).to_fhir(patient="7")
+
+
+def test_importing_kneebayes_does_not_import_fhir() -> None:
+    script = "import sys, kneebayes, kneebayes.interop.fhir; sys.exit('fhir' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False, cwd=ROOT).returncode == 0
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_file_of_cases_becomes_a_bundle_a_line(version: str, model: kb.Model, tmp_path: Path) -> None:
+    source, target, rejects = tmp_path / "cases.csv", tmp_path / "out.ndjson", tmp_path / "rejects.csv"
+    source.write_text("case_id,age,unilateral_leg_swelling\na,67,yes\nb,400,no\nc,30,no\n")
+    run = CliRunner().invoke(
+        app, ["score", str(source), "-o", str(target), "--rejects", str(rejects), "--format", "fhir-ndjson"]
+    )
+    assert run.exit_code == 1, run.output
+    bundles = [valid(json.loads(line), version) for line in target.read_text("utf-8").splitlines()]
+    assert len(bundles) == 2
+    for (case_id, case), content in zip({"a": {"age": 67}, "c": {"age": 30}}.items(), bundles, strict=True):
+        dx = model.diagnose({**case, "unilateral_leg_swelling": case_id == "a"})
+        causes, alarm = (entry["resource"] for entry in content["entry"])
+        assert causes["subject"] == {"identifier": {"value": case_id}}
+        given = [prediction["probabilityDecimal"] for prediction in causes["prediction"]]
+        assert given == pytest.approx([100 * dx.probabilities[name] for name in model.causes], abs=1e-9)
+        assert alarm["prediction"][0]["qualitativeRisk"]["text"].replace(" ", "_") == dx.alarm.level
+
+
+def test_bundles_have_no_columns_and_no_table_endings(model: kb.Model, tmp_path: Path) -> None:
+    source = tmp_path / "cases.csv"
+    source.write_text("age\n67\n")
+    with pytest.raises(OptionError, match="fhir-ndjson has no columns"):
+        model.score_file(source, tmp_path / "x.ndjson", format="fhir-ndjson", columns=["dvt"])
+    with pytest.raises(NameNotKnown, match=r"no format 'fhir' to score into"):
+        model.score_file(source, tmp_path / "x.ndjson", format="fhir")
+    with pytest.raises(FileFormatError, match="the ending tells the format"):
+        model.score_file(source, tmp_path / "x.ndjson")
+
+
+@pytest.mark.parametrize("option", [("--intervals", "90"), ("--dask",)])
+def test_bundles_have_neither_intervals_nor_dask(option: tuple[str, ...], tmp_path: Path) -> None:
+    source, target = tmp_path / "cases.csv", tmp_path / "out.ndjson"
+    source.write_text("age\n67\n")
+    run = CliRunner().invoke(app, ["score", str(source), "-o", str(target), "--format", "fhir-ndjson", *option])
+    assert run.exit_code == 2, run.output
+    assert "goes with neither --dask nor --intervals" in run.output
+    assert not target.exists()

@@ -1,0 +1,403 @@
+"""The plots: what they show, that nothing is cut off, and how they looked when somebody looked."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterator
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import kneebayes as kb
+from kneebayes.errors import UnknownColumnError, UnknownNameError
+from kneebayes.evaluation.result import Evaluation
+from kneebayes.plots.case import plot_explanation, plot_posterior, plot_questions, priors
+from kneebayes.plots.cohort import plot_alarm_levels, plot_cases
+from kneebayes.plots.network import dependences, link_strengths, link_width, plot_network
+from kneebayes.plots.sensitivity import number_label, plot_curves, plot_tornado
+from kneebayes.plots.style import LEVEL_COLOURS, percent
+from kneebayes.spec.model_spec import LEVELS
+
+mpl.use("Agg")
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch, Rectangle
+
+ROOT = Path(__file__).parents[2]
+BASELINES = Path(__file__).parent / "baselines"
+SMALL = (120, 90)  # baselines are small, so that fonts and anti-aliasing of other versions do not matter
+TOLERANCE = 12.0  # of 255, root mean square; a bar that is gone makes more than 20
+MODEL = kb.load_model()
+ANKLE = kb.load_model(ROOT / "examples" / "ankle.yaml")
+CASE = {
+    **{"age": 67, "sex": "male", "long_travel": True, "unilateral_leg_swelling": True, "calf_pain": True},
+    **{"skin_redness": False, "knee_locking": False, "known_knee_arthritis": True},
+}
+DX = MODEL.diagnose(CASE)
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+def figure_of(ax: Axes) -> Figure:
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    return figure
+
+
+def bars(ax: Axes) -> list[Rectangle]:
+    return [patch for patch in ax.patches if isinstance(patch, Rectangle)]
+
+
+def arrows_of(ax: Axes) -> list[FancyArrowPatch]:
+    return [patch for patch in ax.patches if isinstance(patch, FancyArrowPatch)]
+
+
+def texts(ax: Axes) -> list[str]:
+    return [text.get_text() for text in ax.texts]
+
+
+def ticks(ax: Axes) -> list[str]:
+    return [text.get_text() for text in ax.get_yticklabels()]
+
+
+def scored(n: int = 60) -> pd.DataFrame:
+    return MODEL.score(MODEL.simulate(n, seed=4))
+
+
+def ankle_case() -> kb.Diagnosis:
+    frame = pd.read_csv(ROOT / "examples" / "ankle_cases.csv", dtype=str)
+    known = {name for name in (*ANKLE.file.variables, *ANKLE.file.inputs)}
+    row = frame.iloc[0]
+    return ANKLE.diagnose({name: row[name] for name in frame.columns if name in known and isinstance(row[name], str)})
+
+
+@cache
+def evaluated(model: kb.Model) -> Evaluation:
+    return kb.evaluate(model, model.simulate(400, seed=3, with_causes=True), bootstrap=10)
+
+
+PLOTS: dict[str, Callable[[kb.Diagnosis, kb.Model, Axes | None], Axes]] = {
+    "posterior": lambda dx, model, ax: plot_posterior(dx, intervals=dx.intervals(draws=50), ax=ax),
+    "explanation": lambda dx, model, ax: plot_explanation(dx.explanation(), ax=ax),
+    "questions": lambda dx, model, ax: plot_questions(dx.next_questions(), ax=ax),
+    "network": lambda dx, model, ax: dx.plot.network(ax=ax),
+    "network_of_a_cause": lambda dx, model, ax: plot_network(model.file, focus=model.causes[-1], ax=ax),
+    "network_of_a_case": lambda dx, model, ax: dx.plot.network(known_only=True, ax=ax),
+    "tornado": lambda dx, model, ax: dx.plot.tornado(n=8, ax=ax),
+    "curves": lambda dx, model, ax: dx.plot.curves(ax=ax),
+    "three_curves": lambda dx, model, ax: dx.plot.curves(list(dx.sensitivity().index[:3]), ax=ax),
+    "cases": lambda dx, model, ax: plot_cases(model.score(model.simulate(20, seed=1)), model=model.file, ax=ax),
+    "many_cases": lambda dx, model, ax: plot_cases(model.score(model.simulate(200, seed=1)), model=model.file, ax=ax),
+    "alarm_levels": lambda dx, model, ax: plot_alarm_levels(
+        model.score(model.simulate(200, seed=1)), np.arange(200) % 3, model=model.file, ax=ax
+    ),
+    "calibration": lambda dx, model, ax: evaluated(model).plot.calibration(ax=ax),
+    "roc": lambda dx, model, ax: evaluated(model).plot.roc(ax=ax),
+    "decision_curve": lambda dx, model, ax: evaluated(model).plot.decision_curve(ax=ax),
+}
+
+
+# What they show
+
+
+def test_bars_of_the_posterior_are_its_probabilities_the_likeliest_on_top() -> None:
+    ax = plot_posterior(DX)
+    widths = [bar.get_width() for bar in bars(ax)]
+    assert widths == sorted(DX.probabilities.values())
+    assert ticks(ax)[-1] == DX.label(DX.most_likely)
+    hatched = [bar.get_width() for bar in bars(ax) if bar.get_hatch()]
+    assert hatched == [DX.probabilities["dvt"]]
+    assert "caution" in ax.get_title(loc="left")
+
+
+def test_the_prior_is_a_tick_of_its_own_on_every_bar() -> None:
+    before = priors(DX.network)
+    assert before["dvt"] == pytest.approx(MODEL.diagnose({}).probabilities["dvt"])
+    upright = {float(x[0]) for x in (np.asarray(line.get_xdata()) for line in plot_posterior(DX).lines) if len(x) == 2}
+    assert {before[name] for name in DX.probabilities} <= upright
+
+
+def test_intervals_are_drawn_and_written_where_they_are_given() -> None:
+    table = DX.intervals(draws=50)
+    ax = DX.plot(intervals=0.9, draws=50)
+    low, high = (float(table[end]["dvt"]) for end in ("low", "high"))
+    assert [low, high] in [np.asarray(line.get_xdata()).tolist() for line in ax.lines]
+    assert f"{percent(DX.probabilities['dvt'])}  ({percent(low)} to {percent(high)})" in texts(ax)
+
+
+def test_the_waterfall_leads_from_the_prior_to_the_posterior() -> None:
+    explanation = DX.explanation()
+    ax = plot_explanation(explanation)
+    steps = bars(ax)
+    assert [step.get_x() for step in steps[1:]] == pytest.approx([s.get_x() + s.get_width() for s in steps[:-1]])
+    now = steps[-1].get_x() + steps[-1].get_width()
+    assert 1 / (1 + np.exp(-now)) == pytest.approx(explanation.posterior)
+    assert all((step.get_width() < 0) == bool(step.get_hatch()) for step in steps)
+    assert percent(explanation.prior) in texts(ax)
+
+
+def test_a_waterfall_of_what_is_settled_ends_at_the_edge() -> None:
+    ax = plot_explanation(MODEL.diagnose({"dvt": False, "calf_pain": True}).explanation())
+    assert "ruled out" in texts(ax)
+    assert ticks(ax)[-2:] == ["Deep vein thrombosis: no", "Now"]
+    assert all(np.isfinite(bar.get_width()) for bar in bars(ax))
+
+
+def test_the_first_question_stands_on_top_and_key_questions_are_marked() -> None:
+    table = MODEL.diagnose({}).next_questions("dvt", n=6)
+    ax = plot_questions(table)
+    assert ax.yaxis_inverted()
+    assert [bar.get_width() for bar in bars(ax)] == table["gain"].tolist()
+    assert [bool(bar.get_hatch()) for bar in bars(ax)] == table["key"].tolist()
+    assert sum("(key)" in label for label in ticks(ax)) == table["key"].sum()
+
+
+def test_a_tornado_spans_the_swing_of_each_number() -> None:
+    table = DX.sensitivity(n=5)
+    ax = plot_tornado(table, model=MODEL.file)
+    ends = [(round(bar.get_x() + bar.get_width(), 12)) for bar in bars(ax)]
+    assert sorted(ends) == pytest.approx(sorted([*table["posterior_low"], *table["posterior_high"]]))
+    assert len(ticks(ax)) == 5
+
+
+def test_a_curve_goes_through_the_ends_of_the_range_and_shades_it() -> None:
+    table = DX.sensitivity()
+    ax = plot_curves(table, model=MODEL.file)
+    first = table.iloc[0]
+    within = ax.lines[1]
+    assert np.asarray(within.get_xdata())[[0, -1]].tolist() == [first["low"], first["high"]]
+    ends = np.asarray(within.get_ydata())[[0, -1]].tolist()
+    assert ends == pytest.approx([first["posterior_low"], first["posterior_high"]])
+    shade = bars(ax)[0]
+    assert (shade.get_x(), shade.get_x() + shade.get_width()) == pytest.approx((first["low"], first["high"]))
+    mark = ax.lines[2]
+    assert float(np.asarray(mark.get_ydata())[0]) == pytest.approx(DX.probabilities["dvt"])
+
+
+@pytest.mark.parametrize("place", [place for place, _ in MODEL.file.probabilities()][::9])
+def test_every_number_has_words(place: str) -> None:
+    assert "_" not in number_label(MODEL.file, place)
+
+
+def test_the_whole_network_has_every_variable_and_every_link() -> None:
+    ax = plot_network(MODEL.file)
+    assert {node.label for node in MODEL.file.variables.values()} <= set(texts(ax))
+    arrows = [patch for patch in ax.patches if isinstance(patch, FancyArrowPatch)]
+    assert len(arrows) == len(link_strengths(MODEL.file)) + len(dependences(MODEL.file))
+
+
+def test_risk_factors_lead_to_those_that_depend_on_them() -> None:
+    own = {(parent, name) for name, risk in MODEL.file.risks.items() for row in risk.given for parent in row.when}
+    assert {("age", "sport"), ("sex", "pregnancy"), ("age", "pregnancy")} <= own
+    among_causes = [arrow for arrow in link_strengths(MODEL.file) if set(arrow) <= set(MODEL.causes)]
+    dashed = [patch for patch in arrows_of(plot_network(MODEL.file)) if patch.get_linestyle() == "--"]
+    assert len(dashed) == len(own) + len(among_causes)
+    left = min(patch.get_window_extent().x0 for patch in dashed)
+    assert left < min(patch.get_window_extent().x0 for patch in dashed[: len(among_causes)])
+
+
+def test_known_causes_and_unsure_answers_are_drawn_as_such() -> None:
+    dx = MODEL.diagnose({"meniscal_tear": False, "bakers_cyst": "ruptured", "calf_pain": "present:0.8", "fever": True})
+    ax = dx.plot.network(known_only=True)
+    assert {"Meniscal tear: no", "Baker's cyst: burst cyst", "Calf pain: unsure"} <= set(texts(ax))
+    told = {patch.get_linestyle() for patch in arrows_of(ax)}
+    assert told == {"-", ":", "--"}
+
+
+def test_lines_are_told_apart_in_grey() -> None:
+    frame = MODEL.simulate(400, seed=3, with_causes=True)
+    drawn = kb.evaluate(MODEL, frame, baselines=True, bootstrap=10).plot.roc()
+    legend = drawn.get_legend()
+    assert legend is not None
+    styles = [(line.get_linestyle(), line.get_marker()) for line in legend.get_lines()]
+    assert len(styles) == len(set(styles)) > 2
+
+
+def test_ranges_of_several_numbers_do_not_lie_on_each_other() -> None:
+    table = DX.sensitivity()
+    ax = plot_curves(table, list(table.index[:3]), model=MODEL.file)
+    lanes = [(bar.get_y(), bar.get_y() + bar.get_height()) for bar in bars(ax)]
+    assert [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in bars(ax)] == [
+        pytest.approx((row["low"], row["high"])) for _, row in table.iloc[:3].iterrows()
+    ]
+    assert all(below[1] < above[0] < 0 for above, below in pairwise(lanes))
+
+
+def test_a_stronger_link_is_wider() -> None:
+    strengths = link_strengths(MODEL.file)
+    own = sorted(p for arrow, p in strengths.items() if "dvt" in arrow and arrow[0] not in MODEL.causes[:-1])
+    ax = plot_network(MODEL.file, focus="dvt")
+    widths = sorted(patch.get_linewidth() for patch in arrows_of(ax) if patch.get_linestyle() != "--")
+    assert widths == pytest.approx([link_width(p) for p in own])
+    assert len(set(widths)) > 10
+    legend = ax.get_legend()
+    assert legend is not None
+    assert [line.get_linewidth() for line in legend.get_lines()] == [link_width(p) for p in (0.01, 0.1, 0.5, 0.9)]
+
+
+def test_evidence_is_bold_where_present_and_crossed_out_where_absent() -> None:
+    ax = DX.plot.network(known_only=True)
+    weights = {text.get_text(): text.get_fontweight() for text in ax.texts}
+    assert weights["Calf pain"] == "bold"
+    assert weights["Locking: no"] == "normal"
+    assert "Fever" not in weights
+    assert [line.get_marker() for line in ax.lines].count("x") == 2
+    assert f"Deep vein thrombosis  {percent(DX.probabilities['dvt'])}" in weights
+
+
+def test_the_heat_map_sorts_by_alarm_and_writes_names_while_there_is_room() -> None:
+    scores = scored(30)
+    ax = plot_cases(scores, model=MODEL.file)
+    cells = np.asarray(ax.collections[0].get_array()).reshape(30, -1)
+    order = scores.assign(rank=scores["dvt_alarm"].map(LEVELS.index)).sort_values(["rank", "dvt"], ascending=False)
+    assert cells[:, MODEL.causes.index("dvt")].tolist() == order["dvt"].tolist()
+    assert ticks(ax) == order["case_id"].astype(str).tolist()
+    assert ticks(plot_cases(scored(100), model=MODEL.file)) == []
+
+
+def test_alarm_levels_add_up_in_every_group_the_unknown_included() -> None:
+    scores = scored(90)
+    groups = pd.Series(["b", "a", None] * 30)
+    ax = plot_alarm_levels(scores, groups, model=MODEL.file)
+    assert ticks(ax) == ["a (n=30)", "b (n=30)", "unknown (n=30)"]
+    totals = np.reshape([bar.get_width() for bar in bars(ax)], (len(LEVELS), 3)).sum(axis=0)
+    assert totals.tolist() == pytest.approx([1, 1, 1])
+    share = (scores["dvt_alarm"][1::3] == "caution").mean()
+    assert bars(ax)[2 * 3].get_width() == pytest.approx(share)
+
+
+def test_categories_keep_their_order_and_empty_ones_stay_empty() -> None:
+    bands = pd.Series(pd.Categorical(["old"] * 5 + ["young"] * 5, categories=["young", "middle", "old"]))
+    assert ticks(plot_alarm_levels(scored(10), bands, model=MODEL.file)) == ["young (n=5)", "middle (n=0)", "old (n=5)"]
+
+
+@pytest.mark.parametrize(
+    ("draw", "error"),
+    [
+        (lambda: plot_network(MODEL.file, focus="dtv"), UnknownNameError),
+        (lambda: DX.plot.curves(["causes.dvt.leek"]), UnknownNameError),
+        (lambda: DX.plot.explanation("dtv"), UnknownNameError),
+        (lambda: plot_cases(pd.DataFrame({"dvt": [0.1]}), model=MODEL.file), UnknownColumnError),
+        (lambda: plot_alarm_levels(pd.DataFrame({"dvt": [0.1]}), ["a"], model=MODEL.file), UnknownColumnError),
+    ],
+    ids=["focus", "number", "target", "scores", "levels"],
+)
+def test_what_is_not_there_is_refused_by_name(draw: Callable[[], Axes], error: type[Exception]) -> None:
+    with pytest.raises(error, match="no "):
+        draw()
+
+
+# What all of them keep to
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_no_label_is_cut_off(name: str) -> None:
+    ax = PLOTS[name](DX, MODEL, None)
+    figure = figure_of(ax)
+    figure.draw_without_rendering()
+    whole = figure.bbox
+    legend = ax.get_legend()
+    labels: list[Any] = [*ax.texts, ax.title, *(legend.get_texts() if legend else [])]
+    if ax.axison:
+        labels += [*ax.get_xticklabels(), *ax.get_yticklabels(), ax.xaxis.label, ax.yaxis.label]
+    (left, right), (bottom, top) = sorted(ax.get_xlim()), sorted(ax.get_ylim())
+    for text in labels:
+        x, y = text.get_position()
+        outside = ax.axison and (
+            (text in ax.get_xticklabels() and not left <= x <= right)
+            or (text in ax.get_yticklabels() and not bottom <= y <= top)
+        )
+        if not text.get_text() or not text.get_visible() or outside:
+            continue
+        box = text.get_window_extent()
+        inside = box.x0 >= -1 and box.y0 >= -1 and box.x1 <= whole.width + 1 and box.y1 <= whole.height + 1
+        assert inside, f"'{text.get_text()}' at {box} in {whole.width:g} x {whole.height:g}"
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_plots_draw_into_the_axes_they_are_given_and_change_no_style(name: str) -> None:
+    before = dict(mpl.rcParams)
+    open_figures = len(plt.get_fignums())
+    ax = PLOTS[name](DX, MODEL, None)
+    assert isinstance(ax, Axes)
+    assert dict(mpl.rcParams) == before
+    assert len(plt.get_fignums()) == open_figures + 1
+
+
+def test_a_model_and_an_evaluation_draw_themselves() -> None:
+    assert "Fever" in texts(MODEL.plot_network(focus="dvt"))
+    result = evaluated(MODEL)
+    titles = [draw().get_title() for draw in (result.plot.calibration, result.plot.roc)]
+    assert all("Deep vein thrombosis" in title for title in titles)
+    assert result.plot.calibration("meniscal_tear").get_title() == "Meniscal tear"
+    assert "net benefit" in result.plot.decision_curve().get_ylabel()
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_beside_other_plots_axes_of_the_caller_are_used_and_keep_their_room(name: str) -> None:
+    figure, places = plt.subplots(2, 2, figsize=(15, 10), layout="constrained")
+    own = places[0, 1]
+    assert PLOTS[name](DX, MODEL, own) is own
+    assert plt.get_fignums() == [figure.number]
+    figure.draw_without_rendering()
+    room = own.get_window_extent()
+    assert room.width > 0.22 * figure.bbox.width
+    assert room.height > 0.22 * figure.bbox.height
+    for text in own.texts:  # what is written within the axes stays there
+        box = text.get_window_extent()
+        if own.axison and text.get_text() and box.width:
+            assert box.x0 >= room.x0 - 2, text
+            assert box.x1 <= room.x1 + 2, text
+
+
+@pytest.mark.parametrize("name", ["posterior", "network_of_a_case", "tornado", "alarm_levels"])
+def test_plots_export_as_vectors_with_their_words(name: str) -> None:
+    ax = PLOTS[name](DX, MODEL, None)
+    file = io.BytesIO()
+    with mpl.rc_context({"svg.fonttype": "none"}):
+        figure_of(ax).savefig(file, format="svg")
+    root = ElementTree.fromstring(file.getvalue())
+    tags = [element.tag.rsplit("}")[-1] for element in root.iter()]
+    assert "image" not in tags
+    assert tags.count("text") > 5
+
+
+def test_alarm_levels_are_told_apart_in_grey() -> None:
+    light = [np.dot(to_rgb(LEVEL_COLOURS[level]), (0.2126, 0.7152, 0.0722)) for level in LEVELS]
+    assert all(lower - higher > 0.09 for lower, higher in pairwise(light))
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_plots_look_as_they_did(name: str) -> None:
+    # the example of another model, whose numbers change less than those of the article's
+    figure = figure_of(PLOTS[name](ankle_case(), ANKLE, None))
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=60)
+    with Image.open(file) as picture:
+        now = picture.convert("L").resize(SMALL, Image.Resampling.LANCZOS)
+    path = BASELINES / f"{name}.png"
+    if os.environ.get("KNEEBAYES_NEW_BASELINES"):
+        path.parent.mkdir(exist_ok=True)
+        now.save(path, optimize=True)
+    with Image.open(path) as picture:
+        difference = np.asarray(now, dtype=float) - np.asarray(picture, dtype=float)
+    error = float(np.sqrt((difference**2).mean()))
+    assert error < TOLERANCE, (
+        f"{name} differs from {path.name} by {error:.1f}: look at it, and if it is as meant, "
+        "run the tests once with KNEEBAYES_NEW_BASELINES=1"
+    )

@@ -1,0 +1,372 @@
+"""The commands as a user meets them: results, messages, exit codes, and what they don't import."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import kneebayes as kb
+from kneebayes.spec.yaml_io import DEFAULT_MODEL, model_path
+from kneebayes.ui.cli import app
+
+ROOT = Path(__file__).parents[2]
+COMMAND = [sys.executable, "-c", "from kneebayes.ui.cli import main; main()"]
+EXAMPLE = ["age=67", "sex=male", "long_travel=yes", "unilateral_leg_swelling=yes"]
+
+
+def run(*arguments: str | Path, code: int = 0) -> str:
+    """Run a command in this process; give standard output and standard error together."""
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def process(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command as a process of its own."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, **(env or {})},
+    )
+
+
+@pytest.fixture
+def cases(tmp_path: Path) -> Path:
+    path = tmp_path / "cases.csv"
+    path.write_text(
+        "case_id,age,sex,pregnancy,calf_pain,note\n1,67,male,,yes,a\n2,200,,,,b\n3,30,male,pregnant,,c\n4,12,,,,d\n"
+    )
+    return path
+
+
+class TestStart:
+    """Help, version, and what starting costs."""
+
+    def test_help_names_every_command(self) -> None:
+        text = run("--help")
+        for command in ("score", "diagnose", "model", "template", "simulate"):
+            assert f"\n  {command} " in text
+            assert run(command, "--help").startswith("Usage: ")
+        assert "not a medical device" in text
+
+    def test_version(self) -> None:
+        assert run("--version").strip() == f"kneebayes {kb.__version__}"
+
+    @pytest.mark.parametrize(
+        ("arguments", "heavy"),
+        [
+            (["--help"], {"pandas", "pgmpy", "pyarrow", "numba", "matplotlib", "scipy"}),
+            (["diagnose", *EXAMPLE], {"pandas", "pgmpy", "pyarrow", "numba", "matplotlib", "scipy"}),
+            (["model"], {"pandas", "pgmpy", "pyarrow", "numba", "matplotlib", "scipy"}),
+            (["template"], {"pgmpy", "numba", "matplotlib", "scipy"}),
+        ],
+        ids=lambda value: value[0] if isinstance(value, list) else "",
+    )
+    def test_what_is_not_needed_is_not_imported(self, arguments: list[str], heavy: set[str]) -> None:
+        script = (
+            "import sys\nfrom kneebayes.ui.cli import app\n"
+            f"try:\n    app({arguments})\nexcept SystemExit as end:\n    assert end.code in (0, None), end.code\n"
+            f"print(sorted(set(sys.modules) & {heavy}), file=sys.stderr)"
+        )
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+        assert done.stderr.strip().endswith("[]")
+
+    @pytest.mark.parametrize(
+        "arguments", [["modle"], ["score"], ["--nope"], ["simulate", "-n", "x"], ["simulate", "-n", "-3"]]
+    )
+    def test_wrong_usage_ends_with_2(self, arguments: list[str]) -> None:
+        run(*arguments, code=2)
+
+
+class TestDiagnose:
+    """One case."""
+
+    def test_prints_alarm_posterior_and_disclaimer(self) -> None:
+        text = run("diagnose", *EXAMPLE)
+        dx = kb.load_model().diagnose(dict(fact.split("=") for fact in EXAMPLE))
+        assert text.rstrip("\n") == str(dx)
+
+    def test_json_holds_what_the_api_gives(self) -> None:
+        content = json.loads(run("diagnose", "--json", *EXAMPLE))
+        dx = kb.load_model().diagnose(dict(fact.split("=") for fact in EXAMPLE))
+        assert content["posterior"] == dx.probabilities
+        assert content["details"] == dx.details
+        assert (content["alarm"]["level"], content["alarm"]["reasons"]) == (dx.alarm.level, dx.alarm.reasons)
+        assert content["red_flags"] == dx.red_flags
+        assert content["evidence"]["long_travel"] == "present"
+
+    def test_pgmpy_agrees(self) -> None:
+        exact = json.loads(run("diagnose", "--json", *EXAMPLE))
+        pgmpy = json.loads(run("diagnose", "--json", "--engine", "pgmpy", *EXAMPLE))
+        assert pgmpy["posterior"] == pytest.approx(exact["posterior"], abs=1e-9)
+
+    def test_nothing_known_is_a_case_too(self) -> None:
+        assert json.loads(run("diagnose", "--json"))["alarm"]["level"] == "not_assessed"
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["calf_pain"], "'calf_pain' is not NAME=VALUE"),
+            (["=yes"], "is not NAME=VALUE"),
+            (["calf_pian=yes"], "Did you mean 'calf_pain'?"),
+            (["calf_pain=maybe"], "absent, present"),
+            (["age=200"], "age '200'"),
+            (["age=67", "age=68"], "'age' is given twice: 67 and 68"),
+            (["sex=male", "pregnancy=pregnant"], "contradict each other"),
+            (["age=6", "--engine", "magic"], "magic"),
+            (["age=67", "--caution", "2"], "caution 2"),
+            (["age=67", "--harm-miss", "3"], "go together"),
+            (["age=67", "--harm-miss", "3", "--harm-false-alarm", "0"], "over 0"),
+            (["age=67", "--harm-miss", "3", "--harm-false-alarm", "1", "--caution", "0.1"], "one or the other"),
+            (["age=67", "--model", "nope"], "no model 'nope'"),
+            (["age=67", "--model", "nope.yaml"], "nope.yaml"),
+        ],
+        ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+    )
+    def test_errors_are_one_line_and_exit_code_2(self, arguments: list[str], message: str) -> None:
+        text = run("diagnose", *arguments, code=2)
+        assert message in text
+        assert "Traceback" not in text
+        if not text.startswith("Usage"):
+            assert text.startswith("kneebayes: ")
+            assert len(text.splitlines()) == 1
+
+    def test_thresholds_are_the_users_to_set(self) -> None:
+        def level(*options: str) -> str:
+            return str(json.loads(run("diagnose", "--json", "age=67", "calf_pain=yes", *options))["alarm"]["level"])
+
+        assert level("--caution", "0.0001", "--urgent", "0.001") == "urgent"
+        assert level("--caution", "0.0001", "--urgent", "0.9") == "caution"
+        assert level("--caution", "0.9", "--urgent", "0.95") == "not_assessed"
+        assert level("--harm-miss", "9999", "--harm-false-alarm", "1", "--urgent", "0.9") == "caution"
+        assert level("--harm-miss", "1", "--harm-false-alarm", "99") == "not_assessed"
+
+    def test_a_terminal_without_the_bars_still_gets_the_answer(self) -> None:
+        done = process("diagnose", *EXAMPLE, env={"PYTHONIOENCODING": "ascii"})
+        assert done.returncode == 0
+        assert "Deep vein thrombosis" in done.stdout
+
+    def test_the_answer_does_not_depend_on_the_hash_seed(self) -> None:
+        answers = {process("diagnose", *EXAMPLE, env={"PYTHONHASHSEED": seed}).stdout for seed in ("1", "2")}
+        assert len(answers) == 1
+
+
+class TestModel:
+    """What the model holds."""
+
+    def test_lists_variables(self) -> None:
+        text = run("model")
+        for name in ("dvt", "long_travel", "unilateral_leg_swelling"):
+            assert f"    {name}: absent | present" in text
+
+    def test_sources_as_text_and_as_csv(self) -> None:
+        assert "causes.dvt.leak" in run("model", "--sources")
+        rows = list(csv.DictReader(io.StringIO(run("model", "--sources", "--csv"))))
+        assert {"causes.dvt.leak", "alarm.thresholds.caution"} <= {row["place"] for row in rows}
+        assert all(row["basis"] and row["why"] for row in rows)
+
+    def test_check_accepts_the_shipped_model(self) -> None:
+        text = run("model", "--check", model_path(DEFAULT_MODEL))
+        assert text.startswith("ok: posterior_knee_pain")
+        assert "9 causes" in text
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            ("a: 1", "name: Field required"),
+            ("[", "not a safe YAML file"),
+            ("", "model.yaml"),
+            ("!!python/object/apply:os.system ['true']", "not a safe YAML file"),
+        ],
+        ids=["other_keys", "not_yaml", "empty", "unsafe"],
+    )
+    def test_check_says_what_is_wrong(self, tmp_path: Path, content: str, message: str) -> None:
+        path = tmp_path / "model.yaml"
+        path.write_text(content)
+        text = run("model", "--check", path, code=2)
+        assert text.startswith(f"kneebayes: {path}")
+        assert message in text
+
+    def test_check_names_the_place_of_a_wrong_number(self, tmp_path: Path) -> None:
+        path = tmp_path / "model.yaml"
+        text = model_path(DEFAULT_MODEL).read_text(encoding="utf-8")
+        place = text.index("p: ", text.index("\ncauses:"))
+        path.write_text(text[:place] + "p: 7 #" + text[place:], encoding="utf-8")
+        assert "causes." in run("model", "--check", path, code=2)
+
+    @pytest.mark.parametrize("arguments", [["--csv"], ["--check", "x.yaml", "--sources"], ["--check", "nope.yaml"]])
+    def test_options_that_do_not_go_together(self, arguments: list[str]) -> None:
+        assert run("model", *arguments, code=2).startswith("kneebayes: ")
+
+    def test_a_model_file_of_ones_own(self, tmp_path: Path) -> None:
+        path = tmp_path / "mine.yaml"
+        path.write_text(model_path(DEFAULT_MODEL).read_text(encoding="utf-8"), encoding="utf-8")
+        assert run("model", "--model", path) == run("model")
+
+
+class TestTemplate:
+    """A file to fill in."""
+
+    @pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet"])
+    def test_scores_without_a_reject(self, tmp_path: Path, name: str) -> None:
+        path, target = tmp_path / name, tmp_path / f"scored_{name}"
+        assert str(path) in run("template", "-o", path)
+        assert "1 row read: 1 scored, 0 rejected" in run("score", path, "-o", target)
+
+    def test_to_standard_output_is_nothing_but_the_table(self) -> None:
+        done = process("template")
+        assert done.stderr == ""
+        header, row = csv.reader(io.StringIO(done.stdout))
+        assert len(header) == len(row)
+        assert {"case_id", "age", "duration_days", "dvt"} <= set(header)
+
+    @pytest.mark.parametrize("name", ["t.xlsx", "nowhere/t.csv"])
+    def test_a_place_that_cannot_be_written(self, tmp_path: Path, name: str) -> None:
+        assert run("template", "-o", tmp_path / name, code=2).startswith("kneebayes: ")
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestSimulate:
+    """Files of drawn cases."""
+
+    def test_is_the_same_in_a_file_and_on_standard_output(self, tmp_path: Path) -> None:
+        path = tmp_path / "cases.csv"
+        assert "300 cases, seed 4" in run("simulate", "-n", "300", "--seed", "4", "-o", path)
+        done = process("simulate", "-n", "300", "--seed", "4", "--quiet", env={"PYTHONHASHSEED": "5"})
+        assert (done.stdout, done.stderr) == (path.read_text(), "")
+
+    def test_makes_what_the_api_makes(self, tmp_path: Path) -> None:
+        path = tmp_path / "cases.parquet"
+        run("simulate", "-n", "300", "--seed", "4", "--missing", "0.2,0.7", "--with-causes", "-o", path)
+        expected = kb.load_model().simulate(300, seed=4, missing=(0.2, 0.7), with_causes=True)
+        found = pd.read_parquet(path)
+        assert list(found.columns) == list(expected.columns)
+        assert (found.isna().to_numpy() == expected.isna().to_numpy()).all()
+        known = expected.notna().to_numpy()
+        assert (found.astype(object).to_numpy()[known] == expected.astype(object).to_numpy()[known]).all()
+
+    def test_can_be_scored(self, tmp_path: Path) -> None:
+        path, target = tmp_path / "cases.csv", tmp_path / "out.csv"
+        run("simulate", "-n", "200", "--seed", "4", "--with-causes", "-o", path)
+        assert "200 rows read: 200 scored, 0 rejected" in run("score", path, "-o", target)
+
+    def test_without_a_seed_says_which_it_took(self, tmp_path: Path) -> None:
+        first, again = tmp_path / "first.csv", tmp_path / "again.csv"
+        seed = run("simulate", "-n", "50", "-o", first).split()[-1]
+        run("simulate", "-n", "50", "--seed", seed, "-o", again)
+        assert first.read_text() == again.read_text()
+
+    @pytest.mark.parametrize("missing", ["2", "a", "0.1,0.2,0.3", "", "nan"])
+    def test_a_wrong_share_is_refused(self, missing: str) -> None:
+        text = run("simulate", "-n", "5", "--missing", missing, code=2)
+        assert text.startswith("kneebayes: ")
+        assert "missing" in text
+
+
+class TestScore:
+    """Files of cases; the details are with files.py."""
+
+    def test_all_scored_is_0_and_says_so(self, tmp_path: Path) -> None:
+        source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+        source.write_text("age\n67\n")
+        text = run("score", source, "-o", target)
+        assert "1 row read: 1 scored, 0 rejected" in text
+        assert text.count("not a medical device") == 1
+        assert pd.read_csv(target)["dvt_alarm"].tolist() == ["not_assessed"]
+
+    def test_some_rejected_is_1_with_counts_reasons_and_warnings(self, cases: Path, tmp_path: Path) -> None:
+        target, rejects = tmp_path / "out.csv", tmp_path / "rejects.csv"
+        text = run("score", cases, "-o", target, "--rejects", rejects, "--keep", "note", code=1)
+        assert "4 rows read: 2 scored, 2 rejected" in text
+        assert "row 2, column 'age': not allowed: give a number of years from 0 to 110, or nothing" in text
+        assert "row 3, column 'sex+pregnancy': impossible by the model: the values of sex and pregnancy" in text
+        assert "under 18" in text
+        assert "(1 row)" in text
+        assert pd.read_csv(target)["note"].tolist() == ["a", "d"]
+        assert pd.read_csv(rejects)["row"].tolist() == [2, 3]
+
+    def test_unknown_column_is_2_and_writes_nothing(self, cases: Path, tmp_path: Path) -> None:
+        target = tmp_path / "out.csv"
+        text = run("score", cases, "-o", target, code=2)
+        assert text.startswith("kneebayes: unknown column 'note'")
+        assert list(tmp_path.iterdir()) == [cases]
+
+    @pytest.mark.parametrize(
+        "options", [["--columns", "dvt,dvt_alarm"], ["--columns", "dvt", "--columns", "dvt_alarm"]]
+    )
+    def test_columns_repeat_or_are_separated_by_commas(self, cases: Path, tmp_path: Path, options: list[str]) -> None:
+        target = tmp_path / "out.csv"
+        run("score", cases, "-o", target, "--ignore", "note", *options, code=1)
+        assert list(pd.read_csv(target).columns) == ["dvt", "dvt_alarm"]
+
+    def test_quiet_says_nothing(self, tmp_path: Path) -> None:
+        source = tmp_path / "in.csv"
+        source.write_text("age\n67\n")
+        assert run("score", source, "-o", tmp_path / "out.csv", "--quiet") == ""
+
+    def test_thresholds_reach_the_alarm(self, tmp_path: Path) -> None:
+        source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+        source.write_text("age\n67\n")
+        run("score", source, "-o", target, "--caution", "0.0001", "--urgent", "0.001")
+        assert pd.read_csv(target)["dvt_alarm"].tolist() == ["urgent"]
+
+    def test_works_in_a_pipe_with_results_alone_on_standard_output(self) -> None:
+        done = process("score", "-", stdin="case_id,age\nx,67\n")
+        assert done.returncode == 0
+        (row,) = csv.DictReader(io.StringIO(done.stdout))
+        assert row["case_id"] == "x"
+        assert "1 row read" in done.stderr
+
+    @pytest.mark.parametrize("source", ["nope.csv", "."])
+    def test_a_source_that_is_no_file(self, source: str) -> None:
+        done = process("score", source)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(f"kneebayes: {source}")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals and pipes of POSIX")
+class TestInterruption:
+    """Being stopped half way."""
+
+    @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["int", "term"])
+    def test_leaves_no_file(self, tmp_path: Path, number: int, code: int) -> None:
+        arguments = ["simulate", "-n", "100000000", "--seed", "1", "-o", str(tmp_path / "cases.csv")]
+        with subprocess.Popen([*COMMAND, *arguments], cwd=ROOT, stderr=subprocess.PIPE, text=True) as running:
+            while running.poll() is None and not any(path.stat().st_size for path in tmp_path.iterdir()):
+                time.sleep(0.05)
+            running.send_signal(number)
+            _, message = running.communicate(timeout=60)
+        assert running.returncode == code, message
+        assert list(tmp_path.iterdir()) == []
+        assert "Traceback" not in message
+        assert number != signal.SIGINT or "stopped after" in message
+
+    def test_a_reader_that_has_had_enough_is_no_error(self) -> None:
+        arguments = ["simulate", "-n", "100000", "--seed", "1", "--quiet"]
+        with subprocess.Popen(
+            [*COMMAND, *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as running:
+            assert running.stdout is not None
+            assert running.stderr is not None
+            assert running.stdout.readline().startswith(b"case_id,")
+            running.stdout.close()
+            assert running.wait(timeout=60) == 141
+            assert running.stderr.read() == b""
