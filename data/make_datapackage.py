@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from kneebayes.spec.model_spec import LEVELS, ModelFile
+from kneebayes.spec.model_spec import LEVELS, ModelSpec
 from kneebayes.spec.yaml_io import DEFAULT_MODEL, model_path, read_model
 
 HERE = Path(__file__).parent
@@ -41,7 +41,7 @@ def joined(words: list[str]) -> str:
     return f"{one}(;{one})*"
 
 
-def case_fields(model: ModelFile) -> list[Field]:
+def case_fields(model: ModelSpec) -> list[Field]:
     """Describe every column that a file of cases may have."""
     outcomes = [*model.causes, "none_of_these"]
     fields = [
@@ -63,7 +63,7 @@ def case_fields(model: ModelFile) -> list[Field]:
     return fields
 
 
-def posterior_fields(model: ModelFile) -> list[Field]:
+def posterior_fields(model: ModelSpec) -> list[Field]:
     """Describe the columns that scoring writes."""
     unit = {"minimum": 0, "maximum": 1}
     fields = [field("case_id", "Case", "As it came in, if it came in.")]
@@ -108,7 +108,7 @@ def vignette_fields() -> list[Field]:
     ]
 
 
-def claim_fields(model: ModelFile) -> list[Field]:
+def claim_fields(model: ModelSpec) -> list[Field]:
     """Describe the columns of the article's claims."""
     evidence = "As variable=state, joined by semicolons."
     pattern = joined(["[a-z0-9_]+=[a-z0-9_]+"])
@@ -148,12 +148,12 @@ def resource(name: str, title: str, description: str, known: list[Field]) -> dic
     }
 
 
-def describe(model: ModelFile) -> dict[str, Any]:
+def describe(model: ModelSpec) -> dict[str, Any]:
     """Describe the whole folder.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         The model that the files belong to.
 
     Returns

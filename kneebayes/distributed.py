@@ -20,7 +20,7 @@ from kneebayes.diagnosis.alarm import Thresholds
 from kneebayes.errors import DefectError, FileFormatError, KneeBayesError, MissingExtraError, defect
 from kneebayes.model import Model, load_model
 from kneebayes.scoring.score_file import FIRST_REASONS, Counts, score_file
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
@@ -182,7 +182,7 @@ def _compute(dask: Any, tasks: list[Any], scheduler: str | None) -> list[Counts]
 @lru_cache(maxsize=4)
 def _compiled(text: str) -> Model:
     """Compile a model once per worker."""
-    return Model(ModelFile.model_validate_json(text))
+    return Model(ModelSpec.model_validate_json(text))
 
 
 def _score_partition(frame: pd.DataFrame, text: str, options: dict[str, Any]) -> pd.DataFrame:

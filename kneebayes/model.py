@@ -13,8 +13,8 @@ from kneebayes.diagnosis.alarm import AlarmRules, Thresholds
 from kneebayes.diagnosis.diagnosis import Diagnosis
 from kneebayes.errors import CaseError, ImpossibleEvidenceError, UnknownNameError
 from kneebayes.inference.evidence import favoured, unsure_posteriors
-from kneebayes.inference.network import Engine, Network
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.inference.network import CompiledModel, Engine
+from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.spec.yaml_io import DEFAULT_MODEL, model_path, read_model
 
 if TYPE_CHECKING:
@@ -44,11 +44,11 @@ class Workbench:
 
     Parameters
     ----------
-    file : ModelFile
+    file : ModelSpec
         A checked model file.
     """
 
-    def __init__(self, file: ModelFile) -> None:
+    def __init__(self, file: ModelSpec) -> None:
         self.file = file
         self.fit_report: FitReport | None = None
         self.causes = tuple(file.causes)
@@ -61,9 +61,9 @@ class Workbench:
         )
 
     @cached_property
-    def network(self) -> Network:
+    def network(self) -> CompiledModel:
         """The compiled model."""
-        return Network(self.file)
+        return CompiledModel(self.file)
 
     @cached_property
     def scorer(self) -> Scorer:
@@ -319,7 +319,7 @@ class BulkModel(Workbench):
 
     Parameters
     ----------
-    file : ModelFile
+    file : ModelSpec
         A checked model file.
     """
 
@@ -627,12 +627,12 @@ class Model(BulkModel):
 
     Parameters
     ----------
-    file : ModelFile
+    file : ModelSpec
         A checked model file; see `load_model`.
 
     Attributes
     ----------
-    file : ModelFile
+    file : ModelSpec
         Everything the model knows, with sources.
     causes : tuple of str
         The names of the causes, in model order.

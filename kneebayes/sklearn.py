@@ -17,7 +17,7 @@ from kneebayes.cases.coding import ABSENT_PRESENT, NOT_EVIDENCE_PREFIX, SYNONYMS
 from kneebayes.errors import CaseError, UnknownNameError, nearest
 from kneebayes.learn.prevalence import with_shares
 from kneebayes.model import Model, load_model
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 
 __all__ = [
     "KneeBayesClassifier",
@@ -260,7 +260,7 @@ class KneeBayesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         alone = model.diagnose({}).probabilities
         return np.array([alone[name] for name in self.targets_])
 
-    def _learned(self, file: ModelFile, cases: Any, present: NDArray[np.int64]) -> ModelFile:
+    def _learned(self, file: ModelSpec, cases: Any, present: NDArray[np.int64]) -> ModelSpec:
         from kneebayes.learn.fit import fit
 
         frame = cases.to_pandas() if hasattr(cases, "to_pandas") else cases

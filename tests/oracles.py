@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 
 WORDS = {"label": "x", "question": "x?", "group": "all"}
 
@@ -20,7 +20,7 @@ def number(p: float) -> dict[str, Any]:
 
 def random_model(
     seed: int, *, risks: int = 4, causes: int = 3, findings: int = 4, states: int = 2, edges: bool = True
-) -> ModelFile:
+) -> ModelSpec:
     """Draw a model with dependent risks, an interaction, a cause of more states and cause-to-cause links.
 
     Parameters
@@ -87,7 +87,7 @@ def random_model(
         for f in range(findings)
     }
     interactions = [{"target": "c0", "when": {"r0": ["middle", "high"], "r1": "middle"}, "link": number(0.3)}]
-    return ModelFile.model_validate(
+    return ModelSpec.model_validate(
         {
             "format": 1,
             "name": f"random_{seed}",
@@ -113,7 +113,7 @@ def random_model(
 
 
 def random_codes(
-    model: ModelFile, n: int, seed: int, *, risks: float = 0.5, causes: float = 0.0, findings: float = 0.5
+    model: ModelSpec, n: int, seed: int, *, risks: float = 0.5, causes: float = 0.0, findings: float = 0.5
 ) -> NDArray[np.int8]:
     """Draw codes, each cell known with the share given for its kind."""
     rng = np.random.default_rng(seed)
@@ -125,7 +125,7 @@ def random_codes(
     return np.stack(rows).astype(np.int8)
 
 
-def brute_force(model: ModelFile, codes: NDArray[np.int8]) -> tuple[dict[tuple[str, str], float], float]:
+def brute_force(model: ModelSpec, codes: NDArray[np.int8]) -> tuple[dict[tuple[str, str], float], float]:
     """Sum over every joint state of one case, straight from the definition of the model.
 
     Returns
@@ -157,7 +157,7 @@ def brute_force(model: ModelFile, codes: NDArray[np.int8]) -> tuple[dict[tuple[s
     return {key: p / whole for key, p in totals.items()} if whole else {}, whole
 
 
-def _chance(model: ModelFile, name: str, world: dict[str, str]) -> float:
+def _chance(model: ModelSpec, name: str, world: dict[str, str]) -> float:
     """P(the state of one variable | the states of its parents)."""
     state = world[name]
     if name in model.risks:

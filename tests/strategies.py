@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 from tests.oracles import WORDS, number
 
 Evidence = dict[str, str]
@@ -19,7 +19,7 @@ RISING = st.integers(1, 19).map(lambda k: k / 20)
 
 
 @st.composite
-def models(draw: st.DrawFn, *, most: int = 3, plain: bool = False, between: bool = False) -> ModelFile:
+def models(draw: st.DrawFn, *, most: int = 3, plain: bool = False, between: bool = False) -> ModelSpec:
     """Draw a small model.
 
     Parameters
@@ -82,7 +82,7 @@ def models(draw: st.DrawFn, *, most: int = 3, plain: bool = False, between: bool
         }
         for _ in range(draw(st.integers(0, 2)))
     ]
-    return ModelFile.model_validate(
+    return ModelSpec.model_validate(
         {
             "format": 1,
             "name": "drawn",
@@ -127,12 +127,12 @@ def links(draw: st.DrawFn, nodes: Content, link: st.SearchStrategy[float]) -> Co
     return found
 
 
-def evidence(model: ModelFile, *, causes: bool = True, most: int | None = None) -> st.SearchStrategy[Evidence]:
+def evidence(model: ModelSpec, *, causes: bool = True, most: int | None = None) -> st.SearchStrategy[Evidence]:
     """Draw what is known of a case: state names by variable, in any order, unknown ones left out.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         Which model.
     causes : bool
         Whether causes may be known.
@@ -151,7 +151,7 @@ def evidence(model: ModelFile, *, causes: bool = True, most: int | None = None) 
 
 
 @st.composite
-def retellings(draw: st.DrawFn, model: ModelFile) -> tuple[ModelFile, dict[str, str], dict[str, dict[str, str]]]:
+def retellings(draw: st.DrawFn, model: ModelSpec) -> tuple[ModelSpec, dict[str, str], dict[str, dict[str, str]]]:
     """Draw the same model in other words and another order.
 
     Every variable and state gets a new name, every section a new order, and so
@@ -159,7 +159,7 @@ def retellings(draw: st.DrawFn, model: ModelFile) -> tuple[ModelFile, dict[str, 
 
     Returns
     -------
-    ModelFile
+    ModelSpec
         The model retold.
     dict of str to str
         The new name of each variable.
@@ -221,7 +221,7 @@ def retellings(draw: st.DrawFn, model: ModelFile) -> tuple[ModelFile, dict[str, 
             st.permutations([{**f, "any_of": _when(f["any_of"], names, states)} for f in content["red_flags"]])
         ),
     }
-    return ModelFile.model_validate(told), names, states
+    return ModelSpec.model_validate(told), names, states
 
 
 def shuffled(draw: st.DrawFn, section: Content) -> Content:

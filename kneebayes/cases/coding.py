@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from kneebayes.errors import CaseError, UnknownColumnError, nearest
 from kneebayes.inference.evidence import Unsure
 from kneebayes.inference.network import UNKNOWN
-from kneebayes.spec.model_spec import ModelFile, NumericInput
+from kneebayes.spec.model_spec import ModelSpec, NumericInput
 
 __all__ = [
     "CASE_ID",
@@ -44,11 +44,11 @@ class Vocabulary:
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
     """
 
-    def __init__(self, model: ModelFile) -> None:
+    def __init__(self, model: ModelSpec) -> None:
         self.model = model
         self.rows = {name: row for row, name in enumerate(model.variables)}
         self._codes = {name: _words(variable.states) for name, variable in model.variables.items()}
@@ -220,13 +220,13 @@ class Vocabulary:
 
 
 def check_columns(
-    model: ModelFile, names: Iterable[str], *, keep: Iterable[str] = (), ignore: Iterable[str] = ()
+    model: ModelSpec, names: Iterable[str], *, keep: Iterable[str] = (), ignore: Iterable[str] = ()
 ) -> None:
     """Refuse columns that nobody can account for.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
     names : iterable of str
         The columns that came.
@@ -374,7 +374,7 @@ class Coder(Vocabulary):
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
     """
 

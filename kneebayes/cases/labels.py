@@ -14,7 +14,7 @@ from kneebayes.cases.coding import NOT_EVIDENCE_PREFIX, SYNONYMS, UNKNOWN_WORDS,
 from kneebayes.cases.frames import factor, row_name, to_arrow
 from kneebayes.errors import CaseError, UnknownColumnError, nearest
 from kneebayes.inference.counts import Cases
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 
 __all__ = [
     "ALSO",
@@ -64,12 +64,12 @@ class Labels:
         return np.asarray((self.present >= 0).all(axis=1))
 
 
-def label_columns(model: ModelFile, names: Sequence[str], label: str = LABEL) -> list[str]:
+def label_columns(model: ModelSpec, names: Sequence[str], label: str = LABEL) -> list[str]:
     """Find the columns that hold labels.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
     names : sequence of str
         The columns of the table.
@@ -101,12 +101,12 @@ def label_columns(model: ModelFile, names: Sequence[str], label: str = LABEL) ->
     return [name for name in names if name in (label, ALSO) or name in single]
 
 
-def read_labels(model: ModelFile, table: pa.Table | pa.RecordBatch, label: str = LABEL) -> Labels:
+def read_labels(model: ModelSpec, table: pa.Table | pa.RecordBatch, label: str = LABEL) -> Labels:
     """Read the labels of a table.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
     table : pyarrow.Table or pyarrow.RecordBatch
         With a column of leading causes (or ``none_of_these``), where ``also``
@@ -229,13 +229,13 @@ class Cohort:
 
 
 def read_cohort(
-    model: ModelFile, frame: Any, *, labels: bool = True, label: str = LABEL, ignore: Iterable[str] = ()
+    model: ModelSpec, frame: Any, *, labels: bool = True, label: str = LABEL, ignore: Iterable[str] = ()
 ) -> Cohort:
     """Read a frame of cases.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
     frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
         One case per row, a column per variable, an empty cell where it is not

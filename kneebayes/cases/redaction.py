@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from kneebayes.cases.coding import NOT_EVIDENCE, NOT_EVIDENCE_PREFIX, Vocabulary
 from kneebayes.errors import FileFormatError, nearest
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 
 __all__ = [
     "Redactor",
@@ -21,7 +21,7 @@ class Redactor:
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
 
     Examples
@@ -32,7 +32,7 @@ class Redactor:
     'not allowed: give a number of years from 0 to 110, or nothing if unknown'
     """
 
-    def __init__(self, model: ModelFile) -> None:
+    def __init__(self, model: ModelSpec) -> None:
         self.model = model
         self._vocabulary = Vocabulary(model)
 
@@ -76,14 +76,14 @@ class Redactor:
         return [name for name, other in self.model.inputs.items() if other.variable == variable and name != column]
 
 
-def refuse_headless(path: str, model: ModelFile, names: Collection[str], excused: Collection[str] = ()) -> None:
+def refuse_headless(path: str, model: ModelSpec, names: Collection[str], excused: Collection[str] = ()) -> None:
     """Refuse a file whose first row seems to be a case, without quoting it as the names of columns.
 
     Parameters
     ----------
     path : str
         The file, for the message.
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
     names : collection of str
         The first row.

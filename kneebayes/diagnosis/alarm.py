@@ -41,9 +41,9 @@ from numpy.typing import NDArray
 
 from kneebayes.errors import ThresholdError
 from kneebayes.inference.evidence import Unsure, unsure_posteriors
-from kneebayes.inference.network import UNKNOWN, Engine, Network
+from kneebayes.inference.network import UNKNOWN, CompiledModel, Engine
 from kneebayes.inference.tables import Component
-from kneebayes.spec.model_spec import LEVELS, AlarmRule, Condition, ModelFile
+from kneebayes.spec.model_spec import LEVELS, AlarmRule, Condition, ModelSpec
 
 __all__ = [
     "Alarm",
@@ -79,12 +79,12 @@ class Thresholds:
             )
 
     @classmethod
-    def of(cls, model: ModelFile, *, caution: float | None = None, urgent: float | None = None) -> Thresholds:
+    def of(cls, model: ModelSpec, *, caution: float | None = None, urgent: float | None = None) -> Thresholds:
         """Take the thresholds of a model file, except where the caller sets one.
 
         Parameters
         ----------
-        model : ModelFile
+        model : ModelSpec
             A checked model file.
         caution, urgent : float, optional
             The caller's own. A caution threshold over the model's urgent one
@@ -194,11 +194,11 @@ class Readings:
 
     Parameters
     ----------
-    network : Network
+    network : CompiledModel
         The compiled model; its alarm names the cause and the signs.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: CompiledModel) -> None:
         self.network = network
         self.column = network.columns.index(network.model.alarm.cause)
         self._signs = _doubtful(network)
@@ -235,7 +235,7 @@ class Readings:
         unsure : sequence of Unsure
             Unsure answers, kept in every reading.
         engine : {"auto", "numpy", "numba"}
-            As for `Network.posteriors`.
+            As for `CompiledModel.posteriors`.
 
         Returns
         -------
@@ -330,7 +330,7 @@ def _moved(answer: Unsure, own: NDArray[np.intp]) -> Unsure:
     return Unsure(answer.row, np.flatnonzero(np.isin(own, answer.cases)), answer.likelihood)
 
 
-def _doubtful(network: Network) -> list[_Sign]:
+def _doubtful(network: CompiledModel) -> list[_Sign]:
     """Find the signs that may lower the cause, with the extremes of what taking them back does."""
     model, tables = network.model, network.tables
     place = list(model.causes).index(model.alarm.cause)
@@ -418,11 +418,11 @@ class AlarmRules:
 
     Parameters
     ----------
-    network : Network
+    network : CompiledModel
         The compiled model.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: CompiledModel) -> None:
         self.network = network
         self.model = network.model
         self._rows = {name: row for row, name in enumerate(network.variables)}
@@ -466,7 +466,7 @@ class AlarmRules:
         unsure : sequence of Unsure
             The unsure answers.
         engine : {"auto", "numpy", "numba"}
-            As for `Network.posteriors`.
+            As for `CompiledModel.posteriors`.
 
         Returns
         -------

@@ -14,8 +14,8 @@ from kneebayes.diagnosis.alarm import Alarm, Thresholds
 from kneebayes.diagnosis.wells import Points, points, points_line
 from kneebayes.errors import CaseError
 from kneebayes.inference.evidence import Unsure, unsure_joint
-from kneebayes.inference.network import Network
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.inference.network import CompiledModel
+from kneebayes.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,13 +55,13 @@ class JointState:
 
 
 def most_probable(
-    network: Network, codes: NDArray[np.int8], unsure: Sequence[Unsure] = (), *, n: int = 5
+    network: CompiledModel, codes: NDArray[np.int8], unsure: Sequence[Unsure] = (), *, n: int = 5
 ) -> list[JointState]:
     """Find the most probable joint states of the causes of one case, exactly.
 
     Parameters
     ----------
-    network : Network
+    network : CompiledModel
         The compiled model.
     codes : ndarray of int8, shape (variables, 1)
         What is known for sure.
@@ -128,7 +128,7 @@ NONE = "none_of_these"
 class Outcome:
     """The fields of a `kneebayes.Diagnosis`, where they are described, and how they read."""
 
-    network: Network
+    network: CompiledModel
     codes: NDArray[np.int8]
     unsure: tuple[Unsure, ...]
     thresholds: Thresholds
@@ -141,7 +141,7 @@ class Outcome:
     log_evidence: float
 
     @property
-    def model(self) -> ModelFile:
+    def model(self) -> ModelSpec:
         """The model file behind the answer."""
         return self.network.model
 
@@ -247,7 +247,7 @@ class Diagnosis(Outcome):
 
     Attributes
     ----------
-    network : Network
+    network : CompiledModel
         The compiled model that answered.
     codes : ndarray of int8, shape (variables, 1)
         What was known for sure.

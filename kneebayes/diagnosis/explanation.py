@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 
 from kneebayes.errors import UnknownNameError, nearest
 from kneebayes.inference.evidence import Unsure, unsure_posteriors
-from kneebayes.inference.network import UNKNOWN, Network
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.inference.network import UNKNOWN, CompiledModel
+from kneebayes.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -270,7 +270,7 @@ class Explanation:
         0 they fit together badly, whatever the target.
     lost : bool
         Whether something else is likelier than the target.
-    model : ModelFile
+    model : ModelSpec
         For the words.
     """
 
@@ -282,7 +282,7 @@ class Explanation:
     rivals: tuple[Rival, ...]
     tension: float
     lost: bool
-    model: ModelFile
+    model: ModelSpec
 
     @property
     def exact(self) -> bool:
@@ -439,7 +439,7 @@ NEARLY_CERTAIN = 0.99  # from here on 1 - P has lost digits, and P(absent) is co
 
 
 def explain(
-    network: Network,
+    network: CompiledModel,
     codes: Codes,
     unsure: Sequence[Unsure],
     target: str,
@@ -452,7 +452,7 @@ def explain(
 
     Parameters
     ----------
-    network : Network
+    network : CompiledModel
         The compiled model.
     codes : ndarray of int8, shape (variables, 1)
         What is known for sure.
@@ -502,7 +502,7 @@ def explain(
 class _Case:
     """The evidence of one case in pieces, and the log-odds of a target given any set of them."""
 
-    def __init__(self, network: Network, codes: Codes, unsure: Sequence[Unsure], target: str) -> None:
+    def __init__(self, network: CompiledModel, codes: Codes, unsure: Sequence[Unsure], target: str) -> None:
         self.network, self.target = network, target
         self.column = network.columns.index(target)
         self.likelihood = {answer.row: answer.likelihood for answer in unsure}

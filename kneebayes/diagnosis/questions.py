@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from kneebayes.diagnosis.alarm import AlarmRules, Thresholds
 from kneebayes.errors import UnknownNameError, nearest
 from kneebayes.inference.evidence import Unsure, favoured, unsure_joint
-from kneebayes.inference.network import UNKNOWN, Network
+from kneebayes.inference.network import UNKNOWN, CompiledModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +76,7 @@ class Question:
 
 
 def open_questions(
-    network: Network,
+    network: CompiledModel,
     codes: Codes,
     unsure: Sequence[Unsure],
     thresholds: Thresholds,
@@ -87,7 +87,7 @@ def open_questions(
 
     Parameters
     ----------
-    network : Network
+    network : CompiledModel
         The compiled model.
     codes : ndarray of int8, shape (variables, 1)
         What is known for sure.
@@ -196,7 +196,7 @@ def question_frame(questions: Sequence[Question], n: int | None = None) -> pd.Da
 
 
 def _answered(
-    network: Network, codes: Codes, unsure: Sequence[Unsure], trial: Codes, owner: NDArray[np.intp], state: Floats
+    network: CompiledModel, codes: Codes, unsure: Sequence[Unsure], trial: Codes, owner: NDArray[np.intp], state: Floats
 ) -> Floats:
     """P(evidence, joint state of the causes) as things are, then with each answer."""
     first_finding = len(network.model.risks) + len(network.model.causes)

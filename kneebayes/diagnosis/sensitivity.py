@@ -26,7 +26,7 @@ from kneebayes.diagnosis.alarm import AlarmRules, Thresholds
 from kneebayes.diagnosis.uncertainty import alarm_levels
 from kneebayes.errors import CaseError, UnknownNameError, nearest
 from kneebayes.inference.evidence import Spread, Unsure, favoured, unsure_posteriors, within
-from kneebayes.inference.network import Engine, Network, cores
+from kneebayes.inference.network import CompiledModel, Engine, cores
 from kneebayes.inference.parameters import Parameters, parameters_of
 from kneebayes.inference.versions import Case
 from kneebayes.spec.model_spec import LEVELS
@@ -217,13 +217,13 @@ class Sensitivity:
 
 
 def sensitivity(
-    network: Network, codes: Codes, unsure: Sequence[Unsure], thresholds: Thresholds, target: str
+    network: CompiledModel, codes: Codes, unsure: Sequence[Unsure], thresholds: Thresholds, target: str
 ) -> Sensitivity:
     """Find what the posterior of a target owes to each number of the model, for one case.
 
     Parameters
     ----------
-    network : Network
+    network : CompiledModel
         The compiled model.
     codes : ndarray of int8, shape (variables, 1)
         What is known for sure.
@@ -281,12 +281,12 @@ def functions(parameters: Parameters, case: Case) -> Functions:
     return Functions(all_joint, all_evidence)
 
 
-def check_target(network: Network, target: str) -> None:
+def check_target(network: CompiledModel, target: str) -> None:
     """Refuse a target that is no column of the posteriors.
 
     Parameters
     ----------
-    network : Network
+    network : CompiledModel
         The compiled model.
     target : str
         What was asked for.

@@ -43,10 +43,10 @@ from numpy.typing import NDArray
 from kneebayes.diagnosis.alarm import AlarmRules, Thresholds
 from kneebayes.errors import OptionError
 from kneebayes.inference.evidence import Spread, Unsure, favoured, unsure_posteriors, within
-from kneebayes.inference.network import Engine, Network, cores
+from kneebayes.inference.network import CompiledModel, Engine, cores
 from kneebayes.inference.parameters import Parameters, parameters_of
 from kneebayes.inference.versions import Case
-from kneebayes.spec.model_spec import LEVELS, ModelFile
+from kneebayes.spec.model_spec import LEVELS, ModelSpec
 from kneebayes.spec.yaml_io import changed_version, with_numbers
 
 if TYPE_CHECKING:
@@ -92,19 +92,19 @@ def draw(parameters: Parameters, n: int, *, seed: int) -> Floats:
     return parameters.normalised(from_normal(z, parameters.p, parameters.low, parameters.high))
 
 
-def plausible(model: ModelFile, *, seed: int) -> ModelFile:
+def plausible(model: ModelSpec, *, seed: int) -> ModelSpec:
     """Draw all numbers of a model anew from their plausible ranges: what else might be true.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
     seed : int
         Of the draw.
 
     Returns
     -------
-    ModelFile
+    ModelSpec
         Each number as the first of `draw` for this seed. Its range is that of
         the model, stretched where it was drawn from outside; basis, version
         (``+plausible``) and provenance say what it is.
@@ -115,7 +115,7 @@ def plausible(model: ModelFile, *, seed: int) -> ModelFile:
     >>> plausible(read_model(model_path("posterior_knee_pain")), seed=4).provenance
     ('all numbers drawn from their plausible ranges, seed 4',)
     """
-    drawn = draw(Parameters(Network(model)), 1, seed=seed)[0].tolist()
+    drawn = draw(Parameters(CompiledModel(model)), 1, seed=seed)[0].tolist()
     numbers = {}
     for (place, number), p in zip(model.probabilities(), drawn, strict=True):
         low, high = number.range
@@ -216,7 +216,7 @@ class Uncertainty:
 
     Attributes
     ----------
-    network : Network
+    network : CompiledModel
         The compiled model.
     level : float
         Share of the draws within the intervals.
@@ -234,7 +234,7 @@ class Uncertainty:
         Share of draws at each level of the alarm, rules included.
     """
 
-    network: Network
+    network: CompiledModel
     level: float
     draws: int
     seed: int
@@ -292,7 +292,7 @@ class Uncertainty:
 
 
 def uncertainty(
-    network: Network,
+    network: CompiledModel,
     codes: Codes,
     unsure: Sequence[Unsure],
     thresholds: Thresholds,
@@ -305,7 +305,7 @@ def uncertainty(
 
     Parameters
     ----------
-    network : Network
+    network : CompiledModel
         The compiled model.
     codes : ndarray of int8, shape (variables, 1)
         What is known for sure.

@@ -17,7 +17,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from kneebayes.errors import ModelFileError, UnknownNameError, nearest
-from kneebayes.spec.model_spec import Basis, Condition, Frozen, Identifier, ModelFile, Text
+from kneebayes.spec.model_spec import Basis, Condition, Frozen, Identifier, ModelSpec, Text
 from kneebayes.spec.yaml_io import model_path
 
 __all__ = [
@@ -199,7 +199,7 @@ class Points:
 
 
 def points(
-    model: ModelFile,
+    model: ModelSpec,
     evidence: Mapping[str, str],
     *,
     judged: Mapping[str, bool] | None = None,
@@ -209,7 +209,7 @@ def points(
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         The model whose variables the evidence names.
     evidence : mapping of str to str
         State by variable.
@@ -251,12 +251,12 @@ def points(
     return Points(sheet, {name: judged.get(name, item.holds(evidence)) for name, item in sheet.items.items()})
 
 
-def points_line(model: ModelFile, evidence: Mapping[str, str]) -> str:
+def points_line(model: ModelSpec, evidence: Mapping[str, str]) -> str:
     """Say the Wells score of one case in a line, for a model it fits and a case of which its items are known.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         The model whose variables the evidence names.
     evidence : mapping of str to str
         State by variable.

@@ -16,7 +16,7 @@ from kneebayes.cases.labels import NONE, Labels
 from kneebayes.diagnosis.alarm import AlarmRules
 from kneebayes.diagnosis.wells import ScoreSheet
 from kneebayes.scoring.scorer import Scored
-from kneebayes.spec.model_spec import LEVELS, Condition, ModelFile
+from kneebayes.spec.model_spec import LEVELS, Condition, ModelSpec
 
 if TYPE_CHECKING:
     from kneebayes.model import Model
@@ -221,12 +221,12 @@ def any_symptom(rules: AlarmRules, codes: Codes) -> Rival:
     return Rival("Any symptom", f"any red flag, or any of {len(signs)} symptoms of: {label}", "", flagged)
 
 
-def cross_validated(model: ModelFile, codes: Codes, labels: Labels, *, threshold: float, seed: int) -> list[Rival]:
+def cross_validated(model: ModelSpec, codes: Codes, labels: Labels, *, threshold: float, seed: int) -> list[Rival]:
     """Fit naive Bayes and logistic regression to the cases, each case predicted by a fit without it.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         It names the variables.
     codes : ndarray of int8, shape (variables, n)
         The evidence; known causes are not used.

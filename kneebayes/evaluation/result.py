@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kneebayes.atomic import write_whole
 from kneebayes.cases.redaction import Redactor
 from kneebayes.diagnosis.alarm import Thresholds
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +34,7 @@ class Evaluation:
 
     Attributes
     ----------
-    model : ModelFile
+    model : ModelSpec
         What was evaluated.
     thresholds : Thresholds
         When the alarm warns.
@@ -71,7 +71,7 @@ class Evaluation:
         Why rows were rejected.
     """
 
-    model: ModelFile
+    model: ModelSpec
     thresholds: Thresholds
     n_read: int
     n_rejected: int

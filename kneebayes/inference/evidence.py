@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.errors import CaseError
-from kneebayes.inference.network import Engine, Network, Posteriors
+from kneebayes.inference.network import CompiledModel, Engine, Posteriors
 
 __all__ = [
     "DECIBANS",
@@ -121,20 +121,20 @@ class Spread:
 
 
 def unsure_posteriors(
-    network: Network, codes: Codes, unsure: Sequence[Unsure], *, engine: Engine = "auto"
+    network: CompiledModel, codes: Codes, unsure: Sequence[Unsure], *, engine: Engine = "auto"
 ) -> Posteriors:
     """Compute posteriors where some answers are likelihoods.
 
     Parameters
     ----------
-    network : Network
+    network : CompiledModel
         The compiled model.
     codes : ndarray of int8, shape (variables, n)
         The sure evidence; unsure answers are coded as unknown.
     unsure : sequence of Unsure
         The others.
     engine : {"auto", "numpy", "numba"}
-        As for `Network.posteriors`.
+        As for `CompiledModel.posteriors`.
 
     Returns
     -------
@@ -152,12 +152,12 @@ def unsure_posteriors(
     return spread.pooled(network.posteriors(spread.codes, engine=engine))
 
 
-def unsure_joint(network: Network, codes: Codes, unsure: Sequence[Unsure]) -> NDArray[np.float64]:
+def unsure_joint(network: CompiledModel, codes: Codes, unsure: Sequence[Unsure]) -> NDArray[np.float64]:
     """Compute P(evidence, joint state of the causes) where some answers are likelihoods.
 
     Parameters
     ----------
-    network : Network
+    network : CompiledModel
         The compiled model.
     codes : ndarray of int8, shape (variables, n)
         The sure evidence.
@@ -167,7 +167,7 @@ def unsure_joint(network: Network, codes: Codes, unsure: Sequence[Unsure]) -> ND
     Returns
     -------
     ndarray, shape (n, joint states)
-        As from `Network.joint`, up to the factor that the likelihoods have.
+        As from `CompiledModel.joint`, up to the factor that the likelihoods have.
 
     Raises
     ------

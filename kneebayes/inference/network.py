@@ -24,16 +24,16 @@ from numpy.typing import NDArray
 
 from kneebayes.errors import UnknownNameError
 from kneebayes.inference.tables import Component, Tables, or_matrix, tables
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
     from kneebayes.inference.compiled.threads import Kernel
 
 __all__ = [
     "UNKNOWN",
+    "CompiledModel",
     "Effect",
     "Engine",
-    "Network",
     "Posteriors",
     "Several",
     "cores",
@@ -277,25 +277,25 @@ class Posteriors:
     log_evidence: Floats
 
 
-class Network:
+class CompiledModel:
     """A compiled model: codes of the evidence in, exact posteriors out.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
 
     Examples
     --------
     >>> import numpy as np
     >>> from kneebayes.spec.yaml_io import model_path, read_model
-    >>> network = Network(read_model(model_path("posterior_knee_pain")))
+    >>> network = CompiledModel(read_model(model_path("posterior_knee_pain")))
     >>> nothing_known = np.full((len(network.variables), 1), UNKNOWN, dtype=np.int8)
     >>> network.posteriors(nothing_known).values.shape == (1, len(network.columns))
     True
     """
 
-    def __init__(self, model: ModelFile) -> None:
+    def __init__(self, model: ModelSpec) -> None:
         self.model = model
         self.variables = tuple(model.variables)
         self.tables = tables(model)

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.inference.network import Network
+from kneebayes.inference.network import CompiledModel
 from kneebayes.inference.tables import Component, Tables
-from kneebayes.spec.model_spec import Links, ModelFile
+from kneebayes.spec.model_spec import Links, ModelSpec
 
 __all__ = [
     "Parameters",
@@ -55,7 +55,7 @@ class Part:
 
 
 class Places:
-    """Places of the P numbers of a model, in the order of `ModelFile.probabilities`.
+    """Places of the P numbers of a model, in the order of `ModelSpec.probabilities`.
 
     A number that is not there has a place past the last: among the links, P is
     a link of 0. Among the shares, what a distribution leaves comes after the
@@ -63,7 +63,7 @@ class Places:
 
     Parameters
     ----------
-    network : Network
+    network : CompiledModel
         The compiled model, with C causes and F findings.
 
     Attributes
@@ -83,7 +83,7 @@ class Places:
         Their links by cause and state.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: CompiledModel) -> None:
         model = network.model
         self._number = {name: i for i, (name, _) in enumerate(model.probabilities())}
         self._rest: dict[str, int] = {}
@@ -112,7 +112,7 @@ class Places:
                 links = self._links(f"findings.{name}", finding.links, parent, states)
                 self.finding_links[f, causes.index(parent), : len(states)] = links
 
-    def _distributions(self, model: ModelFile) -> Iterator[Ints]:
+    def _distributions(self, model: ModelSpec) -> Iterator[Ints]:
         """Yield the numbers of each distribution; its remainder gets the next place among the shares."""
         places: list[tuple[str, list[str]]] = []
         for name, risk in model.risks.items():
@@ -134,7 +134,7 @@ class Places:
         own = links.get(parent, {})
         return np.array([self._number[f"{place}.links.{parent}.{s}"] if s in own else self.n for s in states])
 
-    def _prior(self, model: ModelFile, name: str) -> Ints:
+    def _prior(self, model: ModelSpec, name: str) -> Ints:
         """Places of a risk factor's prior, shape (states of parent 1, ..., its own states)."""
         risk = model.risks[name]
 
@@ -151,7 +151,7 @@ class Places:
             table[index] = row_of(f"risks.{name}.given.{row}.prior")
         return table
 
-    def _part(self, model: ModelFile, component: Component, causes: list[str], leaks: bool) -> Part:
+    def _part(self, model: ModelSpec, component: Component, causes: list[str], leaks: bool) -> Part:
         names = list(component.variables)
         shape = tuple(len(model.risks[name].states) for name in names)
         states = np.stack(np.unravel_index(np.arange(int(np.prod(shape))), shape))
@@ -187,11 +187,11 @@ TINY = 1e-12  # share of a state beside a surer one, so that weights stay finite
 
 
 class Parameters:
-    """The numbers of a model, in the order of `ModelFile.probabilities`.
+    """The numbers of a model, in the order of `ModelSpec.probabilities`.
 
     Parameters
     ----------
-    network : Network
+    network : CompiledModel
         The compiled model.
 
     Attributes
@@ -209,7 +209,7 @@ class Parameters:
         As in `Places`.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: CompiledModel) -> None:
         self.network = network
         model = network.model
         numbers = dict(model.probabilities())
@@ -404,12 +404,12 @@ def outer_halves(weight: Floats, off: Floats, on: Floats) -> tuple[Floats, Float
 
 
 @lru_cache(maxsize=4)
-def parameters_of(network: Network) -> Parameters:
+def parameters_of(network: CompiledModel) -> Parameters:
     """Find the numbers of a network out once.
 
     Parameters
     ----------
-    network : Network
+    network : CompiledModel
         The compiled model.
 
     Returns

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.errors import ModelFileError
-from kneebayes.spec.model_spec import Distribution, Links, ModelFile
+from kneebayes.spec.model_spec import Distribution, Links, ModelSpec
 
 __all__ = [
     "MAX_CAUSES",
@@ -50,12 +50,12 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 
-def conditional_table(model: ModelFile, name: str) -> tuple[tuple[str, ...], Floats]:
+def conditional_table(model: ModelSpec, name: str) -> tuple[tuple[str, ...], Floats]:
     """Write the whole conditional table of one variable.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
     name : str
         A variable.
@@ -88,12 +88,12 @@ def conditional_table(model: ModelFile, name: str) -> tuple[tuple[str, ...], Flo
     return parents, np.stack([absent, *((1.0 - absent) * share for share in split)])
 
 
-def off_and_on(model: ModelFile, cause: str, part: tuple[str, ...], leaks: bool) -> tuple[Floats, Floats]:
+def off_and_on(model: ModelSpec, cause: str, part: tuple[str, ...], leaks: bool) -> tuple[Floats, Floats]:
     """Compute P(some risk factors do not trigger a cause), and its complement.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
     cause : str
         Which cause.
@@ -127,12 +127,12 @@ def off_and_on(model: ModelFile, cause: str, part: tuple[str, ...], leaks: bool)
     return np.exp(log_off), -np.expm1(log_off)
 
 
-def prior_table(model: ModelFile, name: str) -> Floats:
+def prior_table(model: ModelSpec, name: str) -> Floats:
     """Write the prior of a risk factor.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
     name : str
         A risk factor.
@@ -289,12 +289,12 @@ class Tables:
     absent: Floats
 
 
-def tables(model: ModelFile) -> Tables:
+def tables(model: ModelSpec) -> Tables:
     """Tabulate a model for inference.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
 
     Returns
@@ -417,7 +417,7 @@ def separate(component: Component) -> tuple[NDArray[np.bool_], Floats]:
     return same | (whole == 0), np.stack(columns, axis=1)
 
 
-def _components(model: ModelFile, causes: list[str]) -> list[Component]:
+def _components(model: ModelSpec, causes: list[str]) -> list[Component]:
     """Group dependent risk factors; the group with most targets comes first and carries the leaks."""
     groups = {name: {name} for name in model.risks}
     linked = [{name, *risk.parents} for name, risk in model.risks.items()]
@@ -441,19 +441,19 @@ def _components(model: ModelFile, causes: list[str]) -> list[Component]:
     return [_component(model, causes, *arguments) for arguments in ordered]
 
 
-def _patterns(model: ModelFile, part: tuple[str, ...]) -> int:
+def _patterns(model: ModelSpec, part: tuple[str, ...]) -> int:
     """Count the evidence patterns of some risk factors, unknown included."""
     return prod(len(model.risks[name].states) + 1 for name in part)
 
 
-def _targets(model: ModelFile, part: tuple[str, ...], causes: list[str]) -> tuple[int, ...]:
+def _targets(model: ModelSpec, part: tuple[str, ...], causes: list[str]) -> tuple[int, ...]:
     direct = {name for name, cause in model.causes.items() if any(parent in cause.links for parent in part)}
     direct |= {i.target for i in model.interactions if set(i.when) & set(part)}
     return tuple(c for c, name in enumerate(causes) if name in direct)
 
 
 def _component(
-    model: ModelFile, causes: list[str], part: tuple[str, ...], targets: tuple[int, ...], leaks: bool
+    model: ModelSpec, causes: list[str], part: tuple[str, ...], targets: tuple[int, ...], leaks: bool
 ) -> Component:
     states = [model.risks[name].states for name in part]
     shape = tuple(len(s) for s in states)

@@ -97,7 +97,7 @@ class Case:
         Returns
         -------
         ndarray, shape (versions, joint states)
-            As from `Network.joint`.
+            As from `CompiledModel.joint`.
         """
         n, cards = len(values), self.network.tables.cards
         shares = self.parameters.shares(values)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from kneebayes.errors import FileFormatError, ModelFileError
 from kneebayes.inference.tables import conditional_table
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 
 __all__ = [
     "COLUMN_TOLERANCE",
@@ -55,12 +55,12 @@ class Node:
     label: str = ""
 
 
-def model_node(model: ModelFile, name: str) -> Node:
+def model_node(model: ModelSpec, name: str) -> Node:
     """Write the whole conditional table of one variable of a model.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
     name : str
         A variable.
@@ -170,7 +170,7 @@ def reordered(nodes: Mapping[str, Node], states: Mapping[str, tuple[str, ...]]) 
     }
 
 
-def _parents(model: ModelFile, name: str) -> set[str]:
+def _parents(model: ModelSpec, name: str) -> set[str]:
     if name in model.risks:
         return set(model.risks[name].parents)
     node = model.causes[name] if name in model.causes else model.findings[name]

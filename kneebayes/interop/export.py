@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from kneebayes.errors import FileFormatError, UnknownNameError, nearest
 from kneebayes.interop.cpt import Node, model_node
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 
 __all__ = [
     "ENDINGS",
@@ -297,12 +297,12 @@ ENDINGS: dict[str, Format] = {
 SIDECAR_FORMAT = "kneebayes-labels"
 
 
-def export(model: ModelFile, path: str | os.PathLike[str], format: str | None = None) -> list[Path]:
+def export(model: ModelSpec, path: str | os.PathLike[str], format: str | None = None) -> list[Path]:
     """Write the network of a model in an exchange format.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
     path : str or path-like
         Where to write; an existing file is replaced, whole or not at all.
@@ -390,7 +390,7 @@ def sidecar_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.labels.json")
 
 
-def _sidecar(model: ModelFile, nodes: list[Node], content: dict[str, Any], name: str) -> str:
+def _sidecar(model: ModelSpec, nodes: list[Node], content: dict[str, Any], name: str) -> str:
     """Say in words what the variables are, in the order of the file, and repeat the model file."""
     variables = [
         {"name": node.name, "label": node.label, "states": {s: _label(model, node.name, s) for s in node.states}}
@@ -400,7 +400,7 @@ def _sidecar(model: ModelFile, nodes: list[Node], content: dict[str, Any], name:
     return json.dumps(sidecar, ensure_ascii=False, indent=1) + "\n"
 
 
-def _label(model: ModelFile, name: str, state: str) -> str:
+def _label(model: ModelSpec, name: str, state: str) -> str:
     return model.variables[name].state_labels.get(state, state.replace("_", " "))
 
 

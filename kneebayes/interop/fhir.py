@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from kneebayes.cases.coding import ABSENT_PRESENT, Vocabulary
 from kneebayes.errors import CaseError, MissingExtraError, UnknownColumnError, UnknownNameError, nearest
-from kneebayes.spec.model_spec import ModelFile, NumericInput
+from kneebayes.spec.model_spec import ModelSpec, NumericInput
 
 if TYPE_CHECKING:
     from kneebayes.diagnosis.diagnosis import Diagnosis
@@ -48,13 +48,13 @@ PER_CENT_DIGITS = 10
 
 
 def causes_assessment(
-    model: ModelFile, posterior: Mapping[str, float], about: Mapping[str, Any], *, notes: Iterable[str] = ()
+    model: ModelSpec, posterior: Mapping[str, float], about: Mapping[str, Any], *, notes: Iterable[str] = ()
 ) -> dict[str, Any]:
     """Write the posteriors of the causes as a RiskAssessment.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
     posterior : mapping of str to float
         P of every cause, of ``none_of_these`` and of further states, from 0 to 1.
@@ -91,7 +91,7 @@ def causes_assessment(
 
 
 def alarm_assessment(
-    model: ModelFile,
+    model: ModelSpec,
     level: str,
     probability: float,
     about: Mapping[str, Any],
@@ -104,7 +104,7 @@ def alarm_assessment(
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
     level : str
         Of the alarm.
@@ -170,12 +170,12 @@ def bundle(resources: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def questionnaire_content(model: ModelFile, choice: str) -> dict[str, Any]:
+def questionnaire_content(model: ModelSpec, choice: str) -> dict[str, Any]:
     """Write the questions of a model.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
     choice : str
         What this version of FHIR calls an item that is answered by a code.
@@ -206,7 +206,7 @@ def questionnaire_content(model: ModelFile, choice: str) -> dict[str, Any]:
     }
 
 
-def _asked(model: ModelFile) -> dict[str, str]:
+def _asked(model: ModelSpec) -> dict[str, str]:
     """Name the questions, with the variable that each sets; a number is asked where bands can say every state."""
     numeric = {
         numeric.variable: name
@@ -216,7 +216,7 @@ def _asked(model: ModelFile) -> dict[str, str]:
     return {numeric.get(name, name): name for name in [*model.risks, *model.findings]}
 
 
-def _item(model: ModelFile, column: str, name: str, choice: str) -> dict[str, Any]:
+def _item(model: ModelSpec, column: str, name: str, choice: str) -> dict[str, Any]:
     variable, numeric = model.variables[name], model.inputs.get(column)
     item: dict[str, Any] = {
         "linkId": column,
@@ -245,14 +245,14 @@ def _limits(numeric: NumericInput) -> list[dict[str, Any]]:
     return [{"url": EXTENSION.format(name), "valueDecimal": value} for name, value in limits.items()]
 
 
-def _outcome(model: ModelFile, name: str) -> dict[str, Any]:
+def _outcome(model: ModelSpec, name: str) -> dict[str, Any]:
     """Name a cause; of its codes the first, as the others say more than is known (which side, which kind)."""
     cause = model.causes[name]
     codes = [{"system": ICD10CM, "code": code, "display": text} for code, text in cause.icd10cm.items()]
     return {"coding": codes[:1], "text": cause.label} if codes else {"text": cause.label}
 
 
-def _method(model: ModelFile) -> dict[str, Any]:
+def _method(model: ModelSpec) -> dict[str, Any]:
     coding = {"system": MODEL_SYSTEM, "version": model.version, "code": model.name, "display": model.title}
     return {"coding": [coding], "text": f"kneebayes {_own_version()}, model {model.name} {model.version}"}
 
@@ -332,12 +332,12 @@ def diagnosis_bundle(
     return checked(bundle(parts), version)
 
 
-def questionnaire(model: ModelFile, version: Version = "R5") -> Any:
+def questionnaire(model: ModelSpec, version: Version = "R5") -> Any:
     """Write the questions of a model as FHIR.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
     version : {"R5", "R4B"}
         Of FHIR.
@@ -357,14 +357,14 @@ def questionnaire(model: ModelFile, version: Version = "R5") -> Any:
     return checked(questionnaire_content(model, "choice" if version == "R4B" else "coding"), version)
 
 
-def read_response(response: object, model: ModelFile, version: Version = "R5") -> dict[str, object]:
+def read_response(response: object, model: ModelSpec, version: Version = "R5") -> dict[str, object]:
     """Read the answers to the questions of a model.
 
     Parameters
     ----------
     response : mapping, str, bytes or fhir.resources QuestionnaireResponse
         As JSON, or what JSON became.
-    model : ModelFile
+    model : ModelSpec
         The model whose Questionnaire was answered.
     version : {"R5", "R4B"}
         Of FHIR.

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from kneebayes.errors import FileFormatError, KneeBayesError, ModelFileError, UnknownNameError, nearest
 from kneebayes.interop.cpt import COLUMN_TOLERANCE, DIGITS, Node, checked_nodes, model_node, recover, reordered
 from kneebayes.interop.export import SIDECAR_FORMAT, Format, format_of, read_json, read_net, read_uai, sidecar_path
-from kneebayes.spec.model_spec import RESERVED, ModelFile
+from kneebayes.spec.model_spec import RESERVED, ModelSpec
 
 __all__ = [
     "Plain",
@@ -159,7 +159,7 @@ def foreign_content(
     Returns
     -------
     dict
-        What `ModelFile` validates, notes on what is not there under ``provenance``.
+        What `ModelSpec` validates, notes on what is not there under ``provenance``.
 
     Raises
     ------
@@ -203,7 +203,7 @@ def foreign_content(
     return content
 
 
-def numbers_of(content: dict[str, Any], node: Node, original: ModelFile | None, how: str, tolerance: float) -> None:
+def numbers_of(content: dict[str, Any], node: Node, original: ModelSpec | None, how: str, tolerance: float) -> None:
     """Put the numbers behind a table into the content of a model file.
 
     Parameters
@@ -212,7 +212,7 @@ def numbers_of(content: dict[str, Any], node: Node, original: ModelFile | None, 
         Of a model file; its entry of the node is changed.
     node : Node
         The table.
-    original : ModelFile or None
+    original : ModelSpec or None
         Where the reasons for numbers that did not change stand.
     how : str
         Where the others come from.
@@ -363,7 +363,7 @@ def import_model(
     causes: Collection[str] | None = None,
     complaint: str | None = None,
     tolerance: float = COLUMN_TOLERANCE,
-) -> ModelFile:
+) -> ModelSpec:
     """Read a network and make it a model file.
 
     Parameters
@@ -388,7 +388,7 @@ def import_model(
 
     Returns
     -------
-    ModelFile
+    ModelSpec
         With what could not be kept under ``provenance``.
 
     Raises
@@ -469,14 +469,14 @@ def _sidecar(path: Path) -> dict[str, Any]:
     return model
 
 
-def _original(content: dict[str, Any], path: Path) -> ModelFile:
+def _original(content: dict[str, Any], path: Path) -> ModelSpec:
     try:
-        return ModelFile.model_validate_json(json.dumps(content))
+        return ModelSpec.model_validate_json(json.dumps(content))
     except ValidationError as error:
         raise ModelFileError(f"{path}: the model file that came with it is inconsistent: {error}") from error
 
 
-def _with_names(nodes: Sequence[Node], original: ModelFile, path: Path) -> list[Node]:
+def _with_names(nodes: Sequence[Node], original: ModelSpec, path: Path) -> list[Node]:
     """Give the numbered nodes of a UAI file the names of the sidecar, which has them in the same order."""
     if [len(node.states) for node in nodes] != [len(v.states) for v in original.variables.values()]:
         raise FileFormatError(f"{path}: its labels belong to another network: other numbers of nodes or states")
@@ -487,7 +487,7 @@ def _with_names(nodes: Sequence[Node], original: ModelFile, path: Path) -> list[
     ]
 
 
-def _restored(original: ModelFile, nodes: dict[str, Node], path: Path, tolerance: float) -> ModelFile:
+def _restored(original: ModelSpec, nodes: dict[str, Node], path: Path, tolerance: float) -> ModelSpec:
     """Take what the network changed into the model that was exported; what it did not change stays as it was."""
     for name in dict.fromkeys([*original.variables, *nodes]):
         variables = original.variables
@@ -516,7 +516,7 @@ def _restored(original: ModelFile, nodes: dict[str, Node], path: Path, tolerance
     return model
 
 
-def _verify(model: ModelFile, nodes: dict[str, Node], path: Path, tolerance: float) -> None:
+def _verify(model: ModelSpec, nodes: dict[str, Node], path: Path, tolerance: float) -> None:
     """Compare every table that the numbers give with the one that was read."""
     for name, node in nodes.items():
         made = model_node(model, name)
@@ -528,9 +528,9 @@ def _verify(model: ModelFile, nodes: dict[str, Node], path: Path, tolerance: flo
             raise ModelFileError(f"{path}: {name}: the numbers recovered from its table miss it by {off:.3g}")
 
 
-def _validated(content: dict[str, Any], path: Path) -> ModelFile:
+def _validated(content: dict[str, Any], path: Path) -> ModelSpec:
     try:
-        return ModelFile.model_validate(content)
+        return ModelSpec.model_validate(content)
     except ValidationError as error:
         reasons = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
         raise ModelFileError(f"{path}: not of the shape risk factors -> causes -> findings: {reasons}") from error

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from kneebayes.errors import CaseError, ImpossibleEvidenceError, ModelFileError, UnknownNameError, nearest
 from kneebayes.interop.cpt import Node, model_node
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
     from pgmpy.inference import VariableElimination
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 
-def to_pgmpy(model: ModelFile) -> DiscreteBayesianNetwork:
+def to_pgmpy(model: ModelSpec) -> DiscreteBayesianNetwork:
     """Build the pgmpy network of a model.
 
     Nodes, states and tables stand in the order of the model file, whatever
@@ -41,7 +41,7 @@ def to_pgmpy(model: ModelFile) -> DiscreteBayesianNetwork:
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
 
     Returns
@@ -95,7 +95,7 @@ class Reference:
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
 
     Attributes
@@ -112,7 +112,7 @@ class Reference:
     (1.0, 0.0, 0.0)
     """
 
-    def __init__(self, model: ModelFile) -> None:
+    def __init__(self, model: ModelSpec) -> None:
         with _quiet_import():
             from pgmpy.inference import VariableElimination
         self.model = model
@@ -210,14 +210,14 @@ class Reference:
                 raise CaseError(f"{name}: '{state}' is not among {list(allowed)}.{nearest(state, allowed)}")
 
 
-def query_pgmpy(model: ModelFile, evidence: Mapping[str, str]) -> dict[str, float]:
+def query_pgmpy(model: ModelSpec, evidence: Mapping[str, str]) -> dict[str, float]:
     """Compute the posteriors of one case through pgmpy's VariableElimination.
 
     Builds the network anew; for several cases keep a `Reference`.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
     evidence : mapping of str to str
         State by variable, as for `Reference.posteriors`.
@@ -230,12 +230,12 @@ def query_pgmpy(model: ModelFile, evidence: Mapping[str, str]) -> dict[str, floa
     return Reference(model).posteriors(evidence)
 
 
-def pgmpy_text(model: ModelFile, format: str) -> str:
+def pgmpy_text(model: ModelSpec, format: str) -> str:
     """Write the network of a model through one of pgmpy's writers.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
     format : {"bif", "xmlbif", "xdsl"}
         Those of pgmpy's writers that keep names and numbers.

@@ -33,7 +33,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from kneebayes.cases.frames import row_name
 from kneebayes.cases.labels import read_cohort
 from kneebayes.errors import CaseError, OptionError
-from kneebayes.inference.network import UNKNOWN, Network
+from kneebayes.inference.network import UNKNOWN, CompiledModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,7 @@ FLOOR = 1e-12  # of P(finding | causes): what is observed must be divided out ag
 
 
 def check(
-    network: Network,
+    network: CompiledModel,
     frame: Any,
     *,
     pairs: bool = True,
@@ -60,7 +60,7 @@ def check(
 
     Parameters
     ----------
-    network : Network
+    network : CompiledModel
         The compiled model.
     frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
         One case per row, not the ones that the model was fitted to: those it
@@ -98,7 +98,7 @@ def check(
     >>> from kneebayes.spec.yaml_io import model_path, read_model
     >>> from kneebayes.learn.simulate import simulate
     >>> model = read_model(model_path("posterior_knee_pain"))
-    >>> table = check(Network(model), simulate(model, 200, seed=1), pairs=False)
+    >>> table = check(CompiledModel(model), simulate(model, 200, seed=1), pairs=False)
     >>> bool(table["z"].abs().max() < 4.5)
     True
     """

@@ -50,10 +50,10 @@ from kneebayes.cases.frames import row_name
 from kneebayes.cases.labels import LABEL, Cohort, read_cohort
 from kneebayes.errors import CaseError, OptionError
 from kneebayes.inference.counts import MIN_COMPILED, Cases, Counts, Engine, Expectation
-from kneebayes.inference.network import UNKNOWN, Network
+from kneebayes.inference.network import UNKNOWN, CompiledModel
 from kneebayes.inference.parameters import Parameters
 from kneebayes.inference.tables import Component, Tables
-from kneebayes.spec.model_spec import ModelFile, Probability
+from kneebayes.spec.model_spec import ModelSpec, Probability
 from kneebayes.spec.yaml_io import changed_version, with_numbers
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Coins:
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
     prior_weight : float
         How much more the model file counts than its ranges say.
@@ -92,12 +92,12 @@ class Coins:
     Attributes
     ----------
     places : tuple of str
-        As from `ModelFile.probabilities`.
+        As from `ModelSpec.probabilities`.
     start, cases : ndarray
         p of each, and how many cases its prior counts for.
     """
 
-    def __init__(self, model: ModelFile, prior_weight: float = 1.0, *, risk_factors: bool = False) -> None:
+    def __init__(self, model: ModelSpec, prior_weight: float = 1.0, *, risk_factors: bool = False) -> None:
         wanted = {
             place: number
             for place, number in model.probabilities()
@@ -187,7 +187,7 @@ def _shared(place: str) -> str:
 
 
 class Trials(NamedTuple):
-    """Expected trials of every number, in the order of `ModelFile.probabilities`: in how many it acted, of how many."""
+    """Expected trials of every number, in the order of `ModelSpec.probabilities`: in how many it acted, of how many."""
 
     acted: Floats
     tried: Floats
@@ -403,7 +403,7 @@ LONGEST_STEP = 100.0  # of an extrapolation, in steps of expectation maximisatio
 
 
 def fit(
-    model: ModelFile,
+    model: ModelSpec,
     frame: Any,
     *,
     prior_weight: float = 1.0,
@@ -413,12 +413,12 @@ def fit(
     max_steps: int = 300,
     tolerance: float = 1e-6,
     progress: bool | None = None,
-) -> tuple[ModelFile, FitReport]:
+) -> tuple[ModelSpec, FitReport]:
     """Fit the leaks, links and splits of a model to cases, the model's own numbers being the prior.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
     frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
         One case per row; any cells and labels may be missing. Labels as for
@@ -442,7 +442,7 @@ def fit(
 
     Returns
     -------
-    ModelFile
+    ModelSpec
         Its version ends in ``+fitted``. Each fitted number says in its basis
         from how many cases it is and what it was. Its range is the 90 % interval of a Beta distribution around
         it, the other numbers held where they are: narrower than if they were
@@ -512,7 +512,7 @@ class _Slope:
 
     def __init__(self, coins: Coins, cases: Cases) -> None:
         self.coins, self.cases, self.model = coins, cases, coins.model
-        self.parameters = Parameters(Network(self.model))
+        self.parameters = Parameters(CompiledModel(self.model))
         place = {name: i for i, name in enumerate(self.parameters.names)}
         self.places = np.array([place[name] for name in coins.places], dtype=np.intp)
         self.engine: Engine = "numba" if len(cases.weight) >= MIN_COMPILED else "numpy"

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from kneebayes.errors import CaseError, PrevalenceError, UnknownNameError, nearest
 from kneebayes.inference.counts import Cases, Expectation
-from kneebayes.inference.network import UNKNOWN, Network
+from kneebayes.inference.network import UNKNOWN, CompiledModel
 from kneebayes.inference.parameters import Parameters
 from kneebayes.inference.tables import Component, Tables, tables
-from kneebayes.spec.model_spec import ModelFile, Probability
+from kneebayes.spec.model_spec import ModelSpec, Probability
 from kneebayes.spec.yaml_io import changed_version, with_numbers
 
 __all__ = [
@@ -37,7 +37,7 @@ CHANGED = "prevalence"  # what the version says
 SET = "fitted: prevalence"  # what the basis of a number does
 
 
-def with_shares(file: ModelFile, shares: dict[str, float]) -> ModelFile:
+def with_shares(file: ModelSpec, shares: dict[str, float]) -> ModelSpec:
     """Make causes as frequent as wanted among people with the complaint, and keep the ratios of their risks.
 
     One factor for each cause multiplies -log(1 - p) of its leak, its links and
@@ -46,14 +46,14 @@ def with_shares(file: ModelFile, shares: dict[str, float]) -> ModelFile:
 
     Parameters
     ----------
-    file : ModelFile
+    file : ModelSpec
         A checked model file.
     shares : dict of str to float
         P(cause | the complaint alone), each over 0 and under 1.
 
     Returns
     -------
-    ModelFile
+    ModelSpec
         Each changed number says so in its basis, and the version and the
         provenance do.
 
@@ -120,13 +120,13 @@ class Alone:
 
     Parameters
     ----------
-    file : ModelFile
+    file : ModelSpec
         A checked model file.
     names : sequence of str
         The causes that are asked about.
     """
 
-    def __init__(self, file: ModelFile, names: Sequence[str]) -> None:
+    def __init__(self, file: ModelSpec, names: Sequence[str]) -> None:
         codes = np.full((len(file.variables), 1), UNKNOWN, dtype=np.int8)
         codes[list(file.variables).index(file.complaint)] = 1
         cards = [len(cause.states) for cause in file.causes.values()]
@@ -158,8 +158,8 @@ class Alone:
 class _LeakSearch:
     """The posteriors given the complaint alone, as a function of one factor of each cause's rates."""
 
-    def __init__(self, file: ModelFile, shares: dict[str, float]) -> None:
-        self.alone, self.parameters = Alone(file, list(shares)), Parameters(Network(file))
+    def __init__(self, file: ModelSpec, shares: dict[str, float]) -> None:
+        self.alone, self.parameters = Alone(file, list(shares)), Parameters(CompiledModel(file))
         own = [_cause(file, place) for place in self.parameters.names]
         self.places = [np.array([i for i, name in enumerate(own) if name == cause], dtype=int) for cause in shares]
         self.rates = [np.log1p(-np.minimum(self.parameters.p[places], ALMOST)) for places in self.places]
@@ -171,7 +171,7 @@ class _LeakSearch:
         return self.alone.posteriors(self.parameters.tables(values))
 
 
-def _cause(file: ModelFile, place: str) -> str | None:
+def _cause(file: ModelSpec, place: str) -> str | None:
     """Name the cause that a number brings about."""
     section, name, kind, *_ = place.split(".")
     if section == "interactions":
@@ -179,7 +179,7 @@ def _cause(file: ModelFile, place: str) -> str | None:
     return name if section == "causes" and kind != "split" else None
 
 
-def _scaled(file: ModelFile, factors: dict[str, float], shares: dict[str, float]) -> ModelFile:
+def _scaled(file: ModelSpec, factors: dict[str, float], shares: dict[str, float]) -> ModelSpec:
     numbers: dict[str, Probability] = {}
     for place, number in file.probabilities():
         cause = _cause(file, place)
@@ -200,7 +200,7 @@ def _scaled(file: ModelFile, factors: dict[str, float], shares: dict[str, float]
     )
 
 
-def with_prevalence(model: ModelFile, prevalence: Mapping[str, float], *, links: bool = False) -> ModelFile:
+def with_prevalence(model: ModelSpec, prevalence: Mapping[str, float], *, links: bool = False) -> ModelSpec:
     """Make causes as frequent among people with the complaint as they are said to be.
 
     All at once, by root finding, since causes explain each other away and
@@ -218,7 +218,7 @@ def with_prevalence(model: ModelFile, prevalence: Mapping[str, float], *, links:
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
     prevalence : mapping of str to float
         P(cause not absent | the complaint alone) for some causes. That of the
@@ -228,7 +228,7 @@ def with_prevalence(model: ModelFile, prevalence: Mapping[str, float], *, links:
 
     Returns
     -------
-    ModelFile
+    ModelSpec
         Its version ends in ``+prevalence``. Each new number says so in its
         basis; its range is moved as far as it is, in log-odds where leaks
         alone change and as a rate where links do. The provenance says so too.
@@ -244,7 +244,7 @@ def with_prevalence(model: ModelFile, prevalence: Mapping[str, float], *, links:
 
     Examples
     --------
-    >>> from kneebayes.inference.network import Network
+    >>> from kneebayes.inference.network import CompiledModel
     >>> from kneebayes.spec.yaml_io import model_path, read_model
     >>> model = with_prevalence(read_model(model_path("posterior_knee_pain")), {"dvt": 0.12})
     >>> model.provenance
@@ -277,7 +277,7 @@ def with_prevalence(model: ModelFile, prevalence: Mapping[str, float], *, links:
 class _PrevalenceSearch:
     """The posteriors given the complaint alone, as a function of the leaks of some causes."""
 
-    def __init__(self, model: ModelFile, targets: Mapping[str, float]) -> None:
+    def __init__(self, model: ModelSpec, targets: Mapping[str, float]) -> None:
         self.model, self.targets = model, targets
         self.alone = Alone(model, list(targets))
         self.places = [list(model.causes).index(name) for name in targets]
@@ -318,7 +318,7 @@ class _PrevalenceSearch:
         raise PrevalenceError(f"{self.model.name}: no leaks give these prevalences together; the nearest are {said}")
 
 
-def _checked(model: ModelFile, name: str, value: object) -> float:
+def _checked(model: ModelSpec, name: str, value: object) -> float:
     if name not in model.causes:
         raise UnknownNameError(
             f"no cause '{name}': give one of {', '.join(model.causes)}.{nearest(name, model.causes)}"

@@ -23,7 +23,7 @@ from kneebayes.cases.labels import ALSO, LABEL, NONE
 from kneebayes.errors import CaseError, ModelFileError, UnknownNameError, nearest
 from kneebayes.inference.tables import conditional_table
 from kneebayes.learn.prevalence import with_prevalence
-from kneebayes.spec.model_spec import Cause, Finding, ModelFile, NumericInput
+from kneebayes.spec.model_spec import Cause, Finding, ModelSpec, NumericInput
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,12 +43,12 @@ __all__ = [
 Codes = dict[str, NDArray[np.int8]]
 
 
-def draw_codes(model: ModelFile, attempts: int, rng: np.random.Generator, *, complaint: bool = True) -> Codes:
+def draw_codes(model: ModelSpec, attempts: int, rng: np.random.Generator, *, complaint: bool = True) -> Codes:
     """Draw the state of every variable, after its parents.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
     attempts : int
         Number of draws.
@@ -93,7 +93,7 @@ def _draw(chances: NDArray[np.float64], n: int, rng: np.random.Generator) -> NDA
 
 
 def _draw_absent(
-    model: ModelFile, name: str, node: Cause | Finding, codes: Codes, n: int, rng: np.random.Generator
+    model: ModelSpec, name: str, node: Cause | Finding, codes: Codes, n: int, rng: np.random.Generator
 ) -> NDArray[np.int8]:
     """Draw 1 where a noisy-OR node is absent; factor by factor, as a table of its parents could be huge."""
     absent = np.full(n, 1.0 - node.leak.p)
@@ -118,7 +118,7 @@ class Writer:
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
     missing : float or tuple of float
         Share of cells left empty: one for all, or one for risk factors and one
@@ -139,7 +139,7 @@ class Writer:
 
     def __init__(
         self,
-        model: ModelFile,
+        model: ModelSpec,
         *,
         missing: Shares,
         missing_if: Mapping[str, Shares] | None = None,
@@ -221,7 +221,7 @@ def _pair(option: str, shares: Shares) -> tuple[float, float]:
     return pair[0], pair[1]
 
 
-def _cause(model: ModelFile, name: str) -> str:
+def _cause(model: ModelSpec, name: str) -> str:
     if name not in model.causes:
         raise UnknownNameError(f"no cause '{name}': use one of {', '.join(model.causes)}.{nearest(name, model.causes)}")
     return name
@@ -232,7 +232,7 @@ MAX_EMPTY_BLOCKS = 100  # three million attempts: a complaint rarer than that is
 
 
 def simulate(
-    model: ModelFile,
+    model: ModelSpec,
     n: int,
     *,
     seed: int | np.random.Generator,
@@ -248,7 +248,7 @@ def simulate(
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
     n : int
         Number of cases.
@@ -322,7 +322,7 @@ def simulate(
 
 
 def simulate_batches(
-    model: ModelFile,
+    model: ModelSpec,
     n: int,
     *,
     seed: int | np.random.Generator,
@@ -438,12 +438,12 @@ def write_cases(batches: Iterable[pa.RecordBatch], target: str) -> int:
     return written
 
 
-def input_columns(model: ModelFile) -> dict[str, str]:
+def input_columns(model: ModelSpec) -> dict[str, str]:
     """Name the columns that a case is described by, causes aside.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
 
     Returns
@@ -466,7 +466,7 @@ def _named(states: NDArray[np.int8], names: tuple[str, ...], hidden: NDArray[np.
     return pa.DictionaryArray.from_arrays(pa.array(states, mask=hidden), pa.array(names, pa.string()))
 
 
-def _whole_numbers(name: str, model: ModelFile) -> list[NDArray[np.int64]]:
+def _whole_numbers(name: str, model: ModelSpec) -> list[NDArray[np.int64]]:
     """List the whole numbers of a numeric input that stand for each state of its variable.
 
     They start where the model file no longer warns. The last band is open, so
@@ -490,12 +490,12 @@ def _whole_numbers(name: str, model: ModelFile) -> list[NDArray[np.int64]]:
     return [np.array(by_state[state]) for state in model.variables[numeric.variable].states]
 
 
-def template(model: ModelFile) -> pa.RecordBatch:
+def template(model: ModelSpec) -> pa.RecordBatch:
     """Make a table of cases to fill in, with one row as an example.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
 
     Returns

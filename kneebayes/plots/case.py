@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from kneebayes.diagnosis.diagnosis import Diagnosis
     from kneebayes.diagnosis.explanation import Explanation
-    from kneebayes.inference.network import Network
+    from kneebayes.inference.network import CompiledModel
 
 __all__ = [
     "CasePlots",
@@ -47,12 +47,12 @@ MARGIN = 0.5  # of log-odds, beside what is drawn
 SETTLED = 30 / DECIBANS  # of log-odds: how far a bar reaches that stands for certainty
 
 
-def priors(network: Network) -> dict[str, float]:
+def priors(network: CompiledModel) -> dict[str, float]:
     """Compute the posteriors of the complaint alone.
 
     Parameters
     ----------
-    network : Network
+    network : CompiledModel
         The compiled model.
 
     Returns

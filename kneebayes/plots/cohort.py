@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from kneebayes.evaluation.result import Evaluation
-    from kneebayes.spec.model_spec import ModelFile
+    from kneebayes.spec.model_spec import ModelSpec
 
 __all__ = [
     "EvaluationPlots",
@@ -45,14 +45,14 @@ STRIPE = 0.6  # width of the alarm, in columns
 SHADE = "Greys"
 
 
-def plot_cases(scores: pd.DataFrame, *, model: ModelFile, ax: Axes | None = None) -> Axes:
+def plot_cases(scores: pd.DataFrame, *, model: ModelSpec, ax: Axes | None = None) -> Axes:
     """Plot the posteriors of many cases as a heat map, with their alarms.
 
     Parameters
     ----------
     scores : pandas.DataFrame
         As from `Model.score`, one case per row.
-    model : ModelFile
+    model : ModelSpec
         For the causes and their labels.
     ax : matplotlib.axes.Axes, optional
         Where to; by default a new figure.
@@ -107,7 +107,7 @@ def plot_cases(scores: pd.DataFrame, *, model: ModelFile, ax: Axes | None = None
     return ax
 
 
-def plot_alarm_levels(scores: pd.DataFrame, groups: Iterable[Any], *, model: ModelFile, ax: Axes | None = None) -> Axes:
+def plot_alarm_levels(scores: pd.DataFrame, groups: Iterable[Any], *, model: ModelSpec, ax: Axes | None = None) -> Axes:
     """Plot how often each level of the alarm occurs, by group.
 
     Parameters
@@ -117,7 +117,7 @@ def plot_alarm_levels(scores: pd.DataFrame, groups: Iterable[Any], *, model: Mod
     groups : iterable
         What group each case is in, such as a column of the cases; where it is
         not known, ``unknown``.
-    model : ModelFile
+    model : ModelSpec
         For the alarm.
     ax : matplotlib.axes.Axes, optional
         Where to; by default a new figure.

@@ -9,7 +9,7 @@ import numpy as np
 
 from kneebayes.errors import UnknownNameError, nearest
 from kneebayes.plots.style import ALARM, BLUE, INK, PALE, keep_inside, percent, take_axes, widen
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,12 +24,12 @@ __all__ = [
 ]
 
 
-def link_strengths(model: ModelFile) -> dict[tuple[str, str], float]:
+def link_strengths(model: ModelSpec) -> dict[tuple[str, str], float]:
     """Give every arrow to a cause or finding its strength.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
 
     Returns
@@ -51,12 +51,12 @@ def link_strengths(model: ModelFile) -> dict[tuple[str, str], float]:
     return strengths
 
 
-def dependences(model: ModelFile) -> list[tuple[str, str]]:
+def dependences(model: ModelSpec) -> list[tuple[str, str]]:
     """List the arrows among risk factors.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
 
     Returns
@@ -138,7 +138,7 @@ def link_width(strength: float) -> float:
 
 
 def plot_network(
-    model: ModelFile,
+    model: ModelSpec,
     *,
     evidence: Mapping[str, str] | None = None,
     probabilities: Mapping[str, float] | None = None,
@@ -150,7 +150,7 @@ def plot_network(
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
     evidence : mapping of str to str, optional
         What is known of a case, by name.
@@ -270,7 +270,7 @@ def _arrow(
 
 def _node(
     ax: Axes,
-    model: ModelFile,
+    model: ModelSpec,
     name: str,
     place: tuple[float, float],
     state: str | None,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from kneebayes.errors import UnknownNameError, nearest
 from kneebayes.plots.style import BLUE, COLOURS, GREY, INK, MARKERS, PALE, STYLES, percent, take_axes, widen, wrapped
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,15 +27,15 @@ LANE = 0.05  # of the height, for the range of one of several numbers
 POINTS = 201
 
 
-def number_label(model: ModelFile, place: str) -> str:
+def number_label(model: ModelSpec, place: str) -> str:
     """Say in words which number of the model is meant.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
     place : str
-        As in `ModelFile.probabilities`.
+        As in `ModelSpec.probabilities`.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def number_label(model: ModelFile, place: str) -> str:
 
 
 def plot_tornado(
-    sensitivities: pd.DataFrame, *, model: ModelFile, target: str | None = None, n: int = 12, ax: Axes | None = None
+    sensitivities: pd.DataFrame, *, model: ModelSpec, target: str | None = None, n: int = 12, ax: Axes | None = None
 ) -> Axes:
     """Plot how far the posterior swings while one number moves through its range.
 
@@ -87,7 +87,7 @@ def plot_tornado(
     ----------
     sensitivities : pandas.DataFrame
         As from `Diagnosis.sensitivity`.
-    model : ModelFile
+    model : ModelSpec
         For the words.
     target : str, optional
         Of the sensitivities; by default the cause of the alarm.
@@ -141,7 +141,7 @@ def plot_curves(
     sensitivities: pd.DataFrame,
     numbers: Sequence[str] | None = None,
     *,
-    model: ModelFile,
+    model: ModelSpec,
     target: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
@@ -153,7 +153,7 @@ def plot_curves(
         As from `Diagnosis.sensitivity`.
     numbers : sequence of str, optional
         Places of numbers in the model file; by default that with the greatest swing.
-    model : ModelFile
+    model : ModelSpec
         For the words.
     target : str, optional
         Of the sensitivities; by default the cause of the alarm.

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from kneebayes.diagnosis.alarm import Thresholds
     from kneebayes.inference.network import Engine
     from kneebayes.scoring.scorer import Scored
-    from kneebayes.spec.model_spec import ModelFile
+    from kneebayes.spec.model_spec import ModelSpec
 
 __all__ = [
     "Counts",
@@ -246,7 +246,7 @@ CHUNK_ROWS = 1 << 14  # small enough for a core's cache, large enough that Pytho
 class ScoringModel(Protocol):
     """What is needed of a model: `kneebayes.Model` has it."""
 
-    file: ModelFile
+    file: ModelSpec
 
     def score_table(
         self,

@@ -14,7 +14,7 @@ from kneebayes.cases.frames import factor
 from kneebayes.diagnosis.alarm import AlarmRules, Thresholds
 from kneebayes.errors import FileFormatError, UnknownColumnError
 from kneebayes.inference.evidence import favoured, unsure_posteriors
-from kneebayes.inference.network import Engine, Network, Posteriors
+from kneebayes.inference.network import CompiledModel, Engine, Posteriors
 from kneebayes.spec.model_spec import LEVELS
 
 __all__ = [
@@ -69,11 +69,11 @@ class Scorer:
 
     Parameters
     ----------
-    network : Network
+    network : CompiledModel
         The compiled model.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: CompiledModel) -> None:
         self.network = network
         self.model = network.model
         self.coder = Coder(self.model)
@@ -126,7 +126,7 @@ class Scorer:
             Further columns to pass through, or to leave out. Evidence that is
             ignored by name is not used.
         engine : {"auto", "numpy", "numba"}
-            As for `Network.posteriors`; a caller that scores in batches names
+            As for `CompiledModel.posteriors`; a caller that scores in batches names
             one, so that a row's last digit does not hang on the batch's size.
         intervals : float, optional
             Add intervals with this share of the draws: see `interval_columns`.

@@ -16,7 +16,7 @@ from kneebayes.cases.coding import CASE_ID
 from kneebayes.errors import FileFormatError
 from kneebayes.interop.fhir import alarm_assessment, bundle, causes_assessment
 from kneebayes.scoring.rejects import csv_text
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 
 __all__ = [
     "CsvTarget",
@@ -177,11 +177,11 @@ class FhirTarget:
     ----------
     sink : Sink
         Where the bytes go.
-    model : ModelFile
+    model : ModelSpec
         What the scores were made with.
     """
 
-    def __init__(self, sink: Sink, model: ModelFile) -> None:
+    def __init__(self, sink: Sink, model: ModelSpec) -> None:
         self.sink = sink
         self.model = model
         self._level = f"{model.alarm.cause}_alarm"

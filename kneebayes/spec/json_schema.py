@@ -6,7 +6,7 @@ import json
 from copy import deepcopy
 from typing import Any
 
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.spec.yaml_io import ADDED, EXTENDS, OWN
 
 __all__ = [
@@ -16,7 +16,7 @@ __all__ = [
 
 Schema = dict[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-WHOLE, CHANGED = "ModelFile", "Change"
+WHOLE, CHANGED = "ModelSpec", "Change"
 MERGED = ("RiskFactor", "Cause", "Finding", "NumericInput", "Alarm", WHOLE)  # by key, where a file extends another
 
 # What an editor shows of a key. The classes say what a thing is; this says what to write.
@@ -101,7 +101,7 @@ def model_schema() -> Schema:
     >>> schema["if"]
     {'required': ['extends']}
     """
-    whole = ModelFile.model_json_schema(mode="validation")
+    whole = ModelSpec.model_json_schema(mode="validation")
     definitions = {**whole.pop("$defs"), WHOLE: whole}
     for definition in definitions.values():
         _closed(definition)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from kneebayes.spec.model_spec import ModelFile, Probability
+from kneebayes.spec.model_spec import ModelSpec, Probability
 
 if TYPE_CHECKING:
     pass
@@ -26,12 +26,12 @@ WIDTH = 100
 SOURCES, ALONE = ("claim", "literature", "fitted"), "judgement alone"
 
 
-def describe(model: ModelFile) -> str:
+def describe(model: ModelSpec) -> str:
     """List causes, risk factors and findings with their states and questions.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
 
     Returns
@@ -58,12 +58,12 @@ def describe(model: ModelFile) -> str:
     return "\n".join([*lines, model.disclaimer])
 
 
-def numbers(model: ModelFile) -> Iterator[tuple[str, Probability]]:
+def numbers(model: ModelSpec) -> Iterator[tuple[str, Probability]]:
     """Every number that somebody chose, with its place in the file.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
 
     Yields
@@ -76,12 +76,12 @@ def numbers(model: ModelFile) -> Iterator[tuple[str, Probability]]:
         yield f"alarm.thresholds.{name}", threshold
 
 
-def size(model: ModelFile) -> str:
+def size(model: ModelSpec) -> str:
     """Say how large a model is.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
 
     Returns
@@ -104,12 +104,12 @@ def size(model: ModelFile) -> str:
     )
 
 
-def sources_text(model: ModelFile) -> str:
+def sources_text(model: ModelSpec) -> str:
     """Print every number with its range, basis and reason as an aligned table.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
 
     Returns
@@ -127,12 +127,12 @@ def sources_text(model: ModelFile) -> str:
     return "\n".join([*lines, "", size(model)])
 
 
-def sources_csv(model: ModelFile) -> str:
+def sources_csv(model: ModelSpec) -> str:
     """Print every number with its range, basis and reason as CSV.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
 
     Returns
@@ -147,7 +147,7 @@ def sources_csv(model: ModelFile) -> str:
     return text.getvalue()
 
 
-def _entry(model: ModelFile, name: str) -> list[str]:
+def _entry(model: ModelSpec, name: str) -> list[str]:
     variable = model.variables[name]
     values = " | ".join(variable.states)
     for column, numeric in model.inputs.items():

@@ -34,7 +34,7 @@ __all__ = [
     "Identifier",
     "Interaction",
     "Links",
-    "ModelFile",
+    "ModelSpec",
     "NumericInput",
     "PriorRow",
     "Probability",
@@ -296,7 +296,7 @@ class RedFlag(Frozen):
     basis: Basis
 
 
-class ModelFile(Frozen):
+class ModelSpec(Frozen):
     """A whole model file, checked."""
 
     format: Literal[1]
@@ -411,7 +411,7 @@ class ModelFile(Frozen):
                         yield f"{section}.{name}.split.{state}", number
 
     @model_validator(mode="after")
-    def _consistent(self) -> ModelFile:
+    def _consistent(self) -> ModelSpec:
         taken = [name for name in self.variables if name in RESERVED or name.startswith("true_")]
         if taken:
             raise ValueError(f"'{taken[0]}' is a column of its own in tables: give the variable another name")

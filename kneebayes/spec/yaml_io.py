@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from kneebayes.atomic import is_special
 from kneebayes.errors import ModelFileError, nearest
-from kneebayes.spec.model_spec import ModelFile, Probability
+from kneebayes.spec.model_spec import ModelSpec, Probability
 
 __all__ = [
     "ADDED",
@@ -216,7 +216,7 @@ def model_path(name: str) -> Path:
     raise ModelFileError(f"no model '{name}' ships with kneebayes, which has {known}.{nearest(name, known)}")
 
 
-def read_model(path: str | Path) -> ModelFile:
+def read_model(path: str | Path) -> ModelSpec:
     """Read and check a model file.
 
     Parameters
@@ -226,7 +226,7 @@ def read_model(path: str | Path) -> ModelFile:
 
     Returns
     -------
-    ModelFile
+    ModelSpec
         The frozen, validated content.
 
     Raises
@@ -239,7 +239,7 @@ def read_model(path: str | Path) -> ModelFile:
     return _checked(_content(_read_text(path), str(path)), str(path), is_file=True)
 
 
-def parse_model(text: str, *, source: str = "model") -> ModelFile:
+def parse_model(text: str, *, source: str = "model") -> ModelSpec:
     """Check the text of a model file.
 
     Parameters
@@ -251,7 +251,7 @@ def parse_model(text: str, *, source: str = "model") -> ModelFile:
 
     Returns
     -------
-    ModelFile
+    ModelSpec
         The frozen, validated content.
 
     Raises
@@ -298,7 +298,7 @@ def _content(text: str, source: str) -> Any:
         raise ModelFileError(f"{source}: not a model file: {error}") from error
 
 
-def _checked(content: Any, source: str, *, is_file: bool) -> ModelFile:
+def _checked(content: Any, source: str, *, is_file: bool) -> ModelSpec:
     """Check the content of a model file, merged with what it extends."""
     own = str(Path(source).resolve()) if is_file else source
 
@@ -320,7 +320,7 @@ def _checked(content: Any, source: str, *, is_file: bool) -> ModelFile:
         if isinstance(content, dict) and EXTENDS in content:
             content = resolve(content, own, find)
             said = f"{source}, merged with what it extends"
-        return ModelFile.model_validate(content)
+        return ModelSpec.model_validate(content)
     except ValidationError as error:
         raise ModelFileError(f"{said}: {_summary(error)}") from error
     except (RecursionError, TypeError) as error:
@@ -386,12 +386,12 @@ ON_ONE_LINE = ("range", "when", "any_of", "states", "key_questions")
 _WIDTH = 1 << 30  # never fold: a number and its reason are one line
 
 
-def model_text(model: ModelFile) -> str:
+def model_text(model: ModelSpec) -> str:
     """Write a model as the text of a model file.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
 
     Returns
@@ -411,12 +411,12 @@ def model_text(model: ModelFile) -> str:
     return HEADER + yaml.dump(content, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=_WIDTH)
 
 
-def write_model(model: ModelFile, path: str | os.PathLike[str]) -> None:
+def write_model(model: ModelSpec, path: str | os.PathLike[str]) -> None:
     """Write a model to a file, which appears whole or not at all.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
     path : str or path-like
         Ends in .yaml or .yml; an existing file is replaced.
@@ -440,21 +440,21 @@ def write_model(model: ModelFile, path: str | os.PathLike[str]) -> None:
         raise ModelFileError(f"{path}: can't write the model file: {error}") from error
 
 
-def with_numbers(model: ModelFile, numbers: Mapping[str, Probability], **fields: object) -> ModelFile:
+def with_numbers(model: ModelSpec, numbers: Mapping[str, Probability], **fields: object) -> ModelSpec:
     """Replace numbers of a model.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
     numbers : mapping of str to Probability
-        By place, as from `ModelFile.probabilities`.
+        By place, as from `ModelSpec.probabilities`.
     **fields
         Other fields of the model file to set, such as ``provenance``.
 
     Returns
     -------
-    ModelFile
+    ModelSpec
         A new one, checked.
 
     Examples
@@ -472,7 +472,7 @@ def with_numbers(model: ModelFile, numbers: Mapping[str, Probability], **fields:
         for step in way:
             node = node[int(step)] if isinstance(node, tuple) else node[step]
         node[last] = number.model_dump()
-    return ModelFile.model_validate(content)
+    return ModelSpec.model_validate(content)
 
 
 def changed_version(version: str, how: str) -> str:

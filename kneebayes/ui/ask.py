@@ -15,7 +15,7 @@ import typer
 
 from kneebayes.cases.coding import CASE_ID
 from kneebayes.errors import CaseError, FileFormatError
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.ui import options
 from kneebayes.ui.session import STOP_BELOW, End, Interview
 
@@ -36,7 +36,7 @@ class CaseFile:
     ----------
     path : str or pathlib.Path
         Must end in .csv.
-    model : ModelFile
+    model : ModelSpec
         Whose variables are the columns.
 
     Raises
@@ -46,7 +46,7 @@ class CaseFile:
         columns of the model. Better known before an interview than after.
     """
 
-    def __init__(self, path: str | Path, model: ModelFile) -> None:
+    def __init__(self, path: str | Path, model: ModelSpec) -> None:
         self.path = Path(path).expanduser()
         self.model = model
         if self.path.suffix.lower() != ".csv":

@@ -16,7 +16,7 @@ from kneebayes.cases.coding import Vocabulary
 from kneebayes.errors import CaseError, KneeBayesError, UnknownColumnError
 from kneebayes.model import Model, load_model
 from kneebayes.plots.case import priors
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.ui import page
 from kneebayes.ui.session import UNKNOWN, Control, Exploration
 
@@ -52,12 +52,12 @@ class Vignette:
     facts: dict[str, str]
 
 
-def vignettes(model: ModelFile) -> list[Vignette]:
+def vignettes(model: ModelSpec) -> list[Vignette]:
     """Read the cases that ship with kneebayes, as far as a model knows what they tell.
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
 
     Returns

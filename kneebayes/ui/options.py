@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 
 from kneebayes.diagnosis.alarm import Thresholds
 from kneebayes.errors import CaseError, DefectError, KneeBayesError, OptionError, ThresholdError, defect
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
     from kneebayes.model import Model
@@ -284,7 +284,7 @@ def shares(text: str) -> float | tuple[float, float]:
 
 
 def thresholds(
-    model: ModelFile,
+    model: ModelSpec,
     *,
     caution: float | None = None,
     urgent: float | None = None,
@@ -295,7 +295,7 @@ def thresholds(
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
     caution, urgent : float, optional
         Probabilities.

@@ -18,7 +18,7 @@ from kneebayes.cases.coding import ABSENT_PRESENT, UNKNOWN_WORDS, Vocabulary, nu
 from kneebayes.diagnosis.diagnosis import Diagnosis
 from kneebayes.diagnosis.questions import Question, open_questions
 from kneebayes.errors import CaseError, ModelFileError, UnknownColumnError, nearest
-from kneebayes.spec.model_spec import LEVELS, Cause, Finding, ModelFile, RiskFactor
+from kneebayes.spec.model_spec import LEVELS, Cause, Finding, ModelSpec, RiskFactor
 from kneebayes.spec.yaml_io import DEFAULT_MODEL, model_path
 
 __all__ = [
@@ -280,7 +280,7 @@ class Exploration:
 
     Parameters
     ----------
-    model : ModelFile
+    model : ModelSpec
         A checked model file.
     diagnose : callable
         Makes a diagnosis of a mapping of facts, as `kneebayes.Model.diagnose`.
@@ -302,7 +302,7 @@ class Exploration:
 
     def __init__(
         self,
-        model: ModelFile,
+        model: ModelSpec,
         diagnose: Callable[[Mapping[str, object]], Diagnosis],
         facts: Mapping[str, object] | None = None,
     ) -> None:

@@ -23,11 +23,11 @@ from typing import Any
 import numpy as np
 
 import kneebayes as kb
-from kneebayes.inference.network import Network
+from kneebayes.inference.network import CompiledModel
 from kneebayes.interop.export import export, read_uai, sidecar_path
 from kneebayes.interop.importing import import_model
 from kneebayes.interop.pgmpy import Reference, read_pgmpy
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 from tests.oracles import random_model
 
 ENDINGS = {"bif": "bif", "xmlbif": "bifxml", "net": "net", "xdsl": "xdsl", "uai": "uai", "json": "json"}
@@ -44,9 +44,9 @@ LOST = {
 Posterior = Callable[[dict[str, str]], dict[str, float]]
 
 
-def draw(model: ModelFile, n: int) -> tuple[list[dict[str, str]], np.ndarray]:
+def draw(model: ModelSpec, n: int) -> tuple[list[dict[str, str]], np.ndarray]:
     """Draw cases with cells left empty, and what kneebayes says of them."""
-    network, frame = Network(model), kb.Model(model).simulate(n, seed=7, missing=(0.3, 0.6))
+    network, frame = CompiledModel(model), kb.Model(model).simulate(n, seed=7, missing=(0.3, 0.6))
     coder = kb.Model(model).scorer.coder
     rows: list[Any] = [row.dropna().drop("case_id").to_dict() for _, row in frame.iterrows()]
     codes = np.stack([coder.case(row).codes[:, 0] for row in rows], axis=1)
@@ -57,7 +57,7 @@ def draw(model: ModelFile, n: int) -> tuple[list[dict[str, str]], np.ndarray]:
     return cases, network.posteriors(codes).values
 
 
-def by_pyagrum(path: Path, model: ModelFile) -> Posterior:
+def by_pyagrum(path: Path, model: ModelSpec) -> Posterior:
     """Ask pyAgrum."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -76,7 +76,7 @@ def by_pyagrum(path: Path, model: ModelFile) -> Posterior:
     return answer
 
 
-def by_pgmpy(path: Path, model: ModelFile) -> Posterior:
+def by_pgmpy(path: Path, model: ModelSpec) -> Posterior:
     """Ask pgmpy, by tables that its own reader, or for UAI ours, found in the file."""
     from pgmpy.factors.discrete import TabularCPD
 
@@ -105,7 +105,7 @@ def by_pgmpy(path: Path, model: ModelFile) -> Posterior:
     return reference.posteriors
 
 
-def by_import(path: Path, model: ModelFile) -> Posterior:
+def by_import(path: Path, model: ModelSpec) -> Posterior:
     """Import the file without its labels, and ask the kernel."""
     bare = path.with_name(f"bare.{path.suffix[1:]}")
     shutil.copy(path, bare)
@@ -114,7 +114,7 @@ def by_import(path: Path, model: ModelFile) -> Posterior:
         bare.write_text(json.dumps({key: value for key, value in content.items() if key != "model"}))
     names = {name: f"v{i}" if path.suffix == ".uai" else name for i, name in enumerate(model.variables)}
     imported = import_model(bare, causes=[names[name] for name in model.causes])
-    network, nodes = Network(imported), imported.variables
+    network, nodes = CompiledModel(imported), imported.variables
     rows = list(nodes)
 
     def answer(evidence: dict[str, str]) -> dict[str, float]:
@@ -167,7 +167,7 @@ def main(n: int) -> None:
             export(model, path)
             size = path.stat().st_size / 1000
             assert import_model(path) == model, "with its labels a model comes back whole"
-            readers: dict[str, Callable[[Path, ModelFile], Posterior]] = {"kneebayes, no labels": by_import}
+            readers: dict[str, Callable[[Path, ModelSpec], Posterior]] = {"kneebayes, no labels": by_import}
             if form not in ("net", "json"):  # pgmpy's reader of NET takes minutes
                 readers["pgmpy" if form != "uai" else "pgmpy on tables"] = by_pgmpy
             if form in ("bif", "xmlbif", "net", "uai", "xdsl"):

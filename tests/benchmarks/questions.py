@@ -22,7 +22,7 @@ import kneebayes as kb
 from kneebayes.cases.coding import Coder
 from kneebayes.diagnosis.diagnosis import Diagnosis
 from kneebayes.diagnosis.questions import open_questions
-from kneebayes.inference.network import UNKNOWN, Network
+from kneebayes.inference.network import UNKNOWN, CompiledModel
 from kneebayes.learn.simulate import input_columns, simulate
 from kneebayes.ui.session import End, Interview
 
@@ -42,7 +42,7 @@ def hidden_cases(model: kb.Model, n: int, seed: int) -> tuple[Codes, NDArray[np.
     return codes, np.column_stack([present, ~present.any(axis=1)]), frame
 
 
-def gains(network: Network, known: Codes) -> Floats:
+def gains(network: CompiledModel, known: Codes) -> Floats:
     """Information about all causes, in bits, of every open question of every case: (n, variables), 0 if answered."""
     n_risks, first = len(network.model.risks), len(network.model.risks) + len(network.model.causes)
     joint = network.joint(known.T)
@@ -78,7 +78,9 @@ def entropy(p: Floats) -> Floats:
     return -plogp(p) - plogp(1.0 - p)
 
 
-def run(network: Network, answers: Codes, truth: NDArray[np.bool_], order: str, seed: int = 0) -> NDArray[np.bool_]:
+def run(
+    network: CompiledModel, answers: Codes, truth: NDArray[np.bool_], order: str, seed: int = 0
+) -> NDArray[np.bool_]:
     """Ask all questions in an order; say after each how many are right: (questions + 1, n)."""
     n, n_causes = len(answers), len(network.model.causes)
     complaint = network.variables.index(network.model.complaint)

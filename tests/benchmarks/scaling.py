@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 import kneebayes as kb
 from kneebayes.inference.compiled.threads import Kernel
-from kneebayes.inference.network import Network
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.inference.network import CompiledModel
+from kneebayes.spec.model_spec import ModelSpec
 from tests.oracles import random_codes, random_model
 
 RISKS, FINDINGS, CAUSES = 20, 40, 9
@@ -35,7 +35,7 @@ def main() -> None:
         show(f"the article's model, {missing:.0%} empty", real, missing)
 
 
-def sparse_model(causes: int, findings: int) -> ModelFile:
+def sparse_model(causes: int, findings: int) -> ModelSpec:
     """Draw a model in which a risk factor acts on one or two causes, and a finding comes from up to three."""
     content = random_model(1, risks=RISKS, causes=causes, findings=findings).model_dump()
     rng = np.random.default_rng(1)
@@ -47,12 +47,12 @@ def sparse_model(causes: int, findings: int) -> ModelFile:
     for node in content["findings"].values():
         for parent in list(node["links"])[3:]:
             node["links"].pop(parent)
-    return ModelFile.model_validate(content)
+    return ModelSpec.model_validate(content)
 
 
-def show(label: str, model: ModelFile, missing: float = 0.5) -> None:
+def show(label: str, model: ModelSpec, missing: float = 0.5) -> None:
     """Print one line."""
-    network = Network(model)
+    network = CompiledModel(model)
     kernel = Kernel(network.tables, len(model.risks))
     codes = random_codes(model, CASES, 2, risks=1 - missing, findings=1 - missing)
     codes[list(model.variables).index(model.complaint)] = 1

@@ -23,7 +23,7 @@ from kneebayes.cases.frames import to_arrow
 from kneebayes.diagnosis.sensitivity import functions
 from kneebayes.diagnosis.uncertainty import batch_uncertainty
 from kneebayes.inference.evidence import unsure_posteriors
-from kneebayes.inference.network import Network
+from kneebayes.inference.network import CompiledModel
 from kneebayes.inference.parameters import parameters_of
 from kneebayes.inference.versions import Case
 from kneebayes.spec.yaml_io import with_numbers
@@ -104,7 +104,9 @@ def exhaustive(model: kb.Model, dx: Any) -> float:
         for t in FIVE:
             moved = zip(numbers.items(), parameters.moved(i, t).tolist(), strict=True)
             changes = {k: v.model_copy(update={"p": p, "range": (0.0, 1.0)}) for (k, v), p in moved if p != v.p}
-            expected = unsure_posteriors(Network(with_numbers(model.file, changes)), dx.codes, dx.unsure).values[0]
+            expected = unsure_posteriors(CompiledModel(with_numbers(model.file, changes)), dx.codes, dx.unsure).values[
+                0
+            ]
             found = own.at(np.full(len(parameters.p), t))[i]
             if np.isnan(expected).any() or np.isnan(found).any():
                 assert np.isnan(expected).all()

@@ -11,9 +11,9 @@ import pytest
 from kneebayes import LEVELS, Diagnosis, Thresholds, load_model
 from kneebayes.diagnosis.alarm import AlarmRules
 from kneebayes.errors import KneeBayesError, ThresholdError
-from kneebayes.inference.network import Network
+from kneebayes.inference.network import CompiledModel
 from kneebayes.model import Model
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 from tests.spec.test_model_spec import num, small
 
 MODEL = load_model()
@@ -221,7 +221,7 @@ def test_the_gravest_rule_comes_first_wherever_it_stands_in_the_file() -> None:
         for level in ("caution", "emergency", "urgent")
     ]
     content["alarm"]["thresholds"] = {"caution": num(1e-6), "urgent": num(1.0)}
-    alarm = Model(ModelFile.model_validate(content)).diagnose({"swelling": "yes"}).alarm
+    alarm = Model(ModelSpec.model_validate(content)).diagnose({"swelling": "yes"}).alarm
     assert alarm.level == "emergency"
     words = [reason.split(" (")[0].split(" is ")[0] for reason in alarm.reasons]
     assert words == ["for emergency", "for urgent", "P(A label)", "for caution"]
@@ -329,7 +329,7 @@ def test_when_and_any_of_must_both_hold() -> None:
         }
     ]
     content["alarm"]["thresholds"] = {"caution": num(0.999), "urgent": num(1.0)}
-    model = Model(ModelFile.model_validate(content))
+    model = Model(ModelSpec.model_validate(content))
     for swelling, age, fever, sport in product("01", (40, 60), "01", ("none", "ball", "snow", None)):
         case = {"swelling": swelling, "age": age, "fever": fever, "sport": sport, "smoker": "no"}
         expected = swelling == "1" and age == 60 and (fever == "1" or sport in ("ball", "snow"))
@@ -340,7 +340,7 @@ def test_a_model_without_rules_or_flags_works() -> None:
     content = small()
     content["alarm"]["rules"] = []
     content["red_flags"] = []
-    rules = AlarmRules(Network(ModelFile.model_validate(content)))
+    rules = AlarmRules(CompiledModel(ModelSpec.model_validate(content)))
     assert rules.red_flags(np.full((9, 4), -1, dtype=np.int8)).shape == (0, 4)
 
 
@@ -374,7 +374,7 @@ def test_the_facts_that_fire_a_rule_are_told_by_their_labels() -> None:
         {"level": "urgent", "when": when, "any_of": any_of, "reason": "at risk", "basis": "judgement"}
     ]
     content["alarm"]["thresholds"] = {"caution": num(0.999), "urgent": num(1.0)}
-    model = Model(ModelFile.model_validate(content))
+    model = Model(ModelSpec.model_validate(content))
     dx = model.diagnose({"age": 60, "sport": "foot_ball", "smoker": "yes"})
     assert dx.alarm.reasons == ["at risk (Age: 50 or older; Smoker; Sport: foot ball)"]
     dx = model.diagnose({"age": 60, "sport": "snow", "smoker": "no"})

@@ -11,7 +11,7 @@ import pytest
 
 from kneebayes import Diagnosis, load_model
 from kneebayes.model import Model
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 from tests.spec.test_model_spec import edit, num, small
 
 MODEL = load_model()
@@ -157,7 +157,7 @@ def test_words_of_a_model_file_cannot_become_html(place: str) -> None:
     content = small()
     content["inputs"]["age"] |= {"warn_below": 18, "warning": "young"}
     edit(place, EVIL)(content)
-    dx = Model(ModelFile.model_validate(content)).diagnose({"swelling": "yes", "fever": "yes", "age": 12})
+    dx = Model(ModelSpec.model_validate(content)).diagnose({"swelling": "yes", "fever": "yes", "age": 12})
     raw = dx._repr_html_()
     assert "<script" not in raw
     page = Text(raw)
@@ -169,12 +169,12 @@ def test_a_cause_is_not_shown_with_the_states_of_one_whose_name_begins_alike() -
     content = small()
     cause = {**content["causes"]["cyst"], "links": {}}
     content["causes"]["tear_cyst"] = cause
-    lines = str(Model(ModelFile.model_validate(content)).diagnose({})).splitlines()
+    lines = str(Model(ModelSpec.model_validate(content)).diagnose({})).splitlines()
     assert [line.strip().split(":")[0] for line in lines if "of which" in line] == ["of which ruptured"] * 2
 
 
 def test_a_model_with_another_alarm_has_no_dvt_in_its_text() -> None:
-    text = str(Model(ModelFile.model_validate(small())).diagnose({"swelling": "yes"}))
+    text = str(Model(ModelSpec.model_validate(small())).diagnose({"swelling": "yes"}))
     assert "CLOT alarm: URGENT" in text
     assert "DVT" not in text
 
@@ -183,7 +183,7 @@ def test_a_cause_of_four_states_shows_the_third_and_fourth() -> None:
     content = small()
     content["causes"]["cyst"]["states"] = ["absent", "intact", "ruptured", "infected"]
     content["causes"]["cyst"]["split"]["infected"] = num(0.1)
-    dx = Model(ModelFile.model_validate(content)).diagnose({"cyst": "infected"})
+    dx = Model(ModelSpec.model_validate(content)).diagnose({"cyst": "infected"})
     assert dx.details == pytest.approx({"cyst_ruptured": 0.0, "cyst_infected": 1.0})
     assert "of which ruptured: 0.0%" in str(dx)
     assert "of which infected: 100.0%" in str(dx)

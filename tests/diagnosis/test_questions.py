@@ -14,7 +14,7 @@ from kneebayes.diagnosis.diagnosis import most_probable
 from kneebayes.diagnosis.questions import Question, open_questions
 from kneebayes.errors import CaseError, ModelFileError, UnknownNameError
 from kneebayes.inference.evidence import Unsure, unsure_joint
-from kneebayes.inference.network import Network
+from kneebayes.inference.network import CompiledModel
 from kneebayes.interop.pgmpy import to_pgmpy
 from kneebayes.spec.yaml_io import model_text, parse_model
 from tests.oracles import random_codes, random_model
@@ -118,7 +118,7 @@ class TestByAsking:
 
     def test_unsure_evidence_is_the_mixture_of_its_states(self) -> None:
         model = random_model(5, states=3)
-        network = Network(model)
+        network = CompiledModel(model)
         codes = random_codes(model, 6, 2)
         rows = [0, len(model.risks) + 1, len(network.variables) - 1]  # a risk factor, the cause of 3 states, a finding
         codes[rows] = -1

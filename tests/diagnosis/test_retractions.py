@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from kneebayes import LEVELS, Thresholds, load_model
 from kneebayes.diagnosis.alarm import AlarmRules, Readings, _raises
 from kneebayes.inference.evidence import Unsure, unsure_posteriors
-from kneebayes.inference.network import UNKNOWN, Network
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.inference.network import UNKNOWN, CompiledModel
+from kneebayes.spec.model_spec import ModelSpec
 from tests.oracles import brute_force, random_codes, random_model
 
 Codes = NDArray[np.int8]
@@ -26,7 +26,7 @@ ATTACKS = {
 }  # fmt: skip
 
 
-def signs_of(model: ModelFile) -> list[tuple[int, tuple[int, ...]]]:
+def signs_of(model: ModelSpec) -> list[tuple[int, tuple[int, ...]]]:
     rows = {name: row for row, name in enumerate(model.variables)}
     return [
         (rows[name], tuple(model.variables[name].states.index(state) for state in states))
@@ -34,7 +34,7 @@ def signs_of(model: ModelFile) -> list[tuple[int, tuple[int, ...]]]:
     ]
 
 
-def every_reading(network: Network, case: Codes) -> float:
+def every_reading(network: CompiledModel, case: Codes) -> float:
     """P(cause), the highest over every way to take signs back, by hand."""
     options = []
     for row, states in signs_of(network.model):
@@ -57,7 +57,7 @@ def every_reading(network: Network, case: Codes) -> float:
 @pytest.mark.parametrize("seed", [0, 1, 5, 9, 11, 13, 26])
 @pytest.mark.parametrize("bounded", [False, True])
 def test_the_gravest_reading_is_the_highest_of_all(seed: int, bounded: bool) -> None:
-    network = Network(random_model(seed, risks=4, causes=3, findings=6, states=3 if seed == 5 else 2))
+    network = CompiledModel(random_model(seed, risks=4, causes=3, findings=6, states=3 if seed == 5 else 2))
     codes = random_codes(network.model, 3000, seed)
     readings = Readings(network)
     causes = network.posteriors(codes).values[:, : len(network.model.causes)]
@@ -76,7 +76,7 @@ def test_the_gravest_reading_is_the_highest_of_all(seed: int, bounded: bool) -> 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_sign_left_in_every_reading_is_one_that_cannot_lower_the_cause(seed: int) -> None:
-    network = Network(random_model(seed, risks=4, causes=3, findings=6))
+    network = CompiledModel(random_model(seed, risks=4, causes=3, findings=6))
     readings = Readings(network)
     codes = random_codes(network.model, 3000, seed)
     kept = [(row, states) for row, states in signs_of(network.model) if network.variables[row] not in readings.doubtful]
@@ -100,7 +100,7 @@ def graded(levels: NDArray[np.int8]) -> NDArray[np.int8]:
     return np.maximum(levels, LEVELS.index("not_assessed"))
 
 
-def milder(network: Network, codes: Codes) -> int:
+def milder(network: CompiledModel, codes: Codes) -> int:
     """Count cases in which a sign, added to no answer or put for an absence, makes the alarm milder."""
     rules, thresholds, count = AlarmRules(network), Thresholds.of(network.model), 0
 
@@ -120,7 +120,7 @@ def milder(network: Network, codes: Codes) -> int:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_no_sign_makes_the_alarm_milder_in_random_models(seed: int) -> None:
-    network = Network(random_model(seed, risks=4, causes=3, findings=6, states=2 + seed % 2))
+    network = CompiledModel(random_model(seed, risks=4, causes=3, findings=6, states=2 + seed % 2))
     assert milder(network, random_codes(network.model, 2000, seed)) == 0
 
 
@@ -205,7 +205,7 @@ def test_signs_that_are_none_are_refused(signs: dict[str, str], message: str) ->
     content = MODEL.file.model_dump(mode="json", exclude_unset=True)
     content["alarm"]["signs"] = signs
     with pytest.raises(ValidationError, match=message):
-        ModelFile.model_validate(content)
+        ModelSpec.model_validate(content)
 
 
 def test_without_a_list_all_that_is_linked_to_the_cause_is_a_sign() -> None:
@@ -219,7 +219,7 @@ def test_without_a_list_all_that_is_linked_to_the_cause_is_a_sign() -> None:
     first = model.risks[risk].states[0]
     number = {"p": 0.2, "range": (0.0, 1.0), "basis": "judgement", "why": "being without it is no sign"}
     content["causes"]["c0"]["links"][risk] = {first: number}
-    assert risk not in ModelFile.model_validate(content).alarm_signs
+    assert risk not in ModelSpec.model_validate(content).alarm_signs
 
 
 @pytest.mark.parametrize("chance", [0.0, 1.0])
@@ -229,7 +229,7 @@ def test_a_sign_that_nobody_has_or_everybody_takes_nothing_back(chance: float) -
     content["risks"]["r3"]["prior"] = {"middle": number}
     for cause in ("c0", "c1"):
         content["causes"][cause]["links"]["r3"] = {"middle": {**number, "p": 0.3}}
-    network = Network(ModelFile.model_validate(content))
+    network = CompiledModel(ModelSpec.model_validate(content))
     assert "r3" in network.model.alarm_signs
     codes = np.full((len(network.variables), 2), UNKNOWN, dtype=np.int8)
     codes[network.variables.index("r3"), 1] = chance
@@ -245,9 +245,9 @@ def test_no_cases_have_no_readings() -> None:
     assert len(best) == len(taken) == 0
 
 
-def mixed_up() -> tuple[Network, Codes, NDArray[np.float64]]:
+def mixed_up() -> tuple[CompiledModel, Codes, NDArray[np.float64]]:
     """Cases of a random model, and P(cause) in each."""
-    network = Network(random_model(11, risks=4, causes=3, findings=6))
+    network = CompiledModel(random_model(11, risks=4, causes=3, findings=6))
     codes = random_codes(network.model, 3000, 11)
     own = network.posteriors(codes).values[:, network.columns.index("c0")]
     return network, codes[:, ~np.isnan(own)], own[~np.isnan(own)]
@@ -287,7 +287,7 @@ def test_an_impossible_reading_does_not_count() -> None:
     content = random_model(1).model_dump()
     number = {"p": 1.0, "range": (0.0, 1.0), "basis": "judgement", "why": "x"}
     content["findings"]["f1"]["links"] = {"c0": {"present": {**number, "p": 0.3}}, "c1": {"present": number}}
-    network = Network(ModelFile.model_validate(content))
+    network = CompiledModel(ModelSpec.model_validate(content))
     codes = np.full((len(network.variables), 1), UNKNOWN, dtype=np.int8)
     codes[[network.variables.index(name) for name in ("c1", "f1")]] = 1  # c1 is known, and always brings f1 about
     own = network.posteriors(codes).values[:, network.columns.index("c0")]
@@ -301,7 +301,7 @@ def test_an_impossible_reading_does_not_count() -> None:
 @pytest.mark.parametrize("factor", [1.0001, 1.1, 1.5, 3.0])
 @pytest.mark.parametrize("seed", [0, 9, 11, 13, 26])
 def test_no_reading_that_matters_is_spared(seed: int, factor: float) -> None:
-    network = Network(random_model(seed, risks=4, causes=3, findings=6))
+    network = CompiledModel(random_model(seed, risks=4, causes=3, findings=6))
     codes = random_codes(network.model, 3000, seed)
     causes = network.posteriors(codes).values[:, :3]
     codes, causes = codes[:, ~np.isnan(causes[:, 0])], causes[~np.isnan(causes[:, 0])]

@@ -15,10 +15,10 @@ from kneebayes.diagnosis.alarm import AlarmRules, Thresholds
 from kneebayes.diagnosis.sensitivity import functions, influence, sensitivity
 from kneebayes.errors import CaseError, UnknownColumnError, UnknownNameError
 from kneebayes.inference.evidence import Unsure, favoured, unsure_posteriors
-from kneebayes.inference.network import Network
+from kneebayes.inference.network import CompiledModel
 from kneebayes.inference.parameters import parameters_of
 from kneebayes.inference.versions import Case
-from kneebayes.spec.model_spec import LEVELS, ModelFile
+from kneebayes.spec.model_spec import LEVELS, ModelSpec
 from kneebayes.spec.yaml_io import with_numbers
 from tests.oracles import brute_force, random_codes, random_model
 
@@ -36,7 +36,7 @@ CASES: dict[str, dict[str, object]] = {
 RANDOM = {f"random {seed}": random_model(seed, states=3, risks=4 + seed % 2) for seed in range(3)}
 
 
-def with_number(model: ModelFile, values: Floats) -> ModelFile:
+def with_number(model: ModelSpec, values: Floats) -> ModelSpec:
     numbers = [
         (place, number.model_copy(update={"p": float(p), "range": (0.0, 1.0)}))
         for (place, number), p in zip(model.probabilities(), values, strict=True)
@@ -44,7 +44,7 @@ def with_number(model: ModelFile, values: Floats) -> ModelFile:
     return with_numbers(model, dict(numbers))
 
 
-def possible(network: Network, n: int, seed: int, **shares: float) -> NDArray[np.int8]:
+def possible(network: CompiledModel, n: int, seed: int, **shares: float) -> NDArray[np.int8]:
     codes = random_codes(network.model, 8 * n, seed, **{"risks": 0.3, "findings": 0.4} | shares)
     return codes[:, ~np.isneginf(network.posteriors(codes).log_evidence)][:, :n]
 
@@ -82,20 +82,20 @@ class TestFunctions:
         some = [*special, *range(3, len(parameters.p), 29)]
         for place, i in enumerate(some):
             t = FIVE[place % 5]
-            network = Network(with_number(MODEL.file, parameters.moved(i, t)))
+            network = CompiledModel(with_number(MODEL.file, parameters.moved(i, t)))
             expected = unsure_posteriors(network, dx.codes, dx.unsure)
             found = own.at(np.full(len(parameters.p), t))[i]
             same(found, expected.values[0], np.exp(expected.log_evidence[0]))
 
     @pytest.mark.parametrize("model", RANDOM.values(), ids=RANDOM)
-    def test_every_number_of_random_models_made_anew_at_five_values(self, model: ModelFile) -> None:
-        network = Network(model)
+    def test_every_number_of_random_models_made_anew_at_five_values(self, model: ModelSpec) -> None:
+        network = CompiledModel(model)
         parameters = parameters_of(network)
         codes = possible(network, 2, 5)
         of_cases = [functions(parameters, Case(parameters, case)) for case in codes.T]
         for i in range(len(parameters.p)):
             for t in FIVE:
-                expected = Network(with_number(model, parameters.moved(i, t))).posteriors(codes)
+                expected = CompiledModel(with_number(model, parameters.moved(i, t))).posteriors(codes)
                 for c, own in enumerate(of_cases):
                     found = own.at(np.full(len(parameters.p), t))[i]
                     same(found, expected.values[c], np.exp(expected.log_evidence[c]))
@@ -106,7 +106,7 @@ class TestFunctions:
         changes = {
             p: n.model_copy(update={"p": 0.0}) for p, n in file.probabilities() if p.startswith("findings.f1.links")
         }
-        network = Network(with_numbers(file, changes))
+        network = CompiledModel(with_numbers(file, changes))
         case = np.full(len(network.variables), -1, dtype=np.int8)
         case[network.variables.index("f1")] = 1
         parameters = parameters_of(network)
@@ -117,7 +117,7 @@ class TestFunctions:
 
     def test_by_brute_force(self) -> None:
         model = RANDOM["random 0"]
-        network = Network(model)
+        network = CompiledModel(model)
         parameters = parameters_of(network)
         case = possible(network, 1, 9)[:, 0]
         own = functions(parameters, Case(parameters, case))
@@ -255,7 +255,7 @@ class TestManyCases:
 
     @pytest.mark.parametrize("engine", ["numpy", "numba"])
     def test_it_is_the_mean_over_the_cases(self, engine: Any) -> None:
-        network = Network(RANDOM["random 1"])
+        network = CompiledModel(RANDOM["random 1"])
         rules, codes = AlarmRules(network), possible(network, 7, 3)
         row = len(network.variables) - 1
         codes[row, :3] = -1
@@ -282,7 +282,7 @@ class TestManyCases:
             np.testing.assert_allclose(one[name], other.loc[one.index, name], rtol=0, atol=1e-11, err_msg=name)
 
     def test_chunks_do_not_show(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        network = Network(RANDOM["random 2"])
+        network = CompiledModel(RANDOM["random 2"])
         rules, codes = AlarmRules(network), possible(network, 9, 3)
         whole = influence(rules, codes, [], THRESHOLDS, "c0")
         monkeypatch.setattr(influence_module, "CHUNK_CASES", 4)

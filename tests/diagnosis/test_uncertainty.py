@@ -27,12 +27,12 @@ from kneebayes.diagnosis.uncertainty import (
 from kneebayes.errors import OptionError
 from kneebayes.inference.compiled.threads import Kernel, Renumbering, renumbering_of
 from kneebayes.inference.evidence import Unsure, unsure_posteriors
-from kneebayes.inference.network import Network
+from kneebayes.inference.network import CompiledModel
 from kneebayes.inference.parameters import Parameters, parameters_of
 from kneebayes.inference.tables import tables
 from kneebayes.inference.versions import Case
 from kneebayes.scoring.score_file import score_file
-from kneebayes.spec.model_spec import LEVELS, ModelFile
+from kneebayes.spec.model_spec import LEVELS, ModelSpec
 from kneebayes.spec.yaml_io import with_numbers
 from kneebayes.ui.cli import app
 from tests.oracles import brute_force, random_codes, random_model
@@ -53,7 +53,7 @@ FILES["the article's model"] = MODEL.file
 THRESHOLDS = Thresholds.of(MODEL.file)
 
 
-def renumbered(model: ModelFile, values: Floats) -> ModelFile:
+def renumbered(model: ModelSpec, values: Floats) -> ModelSpec:
     """Write numbers into a model file, the slow and plain way."""
     numbers = [
         (place, number.model_copy(update={"p": float(p), "range": (0.0, 1.0)}))
@@ -62,7 +62,7 @@ def renumbered(model: ModelFile, values: Floats) -> ModelFile:
     return with_numbers(model, dict(numbers))
 
 
-def narrowed(model: ModelFile) -> ModelFile:
+def narrowed(model: ModelSpec) -> ModelSpec:
     """Shrink every range to a point."""
     return with_numbers(
         model,
@@ -70,7 +70,7 @@ def narrowed(model: ModelFile) -> ModelFile:
     )
 
 
-def possible(network: Network, n: int, seed: int) -> NDArray[np.int8]:
+def possible(network: CompiledModel, n: int, seed: int) -> NDArray[np.int8]:
     codes = random_codes(network.model, 4 * n, seed, risks=0.4, causes=0.05, findings=0.4)
     return codes[:, ~np.isneginf(network.posteriors(codes).log_evidence)][:, :n]
 
@@ -79,8 +79,8 @@ class TestNumbersAsOneVector:
     """Tables, kernel and posteriors of other numbers, without a model file in between."""
 
     @pytest.mark.parametrize("model", FILES.values(), ids=FILES)
-    def test_tables_are_those_of_a_model_file_with_these_numbers(self, model: ModelFile) -> None:
-        parameters = Parameters(Network(model))
+    def test_tables_are_those_of_a_model_file_with_these_numbers(self, model: ModelSpec) -> None:
+        parameters = Parameters(CompiledModel(model))
         for values in (parameters.p, draw(parameters, 1, seed=3)[0]):
             found, expected = parameters.tables(values), tables(renumbered(model, values))
             for one, other in zip((found.base, *found.components), (expected.base, *expected.components), strict=True):
@@ -97,8 +97,8 @@ class TestNumbersAsOneVector:
                     np.testing.assert_allclose(values_of_c, survivals[c], rtol=1e-12)
 
     @pytest.mark.parametrize("model", FILES.values(), ids=FILES)
-    def test_kernel_with_other_numbers_is_the_kernel_made_of_them(self, model: ModelFile) -> None:
-        parameters = Parameters(Network(model))
+    def test_kernel_with_other_numbers_is_the_kernel_made_of_them(self, model: ModelSpec) -> None:
+        parameters = Parameters(CompiledModel(model))
         values = draw(parameters, 1, seed=4)[0] * 0.9 + 0.05
         found, expected = Renumbering(parameters).kernel(values), Kernel(parameters.tables(values), len(model.risks))
         for layer in ("upper", "lower"):
@@ -111,23 +111,23 @@ class TestNumbersAsOneVector:
     @pytest.mark.parametrize("end", [0.0, 1.0])
     def test_kernel_at_the_ends_of_the_numbers(self, end: float) -> None:
         model = FILES["three states"]
-        parameters = Parameters(Network(model))
+        parameters = Parameters(CompiledModel(model))
         codes = random_codes(model, 50, 2, risks=0.4, causes=0.1, findings=0.5)
         for i in range(len(parameters.p)):
             values = parameters.moved(i, end)
             found = renumbering_of(parameters).posteriors(values, codes)
-            expected = Network(renumbered(model, values)).posteriors(codes, engine="numpy")
+            expected = CompiledModel(renumbered(model, values)).posteriors(codes, engine="numpy")
             np.testing.assert_allclose(
                 np.exp(found.log_evidence), np.exp(expected.log_evidence), rtol=1e-10, atol=1e-15
             )
             np.testing.assert_allclose(found.values, expected.values, rtol=0, atol=1e-9)
 
     @pytest.mark.parametrize("model", FILES.values(), ids=FILES)
-    def test_one_case_under_many_numbers_is_each_model_asked_anew(self, model: ModelFile) -> None:
-        network = Network(model)
+    def test_one_case_under_many_numbers_is_each_model_asked_anew(self, model: ModelSpec) -> None:
+        network = CompiledModel(model)
         parameters = Parameters(network)
         versions = draw(parameters, 4, seed=5)
-        models = [Network(renumbered(model, values)) for values in versions]
+        models = [CompiledModel(renumbered(model, values)) for values in versions]
         for case in possible(network, 5, 7).T:
             values, evidence = Case(parameters, case).posteriors(versions)
             for other, posterior, chance in zip(models, values, evidence, strict=True):
@@ -137,7 +137,7 @@ class TestNumbersAsOneVector:
 
     def test_a_draw_is_a_noisy_or_by_brute_force(self) -> None:
         model = FILES["three states"]
-        network = Network(model)
+        network = CompiledModel(model)
         values = draw(Parameters(network), 3, seed=1)
         codes = possible(network, 4, 3)
         for case in codes.T:
@@ -180,7 +180,7 @@ class TestRangesAsDistributions:
         assert (np.diff(drawn) >= 0).all()
 
     def test_numbers_without_a_range_stay_to_the_last_digit(self) -> None:
-        parameters = Parameters(Network(narrowed(FILES["many causes"])))
+        parameters = Parameters(CompiledModel(narrowed(FILES["many causes"])))
         np.testing.assert_array_equal(draw(parameters, 20, seed=0), np.repeat(parameters.p[None], 20, axis=0))
 
     def test_draws_keep_the_ranges_of_the_model(self) -> None:
@@ -196,7 +196,7 @@ class TestRangesAsDistributions:
         assert np.abs(np.median(drawn[:, wide], axis=0) / parameters.p[wide] - 1.0).max() < 0.06
 
     def test_states_drawn_together_are_a_distribution(self) -> None:
-        for network in (MODEL.network, Network(FILES["many causes"])):
+        for network in (MODEL.network, CompiledModel(FILES["many causes"])):
             parameters = parameters_of(network)
             drawn = draw(parameters, 500, seed=3)
             assert drawn.min() >= 0.0
@@ -258,11 +258,11 @@ class TestOneCase:
         return model.diagnose(case).uncertainty(**options)
 
     def test_interval_is_the_quantiles_of_the_models_asked_one_by_one(self) -> None:
-        network = Network(FILES["three states"])
+        network = CompiledModel(FILES["three states"])
         codes = possible(network, 1, 5)
         found = uncertainty(network, codes, [], THRESHOLDS, level=0.8, draws=40, seed=6)
         values = draw(Parameters(network), 40, seed=6)
-        each = np.array([Network(renumbered(network.model, v)).posteriors(codes).values[0] for v in values])
+        each = np.array([CompiledModel(renumbered(network.model, v)).posteriors(codes).values[0] for v in values])
         np.testing.assert_allclose(found.low, np.quantile(each, 0.1, axis=0), rtol=0, atol=1e-12)
         np.testing.assert_allclose(found.high, np.quantile(each, 0.9, axis=0), rtol=0, atol=1e-12)
         dvt = each[:, 0]
@@ -328,7 +328,7 @@ class TestOneCase:
         changes = {
             p: n.model_copy(update={"p": 0.3, "range": (0.0, 0.9)}) for p, n in file.probabilities() if "f1" in p
         }
-        network = Network(with_numbers(file, changes))
+        network = CompiledModel(with_numbers(file, changes))
         codes = np.full((len(network.variables), 1), -1, dtype=np.int8)
         codes[network.variables.index("f1")] = 1
         parameters = parameters_of(network)

@@ -20,10 +20,10 @@ import kneebayes as kb
 from kneebayes.errors import CaseError
 from kneebayes.inference import evidence as likelihood_module
 from kneebayes.inference.evidence import Spread, Unsure, favoured, unsure_joint, unsure_posteriors, within
-from kneebayes.inference.network import Network
+from kneebayes.inference.network import CompiledModel
 from kneebayes.inference.tables import conditional_table
 from kneebayes.interop.pgmpy import to_pgmpy
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.spec.yaml_io import model_path, read_model
 from tests.oracles import brute_force, random_codes, random_model
 
@@ -40,7 +40,7 @@ CASE = {"age": 67, "calf_pain": "present:0.8", "previous_dvt": "present:0.7", "d
 
 
 @cache
-def model_named(name: str) -> ModelFile:
+def model_named(name: str) -> ModelSpec:
     """Give a model that ships, or a random one by its seed."""
     if name.startswith("random"):
         return random_model(int(name[6:]), states=3)
@@ -48,8 +48,8 @@ def model_named(name: str) -> ModelFile:
 
 
 @cache
-def network_of(name: str) -> Network:
-    return Network(model_named(name))
+def network_of(name: str) -> CompiledModel:
+    return CompiledModel(model_named(name))
 
 
 @cache

@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from kneebayes.errors import ModelFileError
-from kneebayes.inference.network import MIN_COMPILED, Network
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.inference.network import MIN_COMPILED, CompiledModel
+from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.spec.yaml_io import model_path, read_model
 from tests.inference.test_network import expected_row
 from tests.inference.test_tables import many_causes
@@ -43,7 +43,7 @@ SHAPES: dict[str, tuple[list[int], int, int, float]] = {
 
 
 @cache
-def varied(shape: str, seed: int) -> Network:
+def varied(shape: str, seed: int) -> CompiledModel:
     """Draw a model whose causes have links both ways round the order of the file, risks that interact, and so on."""
     cards, n_risks, n_findings, density = SHAPES[shape]
     rng = np.random.default_rng([seed, len(cards), n_risks, n_findings])
@@ -89,15 +89,15 @@ def varied(shape: str, seed: int) -> Network:
             {"target": names[-1], "when": {"r0": "present", "root": ["mid", "high"]}, "link": number(0.3)},
         ]
     content["alarm"] |= {"cause": names[0], "key_questions": ["root"], "rules": []}
-    return Network(ModelFile.model_validate(content))
+    return CompiledModel(ModelSpec.model_validate(content))
 
 
 @cache
-def real() -> Network:
-    return Network(read_model(model_path("posterior_knee_pain")))
+def real() -> CompiledModel:
+    return CompiledModel(read_model(model_path("posterior_knee_pain")))
 
 
-def agree(network: Network, codes: Codes) -> None:
+def agree(network: CompiledModel, codes: Codes) -> None:
     plain = network.posteriors(codes, engine="numpy")
     compiled = network.posteriors(codes, engine="numba")
     assert compiled.columns == plain.columns
@@ -199,7 +199,7 @@ def test_impossible_evidence_is_a_row_of_nan_and_harms_no_neighbour(engine: Any)
 def test_a_finding_that_nothing_can_cause_is_impossible(engine: Any) -> None:
     content = small()
     content["findings"]["fever"]["leak"]["p"] = 0.0
-    network = Network(ModelFile.model_validate(content))
+    network = CompiledModel(ModelSpec.model_validate(content))
     codes = np.full((len(network.variables), 2), -1, dtype=np.int8)
     codes[-1] = [1, 0]
     result = network.posteriors(codes, engine=engine)
@@ -234,9 +234,9 @@ def test_engines_agree_across_the_size_at_which_they_change() -> None:
 
 def test_seventeen_causes_are_refused() -> None:
     with pytest.raises(ModelFileError, match="17 causes"):
-        Network(many_causes(17))
+        CompiledModel(many_causes(17))
 
 
 def test_twelve_causes_agree_with_numpy() -> None:
-    network = Network(many_causes(12))
+    network = CompiledModel(many_causes(12))
     agree(network, random_codes(network.model, 9, 12, causes=0.2))

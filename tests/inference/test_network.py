@@ -7,8 +7,8 @@ import pytest
 
 from kneebayes.errors import UnknownNameError
 from kneebayes.inference import network as inference
-from kneebayes.inference.network import UNKNOWN, Network
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.inference.network import UNKNOWN, CompiledModel
+from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.spec.yaml_io import model_path, read_model
 from tests.oracles import brute_force, random_codes, random_model
 
@@ -22,7 +22,7 @@ SHAPES = {
 }
 
 
-def expected_row(model: ModelFile, codes: np.ndarray, columns: tuple[str, ...]) -> list[float]:
+def expected_row(model: ModelSpec, codes: np.ndarray, columns: tuple[str, ...]) -> list[float]:
     posterior, _ = brute_force(model, codes)
     row = []
     for column in columns:
@@ -40,7 +40,7 @@ def expected_row(model: ModelFile, codes: np.ndarray, columns: tuple[str, ...]) 
 @pytest.mark.parametrize("seed", range(4))
 def test_posteriors_equal_brute_force(shape: str, seed: int) -> None:
     model = random_model(seed, **SHAPES[shape])  # type: ignore[arg-type]
-    network = Network(model)
+    network = CompiledModel(model)
     codes = random_codes(model, 12, seed + 100, causes=0.2)
     result = network.posteriors(codes)
     for case in range(codes.shape[1]):
@@ -52,7 +52,7 @@ def test_posteriors_equal_brute_force(shape: str, seed: int) -> None:
 
 def test_a_case_does_not_depend_on_its_batch() -> None:
     model = random_model(7, states=3)
-    network = Network(model)
+    network = CompiledModel(model)
     codes = random_codes(model, 50, 8)
     together = network.posteriors(codes).values
     alone = np.vstack([network.posteriors(codes[:, [i]]).values for i in range(50)])
@@ -61,7 +61,7 @@ def test_a_case_does_not_depend_on_its_batch() -> None:
 
 def test_all_known_causes_give_certainty() -> None:
     model = random_model(3, states=3)
-    network = Network(model)
+    network = CompiledModel(model)
     codes = np.full((len(network.variables), 1), UNKNOWN, dtype=np.int8)
     codes[len(model.risks) : len(model.risks) + len(model.causes)] = 0
     values = network.posteriors(codes).values[0]
@@ -71,7 +71,7 @@ def test_all_known_causes_give_certainty() -> None:
 @pytest.mark.parametrize("size", [1, 40_000])
 def test_a_batch_is_worked_on_in_chunks(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     model = random_model(7, states=3)
-    network = Network(model)
+    network = CompiledModel(model)
     codes = random_codes(model, 50, 8)
     whole = network.posteriors(codes, engine="numpy")
     monkeypatch.setattr(inference, "CHUNK_BYTES", size)
@@ -81,7 +81,7 @@ def test_a_batch_is_worked_on_in_chunks(monkeypatch: pytest.MonkeyPatch, size: i
 
 
 def test_an_unknown_engine_is_refused_with_those_there_are() -> None:
-    network = Network(random_model(1))
+    network = CompiledModel(random_model(1))
     with pytest.raises(UnknownNameError) as caught:
         network.posteriors(random_codes(network.model, 1, 1), engine="cuda")  # type: ignore[arg-type]
     assert str(caught.value) == "no engine 'cuda': use one of auto, numpy, numba"
@@ -92,7 +92,7 @@ REAL = read_model(model_path("posterior_knee_pain"))
 
 @pytest.mark.parametrize("risk", list(REAL.risks))
 def test_a_state_is_possible_where_the_risk_factors_have_a_chance_over_zero_with_it(risk: str) -> None:
-    network = Network(REAL)
+    network = CompiledModel(REAL)
     codes = random_codes(REAL, 200, 3, risks=0.4, findings=0.0)
     codes = codes[:, np.isfinite(network.posteriors(codes).log_evidence)]
     before = codes.copy()
@@ -107,7 +107,7 @@ def test_a_state_is_possible_where_the_risk_factors_have_a_chance_over_zero_with
 
 
 def test_what_depends_on_nothing_is_not_constrained() -> None:
-    network = Network(REAL)
+    network = CompiledModel(REAL)
     assert network.constrained("pregnancy")
     assert not network.constrained("smoker")
     assert not network.constrained("recent_knee_injury")  # its rows have no chance of zero

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from kneebayes.errors import ModelFileError
-from kneebayes.inference.network import Network
+from kneebayes.inference.network import CompiledModel
 from kneebayes.inference.tables import MAX_CAUSES, Component, conditional_table, or_matrix, separate, tables
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.spec.yaml_io import model_path, read_model
 from tests.oracles import _chance as chance
 from tests.oracles import brute_force, random_codes, random_model
 from tests.spec.test_model_spec import num, small
 
-SMALL = ModelFile.model_validate(small())
+SMALL = ModelSpec.model_validate(small())
 REAL = read_model(model_path("posterior_knee_pain"))
 
 # variable, states of its parents -> P(its states), each worked out on paper from the numbers in small()
@@ -89,7 +89,7 @@ def test_a_row_that_does_not_name_a_parent_holds_for_all_its_states() -> None:
         {"when": {"age": "old", "smoker": "absent"}, "prior": {"ball": num(0.1), "snow": num(0.05)}},
         {"when": {"age": "old", "smoker": "present"}, "prior": {"ball": num(0.02), "snow": num(0.0)}},
     ]
-    parents, table = conditional_table(ModelFile.model_validate(content), "sport")
+    parents, table = conditional_table(ModelSpec.model_validate(content), "sport")
     assert parents == ("age", "smoker")
     np.testing.assert_allclose(table[:, 0, 0], [0.6, 0.3, 0.1], rtol=1e-13)
     np.testing.assert_allclose(table[:, 0, 1], [0.6, 0.3, 0.1], rtol=1e-13)
@@ -168,11 +168,11 @@ def test_risks_of_very_many_causes_are_tabulated_with_the_base() -> None:
         cause["links"] = {"age": {"old": num(0.1 + place / 50)}}
         if place:  # seven of them, one more than an OR takes at a time
             cause["links"]["smoker"] = {"present": num(0.3 - place / 50)}
-    model = ModelFile.model_validate(content)
+    model = ModelSpec.model_validate(content)
     t = tables(model)
     assert set(t.base.variables) == set(model.risks)
     assert (t.components, t.base.targets) == ((), tuple(range(len(everything))))
-    network, codes = Network(model), random_codes(model, 4, 1, causes=0.2)
+    network, codes = CompiledModel(model), random_codes(model, 4, 1, causes=0.2)
     found = network.posteriors(codes)
     for case in range(codes.shape[1]):
         expected, _ = brute_force(model, codes[:, case])
@@ -190,13 +190,13 @@ def test_findings_absent_is_the_product_over_the_causes() -> None:
             assert t.absent[f, k] == pytest.approx(absent, rel=1e-13)
 
 
-def many_causes(n: int, states: int = 2) -> ModelFile:
+def many_causes(n: int, states: int = 2) -> ModelSpec:
     content = small()
     names = ["absent", *(f"present{i}" for i in range(states - 1))]
     split = {s: num(0.2 / states) for s in names[2:]}
     cause = {**content["causes"]["clot"], "links": {}, "states": names, "split": split}
     content["causes"].update({f"c{i}": cause for i in range(n - 3)})
-    return ModelFile.model_validate(content)
+    return ModelSpec.model_validate(content)
 
 
 def test_more_causes_than_can_be_enumerated_are_refused() -> None:
@@ -205,7 +205,7 @@ def test_more_causes_than_can_be_enumerated_are_refused() -> None:
 
 
 def test_as_many_causes_as_allowed_are_computed() -> None:
-    network = Network(many_causes(MAX_CAUSES))
+    network = CompiledModel(many_causes(MAX_CAUSES))
     codes = np.full((len(network.variables), 1), -1, dtype=np.int8)
     values = network.posteriors(codes).values[0]
     smoker = network.columns.index("clot")
@@ -242,5 +242,5 @@ def test_too_many_dependent_risks_are_refused_with_their_names(case: str) -> Non
     for cause in content["causes"].values():
         cause["links"] = {}
     with pytest.raises(ModelFileError, match=r"'s0', .* depend on each other .* too large; make some") as refused:
-        tables(ModelFile.model_validate(content))
+        tables(ModelSpec.model_validate(content))
     assert f"need a table of {said}: too large" in str(refused.value)

@@ -19,7 +19,7 @@ from kneebayes.interop.cpt import Node, model_node, recover
 from kneebayes.interop.export import Format, export, sidecar_path
 from kneebayes.interop.importing import import_model
 from kneebayes.interop.pgmpy import Reference
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.spec.yaml_io import parse_model, read_model
 from kneebayes.ui.cli import app
 from tests.oracles import random_codes, random_model
@@ -36,12 +36,12 @@ ALARM_FREE = {"bif", "xmlbif", "net", "xdsl"}
 
 
 @pytest.fixture(scope="module")
-def model() -> ModelFile:
+def model() -> ModelSpec:
     return random_model(21, states=3)
 
 
 @pytest.fixture(scope="module")
-def files(model: ModelFile, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def files(model: ModelSpec, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("exchange")
     paths = {name: folder / f"net.{ENDING.get(name, name)}" for name in FORMATS}
     for path in paths.values():
@@ -49,7 +49,7 @@ def files(model: ModelFile, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     return paths
 
 
-def cases(model: ModelFile, n: int) -> list[dict[str, str]]:
+def cases(model: ModelSpec, n: int) -> list[dict[str, str]]:
     codes = random_codes(model, n, 2, risks=0.4, findings=0.5)
     return [
         {name: v.states[c] for (name, v), c in zip(model.variables.items(), column, strict=True) if c >= 0}
@@ -58,7 +58,7 @@ def cases(model: ModelFile, n: int) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("name", ["bif", "xmlbif", "net"])
-def test_pyagrum_reads_the_same_posteriors(name: str, files: dict[str, Path], model: ModelFile) -> None:
+def test_pyagrum_reads_the_same_posteriors(name: str, files: dict[str, Path], model: ModelSpec) -> None:
     network = gum.loadBN(str(files[name]))  # kept by name: pyAgrum does not keep it alive
     engine, reference = gum.LazyPropagation(network), Reference(model)
     for evidence in cases(model, 8):
@@ -70,7 +70,7 @@ def test_pyagrum_reads_the_same_posteriors(name: str, files: dict[str, Path], mo
             assert 1 - margin[0] == pytest.approx(expected[cause], abs=1e-6)
 
 
-def test_uai_tables_are_in_the_order_of_the_competitions(files: dict[str, Path], model: ModelFile) -> None:
+def test_uai_tables_are_in_the_order_of_the_competitions(files: dict[str, Path], model: ModelSpec) -> None:
     # the last variable of a scope, the child, varies fastest; toulbar2 agrees (tests/benchmarks/exchange.py), while
     # pyAgrum 3.3 reads other tables, and pgmpy 1.1 writes the child as last of the scope but slowest of the table
     head, *tables = files["uai"].read_text().split("\n\n")
@@ -88,13 +88,13 @@ def test_uai_tables_are_in_the_order_of_the_competitions(files: dict[str, Path],
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_with_its_labels_a_model_comes_back_whole(name: str, files: dict[str, Path], model: ModelFile) -> None:
+def test_with_its_labels_a_model_comes_back_whole(name: str, files: dict[str, Path], model: ModelSpec) -> None:
     assert import_model(files[name]) == model
 
 
 @pytest.mark.parametrize("name", ["bif", "xmlbif", "net", "xdsl"])
 def test_without_labels_the_numbers_come_back(
-    name: str, files: dict[str, Path], model: ModelFile, tmp_path: Path
+    name: str, files: dict[str, Path], model: ModelSpec, tmp_path: Path
 ) -> None:
     bare = tmp_path / files[name].name
     shutil.copy(files[name], bare)
@@ -135,7 +135,7 @@ def test_the_articles_interactions_are_recovered_from_its_tables(tmp_path: Path)
 
 
 def test_a_number_changed_in_another_program_is_taken_and_the_rest_keeps_its_reasons(
-    files: dict[str, Path], model: ModelFile, tmp_path: Path
+    files: dict[str, Path], model: ModelSpec, tmp_path: Path
 ) -> None:
     content = json.loads(files["json"].read_text())
     f1 = next(node for node in content["network"] if node["name"] == "f1")
@@ -154,7 +154,7 @@ def test_a_number_changed_in_another_program_is_taken_and_the_rest_keeps_its_rea
     assert back.provenance[-1] == "Imported from edited.json, in which the numbers of f1 had changed."
 
 
-def test_states_in_another_order_are_put_right(files: dict[str, Path], model: ModelFile, tmp_path: Path) -> None:
+def test_states_in_another_order_are_put_right(files: dict[str, Path], model: ModelSpec, tmp_path: Path) -> None:
     content = json.loads(files["json"].read_text())
     f1 = next(node for node in content["network"] if node["name"] == "f1")
     f1["states"] = f1["states"][::-1]
@@ -246,7 +246,7 @@ def test_files_that_are_none_say_so(name: str, text: str, message: str, tmp_path
         import_model(tmp_path / name)
 
 
-def test_unknown_names_are_refused(model: ModelFile, tmp_path: Path) -> None:
+def test_unknown_names_are_refused(model: ModelSpec, tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match=r"\.bfi: the ending tells no exchange format.*\.bif"):
         export(model, tmp_path / "x.bfi")
     with pytest.raises(UnknownNameError, match=r"has no node 'Clott'.*'Clot'"):
@@ -264,7 +264,7 @@ def test_labels_of_another_network_are_refused(files: dict[str, Path], tmp_path:
         kb.import_network(path)
 
 
-def test_xdsl_has_the_last_parent_vary_fastest_and_the_labels(files: dict[str, Path], model: ModelFile) -> None:
+def test_xdsl_has_the_last_parent_vary_fastest_and_the_labels(files: dict[str, Path], model: ModelSpec) -> None:
     from xml.etree import ElementTree
 
     root = ElementTree.parse(files["xdsl"]).getroot()

@@ -20,7 +20,7 @@ from kneebayes.inference.tables import conditional_table
 from kneebayes.interop import cpt
 from kneebayes.interop.export import export
 from kneebayes.interop.pgmpy import Reference, query_pgmpy, to_pgmpy
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.spec.yaml_io import model_path, read_model
 from tests.oracles import brute_force, number, random_codes, random_model
 
@@ -34,23 +34,23 @@ MODELS = ["random", "posterior_knee_pain"]
 
 
 @pytest.fixture(scope="module", params=MODELS)
-def model(request: pytest.FixtureRequest) -> ModelFile:
+def model(request: pytest.FixtureRequest) -> ModelSpec:
     return random_model(21, states=3) if request.param == "random" else read_model(model_path(request.param))
 
 
 @pytest.fixture(scope="module")
-def reference(model: ModelFile) -> Reference:
+def reference(model: ModelSpec) -> Reference:
     return Reference(model)
 
 
 @pytest.fixture(scope="module")
-def bif(model: ModelFile, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bif(model: ModelSpec, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("bif") / f"{model.name}.bif"
     export(model, path)
     return path
 
 
-def cases(model: ModelFile, n: int) -> list[dict[str, str]]:
+def cases(model: ModelSpec, n: int) -> list[dict[str, str]]:
     """Draw cases that the model holds possible."""
     found: list[dict[str, str]] = []
     codes = random_codes(model, 4 * n, 2, risks=0.3, causes=0.1, findings=0.3)
@@ -67,7 +67,7 @@ def test_network_passes_pgmpys_check_and_ours(reference: Reference) -> None:
         np.testing.assert_allclose(cpd.get_values().sum(axis=0), 1.0, rtol=0, atol=1e-9)
 
 
-def test_nodes_states_and_edges_stand_in_model_order(model: ModelFile, reference: Reference) -> None:
+def test_nodes_states_and_edges_stand_in_model_order(model: ModelSpec, reference: Reference) -> None:
     network = reference.network
     assert network.name == model.name
     assert list(network.nodes()) == [cpd.variable for cpd in network.cpds] == list(model.variables)
@@ -79,7 +79,7 @@ def test_nodes_states_and_edges_stand_in_model_order(model: ModelFile, reference
 
 
 def test_a_column_that_pgmpy_lets_pass_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    def off(model: ModelFile, name: str) -> tuple[tuple[str, ...], np.ndarray]:
+    def off(model: ModelSpec, name: str) -> tuple[tuple[str, ...], np.ndarray]:
         parents, table = conditional_table(model, name)
         return parents, table * (1 - 2e-9 if name == "f1" else 1.0)
 
@@ -118,14 +118,14 @@ def test_known_causes_are_certain(rest: dict[str, str] | str) -> None:
     assert query_pgmpy(model, evidence) == pytest.approx(expected, abs=1e-15)
 
 
-def impossible_model() -> ModelFile:
+def impossible_model() -> ModelSpec:
     """Make f1 and, where r0 is high, r1=middle impossible without a cause."""
     content = random_model(5).model_dump(mode="json")
     for row in content["risks"]["r1"]["given"]:
         if row["when"]["r0"] == ["high"]:
             row["prior"]["middle"] = number(0.0)
     content["findings"]["f1"]["leak"] = number(0.0)
-    return ModelFile.model_validate(content)
+    return ModelSpec.model_validate(content)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_bif_read_by_pgmpy_has_the_same_numbers(bif: Path, reference: Reference)
         np.testing.assert_array_equal(other.values, cpd.values)
 
 
-def test_bif_read_by_pgmpy_reproduces_the_posteriors(bif: Path, model: ModelFile, reference: Reference) -> None:
+def test_bif_read_by_pgmpy_reproduces_the_posteriors(bif: Path, model: ModelSpec, reference: Reference) -> None:
 
     engine = VariableElimination(BIFReader(str(bif)).get_model())
     for evidence in cases(model, 10):
@@ -184,7 +184,7 @@ def test_bif_read_by_pgmpy_reproduces_the_posteriors(bif: Path, model: ModelFile
             assert 1 - margin.get_value(**{name: "absent"}) == pytest.approx(expected[name], abs=1e-9)
 
 
-def test_bif_read_by_pyagrum_reproduces_the_posteriors(bif: Path, model: ModelFile, reference: Reference) -> None:
+def test_bif_read_by_pyagrum_reproduces_the_posteriors(bif: Path, model: ModelSpec, reference: Reference) -> None:
     # pyAgrum 3.3 reads the numbers of a BIF file in single precision; test_oracles has it exact, without a file
     network = gum.loadBN(str(bif))  # kept by name: pyAgrum does not keep it alive, and crashes without it
     engine = gum.LazyPropagation(network)
@@ -200,13 +200,13 @@ def test_bif_read_by_pyagrum_reproduces_the_posteriors(bif: Path, model: ModelFi
                 assert margin[{name: state}] == pytest.approx(expected[f"{name}_{state}"], abs=SINGLE)
 
 
-def test_bif_bytes_do_not_depend_on_the_hash_seed(bif: Path, model: ModelFile, tmp_path: Path) -> None:
+def test_bif_bytes_do_not_depend_on_the_hash_seed(bif: Path, model: ModelSpec, tmp_path: Path) -> None:
     source = tmp_path / "model.json"
     source.write_text(model.model_dump_json(exclude_defaults=True), encoding="utf-8")
     script = (
-        "import sys; from pathlib import Path; from kneebayes.spec.model_spec import ModelFile; "
+        "import sys; from pathlib import Path; from kneebayes.spec.model_spec import ModelSpec; "
         "from kneebayes.interop.export import export; text = Path(sys.argv[1]).read_text('utf-8'); "
-        "export(ModelFile.model_validate_json(text), sys.argv[2])"
+        "export(ModelSpec.model_validate_json(text), sys.argv[2])"
     )
     targets = [tmp_path / f"{seed}.bif" for seed in ("1", "2")]
     runs = [

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import kneebayes as kb
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 
 Row = dict[str, str]
 Evidence = dict[str, str]
@@ -99,7 +99,7 @@ def cited(basis: str) -> set[str]:
     return {number.strip() for part in parts for number in part.split(",")}
 
 
-def has_link(file: ModelFile, cause: str, variable: str, state: str, split: str = "present") -> bool:
+def has_link(file: ModelSpec, cause: str, variable: str, state: str, split: str = "present") -> bool:
     """Say whether the file links a variable with a cause, directly."""
     if variable in file.findings:
         links = file.findings[variable].links.get(cause, {})

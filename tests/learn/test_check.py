@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 import kneebayes as kb
 from kneebayes.cases.labels import read_cohort
 from kneebayes.errors import CaseError, OptionError
-from kneebayes.inference.network import Network
+from kneebayes.inference.network import CompiledModel
 from kneebayes.learn.check import check
 from kneebayes.learn.simulate import simulate
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.spec.yaml_io import with_numbers
 from tests.oracles import brute_force, random_model
 
 
-def evidence_of(model: ModelFile, codes: NDArray[Any]) -> float:
+def evidence_of(model: ModelSpec, codes: NDArray[Any]) -> float:
     return brute_force(model, codes)[1]
 
 
@@ -29,7 +29,7 @@ def evidence_of(model: ModelFile, codes: NDArray[Any]) -> float:
 def test_every_row_equals_brute_force(seed: int) -> None:
     model = random_model(seed, risks=3, causes=2, findings=4, states=3)
     frame = simulate(model, 15, seed=seed, missing=0.3)
-    table = check(Network(model), frame, least=1).set_index(["finding", "other"])
+    table = check(CompiledModel(model), frame, least=1).set_index(["finding", "other"])
     cases = read_cohort(model, frame).cases.codes.T
     place = {name: i for i, name in enumerate(model.variables)}
 
@@ -66,7 +66,7 @@ def test_every_row_equals_brute_force(seed: int) -> None:
 
 def test_under_the_model_z_is_standard_normal() -> None:
     model = random_model(6, risks=4, causes=4, findings=16)
-    z = pd.concat([check(Network(model), simulate(model, 1500, seed=s, missing=0.4)) for s in range(6)])
+    z = pd.concat([check(CompiledModel(model), simulate(model, 1500, seed=s, missing=0.4)) for s in range(6)])
     single, double = z[z["other"].isna()]["z"], z[z["other"].notna()]["z"]
     assert (len(single), len(double)) == (6 * 15, 6 * 15 * 14 / 2)
     for values in (single, double):
@@ -87,14 +87,14 @@ def test_cells_empty_because_of_other_evidence_do_not_mislead() -> None:
     model = random_model(2, risks=3, causes=3, findings=5)
     frame = simulate(model, 4000, seed=3, missing=0.0)
     frame.loc[frame["f1"] == "present", ["f2", "f3"]] = None
-    assert check(Network(model), frame)["z"].abs().max() < 4
+    assert check(CompiledModel(model), frame)["z"].abs().max() < 4
 
 
 def test_a_wrong_frequency_is_found() -> None:
     model = random_model(4, risks=2, causes=2, findings=6)
     leak = model.findings["f3"].leak
     wrong = with_numbers(model, {"findings.f3.leak": leak.model_copy(update={"p": leak.p + 0.15})})
-    table = check(Network(model), simulate(wrong, 2000, seed=1, missing=0.3))
+    table = check(CompiledModel(model), simulate(wrong, 2000, seed=1, missing=0.3))
     first: Any = table.iloc[0]
     assert first["finding"] == "f3"
     assert pd.isna(first["other"])
@@ -108,7 +108,7 @@ def test_findings_that_repeat_each_other_are_found_as_a_pair() -> None:
     frame = simulate(model, 1000, seed=4, missing=0.2)
     copied = np.random.default_rng(1).random(1000) < 0.4
     frame.loc[copied, "f4"] = frame.loc[copied, "f3"]
-    table = check(Network(model), frame)
+    table = check(CompiledModel(model), frame)
     first: Any = table[table["other"].notna()].iloc[0]
     assert {first["finding"], first["other"]} == {"f3", "f4"}
     assert first["z"] > 6

@@ -16,12 +16,12 @@ import kneebayes as kb
 from kneebayes.cases.labels import read_cohort
 from kneebayes.errors import CaseError, OptionError, UnknownColumnError
 from kneebayes.inference.counts import Cases, Engine, Expectation
-from kneebayes.inference.network import Network
+from kneebayes.inference.network import CompiledModel
 from kneebayes.inference.parameters import Parameters
 from kneebayes.inference.tables import tables
 from kneebayes.learn.fit import Coins, count_trials, fit
 from kneebayes.learn.simulate import simulate
-from kneebayes.spec.model_spec import ModelFile, Probability
+from kneebayes.spec.model_spec import ModelSpec, Probability
 from kneebayes.spec.yaml_io import with_numbers
 from tests.oracles import _chance as chance
 from tests.oracles import random_codes, random_model
@@ -34,7 +34,7 @@ NOT_CASES = ["alarm", "tags", "certainty", "source", "narrative"]
 # Brute force
 
 
-def worlds(model: ModelFile, codes: NDArray[np.int8], allowed: NDArray[np.bool_]) -> Worlds:
+def worlds(model: ModelSpec, codes: NDArray[np.int8], allowed: NDArray[np.bool_]) -> Worlds:
     """Every state of risk factors and causes that fits one case, with P(it, what is known)."""
     nodes = model.variables
     known = {name: nodes[name].states[code] for name, code in zip(nodes, codes, strict=True) if code >= 0}
@@ -47,7 +47,7 @@ def worlds(model: ModelFile, codes: NDArray[np.int8], allowed: NDArray[np.bool_]
     return found
 
 
-def trials_of(model: ModelFile, place: str, number: Probability, world: dict[str, str]) -> tuple[float, float]:
+def trials_of(model: ModelSpec, place: str, number: Probability, world: dict[str, str]) -> tuple[float, float]:
     """How often a number acted and was tried in one world, straight from its definition."""
     section, *way = place.split(".")
     if section == "risks":
@@ -68,7 +68,7 @@ def trials_of(model: ModelFile, place: str, number: Probability, world: dict[str
     return number.p / (1.0 - chance(model, node, {**world, node: "absent"})), 1.0
 
 
-def log_posterior(model: ModelFile, start: ModelFile, cases: Cases, weight: float) -> float:
+def log_posterior(model: ModelSpec, start: ModelSpec, cases: Cases, weight: float) -> float:
     """Compute log P(known | complaint) of all cases plus the log prior, by brute force and from its definition."""
     everything = np.ones(cases.allowed.shape[1:], dtype=bool)
     complaint = list(model.variables).index(model.complaint)
@@ -87,7 +87,7 @@ def log_posterior(model: ModelFile, start: ModelFile, cases: Cases, weight: floa
     )
 
 
-def random_cases(model: ModelFile, n: int, seed: int) -> Cases:
+def random_cases(model: ModelSpec, n: int, seed: int) -> Cases:
     """Draw evidence, labels that leave some states open, and weights."""
     rng = np.random.default_rng(seed)
     codes = random_codes(model, n, seed, causes=0.2)
@@ -113,7 +113,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 def test_expected_trials_equal_brute_force(shape: str, seed: int, engine: Engine) -> None:
     model = random_model(seed, **SHAPES[shape])
     cases = random_cases(model, 4, seed)
-    parameters = Parameters(Network(model))
+    parameters = Parameters(CompiledModel(model))
     model_tables = parameters.tables(parameters.p)
     counts = Expectation(model_tables, len(model.risks)).counts(cases, engine=engine)
     found = count_trials(parameters, parameters.p, model_tables, counts)
@@ -172,7 +172,7 @@ def test_trials_are_the_slope_of_the_evidence_that_inference_finds() -> None:
     """By Fisher's identity the slope of log P(evidence) by a number's log-odds is acted - p * tried."""
     model = kb.load_model().file
     cases = read_cohort(model, simulate(model, 30, seed=1, missing=0.4)).cases
-    parameters = Parameters(Network(model))
+    parameters = Parameters(CompiledModel(model))
     own = parameters.tables(parameters.p)
     counts = Expectation(own, len(model.risks)).counts(cases, engine="numba")
     acted, tried = count_trials(parameters, parameters.p, own, counts)
@@ -184,7 +184,7 @@ def test_trials_are_the_slope_of_the_evidence_that_inference_finds() -> None:
         for shift in (step, -step):
             odds = p / (1 - p) * math.exp(shift)
             number = Probability(p=odds / (1 + odds), range=(0.0, 1.0), basis="judgement", why="-")
-            other = Network(with_numbers(model, {parameters.names[i]: number}))
+            other = CompiledModel(with_numbers(model, {parameters.names[i]: number}))
             evidence.append(other.posteriors(cases.codes, engine="numpy").log_evidence.sum())
         slope = (evidence[0] - evidence[1]) / (2 * step)
         assert acted[i] - p * tried[i] == pytest.approx(slope, abs=1e-6), parameters.names[i]
@@ -193,7 +193,7 @@ def test_trials_are_the_slope_of_the_evidence_that_inference_finds() -> None:
 # The fit
 
 
-def small(seed: int = 0, **changes: Any) -> ModelFile:
+def small(seed: int = 0, **changes: Any) -> ModelSpec:
     """Make a random model whose numbers have ranges that say something."""
     model = random_model(seed, risks=3, causes=2, findings=3, **changes)
     numbers = {
@@ -202,7 +202,7 @@ def small(seed: int = 0, **changes: Any) -> ModelFile:
     return with_numbers(model, numbers)
 
 
-def drawn(model: ModelFile, n: int, seed: int, labelled: float = 0.3, missing: float = 0.4) -> pd.DataFrame:
+def drawn(model: ModelSpec, n: int, seed: int, labelled: float = 0.3, missing: float = 0.4) -> pd.DataFrame:
     frame = simulate(model, n, seed=seed, missing=missing, with_causes=True)
     columns = [f"true_{cause}" for cause in model.causes]
     frame[columns] = frame[columns].astype(object)
@@ -210,7 +210,7 @@ def drawn(model: ModelFile, n: int, seed: int, labelled: float = 0.3, missing: f
     return frame
 
 
-def moved(model: ModelFile, seed: int, deviation: float) -> ModelFile:
+def moved(model: ModelSpec, seed: int, deviation: float) -> ModelSpec:
     rng = np.random.default_rng(seed)
     numbers = {}
     for place, number in model.probabilities():

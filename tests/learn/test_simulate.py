@@ -15,7 +15,7 @@ import pytest
 import kneebayes as kb
 from kneebayes.errors import CaseError, ModelFileError
 from kneebayes.learn.simulate import draw_codes, input_columns, simulate, simulate_batches
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 from tests.oracles import brute_force, number, random_model
 
 AGE = {
@@ -29,11 +29,11 @@ AGE = {
 }
 
 
-def with_age(model: ModelFile, **changes: Any) -> ModelFile:
-    return ModelFile.model_validate({**model.model_dump(), "inputs": {"age": {**AGE, **changes}}})
+def with_age(model: ModelSpec, **changes: Any) -> ModelSpec:
+    return ModelSpec.model_validate({**model.model_dump(), "inputs": {"age": {**AGE, **changes}}})
 
 
-def joint_given_complaint(model: ModelFile) -> dict[tuple[int, ...], float]:
+def joint_given_complaint(model: ModelSpec) -> dict[tuple[int, ...], float]:
     """P(every variable | complaint present), by brute force."""
     cards = [len(variable.states) for variable in model.variables.values()]
     place = list(model.variables).index(model.complaint)
@@ -213,7 +213,7 @@ def test_a_complaint_that_cannot_arise_is_refused() -> None:
     content = random_model(1).model_dump()
     content["findings"]["f0"] |= {"leak": number(0), "links": {}}
     with pytest.raises(ModelFileError, match="'f0' did not arise"):
-        simulate(ModelFile.model_validate(content), 5, seed=1)
+        simulate(ModelSpec.model_validate(content), 5, seed=1)
 
 
 def test_memory_is_a_block_at_a_time() -> None:

@@ -14,7 +14,7 @@ from kneebayes.cases.frames import factor
 from kneebayes.errors import FileFormatError, UnknownColumnError
 from kneebayes.model import Model
 from kneebayes.scoring.scorer import Scored
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 from tests.spec.test_model_spec import small
 
 MODEL = load_model()
@@ -100,7 +100,7 @@ def test_a_contradiction_names_no_more_than_it_needs() -> None:
     """Any one of the values named taken away, the rest is possible."""
     content = small()
     content["findings"]["swelling"]["leak"]["p"] = 0.0
-    model = Model(ModelFile.model_validate(content))
+    model = Model(ModelSpec.model_validate(content))
     case = {"swelling": "yes", "clot": "no", "fever": "yes", "age": 60, "ache": "yes"}
     table = pa.table({name: [value] for name, value in case.items()})
     (problem,) = model.score_table(table).problems

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from kneebayes.spec.json_schema import HINTS, model_schema, schema_text
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.spec.yaml_io import EXTENDS
 from tests.spec.test_model_spec import edit, num, small
 
@@ -57,7 +57,7 @@ def test_every_model_there_is_passes(path: Path) -> None:
 
 def test_the_small_model_of_the_tests_passes_and_is_accepted() -> None:
     assert problems(json.loads(json.dumps(small()))) == []
-    ModelFile.model_validate(small())
+    ModelSpec.model_validate(small())
 
 
 WRONG: dict[str, tuple[str, Any]] = {
@@ -87,7 +87,7 @@ def test_what_the_classes_refuse_by_shape_it_refuses_too(case: str) -> None:
     else:
         edit(path, value)(content)
     with pytest.raises(ValueError, match=r"validation error"):
-        ModelFile.model_validate(content)
+        ModelSpec.model_validate(content)
     assert problems(json.loads(json.dumps(content))) != []
 
 

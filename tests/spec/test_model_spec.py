@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.spec.yaml_io import model_path, read_model
 
 Content = dict[str, Any]
@@ -216,12 +216,12 @@ def refusal(change: Callable[[Content], None]) -> str:
     content = small()
     change(content)
     with pytest.raises(ValidationError) as caught:
-        ModelFile.model_validate(content)
+        ModelSpec.model_validate(content)
     return "\n".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in caught.value.errors(include_url=False))
 
 
 def test_the_small_model_is_accepted() -> None:
-    model = ModelFile.model_validate(small())
+    model = ModelSpec.model_validate(small())
     assert (list(model.risks), list(model.causes), list(model.findings)) == (
         ["age", "sport", "smoker"],
         ["tear", "cyst", "clot"],
@@ -238,7 +238,7 @@ def test_refused_with_the_place_and_the_reason(case: str) -> None:
 
 
 def test_everything_is_frozen() -> None:
-    model = ModelFile.model_validate(small())
+    model = ModelSpec.model_validate(small())
     for part, field in [
         (model, "name"),
         (model.causes["clot"], "leak"),
@@ -252,7 +252,7 @@ def test_everything_is_frozen() -> None:
 
 
 def test_variables_stand_as_in_the_file_risks_then_causes_then_findings() -> None:
-    assert list(ModelFile.model_validate(small()).variables) == [
+    assert list(ModelSpec.model_validate(small()).variables) == [
         "age", "sport", "smoker", "tear", "cyst", "clot", "ache", "swelling", "fever",
     ]  # fmt: skip
 
@@ -261,7 +261,7 @@ def test_orders_put_parents_first_whatever_the_order_of_the_file() -> None:
     content = small()
     content["causes"] = dict(reversed(content["causes"].items()))
     content["risks"] = dict(reversed(content["risks"].items()))
-    model = ModelFile.model_validate(content)
+    model = ModelSpec.model_validate(content)
     assert model.cause_order.index("tear") < model.cause_order.index("cyst")
     assert model.risk_order.index("age") < model.risk_order.index("sport")
     assert sorted(model.cause_order) == sorted(model.causes)
@@ -271,7 +271,7 @@ def test_orders_put_parents_first_whatever_the_order_of_the_file() -> None:
 
 def test_probabilities_yield_every_number_once_under_the_path_it_has_in_the_file() -> None:
     content = small()
-    model = ModelFile.model_validate(content)
+    model = ModelSpec.model_validate(content)
     numbers = dict(model.probabilities())
 
     def walk(node: Any, path: str) -> list[str]:
@@ -299,4 +299,4 @@ def test_band_edges_are_the_lower_edges_after_the_first() -> None:
 def test_a_basis_may_name_claims_literature_and_judgement() -> None:
     content = small()
     content["causes"]["clot"]["leak"]["basis"] = "claims 3, 14; literature: Someone 1999; judgement; fitted: by hand"
-    assert ModelFile.model_validate(content).causes["clot"].leak.basis.startswith("claims 3, 14")
+    assert ModelSpec.model_validate(content).causes["clot"].leak.basis.startswith("claims 3, 14")

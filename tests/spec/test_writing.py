@@ -9,7 +9,7 @@ import pytest
 
 import kneebayes as kb
 from kneebayes.errors import ModelFileError
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.spec.yaml_io import model_path, model_text, parse_model, read_model, with_numbers, write_model
 from tests.oracles import random_model
 
@@ -55,7 +55,7 @@ AWKWARD = {
 @pytest.mark.parametrize("case", AWKWARD)
 def test_awkward_words_survive(case: str) -> None:
     model = random_model(0)
-    changed = ModelFile.model_validate(
+    changed = ModelSpec.model_validate(
         {**model.model_dump(), "title": AWKWARD[case], "references": {AWKWARD[case]: "x"}}
     )
     assert parse_model(model_text(changed)) == changed
@@ -77,7 +77,7 @@ def test_identifiers_that_yaml_takes_for_something_else_survive() -> None:
     for cause in content["causes"].values():
         if "r3" in cause["links"]:
             cause["links"]["on"] = cause["links"].pop("r3")
-    model = ModelFile.model_validate(content)
+    model = ModelSpec.model_validate(content)
     assert parse_model(model_text(model)) == model
 
 

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 import kneebayes as kb
 from kneebayes.inference.network import UNKNOWN
 from kneebayes.learn.simulate import draw_codes
-from kneebayes.spec.model_spec import LEVELS, ModelFile
+from kneebayes.spec.model_spec import LEVELS, ModelSpec
 from kneebayes.ui.explorer import vignettes
 
 Codes = NDArray[np.int8]
@@ -43,7 +43,7 @@ IMPOSSIBLE = -1
 STEP = np.array([0, 0, 1, 2, 3, IMPOSSIBLE])  # by place in LEVELS; the last for IMPOSSIBLE
 
 
-def weights(model: ModelFile) -> dict[str, NDArray[np.float64]]:
+def weights(model: ModelSpec) -> dict[str, NDArray[np.float64]]:
     """Say how much each state of a variable speaks for the alarm's cause.
 
     Returns
@@ -69,7 +69,7 @@ def weights(model: ModelFile) -> dict[str, NDArray[np.float64]]:
     return {name: own for name, own in weight.items() if own.any()}
 
 
-def promised(model: ModelFile, change: tuple[str, str, str]) -> bool:
+def promised(model: ModelSpec, change: tuple[str, str, str]) -> bool:
     """Say whether a change of an answer may not make the alarm milder, whatever else is known."""
     name, before, after = change
     return after in model.alarm_signs.get(name, ()) and (before == "unknown" or len(model.variables[name].states) == 2)

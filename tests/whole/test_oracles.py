@@ -23,9 +23,9 @@ import pytest
 from numpy.typing import NDArray
 
 from kneebayes.errors import ImpossibleEvidenceError
-from kneebayes.inference.network import Network
+from kneebayes.inference.network import CompiledModel
 from kneebayes.interop.pgmpy import Reference, to_pgmpy
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.spec.yaml_io import model_path, read_model
 from tests.oracles import _chance as chance
 from tests.oracles import random_codes, random_model
@@ -62,7 +62,7 @@ Row = dict[str, float]
 class Agrum:
     """LazyPropagation on a network whose numbers come one by one from the definition of the model."""
 
-    def __init__(self, model: ModelFile) -> None:
+    def __init__(self, model: ModelSpec) -> None:
         self.model = model
         nodes = model.variables
         network = gum.BayesNet(model.name)
@@ -108,7 +108,7 @@ class Agrum:
             return 0.0
 
 
-def parents_of(model: ModelFile, name: str) -> list[str]:
+def parents_of(model: ModelSpec, name: str) -> list[str]:
     if name in model.risks:
         return list(model.risks[name].parents)
     node: Any = model.variables[name]
@@ -116,7 +116,7 @@ def parents_of(model: ModelFile, name: str) -> list[str]:
     return list(dict.fromkeys([*node.links, *extra]))
 
 
-def known(model: ModelFile, codes: Codes) -> dict[str, str]:
+def known(model: ModelSpec, codes: Codes) -> dict[str, str]:
     nodes = model.variables
     return {name: nodes[name].states[code] for name, code in zip(nodes, codes, strict=True) if code >= 0}
 
@@ -128,9 +128,9 @@ def pgmpy_row(reference: Reference, evidence: dict[str, str]) -> Row | None:
         return None
 
 
-def compare(model: ModelFile, codes: Codes) -> tuple[int, dict[str, float]]:
+def compare(model: ModelSpec, codes: Codes) -> tuple[int, dict[str, float]]:
     """Compare every posterior of every case; give the number of possible cases and the largest differences."""
-    network, reference, agrum = Network(model), Reference(model), Agrum(model)
+    network, reference, agrum = CompiledModel(model), Reference(model), Agrum(model)
     result = network.posteriors(codes)
     worst = {"pgmpy": 0.0, "pyagrum": 0.0}
     possible = 0
@@ -149,14 +149,14 @@ def compare(model: ModelFile, codes: Codes) -> tuple[int, dict[str, float]]:
     return possible, worst
 
 
-def pgmpy_engine(model: ModelFile) -> Any:
+def pgmpy_engine(model: ModelSpec) -> Any:
     from pgmpy.inference import VariableElimination  # here: a process that only hashes must not wait for it
 
     return VariableElimination(to_pgmpy(model))
 
 
 @lru_cache(maxsize=1)
-def real_model() -> ModelFile:
+def real_model() -> ModelSpec:
     return read_model(model_path(REAL))
 
 
@@ -188,7 +188,7 @@ def test_impossible_evidence_is_impossible_to_all() -> None:
         if row["when"]["r0"] == ["high"]:
             row["prior"]["middle"]["p"] = 0.0
     content["findings"]["f1"]["leak"]["p"] = 0.0
-    model = ModelFile.model_validate(content)
+    model = ModelSpec.model_validate(content)
     codes = np.full((len(model.variables), 3), -1, dtype=np.int8)
     names = list(model.variables)
     codes[[names.index("r0"), names.index("r1")], 0] = [2, 1]
@@ -198,7 +198,7 @@ def test_impossible_evidence_is_impossible_to_all() -> None:
 
 
 def test_real_model_agrees(record_property: Callable[[str, object], None]) -> None:
-    assert "bakers_cyst_ruptured" in Network(real_model()).columns
+    assert "bakers_cyst_ruptured" in CompiledModel(real_model()).columns
     possible, worst = compare(real_model(), real_cases())
     record_property("possible cases", possible)
     record_property("largest differences", str(worst))
@@ -209,7 +209,7 @@ def test_real_model_agrees(record_property: Callable[[str, object], None]) -> No
 def test_real_model_agrees_with_pgmpy_as_anyone_would_ask_it() -> None:
     model, codes = real_model(), real_cases()[:, ::8]
     engine = pgmpy_engine(model)
-    result = Network(model).posteriors(codes)
+    result = CompiledModel(model).posteriors(codes)
     cause = model.alarm.cause
     asked = np.isfinite(result.log_evidence) & (codes[list(model.variables).index(cause)] < 0)
     assert asked.sum() > 50
@@ -221,7 +221,7 @@ def test_real_model_agrees_with_pgmpy_as_anyone_would_ask_it() -> None:
 
 
 def test_row_order_does_not_matter() -> None:
-    network, codes = Network(real_model()), real_cases()
+    network, codes = CompiledModel(real_model()), real_cases()
     order = np.random.default_rng(4).permutation(codes.shape[1])
     np.testing.assert_allclose(
         network.posteriors(codes[:, order]).values, network.posteriors(codes).values[order], rtol=1e-12, atol=1e-15
@@ -238,8 +238,8 @@ def test_order_of_evidence_does_not_matter_to_pgmpy() -> None:
 
 def test_hash_seed_does_not_matter() -> None:
     script = (
-        "import hashlib; from kneebayes.inference.network import Network; from tests import test_oracles as t; "
-        "print(hashlib.sha256(Network(t.real_model()).posteriors(t.real_cases()).values.tobytes()).hexdigest())"
+        "import hashlib; from kneebayes.inference.network import CompiledModel; from tests import test_oracles as t; "
+        "print(hashlib.sha256(CompiledModel(t.real_model()).posteriors(t.real_cases()).values.tobytes()).hexdigest())"
     )
     runs = [
         subprocess.Popen(

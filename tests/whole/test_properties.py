@@ -18,9 +18,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import kneebayes as kb
-from kneebayes.inference.network import UNKNOWN, Network
+from kneebayes.inference.network import UNKNOWN, CompiledModel
 from kneebayes.model import Model
-from kneebayes.spec.model_spec import ModelFile
+from kneebayes.spec.model_spec import ModelSpec
 from tests.strategies import Evidence, evidence, models, retellings
 from tests.stress.alarm_search import Changes, Scores, random_cases, search
 
@@ -37,17 +37,17 @@ def shipped(name: str) -> kb.Model:
 
 
 @cache
-def networks() -> tuple[Network, ...]:
+def networks() -> tuple[CompiledModel, ...]:
     return tuple(shipped(name).network for name in SHIPPED)
 
 
-def any_network(*, most: int = 3, plain: bool = False) -> st.SearchStrategy[Network]:
+def any_network(*, most: int = 3, plain: bool = False) -> st.SearchStrategy[CompiledModel]:
     """Draw a random model twice out of three, else one that ships."""
-    drawn = models(most=most, plain=plain).map(Network)
+    drawn = models(most=most, plain=plain).map(CompiledModel)
     return drawn if plain else st.one_of(drawn, drawn, st.sampled_from(networks()))
 
 
-def coded(model: ModelFile, cases: Sequence[Evidence]) -> np.ndarray:
+def coded(model: ModelSpec, cases: Sequence[Evidence]) -> np.ndarray:
     codes = np.full((len(model.variables), len(cases)), UNKNOWN, dtype=np.int8)
     rows = {name: row for row, name in enumerate(model.variables)}
     for place, case in enumerate(cases):
@@ -59,7 +59,7 @@ def coded(model: ModelFile, cases: Sequence[Evidence]) -> np.ndarray:
 class Answer:
     """The posteriors and P(evidence) of some cases."""
 
-    def __init__(self, network: Network, *cases: Evidence) -> None:
+    def __init__(self, network: CompiledModel, *cases: Evidence) -> None:
         result = network.posteriors(coded(network.model, cases), engine="numpy")
         self.values = pd.DataFrame(result.values, columns=list(result.columns))
         self.evidence = np.exp(result.log_evidence)
@@ -160,7 +160,7 @@ def test_what_is_not_known_of_a_finding_might_as_well_not_be_in_the_model(data: 
     content["alarm"]["rules"] = content["red_flags"] = []
     content["alarm"]["signs"].pop(name, None)
     content["inputs"] = {n: i for n, i in content["inputs"].items() if i["variable"] != name}
-    without = Answer(Network(ModelFile.model_validate(content)), case)
+    without = Answer(CompiledModel(ModelSpec.model_validate(content)), case)
     answer = possible(Answer(network, case))
     close(without.values, answer.values)
     close(without.evidence, answer.evidence)
@@ -211,7 +211,7 @@ def test_where_all_only_adds_a_risk_factor_alone_never_lowers_a_cause(data: st.D
         assert (np.diff(answer[cause]) >= -EXACT).all()
 
 
-def alone(model: ModelFile) -> list[tuple[str, str, list[Evidence]]]:
+def alone(model: ModelSpec) -> list[tuple[str, str, list[Evidence]]]:
     """List each cause with each finding that it can produce, and the finding negative, unknown and positive."""
     return [
         (cause, name, [{name: finding.states[0]}, {}, {name: finding.states[1]}])
@@ -250,7 +250,7 @@ def test_with_the_complaint_a_finding_lowers_a_cause_only_where_another_explains
 # What is in the model matters
 
 
-def moves(network: Network, base: Evidence, name: str) -> float:
+def moves(network: CompiledModel, base: Evidence, name: str) -> float:
     """Say by how much knowing one variable changes a posterior at most."""
     states = network.model.variables[name].states
     values = Answer(network, base, *({**base, name: state} for state in states)).values.to_numpy()
@@ -280,7 +280,7 @@ def test_without_the_links_of_a_risk_factor_the_complaint_alone_says_something_e
     for cause in content["causes"].values():
         cause["links"].pop(risk, None)
     content["interactions"] = [i for i in content["interactions"] if risk not in i["when"]]
-    without = Network(ModelFile.model_validate(content))
+    without = CompiledModel(ModelSpec.model_validate(content))
     complaint = {network.model.complaint: network.model.findings[network.model.complaint].states[1]}
     change = Answer(without, complaint).values - Answer(network, complaint).values
     assert change.abs().to_numpy().max() > 1e-5
@@ -322,7 +322,7 @@ def test_neither_order_of_evidence_nor_neighbours_change_an_answer(data: st.Data
 
 @given(st.data())
 def test_a_model_retold_in_other_words_and_another_order_gives_the_same_numbers(data: st.DataObject) -> None:
-    check_retelling(data, Network(data.draw(models())))
+    check_retelling(data, CompiledModel(data.draw(models())))
 
 
 @settings(max_examples=settings().max_examples // 10)
@@ -331,12 +331,12 @@ def test_a_model_that_ships_retold_gives_the_same_numbers(data: st.DataObject, n
     check_retelling(data, shipped(name).network)
 
 
-def check_retelling(data: st.DataObject, network: Network) -> None:
+def check_retelling(data: st.DataObject, network: CompiledModel) -> None:
     model = network.model
     told, names, states = data.draw(retellings(model))
     cases = data.draw(st.lists(evidence(model, most=15), min_size=1, max_size=4))
     in_new_words = [{names[n]: states[n][s] for n, s in case.items()} for case in cases]
-    retold = Network(told)
+    retold = CompiledModel(told)
     old, new = Answer(network, *cases), Answer(retold, *in_new_words)
     close(new.evidence, old.evidence)
     for name, cause in model.causes.items():
@@ -359,7 +359,7 @@ def table(cases: Sequence[Evidence]) -> pa.Table:
     return pa.table({"case_id": pa.array([str(i) for i in range(len(cases))]), **arrays})
 
 
-def by_state(network: Network, answer: Answer, cause: str) -> dict[str, np.ndarray]:
+def by_state(network: CompiledModel, answer: Answer, cause: str) -> dict[str, np.ndarray]:
     """Give P(state) of the states of a cause but the first; the second has no column of its own."""
     _, second, *others = network.model.causes[cause].states
     shares = {state: answer[f"{cause}_{state}"] for state in others}
@@ -369,7 +369,7 @@ def by_state(network: Network, answer: Answer, cause: str) -> dict[str, np.ndarr
 # Unsure answers
 
 
-def told(model: ModelFile, name: str, likelihood: Sequence[float]) -> dict[str, float]:
+def told(model: ModelSpec, name: str, likelihood: Sequence[float]) -> dict[str, float]:
     return dict(zip(model.variables[name].states, likelihood, strict=True))
 
 

@@ -225,7 +225,7 @@ class Renumbering:
         values : ndarray, shape (P,)
             As for `Parameters.tables`.
         codes : ndarray of int8, shape (variables, n)
-            As for `Network.posteriors`.
+            As for `CompiledModel.posteriors`.
 
         Returns
         -------
