@@ -26,9 +26,8 @@ from kneebayes.diagnosis.alarm import AlarmRules, Thresholds
 from kneebayes.diagnosis.uncertainty import alarm_levels
 from kneebayes.errors import CaseError, UnknownNameError, nearest
 from kneebayes.inference.evidence import Spread, Unsure, favoured, unsure_posteriors, within
-from kneebayes.inference.network import CompiledModel, Engine, cores
-from kneebayes.inference.parameters import Parameters, parameters_of
-from kneebayes.inference.versions import Case
+from kneebayes.inference.network import CompiledModel, Engine, VersionedCase, cores
+from kneebayes.inference.parameters import ParameterVector
 from kneebayes.spec.model_spec import LEVELS
 
 if TYPE_CHECKING:
@@ -108,7 +107,7 @@ class Sensitivity:
 
     Attributes
     ----------
-    parameters : Parameters
+    parameters : ParameterVector
         The numbers, their values and ranges.
     target : str
         The column of the posteriors asked about.
@@ -120,7 +119,7 @@ class Sensitivity:
         Alarm level of the rules and open questions alone, as a place in `LEVELS`.
     """
 
-    parameters: Parameters
+    parameters: ParameterVector
     target: str
     functions: Functions
     thresholds: Thresholds
@@ -245,20 +244,20 @@ def sensitivity(
         If there is no such target.
     """
     check_target(network, target)
-    parameters = parameters_of(network)
+    parameters = network.parameters
     rules = AlarmRules(network)
     probability = unsure_posteriors(network, codes, unsure).values[:, rules.column]
     floor = rules.floor(favoured(codes, unsure), probability, thresholds, sure=codes, unsure=unsure)
-    own = functions(parameters, Case(parameters, codes[:, 0], unsure))
+    own = functions(parameters, VersionedCase(network, codes[:, 0], unsure))
     return Sensitivity(parameters, target, own, thresholds, int(floor[0]))
 
 
-def functions(parameters: Parameters, case: Case) -> Functions:
+def functions(parameters: ParameterVector, case: VersionedCase) -> Functions:
     """Find the posteriors of one case as functions of every number.
 
     Parameters
     ----------
-    parameters : Parameters
+    parameters : ParameterVector
         The numbers of the model.
     case : Case
         The evidence.
@@ -367,7 +366,7 @@ def influence(
     n = codes.shape[1]
     if not n:
         raise CaseError("no cases to average over: give a frame with rows")
-    parameters, column = parameters_of(network), network.columns.index(target)
+    parameters, column = network.parameters, network.columns.index(target)
     probability = unsure_posteriors(network, codes, unsure, engine=engine).values[:, rules.column]
     floor = rules.floor(favoured(codes, unsure), probability, thresholds, sure=codes, unsure=unsure, engine=engine)
     few = engine == "numpy" or (engine == "auto" and n <= FEW_CASES)
@@ -390,12 +389,12 @@ def influence(
 
 
 def _by_case(
-    parameters: Parameters, cases: _Cases, rules: AlarmRules, thresholds: Thresholds, column: int
+    parameters: ParameterVector, cases: _Cases, rules: AlarmRules, thresholds: Thresholds, column: int
 ) -> tuple[Floats, Floats]:
     """Sum over cases, each asked for all numbers."""
     found = []
     for i in range(cases.codes.shape[1]):
-        own = functions(parameters, Case(parameters, cases.codes[:, i], [u for u in cases.unsure if i in u.cases]))
+        own = functions(parameters, VersionedCase(parameters.network, cases.codes[:, i], [u for u in cases.unsure if i in u.cases]))
         single = Functions(own.joint[:, :, None], own.evidence[:, :, None])
         found.append(_measures(parameters, slice(None), single, cases.floor[i : i + 1], rules, thresholds, column))
     measures = np.concatenate(found, axis=2)
@@ -403,20 +402,16 @@ def _by_case(
 
 
 def _by_number(
-    parameters: Parameters, cases: _Cases, rules: AlarmRules, thresholds: Thresholds, column: int
+    parameters: ParameterVector, cases: _Cases, rules: AlarmRules, thresholds: Thresholds, column: int
 ) -> tuple[Floats, Floats]:
     """Sum over cases, each number asked for all cases to which it may matter."""
-    from kneebayes.inference.compiled.threads import renumbering_of  # here, because numba takes a while to import
-
-    renumbering = renumbering_of(parameters)
-    n, first = cases.codes.shape[1], len(parameters.network.variables) - len(parameters.leaks)
-    now = unsure_posteriors(parameters.network, cases.codes, cases.unsure, engine="numba")
+    network = parameters.network
+    n, first = cases.codes.shape[1], len(network.model.risks) + len(network.model.causes)
+    now = unsure_posteriors(network, cases.codes, cases.unsure, engine="numba")
     spread = Spread.of(cases.codes, cases.unsure) if cases.unsure else Spread(cases.codes, np.ones(n), np.arange(n), n)
     informed = spread.codes[first:] >= 0
     sums, largest = np.zeros((len(parameters.p), 6)), np.zeros(len(parameters.p))
-    finding = np.full(len(parameters.p), -1)
-    for f in range(len(parameters.leaks)):
-        finding[parameters.belongs_to(np.arange(len(parameters.leaks)) == f)] = f
+    finding = parameters.finding
 
     def work(i: int) -> None:
         known = informed[finding[i]] if finding[i] >= 0 else np.ones(len(spread.case), dtype=bool)
@@ -430,7 +425,7 @@ def _by_number(
             len(rows),
         )
         for end in (0, 1) if len(rows) else ():
-            found = own.pooled(renumbering.posteriors(parameters.moved(i, float(end)), own.codes))
+            found = own.pooled(network.with_numbers(parameters.moved(i, float(end))).posteriors(own.codes, engine="numba"))
             evidence[0, end, rows] = np.exp(found.log_evidence - now.log_evidence[rows])
             joint[0, end, rows] = np.nan_to_num(found.values) * evidence[0, end, rows, None]
         measures = _measures(
@@ -446,7 +441,7 @@ def _by_number(
 
 
 def _measures(
-    parameters: Parameters,
+    parameters: ParameterVector,
     which: slice,
     own: Functions,
     floor: NDArray[np.int8],

@@ -43,9 +43,8 @@ from numpy.typing import NDArray
 from kneebayes.diagnosis.alarm import AlarmRules, Thresholds
 from kneebayes.errors import OptionError
 from kneebayes.inference.evidence import Spread, Unsure, favoured, unsure_posteriors, within
-from kneebayes.inference.network import CompiledModel, Engine, cores
-from kneebayes.inference.parameters import Parameters, parameters_of
-from kneebayes.inference.versions import Case
+from kneebayes.inference.network import CompiledModel, Engine, VersionedCase, cores
+from kneebayes.inference.parameters import ParameterVector
 from kneebayes.spec.model_spec import LEVELS, ModelSpec
 from kneebayes.spec.yaml_io import changed_version, with_numbers
 
@@ -71,12 +70,12 @@ MASS_IN_RANGE = 0.9
 DEVIATIONS = 1.6448536269514722  # of a normal distribution's 95 % quantile from its median
 
 
-def draw(parameters: Parameters, n: int, *, seed: int) -> Floats:
+def draw(parameters: ParameterVector, n: int, *, seed: int) -> Floats:
     """Draw the numbers of a model from their plausible ranges.
 
     Parameters
     ----------
-    parameters : Parameters
+    parameters : ParameterVector
         The numbers of the model.
     n : int
         How many draws.
@@ -115,7 +114,7 @@ def plausible(model: ModelSpec, *, seed: int) -> ModelSpec:
     >>> plausible(read_model(model_path("posterior_knee_pain")), seed=4).provenance
     ('all numbers drawn from their plausible ranges, seed 4',)
     """
-    drawn = draw(Parameters(CompiledModel(model)), 1, seed=seed)[0].tolist()
+    drawn = draw(CompiledModel(model).parameters, 1, seed=seed)[0].tolist()
     numbers = {}
     for (place, number), p in zip(model.probabilities(), drawn, strict=True):
         low, high = number.range
@@ -331,8 +330,8 @@ def uncertainty(
         If level or draws are out of range.
     """
     check_draws(level, draws)
-    parameters = parameters_of(network)
-    drawn = Case(parameters, codes[:, 0], unsure).posteriors(draw(parameters, draws, seed=seed))[0].T
+    parameters = network.parameters
+    drawn = VersionedCase(network, codes[:, 0], unsure).posteriors(draw(parameters, draws, seed=seed))[0].T
     posterior = unsure_posteriors(network, codes, unsure).values[0]
     rules = AlarmRules(network)
     said = favoured(codes, unsure)
@@ -479,7 +478,7 @@ def batch_uncertainty(
     """
     check_draws(level, draws)
     n, network = codes.shape[1], rules.network
-    parameters = parameters_of(network)
+    parameters = network.parameters
     values = draw(parameters, draws, seed=seed)
     floor = rules.floor(favoured(codes, unsure), probability, thresholds, sure=codes, unsure=unsure, engine=engine)
     reported = alarm_levels(probability, floor, thresholds)
@@ -502,28 +501,26 @@ def batch_uncertainty(
     return BatchUncertainty(low, high, low_error, high_error, robust, graver)
 
 
-def _by_case(parameters: Parameters, values: Floats, codes: Codes, unsure: Sequence[Unsure]) -> Floats:
+def _by_case(parameters: ParameterVector, values: Floats, codes: Codes, unsure: Sequence[Unsure]) -> Floats:
     """Answer each case under all draws, shape (n, columns, draws)."""
     answers = [
-        Case(parameters, codes[:, i], [u for u in unsure if i in u.cases]).posteriors(values)[0].T
+        VersionedCase(parameters.network, codes[:, i], [u for u in unsure if i in u.cases]).posteriors(values)[0].T
         for i in range(codes.shape[1])
     ]
     return np.stack(answers)
 
 
-def _by_draw(parameters: Parameters, values: Floats, codes: Codes, unsure: Sequence[Unsure]) -> Floats:
+def _by_draw(parameters: ParameterVector, values: Floats, codes: Codes, unsure: Sequence[Unsure]) -> Floats:
     """Answer all cases under each draw, on all cores, shape (n, columns, draws)."""
-    from kneebayes.inference.compiled.threads import renumbering_of  # here, because numba takes a while to import
-
-    renumbering = renumbering_of(parameters)
     spread = Spread.of(codes, unsure) if unsure else None
     drawn = np.empty((codes.shape[1], len(parameters.network.columns), len(values)))
 
     def work(d: int) -> None:
+        network = parameters.network.with_numbers(values[d])
         if spread is None:
-            drawn[:, :, d] = renumbering.posteriors(values[d], codes).values
+            drawn[:, :, d] = network.posteriors(codes, engine="numba").values
         else:
-            drawn[:, :, d] = spread.pooled(renumbering.posteriors(values[d], spread.codes)).values
+            drawn[:, :, d] = spread.pooled(network.posteriors(spread.codes, engine="numba")).values
 
     workers = cores()
     with ThreadPoolExecutor(workers) as pool:
