@@ -394,7 +394,9 @@ def _by_case(
     """Sum over cases, each asked for all numbers."""
     found = []
     for i in range(cases.codes.shape[1]):
-        own = functions(parameters, VersionedCase(parameters.network, cases.codes[:, i], [u for u in cases.unsure if i in u.cases]))
+        own = functions(
+            parameters, VersionedCase(parameters.network, cases.codes[:, i], [u for u in cases.unsure if i in u.cases])
+        )
         single = Functions(own.joint[:, :, None], own.evidence[:, :, None])
         found.append(_measures(parameters, slice(None), single, cases.floor[i : i + 1], rules, thresholds, column))
     measures = np.concatenate(found, axis=2)
@@ -425,7 +427,9 @@ def _by_number(
             len(rows),
         )
         for end in (0, 1) if len(rows) else ():
-            found = own.pooled(network.with_numbers(parameters.moved(i, float(end))).posteriors(own.codes, engine="numba"))
+            found = own.pooled(
+                network.with_numbers(parameters.moved(i, float(end))).posteriors(own.codes, engine="numba")
+            )
             evidence[0, end, rows] = np.exp(found.log_evidence - now.log_evidence[rows])
             joint[0, end, rows] = np.nan_to_num(found.values) * evidence[0, end, rows, None]
         measures = _measures(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import numpy as np
@@ -45,6 +46,7 @@ class Cases(NamedTuple):
     weight: Floats  # (n,): how often to count each case
 
     def chosen(self, which: slice | NDArray[np.intp]) -> Cases:
+        """Take some of the cases."""
         return Cases(self.codes[:, which], self.allowed[which], self.weight[which])
 
 
@@ -148,7 +150,7 @@ class Expectation:
         findings = codes[layout.n_risks + len(layout.cards) :]
         known = np.zeros(self.tables.absent_links.shape)
         for c, card in enumerate(layout.cards):
-            marginal = posterior.reshape(*layout.around(c), n).sum(axis=(0, 2))
+            marginal = posterior.reshape(prod(layout.cards[:c]), card, -1, n).sum(axis=(0, 2))
             known[:, c, :card] = (findings >= 0).astype(float) @ marginal.T
         present = (findings == 1).astype(float) @ posterior.T
         return Counts(log_evidence, present, known, posterior.sum(axis=1), sums, reached)

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -113,31 +114,36 @@ class OrComponent:
 class OrCause:
     """ORs all that triggers one cause alone into it: the causes that cause it, and components with no other target.
 
-    It works on the joint states of the causes, (K, n). Numbers are the same for all n, or have n versions.
+    It works on cells, or where states of a cause that causes it matter on the joint states of the causes, (K, n).
+    Numbers are the same for all n, or have n versions.
     """
 
     def __init__(self, layout: Layout, c: int, kept: Floats, gained: Floats, split: Floats) -> None:
         """Take P(no cause triggers it) and P(one does), (states of those causes[, n]), and its split, (states[, n])."""
-        self.shape = layout.around(c)
-        self.parents, self.split = layout.parent_states(c), split
+        cards = layout.cards_before(c)
+        self.shape = prod(cards[:c]), cards[c], prod(cards[c + 1 :])
+        self.split = split if cards[c] > 2 else np.ones(1)
         around = (self.shape[0], self.shape[2], -1)
+        others = np.stack(np.unravel_index(np.arange(prod(cards)), cards)).reshape(-1, *self.shape)[:, :, 0]
+        self.parents = np.zeros(self.shape[0] * self.shape[2], dtype=np.intp)  # the joint state of those that cause it
+        for parent in layout.parents[c]:
+            self.parents = self.parents * cards[parent] + others[parent].ravel()
         self.kept, self.gained = kept[self.parents].reshape(around), gained[self.parents].reshape(around)
 
     def forward(self, joint: Floats, off: Floats, on: Floats) -> Floats:
         """Bring about the cause; ``off`` and ``on``, (n,), are P(no such component triggers it) and P(one does)."""
         old = joint.reshape(*self.shape, -1)
         new = np.empty_like(old)
-        absent, gained = old[:, 0], on + off * self.gained
-        gained *= absent
-        np.multiply(absent, off * self.kept, out=new[:, 0])
+        np.multiply(old[:, 0], off * self.kept, out=new[:, 0])
+        np.multiply(old[:, 1:], off + on, out=new[:, 1:])
+        gained = off * self.gained
+        gained += on
+        gained *= old[:, 0]
         for state, share in enumerate(self.split, start=1):
-            np.multiply(old[:, state], off + on, out=new[:, state])
             new[:, state] += gained * share if len(self.split) > 1 else gained
         return new.reshape(joint.shape)
 
-    def backward(
-        self, joint: Floats, back: Floats, off: Floats, on: Floats
-    ) -> tuple[Floats, Floats, Floats, Floats]:
+    def backward(self, joint: Floats, back: Floats, off: Floats, on: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """Take derivatives of log P(evidence) back over the step.
 
         Returns those by the joint before, (K, n), by off and by on, (n,); and by state of the causes that cause it,
@@ -145,14 +151,16 @@ class OrCause:
         chance of that.
         """
         old, after = joint.reshape(*self.shape, -1), back.reshape(*self.shape, -1)
-        up = sum(after[:, s] * share for s, share in enumerate(self.split, start=1))
-        stays = sum(old[:, s] * after[:, s] for s in range(1, self.shape[1]))
+        up = np.zeros_like(old[:, 0])
+        for state, share in enumerate(self.split, start=1):
+            up += after[:, state] * share
+        stays = (old[:, 1:] * after[:, 1:]).sum(axis=1)
         reached = old[:, 0] * up + stays
         by_off = (old[:, 0] * (after[:, 0] * self.kept + up * self.gained) + stays).sum(axis=(0, 1))
         new = np.empty_like(after)
         new[:, 1:] = after[:, 1:] * (off + on)
         new[:, 0] = after[:, 0] * (off * self.kept) + up * (on + off * self.gained)
-        by_parents = np.bincount(self.parents, (reached @ (off + on)).ravel())
+        by_parents: Floats = np.bincount(self.parents, (reached @ (off + on)).ravel())
         return new.reshape(joint.shape), by_off, reached.sum(axis=(0, 1)), by_parents
 
 
@@ -254,8 +262,10 @@ class UpperLayer:
         self.single = [[g for g in rest if layout.parts[g].targets == (c,)] for c in range(n_causes)]
         several = [g for g in rest if len(layout.parts[g].targets) != 1]
         self.components = {g: OrComponent(layout.parts[g].targets, n_causes) for g in several}
-        touched = [c for c in layout.order if self.single[c] or layout.parents[c]]
-        self.causes = {c: OrCause(layout, c, kept[c], gained[c], split[c]) for c in touched}
+        self.early, self.late = (
+            {c: OrCause(layout, c, kept[c], gained[c], split[c]) for c in own if self.single[c] or layout.parents[c]}
+            for own in (layout.early, layout.late)
+        )
 
     def forward(self, triggers: Sequence[Floats]) -> tuple[Floats, Taped]:
         """P(evidence on risk factors, joint state), (K, n), of a row of each component's table, (n, 2 ** T)."""
@@ -264,15 +274,15 @@ class UpperLayer:
         for g, component in self.components.items():
             tape.components.append((cells, or_matrices(triggers[g])))
             cells = component.forward(*tape.components[-1])
-        joint = cells[self.layout.column] * self.share if len(cells) < self.layout.n_joint else cells
-        for c, cause in self.causes.items():
-            tape.causes.append((joint, *either([triggers[g].T for g in self.single[c]], n)))
-            joint = cause.forward(*tape.causes[-1])
-        return joint, tape
+        for causes in (self.early, self.late):
+            if causes is self.late and len(cells) < self.layout.n_joint:
+                cells = cells[self.layout.column] * self.share
+            for c, cause in causes.items():
+                tape.causes.append((cells, *either([triggers[g].T for g in self.single[c]], n)))
+                cells = cause.forward(*tape.causes[-1])
+        return cells, tape
 
-    def backward(
-        self, triggers: Sequence[Floats], tape: Taped, back: Floats
-    ) -> tuple[list[Floats], list[Floats]]:
+    def backward(self, triggers: Sequence[Floats], tape: Taped, back: Floats) -> tuple[list[Floats], list[Floats]]:
         """Take derivatives of log P(evidence) by the joint, (K, n), back to those by the rows of the tables.
 
         Returns those, (n, 2 ** T) for each component, and what each `OrCause` returns of the states of the causes
@@ -280,17 +290,19 @@ class UpperLayer:
         """
         n, messages = back.shape[1], [np.empty(0)] * len(triggers)
         reached = [np.zeros(1) for _ in self.layout.cards]
-        for (c, cause), (joint, off, on) in zip(reversed(self.causes.items()), reversed(tape.causes), strict=True):
-            back, by_off, by_on, by_parents = cause.backward(joint, back, off, on)
-            if self.layout.parents[c]:
-                reached[c] = by_parents
-            for g in self.single[c]:
-                none, fired = either([triggers[other].T for other in self.single[c] if other != g], n)
-                messages[g] = np.stack([by_off * none + by_on * fired, by_on * (none + fired)], axis=1)
-        if len(back) > triggers[0].shape[1]:
-            order = np.argsort(self.layout.column, kind="stable")
-            starts = np.searchsorted(self.layout.column[order], np.arange(triggers[0].shape[1]))
-            back = np.add.reduceat((back * self.share)[order], starts, axis=0)
+        steps = reversed(tape.causes)
+        for causes in (self.late, self.early):
+            if causes is self.early and len(back) > triggers[0].shape[1]:
+                order = np.argsort(self.layout.column, kind="stable")
+                starts = np.searchsorted(self.layout.column[order], np.arange(triggers[0].shape[1]))
+                back = np.add.reduceat((back * self.share)[order], starts, axis=0)
+            for (c, cause), (cells, off, on) in zip(reversed(causes.items()), steps, strict=False):
+                back, by_off, by_on, by_parents = cause.backward(cells, back, off, on)
+                if self.layout.parents[c]:
+                    reached[c] = by_parents
+                for g in self.single[c]:
+                    none, fired = either([triggers[other].T for other in self.single[c] if other != g], n)
+                    messages[g] = np.stack([by_off * none + by_on * fired, by_on * (none + fired)], axis=1)
         for (g, component), (cells, matrices) in zip(
             reversed(self.components.items()), reversed(tape.components), strict=True
         ):
@@ -535,7 +547,7 @@ class VersionedCase:
             self._possible.append((part, states, weight[states]))
 
     def posteriors(self, values: Floats) -> tuple[Floats, Floats]:
-        """Compute the posteriors, (versions, columns), and P(evidence), (versions,), of versions of the numbers, (versions, P).
+        """Compute posteriors, (versions, columns), and P(evidence) of each version of the numbers, (versions, P).
 
         A row of NaN where the evidence is impossible; P(evidence) is up to the factor that likelihoods have.
         """
@@ -565,9 +577,7 @@ class VersionedCase:
         self._weigh(joint.reshape(*layout.cards, n), links.T)
         return np.ascontiguousarray(joint.T)
 
-    def _triggered(
-        self, part: Part, states: NDArray[np.intp], weight: Floats, links: Floats, shares: Floats
-    ) -> Floats:
+    def _triggered(self, part: Part, states: NDArray[np.intp], weight: Floats, links: Floats, shares: Floats) -> Floats:
         """P(evidence on this component, exactly these targets triggered), shape (versions, 2 ** targets)."""
         prior = shares[:, part.shares[:, states]].prod(axis=1) * weight
         left, right = outer_halves(prior, *self.layout.triggers(part, links, states))

@@ -50,7 +50,9 @@ class ParameterIndex:
             if risk.prior:
                 places.append((f"risks.{name}.prior", list(risk.prior)))
             places += [(f"risks.{name}.given.{i}.prior", list(row.prior)) for i, row in enumerate(risk.given)]
-        places += [(f"causes.{name}.split", list(cause.split)) for name, cause in self.spec.causes.items() if cause.split]
+        places += [
+            (f"causes.{name}.split", list(cause.split)) for name, cause in self.spec.causes.items() if cause.split
+        ]
         for place, states in places:
             self._rest[place] = self.n + len(self._rest)
             yield np.array([self.place[f"{place}.{state}"] for state in states])
@@ -129,4 +131,5 @@ class ParameterVector:
 
     def belongs_to(self, findings: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Tell which numbers, (P,), are leaks and links of some findings, (findings,)."""
-        return np.append(findings, False)[self.finding]
+        own: NDArray[np.bool_] = np.append(findings, False)[self.finding]
+        return own

@@ -151,18 +151,22 @@ class Component:
 
     @property
     def variables(self) -> tuple[str, ...]:
+        """Names of its risk factors."""
         return self.part.variables
 
     @property
     def rows(self) -> tuple[int, ...]:
+        """Their places among the variables of the model."""
         return self.part.rows
 
     @property
     def radix(self) -> tuple[int, ...]:
+        """Number of states of each plus one: the last code stands for unknown."""
         return self.part.radix
 
     @property
     def targets(self) -> tuple[int, ...]:
+        """Numbers of the causes that they can trigger."""
         return self.part.targets
 
 
@@ -217,6 +221,12 @@ class Layout:
             }
             for name, cause in spec.causes.items()
         )
+        # causes that no cause brings about by its state: absent or present is all that has to be known before them
+        early: list[int] = []
+        for c in self.order:
+            if all(p in early and self.cards[p] == 2 for p in self.parents[c]):
+                early.append(c)
+        self.early, self.late = tuple(early), tuple(c for c in self.order if c not in early)
         self.leaks = np.array([self.index.place[f"findings.{name}.leak"] for name in spec.findings])
         self.finding_links = np.full((len(spec.findings), len(self.causes), max(self.cards)), self.index.n)
         for f, (name, finding) in enumerate(spec.findings.items()):
@@ -231,18 +241,9 @@ class Layout:
 
         return FlatLayout(self)
 
-    def around(self, c: int) -> tuple[int, int, int]:
-        """Joint states of the causes before one, its states, joint states of those after it."""
-        return prod(self.cards[:c]), self.cards[c], prod(self.cards[c + 1 :])
-
-    def parent_states(self, c: int) -> NDArray[np.intp]:
-        """By joint state of the causes before and after one, the joint state of those that cause it."""
-        before, card, after = self.around(c)
-        others = self.states.reshape(before, card, after, -1)[:, 0].reshape(before * after, -1)
-        number = np.zeros(before * after, dtype=np.intp)
-        for parent in self.parents[c]:
-            number = number * self.cards[parent] + others[:, parent]
-        return number
+    def cards_before(self, c: int) -> tuple[int, ...]:
+        """Count the states of each cause that are told apart when one is brought about."""
+        return (2,) * len(self.cards) if c in self.early else self.cards
 
     def shares(self, values: Floats) -> Floats:
         """Append to vectors of numbers, (..., P), what each distribution leaves, and 1."""
@@ -393,7 +394,7 @@ class Layout:
         return Part(names, rows, shape, targets, np.array(shares).reshape(-1, prod(shape)), places)
 
     def apart(self, part: Part) -> NDArray[np.bool_]:
-        """Tell by pattern of evidence, (patterns,), whether what is unknown of some risk factors bears on one target each.
+        """Tell by pattern of evidence, (patterns,), whether no unknown risk factor makes targets dependent.
 
         Risk factors that are unknown go together where one depends on the other, or a third on both. If no group that
         goes together bears on two targets, P(triggers | evidence) is a product over the targets.
@@ -410,7 +411,10 @@ class Layout:
             index = tuple(int(name in unknown) for name in names)
             apart_if_unknown[index] = all(sum(bool(group & own) for own in acting) <= 1 for group in groups)
         patterns = np.unravel_index(np.arange(prod(n + 1 for n in shape)), [n + 1 for n in shape])
-        return apart_if_unknown[tuple((code == n).astype(int) for code, n in zip(patterns, shape, strict=True))]
+        apart: NDArray[np.bool_] = apart_if_unknown[
+            tuple((code == n).astype(int) for code, n in zip(patterns, shape, strict=True))
+        ]
+        return apart
 
 
 def tables(model: ModelSpec) -> Tables:
@@ -446,7 +450,7 @@ def _moves(n_targets: int) -> Floats:
 
 
 def or_matrices(trigger: Floats) -> Floats:
-    """What triggers, (n, 2 ** T), do to which of T targets are present, as matrices (n, after, before)."""
+    """Write what triggers, (n, 2 ** T), do to which of T targets are present as matrices, (n, after, before)."""
     size = trigger.shape[1]
     matrices: Floats = trigger @ _moves(size.bit_length() - 1).reshape(-1, size).T
     return matrices.reshape(-1, size, size)

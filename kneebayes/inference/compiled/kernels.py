@@ -225,20 +225,29 @@ def _or_two(cells, groups, run, after, before, e, coefficient):  # pragma: no co
 
 
 @_compiled
-def _expand(flat, cells, joint):  # pragma: no cover
-    """Tell the states of the causes apart: from what is present of them to their joint states."""
-    for state in range(len(flat.share)):
-        store(joint, state, multiply(load(cells, flat.column[state]), splat(flat.share[state])))
+def _spread(flat, cells, joint, weight, spread, start, stop):  # pragma: no cover
+    """Tell the states of the causes apart, from what is present of them, and weigh those that were not yet."""
+    for i in range(len(spread)):
+        lanes = splat(1.0)
+        for j in range(len(flat.spread)):
+            state = flat.spread_states[i, j]
+            if state > 0:
+                lanes = multiply(lanes, load(weight, flat.spread[j] * flat.most + state))
+        store(spread, i, lanes)
+    for k in range(start, stop):
+        factor = multiply(splat(flat.share[k]), load(spread, flat.spread_of[k]))
+        store(joint, k, multiply(load(cells, flat.column[k]), factor))
 
 
 @_compiled
 def _or_cause(flat, c, joint, off, on, weight, start, stop):  # pragma: no cover
-    """OR the single-target components and the causes of one cause in, and weigh its states, in place."""
+    """OR the single-target components and the causes of one cause in, and weigh its states told apart, in place."""
     run, stride, none = flat.state_run[c], flat.stride[c], load(weight, c * flat.most)
+    is_spread = flat.apart_cards[c] < flat.cards[c]
     for p in range(flat.parent_start[c], flat.parent_start[c + 1]):
         kept, gained = splat(flat.kept[p]), splat(flat.gained[p])
-        for state in range(flat.cards[c] - 1, 0, -1):
-            weighed = load(weight, c * flat.most + state)
+        for state in range(flat.apart_cards[c] - 1, 0, -1):
+            weighed = splat(1.0) if is_spread else load(weight, c * flat.most + state)
             gain = multiply(add(load(on, c), multiply(load(off, c), gained)), splat(flat.split[c, state]))
             own, gain, keep = multiply(add(load(off, c), load(on, c)), weighed), multiply(gain, weighed), splat(1.0)
             if state == 1:  # the last to draw on the states in which it is absent
@@ -297,13 +306,14 @@ def _weigh(flat, block, weight, scale):  # pragma: no cover
 def _score(flat, codes, order, together, values, evidence):  # pragma: no cover
     """Compute ``values`` and ``evidence`` of the cases in ``order``, those that go the same way together."""
     n_causes, size, n_joint = len(flat.order), flat.base.shape[1], len(flat.share)
+    n_cells = 1 << n_causes
     block = np.empty((len(codes), LANES), np.int64)
     pattern = np.empty((len(flat.part_start) - 1, LANES), np.int64)
     cells = _aligned(size)
-    joint = _aligned(-(-n_joint // LANES) * LANES + LANES) if n_joint > 1 << n_causes else cells
+    joint = _aligned(-(-n_joint // LANES) * LANES + LANES) if n_joint > n_cells else cells
     rows = _aligned(len(joint)).reshape(LANES, len(joint))
     off, on = _aligned(n_causes), _aligned(n_causes)
-    weight = _aligned(n_causes * flat.most)
+    weight, spread = _aligned(n_causes * flat.most), _aligned(len(flat.spread_states))
     scale = _aligned(1)
     coefficient = _aligned(max(1, len(flat.after)))
     own = _aligned(n_joint // LANES + 1).ravel()[:n_joint]
@@ -330,17 +340,19 @@ def _score(flat, codes, order, together, values, evidence):  # pragma: no cover
                 _or_apart(flat, i, pattern[i + 1], off, on, scale)
             else:
                 _or_component(flat, i, pattern[i + 1], cells, coefficient)
-        if n_joint > 1 << n_causes:
-            _expand(flat, cells, joint)
         _weigh(flat, block, weight, scale)
-        n_blocks = flat.cards[0] if flat.order[0] == 0 else 1  # the joint states of one of its own stay in the cache
-        block_size = n_joint // n_blocks
-        if n_blocks > 1:
-            _or_cause(flat, 0, joint, off, on, weight, 0, n_joint)
-        for start in range(0, n_joint, block_size):
-            for c in flat.order:
-                if c > 0 or n_blocks == 1:
-                    _or_cause(flat, c, joint, off, on, weight, start, start + block_size)
+        n_blocks = 2 if flat.order[0] == 0 and flat.cards[0] == 2 else 1  # with it absent or present: in the cache
+        if n_blocks == 2:
+            _or_cause(flat, 0, cells, off, on, weight, 0, n_cells)
+        for i in range(n_blocks):
+            start, stop = i * (n_cells // n_blocks), (i + 1) * (n_cells // n_blocks)
+            for place in range(n_blocks - 1, flat.n_early):
+                _or_cause(flat, flat.order[place], cells, off, on, weight, start, stop)
+            if n_joint > n_cells:
+                start, stop = i * (n_joint // n_blocks), (i + 1) * (n_joint // n_blocks)
+                _spread(flat, cells, joint, weight, spread, start, stop)
+                for place in range(flat.n_early, n_causes):
+                    _or_cause(flat, flat.order[place], joint, off, on, weight, start, stop)
         for state in range(0, n_joint, LANES):
             separate(joint, state, rows, state)
         for lane in range(n_cases):
@@ -396,12 +408,14 @@ def _count(flat, codes, allowed, weight, first_pattern, sums, log_evidence):  # 
     n_parts, n_several, width, n_cells = len(flat.part_start) - 1, len(flat.several), flat.base.shape[1], 1 << n_causes
     block, pattern = np.empty((codes.shape[1], LANES), np.int64), np.empty((n_parts, LANES), np.int64)
     each = np.arange(LANES)
-    # the cells before each step and after the last, then the joint likewise; one more vector to be whole
-    taped = _aligned((1 + n_several) * n_cells + (1 + n_causes) * n_joint + width)
+    n_early = flat.n_early
+    # the cells before each step and after the last, then the joint likewise; more, as what is read comes in vectors
+    taped = _aligned((1 + n_several + n_early) * n_cells + (1 + n_causes - n_early) * n_joint + width)
     size = max(n_joint + LANES, width)  # whole vectors
     back, cells, rows = _aligned(size), _aligned(size), _aligned(size).reshape(LANES, size)
     scale, evidence, message = np.empty(LANES), _aligned(2), _aligned(2)
     off, on, unweighed = _aligned(n_causes), _aligned(n_causes), _aligned(n_causes * flat.most)
+    spread = _aligned(len(flat.spread_states))
     coefficient, flow, reached = _aligned(len(flat.after) + 1), _aligned(len(flat.after) + 1), _aligned(len(flat.kept))
     unweighed[:] = 1.0
     reached[:] = 0.0
@@ -422,13 +436,19 @@ def _count(flat, codes, allowed, weight, first_pattern, sums, log_evidence):  # 
             taped[at + n_cells : at + 2 * n_cells] = taped[at : at + n_cells]
             at += n_cells
             _or_component(flat, i, pattern[i + 1], taped[at : at + n_cells], coefficient)
-        _expand(flat, taped[at : at + n_cells], taped[at + n_cells : at + n_cells + n_joint])
-        at += n_cells
-        for c in flat.order:
-            taped[at + n_joint : at + 2 * n_joint] = taped[at : at + n_joint]
-            at += n_joint
+        for place in range(n_causes):
+            c, step = flat.order[place], n_cells if place < n_early else n_joint
+            if place == n_early:
+                joint = taped[at + n_cells : at + n_cells + n_joint]
+                _spread(flat, taped[at : at + n_cells], joint, unweighed, spread, 0, n_joint)
+                at += n_cells
+            taped[at + step : at + 2 * step] = taped[at : at + step]
+            at += step
             _either(flat, c, -1, pattern, off, on)
-            _or_cause(flat, c, taped[at : at + n_joint], off, on, unweighed, 0, n_joint)
+            _or_cause(flat, c, taped[at : at + step], off, on, unweighed, 0, step)
+        if n_early == n_causes:
+            _spread(flat, taped[at : at + n_cells], taped[at + n_cells :], unweighed, spread, 0, n_joint)
+            at += n_cells
         whole = splat(0.0)
         for state in range(n_joint):
             whole = add(whole, multiply(load(taped, at + state), load(back, state)))
@@ -448,28 +468,30 @@ def _count(flat, codes, allowed, weight, first_pattern, sums, log_evidence):  # 
         for lane in range(n_cases):
             _count_findings(flat, codes[first + lane, flat.first_finding :], rows[lane, :n_joint], sums)
         for place in range(n_causes - 1, -1, -1):
-            at -= n_joint
-            c = flat.order[place]
+            if place == n_early - 1:
+                at -= n_cells
+                _back_spread(flat, back, cells)
+            c, step = flat.order[place], n_cells if place < n_early else n_joint
+            at -= step
             _either(flat, c, -1, pattern, off, on)
-            _back_cause(flat, c, taped[at : at + n_joint], back, off, on, message, reached)
+            _back_cause(flat, c, taped[at : at + step], back, off, on, message, reached)
             for j in range(flat.single_start[c], flat.single_start[c + 1]):
                 _either(flat, c, j, pattern, off, on)
                 _count_single(flat, flat.single[j], pattern, message, off[c], on[c], n_cases, sums.table)
-        cells[:width] = 0.0
-        for state in range(n_joint):
-            cell = flat.column[state]
-            store(cells, cell, add(load(cells, cell), multiply(load(back, state), splat(flat.share[state]))))
+        if n_early == 0:
+            at -= n_cells
+            _back_spread(flat, back, cells)
         for place in range(n_several - 1, -1, -1):
             at -= n_cells
             i = flat.several[place]
-            _back_component(flat, i, pattern[i + 1], taped[at - n_cells : at], cells, coefficient, flow)
+            _back_component(flat, i, pattern[i + 1], taped[at : at + n_cells], back, coefficient, flow)
             n_entries = flat.entry_start[i + 1] - flat.entry_start[i]
             for lane in range(n_cases):
                 start = flat.table_start[i] + n_entries * pattern[i + 1, lane]
                 for e in range(n_entries):
                     sums.table[start + e] += flow[e, lane]
         for cell in range(0, width, LANES):
-            separate(cells, cell, rows, cell)
+            separate(back, cell, rows, cell)
         for lane in range(n_cases):
             sums.base[pattern[0, lane] - first_pattern] += rows[lane, :width]
     for p in range(len(reached)):
@@ -531,7 +553,7 @@ def _either(flat, c, but, pattern, off, on):  # pragma: no cover
 
 @_compiled
 def _back_component(flat, i, pattern, before, back, coefficient, flow):  # pragma: no cover
-    """Take derivatives back over a component with several targets, in place; find what flowed by each of its entries."""
+    """Take derivatives back over a component with several targets, in place; find what flowed by each entry."""
     begin, n_entries = flat.entry_start[i], flat.entry_start[i + 1] - flat.entry_start[i]
     for e in range(n_entries):
         store(coefficient, e, gather(flat.table, flat.table_start[i] + e, n_entries, pattern))
@@ -551,6 +573,16 @@ def _back_component(flat, i, pattern, before, back, coefficient, flow):  # pragm
 
 
 @_compiled
+def _back_spread(flat, back, cells):  # pragma: no cover
+    """Take derivatives back from the joint states of the causes to what is present of them, in place."""
+    cells[: flat.base.shape[1]] = 0.0
+    for k in range(len(flat.share)):
+        cell = flat.column[k]
+        store(cells, cell, add(load(cells, cell), multiply(load(back, k), splat(flat.share[k]))))
+    back[: flat.base.shape[1]] = cells[: flat.base.shape[1]]
+
+
+@_compiled
 def _back_cause(flat, c, before, back, off, on, message, reached):  # pragma: no cover
     """Take derivatives back over one cause; those by off and by on become the message."""
     none, fired = load(off, c), load(on, c)
@@ -564,7 +596,7 @@ def _back_cause(flat, c, before, back, off, on, message, reached):  # pragma: no
             for k in range(flat.state[g], flat.state[g] + flat.state_run[c]):
                 old, after = load(before, k), load(back, k)
                 up, stays = splat(0.0), splat(0.0)
-                for state in range(1, flat.cards[c]):
+                for state in range(1, flat.apart_cards[c]):
                     place = k + state * stride
                     last = load(back, place)
                     up = add(up, multiply(last, splat(flat.split[c, state])))

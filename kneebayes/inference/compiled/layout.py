@@ -3,8 +3,9 @@
 Compiled code takes arrays of numbers; the lists of lists that a model is become runs in long arrays, each with an
 array of where the runs start, which is one longer than they are many.
 
-The components of risk factors work on *cells*: which of the C causes are present, 2 ** C of them. The steps after
-them work on the K joint states of the causes. In both the last cause varies fastest.
+The first steps work on *cells*: which of the C causes are present, 2 ** C of them. Only a cause that is brought about
+by the state of another needs the K joint states, and so do those that it causes in turn: these are *late*. In both the
+last cause varies fastest.
 """
 
 from __future__ import annotations
@@ -61,18 +62,24 @@ class FlatTables(NamedTuple):
     single: Ints  # those with one, by cause
     single_start: Ints
 
-    column: Ints  # (K,): the cell that a joint state is in
-    share: Floats  # (K,): P(joint state | cell)
-    order: Ints  # causes, each after its causes
+    order: Ints  # causes, each after its causes, the late ones last
+    n_early: int
     cards: Ints
-    stride: Ints
+    apart_cards: Ints  # states that are told apart when a cause is brought about: 2 unless it is late
+    stride: Ints  # between those of a cause, in cells or joint states
     split: Floats  # (C, most states)
     parent_start: Ints  # by cause, into the joint states of those that cause it, as are the next three
     kept: Floats  # P(none of those triggers the cause)
     gained: Floats  # P(one does)
-    state_start: Ints  # into the joint states in which the cause is absent and those are as they are
+    state_start: Ints  # into the cells, or joint states, in which the cause is absent and those are as they are
     state: Ints  # first ones of runs of these
-    state_run: Ints  # joint states in each run, by cause
+    state_run: Ints  # how many in each run, by cause
+
+    column: Ints  # (K,): the cell that a joint state is in
+    share: Floats  # (K,): P(joint state | cell)
+    spread: Ints  # early causes of more than two states
+    spread_of: Ints  # (K,): which of their joint states, as below
+    spread_states: Ints  # (their joint states, early causes of more than two states)
 
     first_cause: int  # row of the codes
     first_finding: int
@@ -106,9 +113,10 @@ class FlatLayout:
         width = -(-len(tables.components[0].trigger[0]) // LANES) * LANES + PADDING
         base = _aligned((len(tables.components[0].trigger), width))
         base[:, : tables.components[0].trigger.shape[1]] = tables.components[0].trigger
-        split = np.zeros((len(tables.split), card))
+        split = np.ones((len(tables.split), card))
         for c, own in enumerate(tables.split):
-            split[c, 1 : 1 + len(own)] = own
+            if self._structure["apart_cards"][c] > 2:
+                split[c, 1 : 1 + len(own)] = own
         leak, keep = tables.absent_leak, tables.absent_links.reshape(len(tables.absent_leak), -1)
         keep = keep[self._finding_of_link, self._structure["link"]]
         absent = np.where(self._alone, 1.0 - leak[self._finding_of_link] * keep, 1.0)
@@ -175,24 +183,36 @@ class FlatLayout:
         }
 
     def _causes(self) -> dict[str, Any]:
-        cards, states = self.layout.cards, self.layout.states
-        stride = [prod(cards[c + 1 :]) for c in range(len(cards))]
-        runs = [min(stride[p] for p in (c, *parents)) for c, parents in enumerate(self.layout.parents)]
-        first = np.arange(self.layout.n_joint)
-        found = [
-            np.flatnonzero((first % runs[c] == 0) & (states[:, c] == 0) & (states[:, list(own)] == those).all(axis=1))
-            for c, own in enumerate(self.layout.parents)
-            for those in product(*(range(cards[p]) for p in own))
-        ]
+        cards, parents, early = self.layout.cards, self.layout.parents, self.layout.early
+        strides, runs, found = [], [], []
+        for c, own in enumerate(parents):
+            sizes = self.layout.cards_before(c)
+            stride = [prod(sizes[i + 1 :]) for i in range(len(cards))]
+            strides.append(stride[c])
+            runs.append(min(stride[p] for p in (c, *own)))
+            first = np.arange(0, prod(sizes), runs[-1])
+            states = np.stack(np.unravel_index(first, sizes), axis=1)
+            for those in product(*(range(cards[p]) for p in own)):
+                found.append(first[(states[:, c] == 0) & (states[:, list(own)] == those).all(axis=1)])
+        spread = [c for c in early if cards[c] > 2]
+        spread_cards = [cards[c] for c in spread]
+        spread_of = np.zeros(self.layout.n_joint, dtype=np.int64)
+        for c in spread:
+            spread_of = spread_of * cards[c] + self.layout.states[:, c]
         return {
-            "column": _ints(self.layout.column),
-            "order": _ints(self.layout.order),
+            "order": _ints([*early, *self.layout.late]),
+            "n_early": len(early),
             "cards": _ints(cards),
-            "stride": _ints(stride),
-            "parent_start": _sums([prod(cards[p] for p in own) for own in self.layout.parents]),
+            "apart_cards": _ints([self.layout.cards_before(c)[c] for c in range(len(cards))]),
+            "stride": _ints(strides),
+            "parent_start": _sums([prod(cards[p] for p in own) for own in parents]),
             "state_start": _starts(found),
             "state": _end_to_end(found, int),
             "state_run": _ints(runs),
+            "column": _ints(self.layout.column),
+            "spread": _ints(spread),
+            "spread_of": spread_of,
+            "spread_states": _ints(list(product(*map(range, spread_cards)))).reshape(prod(spread_cards), len(spread)),
         }
 
     def _findings(self) -> dict[str, Any]:
