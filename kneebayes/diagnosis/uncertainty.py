@@ -32,7 +32,6 @@ which the evidence is impossible say nothing and are left out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -42,7 +41,7 @@ from numpy.typing import NDArray
 
 from kneebayes.diagnosis.alarm import AlarmRules, Thresholds
 from kneebayes.errors import OptionError
-from kneebayes.inference.evidence import Spread, Unsure, favoured, unsure_posteriors, within
+from kneebayes.inference.evidence import Evidence
 from kneebayes.inference.network import CompiledModel, Engine, cores
 from kneebayes.inference.parameters import Parameters, parameters_of
 from kneebayes.inference.versions import Case
@@ -205,7 +204,6 @@ def _logit(p: Floats) -> Floats:
     return odds
 
 
-Codes = NDArray[np.int8]
 LEAST_DRAWS = 20  # of which the 5 % and 95 % quantiles are still inside
 LEVEL_WORDS = {level: level.replace("_", " ") for level in LEVELS}
 
@@ -293,8 +291,7 @@ class Uncertainty:
 
 def uncertainty(
     network: CompiledModel,
-    codes: Codes,
-    unsure: Sequence[Unsure],
+    evidence: Evidence,
     thresholds: Thresholds,
     *,
     level: float = 0.9,
@@ -307,10 +304,8 @@ def uncertainty(
     ----------
     network : CompiledModel
         The compiled model.
-    codes : ndarray of int8, shape (variables, 1)
-        What is known for sure.
-    unsure : sequence of Unsure
-        What is given as likelihoods.
+    evidence : Evidence
+        Of the one case.
     thresholds : Thresholds
         Of the alarm.
     level : float, default 0.9
@@ -332,11 +327,10 @@ def uncertainty(
     """
     check_draws(level, draws)
     parameters = parameters_of(network)
-    drawn = Case(parameters, codes[:, 0], unsure).posteriors(draw(parameters, draws, seed=seed))[0].T
-    posterior = unsure_posteriors(network, codes, unsure).values[0]
+    drawn = Case(parameters, evidence).posteriors(draw(parameters, draws, seed=seed))[0].T
+    posterior = network.posteriors(evidence).values[0]
     rules = AlarmRules(network)
-    said = favoured(codes, unsure)
-    floor = rules.floor(said, posterior[[rules.column]], thresholds, sure=codes, unsure=unsure)
+    floor = rules.floor(evidence, posterior[[rules.column]], thresholds)
     own = drawn[rules.column][~np.isnan(drawn[rules.column])]
     found = np.bincount(alarm_levels(own, floor[0], thresholds), minlength=len(LEVELS)) / max(1, len(own))
     reported = alarm_levels(posterior[rules.column], floor[0], thresholds)
@@ -434,8 +428,7 @@ class BatchUncertainty:
 
 def batch_uncertainty(
     rules: AlarmRules,
-    codes: Codes,
-    unsure: Sequence[Unsure],
+    evidence: Evidence,
     thresholds: Thresholds,
     probability: Floats,
     *,
@@ -453,10 +446,8 @@ def batch_uncertainty(
     ----------
     rules : AlarmRules
         The alarm of the compiled model.
-    codes : ndarray of int8, shape (variables, n)
-        What is known for sure.
-    unsure : sequence of Unsure
-        What is given as likelihoods.
+    evidence : Evidence
+        Of n cases.
     thresholds : Thresholds
         Of the alarm.
     probability : ndarray, shape (n,)
@@ -478,10 +469,10 @@ def batch_uncertainty(
         If level or draws are out of range.
     """
     check_draws(level, draws)
-    n, network = codes.shape[1], rules.network
+    n, network = evidence.n, rules.network
     parameters = parameters_of(network)
     values = draw(parameters, draws, seed=seed)
-    floor = rules.floor(favoured(codes, unsure), probability, thresholds, sure=codes, unsure=unsure, engine=engine)
+    floor = rules.floor(evidence, probability, thresholds, engine=engine)
     reported = alarm_levels(probability, floor, thresholds)
     ends = np.empty((4, n, len(network.columns)))
     robust, graver = np.empty(n), np.empty(n)
@@ -489,9 +480,7 @@ def batch_uncertainty(
     step = max(1, CHUNK_BYTES // (8 * draws * len(network.columns)))
     for start in range(0, n, step):
         part = slice(start, min(n, start + step))
-        own = within(unsure, part)
-        answer = _by_case if few else _by_draw
-        drawn = answer(parameters, values, np.ascontiguousarray(codes[:, part]), own)
+        drawn = (_by_case if few else _by_draw)(parameters, values, evidence[part])
         found = alarm_levels(drawn[:, rules.column], floor[part, None], thresholds)
         counts = ~np.isnan(drawn[:, rules.column])
         whole = np.maximum(1, counts.sum(axis=1))
@@ -502,28 +491,22 @@ def batch_uncertainty(
     return BatchUncertainty(low, high, low_error, high_error, robust, graver)
 
 
-def _by_case(parameters: Parameters, values: Floats, codes: Codes, unsure: Sequence[Unsure]) -> Floats:
+def _by_case(parameters: Parameters, values: Floats, evidence: Evidence) -> Floats:
     """Answer each case under all draws, shape (n, columns, draws)."""
-    answers = [
-        Case(parameters, codes[:, i], [u for u in unsure if i in u.cases]).posteriors(values)[0].T
-        for i in range(codes.shape[1])
-    ]
-    return np.stack(answers)
+    return np.stack([Case(parameters, evidence[[i]]).posteriors(values)[0].T for i in range(evidence.n)])
 
 
-def _by_draw(parameters: Parameters, values: Floats, codes: Codes, unsure: Sequence[Unsure]) -> Floats:
+def _by_draw(parameters: Parameters, values: Floats, evidence: Evidence) -> Floats:
     """Answer all cases under each draw, on all cores, shape (n, columns, draws)."""
     from kneebayes.inference.compiled.threads import renumbering_of  # here, because numba takes a while to import
 
     renumbering = renumbering_of(parameters)
-    spread = Spread.of(codes, unsure) if unsure else None
-    drawn = np.empty((codes.shape[1], len(parameters.network.columns), len(values)))
+    expanded = evidence.expanded()
+    drawn = np.empty((evidence.n, len(parameters.network.columns), len(values)))
 
     def work(d: int) -> None:
-        if spread is None:
-            drawn[:, :, d] = renumbering.posteriors(values[d], codes).values
-        else:
-            drawn[:, :, d] = spread.pooled(renumbering.posteriors(values[d], spread.codes)).values
+        found = renumbering.posteriors(values[d], expanded.codes)
+        drawn[:, :, d] = (expanded.pooled(found) if evidence.soft else found).values
 
     workers = cores()
     with ThreadPoolExecutor(workers) as pool:

@@ -6,13 +6,12 @@ place of cases. What the evidence excludes is never tabulated.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.inference.evidence import Unsure
-from kneebayes.inference.network import UNKNOWN
+from kneebayes.inference.evidence import UNKNOWN, Evidence
 from kneebayes.inference.parameters import Parameters, Part, outer_halves
 
 __all__ = [
@@ -30,10 +29,8 @@ class Case:
     ----------
     parameters : Parameters
         The numbers of the model.
-    codes : ndarray of int8, shape (variables,)
-        What is known for sure.
-    unsure : sequence of Unsure
-        What is given as likelihoods, all of them by this case.
+    evidence : Evidence
+        Of the one case.
 
     Attributes
     ----------
@@ -41,14 +38,14 @@ class Case:
         Whether something is known of each finding.
     """
 
-    def __init__(self, parameters: Parameters, codes: NDArray[np.int8], unsure: Iterable[Unsure] = ()) -> None:
+    def __init__(self, parameters: Parameters, evidence: Evidence) -> None:
         self.parameters = parameters
         self.network = parameters.network
         model = self.network.model
-        given = {answer.row: answer.likelihood for answer in unsure}
+        given = {answer.row: answer.likelihood for answer in evidence.soft}
         self.likelihoods = [
             given[row] if row in given else np.where((code == UNKNOWN) | (np.arange(len(v.states)) == code), 1.0, 0.0)
-            for row, (v, code) in enumerate(zip(model.variables.values(), codes.tolist(), strict=True))
+            for row, (v, code) in enumerate(zip(model.variables.values(), evidence.codes[:, 0].tolist(), strict=True))
         ]
         self.n_risks, self.n_causes = len(model.risks), len(model.causes)
         findings = self.likelihoods[self.n_risks + self.n_causes :]

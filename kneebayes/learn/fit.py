@@ -50,7 +50,8 @@ from kneebayes.cases.frames import row_name
 from kneebayes.cases.labels import LABEL, Cohort, read_cohort
 from kneebayes.errors import CaseError, OptionError
 from kneebayes.inference.counts import MIN_COMPILED, Cases, Counts, Engine, Expectation
-from kneebayes.inference.network import UNKNOWN, CompiledModel
+from kneebayes.inference.evidence import UNKNOWN
+from kneebayes.inference.network import CompiledModel
 from kneebayes.inference.parameters import Parameters
 from kneebayes.inference.tables import Component, Tables
 from kneebayes.spec.model_spec import ModelSpec, Probability

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from kneebayes.errors import CaseError, PrevalenceError, UnknownNameError, nearest
 from kneebayes.inference.counts import Cases, Expectation
-from kneebayes.inference.network import UNKNOWN, CompiledModel
+from kneebayes.inference.evidence import UNKNOWN
+from kneebayes.inference.network import CompiledModel
 from kneebayes.inference.parameters import Parameters
 from kneebayes.inference.tables import Component, Tables, tables
 from kneebayes.spec.model_spec import ModelSpec, Probability

@@ -81,7 +81,7 @@ def test_the_template_has_every_column_and_a_row_without_problems(model: ModelSp
     assert sorted(header[1:]) == sorted(coder.columns)
     filled = {name: value for name, value in row.items() if name != CASE_ID}
     coded = coder.case(filled)
-    codes, warnings = coded.codes, list(coded.warnings)
+    codes, warnings = coded.evidence.codes, list(coded.warnings)
     assert not warnings
     named = dict(zip(model.variables, codes[:, 0].tolist(), strict=True))
     assert all(named[name] >= 0 for name in [*model.risks, *model.findings])
