@@ -418,13 +418,13 @@ def write_cases(batches: Iterable[pa.RecordBatch], target: str) -> int:
     """
     import pyarrow as pa
 
-    from kneebayes.atomic import STANDARD_STREAM, Sink, commit, plain_path
+    from kneebayes.atomic import STANDARD_STREAM, AtomicFile, commit, plain_path
     from kneebayes.scoring.writers import open_target
 
     batches = iter(batches)
     first = next(batches)
     written = 0
-    with Sink(plain_path(target)) as sink:
+    with AtomicFile(plain_path(target)) as sink:
         writer = open_target(sink, first.schema)
         try:
             for batch in chain([first], batches):

@@ -19,8 +19,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from kneebayes.atomic import is_special
-from kneebayes.errors import ModelFileError, nearest
+from kneebayes.atomic import is_special, write_whole
+from kneebayes.errors import FileFormatError, ModelFileError, nearest
 from kneebayes.spec.model_spec import ModelSpec, Probability
 
 __all__ = [
@@ -429,15 +429,10 @@ def write_model(model: ModelSpec, path: str | os.PathLike[str]) -> None:
     path = Path(path)
     if path.suffix not in (".yaml", ".yml"):
         raise ModelFileError(f"{path}: a model file ends in .yaml or .yml, or it could not be loaded by its name")
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        try:
-            part.write_text(model_text(model), encoding="utf-8", newline="\n")
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise ModelFileError(f"{path}: can't write the model file: {error}") from error
+        write_whole(str(path), model_text(model), stream=False)
+    except FileFormatError as error:
+        raise ModelFileError(str(error)) from error
 
 
 def with_numbers(model: ModelSpec, numbers: Mapping[str, Probability], **fields: object) -> ModelSpec:
@@ -590,11 +585,10 @@ def start_model(path: str | os.PathLike[str]) -> Path:
     if path.suffix not in ENDINGS:
         path = path.with_name(f"{path.name}.yaml")
     text = starter_text(path.stem)
+    if os.path.lexists(path):
+        raise ModelFileError(f"{path}: is there already; take another name, or remove it first")
     try:
-        with path.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-    except FileExistsError:
-        raise ModelFileError(f"{path}: is there already; take another name, or remove it first") from None
-    except OSError as error:
-        raise ModelFileError(f"{path}: can't write the model file: {error}") from error
+        write_whole(str(path), text, stream=False)
+    except FileFormatError as error:
+        raise ModelFileError(str(error)) from error
     return path
