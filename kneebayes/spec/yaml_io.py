@@ -13,11 +13,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from kneebayes.atomic import is_special
 from kneebayes.errors import ModelFileError, nearest
@@ -181,9 +183,19 @@ DEFAULT_MODEL = "posterior_knee_pain"
 MAX_BYTES = 8_000_000  # a hundred times the article's model: larger is a mistake or an attack
 MAX_NODES = 250_000  # of YAML, which take some 700 bytes each; the article's model has 7,000
 MAX_DEPTH = 100  # of YAML; the article's model has 8
-SURELY_SHALLOW = 10_000  # libyaml recurses, and crashes the process from some 20,000 levels on
+MAX_COMPOSED = 10_000  # levels that libyaml's recursion stands: it crashes the process from some 20,000 on
+TOO_DEEP = f"nested over {MAX_DEPTH} deep, so not a model file"
+ALIASES = "aliases are not allowed in a model file"
 _MODEL = re.compile(r"^(causes|extends):", re.MULTILINE)  # what tells a model from a score sheet that ships with it
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_SafeLoader):  # type: ignore[misc]
+    """Takes 1e-3 and 1.5e3 for numbers, which are texts to YAML 1.1 for want of a point or a sign."""
+
+
+_POWER_OF_TEN = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+")
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _POWER_OF_TEN, list("-+.0123456789"))
 
 
 def model_path(name: str) -> Path:
@@ -284,17 +296,16 @@ def _content(text: str, source: str) -> Any:
         loader = _Loader(text)
         try:
             node = loader.get_single_node()
-            _refuse_aliases_and_repeats(node, source)
+            _refuse_depth_aliases_and_repeats(node, source)
             return loader.construct_document(node) if node is not None else None
         finally:
             loader.dispose()
-    except yaml.YAMLError as error:
-        raise ModelFileError(f"{source}: not a safe YAML file: {error}") from error
-    except (RecursionError, TypeError) as error:
-        raise ModelFileError(f"{source}: not a model file: {error}") from error
     except ModelFileError:
         raise
-    except ValueError as error:  # a date or an integer that Python can't hold
+    except yaml.YAMLError as error:
+        _refuse_what_came_before(text, source, error)
+        raise ModelFileError(f"{source}: not a safe YAML file: {error}") from error
+    except Exception as error:  # a tag that its text does not fit fails as Python does: KeyError for !!bool x
         raise ModelFileError(f"{source}: not a model file: {error}") from error
 
 
@@ -330,52 +341,76 @@ def _checked(content: Any, source: str, *, is_file: bool) -> ModelSpec:
 def _refuse_depth_and_size(text: str, source: str) -> None:
     """Refuse nesting deep enough to overflow the stack of the C loader, and more nodes than memory is for."""
     widest = max(map(len, text.splitlines()), default=0)
-    shallow = text.count("[") + text.count("{") + 2 * widest < SURELY_SHALLOW  # no block nests deeper than its columns
-    if shallow and len(text) < MAX_NODES:
-        return
+    shallow = text.count("[") + text.count("{") + 2 * widest < MAX_COMPOSED  # no block nests deeper than its columns
+    if not (shallow and len(text) < MAX_NODES):
+        _refuse_by_events(text, source)
+
+
+def _refuse_what_came_before(text: str, source: str, error: yaml.YAMLError) -> None:
+    """Find the fault that is ours to name, where PyYAML found another, or has a limit of its own for the same.
+
+    It looks ahead, and may fail before it has told of anything; so the text is read again up to where it failed.
+    """
+    mark = getattr(error, "problem_mark", None)
+    for readable in (text, text[: mark.index] if mark else ""):
+        with suppress(yaml.YAMLError):
+            _refuse_by_events(readable, source)
+
+
+def _refuse_by_events(text: str, source: str) -> None:
+    """Refuse depth, size and aliases as they are met, before anything is built of them."""
     depth = nodes = 0
     for event in yaml.parse(text, Loader=_Loader):
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         nodes += isinstance(event, yaml.NodeEvent)
-        where = f"line {event.start_mark.line + 1}: " if event.start_mark else ""
         if depth > MAX_DEPTH:
-            raise ModelFileError(f"{source}: {where}nested over {MAX_DEPTH} deep, so not a model file")
+            raise _not_a_model(source, event, TOO_DEEP)
         if nodes > MAX_NODES:
-            raise ModelFileError(f"{source}: {where}over {MAX_NODES:,} values, so not a model file")
+            raise _not_a_model(source, event, f"over {MAX_NODES:,} values, so not a model file")
+        if isinstance(event, yaml.AliasEvent):
+            raise _not_a_model(source, event, ALIASES)
 
 
-def _refuse_aliases_and_repeats(root: yaml.Node | None, source: str) -> None:
-    """Refuse aliases, which can blow a small file up, and repeated keys, of which YAML keeps the last."""
-    stack, seen = [root], set()
+def _refuse_depth_aliases_and_repeats(root: yaml.Node | None, source: str) -> None:
+    """Refuse depth; aliases, which can blow a small file up; and repeated keys, of which YAML keeps the last."""
+    stack: list[tuple[yaml.Node, int]] = [] if root is None else [(root, 1)]
+    seen = set()
     while stack:
-        node = stack.pop()
-        if node is None:
-            continue
+        node, depth = stack.pop()
         if id(node) in seen:
-            raise ModelFileError(f"{source}: line {node.start_mark.line + 1}: aliases are not allowed in a model file")
+            raise _not_a_model(source, node, ALIASES)
         seen.add(id(node))
+        if isinstance(node, yaml.CollectionNode) and depth > MAX_DEPTH:
+            raise _not_a_model(source, node, TOO_DEEP)
         if isinstance(node, yaml.SequenceNode):
-            stack.extend(node.value)
+            stack.extend((value, depth + 1) for value in node.value)
         elif isinstance(node, yaml.MappingNode):
             keys: set[str] = set()
             for key, value in node.value:
-                if key.value in keys if isinstance(key, yaml.ScalarNode) else False:
-                    line = key.start_mark.line + 1
-                    raise ModelFileError(f"{source}: line {line}: the key '{key.value}' stands twice in one mapping")
                 if isinstance(key, yaml.ScalarNode):
+                    if key.value in keys:
+                        raise _not_a_model(source, key, f"the key '{key.value}' stands twice in one mapping")
                     keys.add(key.value)
-                stack += [key, value]
+                stack += [(key, depth + 1), (value, depth + 1)]
+
+
+def _not_a_model(source: str, at: yaml.Node | yaml.Event, reason: str) -> ModelFileError:
+    where = f"line {at.start_mark.line + 1}: " if at.start_mark else ""
+    return ModelFileError(f"{source}: {where}{reason}")
 
 
 def _summary(error: ValidationError, most: int = 5) -> str:
     problems = error.errors(include_url=False)
-    lines = [
-        f"{'.'.join(str(part) for part in problem['loc']) or 'model'}: {problem['msg'].removeprefix('Value error, ')}"
-        for problem in problems[:most]
-    ]
+    lines = [f"{'.'.join(map(str, problem['loc'])) or 'model'}: {_said(problem)}" for problem in problems[:most]]
     more = f" (and {len(problems) - most} more)" if len(problems) > most else ""
     return "; ".join(lines) + more
+
+
+def _said(problem: ErrorDetails) -> str:
+    if problem["type"] == "string_type" and isinstance(problem["input"], bool):
+        return f"{problem['msg']}: YAML takes yes, no, on and off for true and false, so put them in quotes"
+    return problem["msg"].removeprefix("Value error, ")
 
 
 HEADER = """\

@@ -46,7 +46,7 @@ def test_every_key_has_a_hint_and_every_hint_a_key() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [*MODELS, ROOT / "examples" / "ankle.yaml", ROOT / "kneebayes" / "starter.yaml"], ids=str
+    "path", [*MODELS, ROOT / "examples" / "ankle.yaml", ROOT / "kneebayes" / "spec" / "starter.yaml"], ids=str
 )
 def test_every_model_there_is_passes(path: Path) -> None:
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
