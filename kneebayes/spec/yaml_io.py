@@ -1,4 +1,4 @@
-"""Model files in YAML: read, extended, written, and a first one to start from.
+"""Model files in YAML: read, extended, written, a first one to start from, and their JSON Schema.
 
 A file with ``extends: PARENT`` says only what it adds or changes. Mappings
 merge by key, as in a JSON merge patch (RFC 7386): a new key adds, a known one
@@ -6,14 +6,19 @@ changes, ``null`` takes away. A number (a mapping with ``p``) is replaced as a
 whole, since value, range, basis and reason belong together. The lists of
 `ADDED` grow; any other list is replaced. The result is an ordinary model file,
 and is checked as one.
+
+A model file may come from anybody. It is read with a safe loader, and what is
+too deep, too large or uses aliases is refused before anything is built of it.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +26,8 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from kneebayes.atomic import is_special
-from kneebayes.errors import ModelFileError, nearest
+from kneebayes.atomic import is_special, write_whole
+from kneebayes.errors import FileFormatError, ModelFileError, nearest
 from kneebayes.spec.model_spec import ModelSpec, Probability
 
 __all__ = [
@@ -32,154 +37,23 @@ __all__ = [
     "changed_version",
     "merged",
     "model_path",
+    "model_schema",
     "model_text",
     "parse_model",
     "read_model",
-    "resolve",
+    "schema_text",
     "start_model",
     "starter_text",
     "with_numbers",
     "write_model",
 ]
 
-EXTENDS = "extends"
-OWN = ("name", "version")
 Content = Mapping[str, Any]
 Found = tuple[str, Content]
 
-# Lists that a child adds to, with what makes two entries one: the later replaces the earlier in its place.
-ADDED: dict[str, tuple[str, ...]] = {
-    "interactions": ("target", "when"),
-    "alarm.rules": ("reason",),
-    "alarm.key_questions": (),
-    "red_flags": ("reason",),
-    "general_care": (),
-}
-
-
-def resolve(content: Content, source: str, find: Callable[[str, str], Found]) -> Content:
-    """Merge a model file with what it extends, and that with what it extends in turn.
-
-    Parameters
-    ----------
-    content : mapping
-        What the file says.
-    source : str
-        What the file is called: its path, if it has one.
-    find : callable
-        Gives the name and content of a parent, from the word after
-        ``extends`` and the name of the file that says it.
-
-    Returns
-    -------
-    mapping
-        One whole model file, without ``extends``.
-
-    Raises
-    ------
-    ModelFileError
-        If a parent is not named by a word, extends what it is extended by, or
-        has no content; if the file has no name and version of its own; if
-        something is taken away that is not there.
-    """
-    chain: list[Found] = [(source, content)]
-    while EXTENDS in (last := chain[-1])[1]:
-        name, own = last
-        parent = own[EXTENDS]
-        if not isinstance(parent, str) or not parent.strip():
-            raise ModelFileError(f"{name}: extends: names one model, not {parent!r}")
-        for key in OWN:
-            if own.get(key) is None:
-                raise ModelFileError(f"{name}: {key}: missing; a file that extends another has its own")
-        found, above = find(parent.strip(), name)
-        names = [file for file, _ in chain]
-        if found in names:
-            raise ModelFileError(f"{source}: extends: a cycle, {' -> '.join([*names[names.index(found) :], found])}")
-        if not isinstance(above, Mapping):
-            raise ModelFileError(f"{name}: extends: {found} is no model file")
-        if above.get("name") == own["name"]:
-            raise ModelFileError(f"{name}: name: '{own['name']}' is that of {found}, which it extends: give it its own")
-        chain.append((found, above))
-    whole = chain.pop()[1]
-    for name, layer in reversed(chain):
-        whole = merged(whole, {key: value for key, value in layer.items() if key != EXTENDS}, source=name)
-    return whole
-
-
-def merged(parent: Content, child: Content, *, source: str = "model", place: str = "") -> dict[str, Any]:
-    """Merge two mappings of a model file.
-
-    Parameters
-    ----------
-    parent, child : mapping
-        What is extended, and what extends it.
-    source, place : str
-        File and place of the child, for errors.
-
-    Returns
-    -------
-    dict
-        The parent's keys in their order, then those the child adds.
-
-    Raises
-    ------
-    ModelFileError
-        If the child takes away what the parent does not have.
-
-    Examples
-    --------
-    >>> merged({"causes": {"a": 1, "b": 2}, "care": ["rest"]}, {"causes": {"b": None, "c": 3}, "care": ["walk"]})
-    {'causes': {'a': 1, 'c': 3}, 'care': ['walk']}
-    >>> merged({"general_care": ["rest"]}, {"general_care": ["walk"]})
-    {'general_care': ['rest', 'walk']}
-    """
-    whole = dict(parent)
-    for key, value in child.items():
-        where = f"{place}.{key}" if place else str(key)
-        if value is None:
-            if key not in whole:
-                hint = nearest(str(key), map(str, parent))
-                raise ModelFileError(f"{source}: {where}: taken away by null, but what it extends has none.{hint}")
-            del whole[key]
-        elif _merge(whole.get(key), value):
-            whole[key] = merged(whole[key], value, source=source, place=where)
-        elif where in ADDED and isinstance(whole.get(key), list) and isinstance(value, list):
-            whole[key] = _added(whole[key], value, ADDED[where])
-        else:
-            whole[key] = value
-    return whole
-
-
-def _merge(old: object, new: object) -> bool:
-    """Say whether two values merge by key: mappings do, unless the new one is a number with its source."""
-    return isinstance(old, dict) and isinstance(new, dict) and not isinstance(new.get("p"), int | float)
-
-
-def _added(old: list[Any], new: list[Any], identity: tuple[str, ...]) -> list[Any]:
-    whole = list(old)
-    for entry in new:
-        places = [i for i, known in enumerate(old) if _same(known, entry, identity)]
-        if places:
-            whole[places[0]] = entry
-        else:
-            whole.append(entry)
-    return whole
-
-
-def _same(one: object, other: object, identity: tuple[str, ...]) -> bool:
-    if isinstance(one, dict) and isinstance(other, dict) and identity:
-        return all(key in one and key in other and _listed(one[key]) == _listed(other[key]) for key in identity)
-    return one == other
-
-
-def _listed(value: object) -> object:
-    """Write a condition with lists: a single state may stand without."""
-    if isinstance(value, dict):
-        return {name: [states] if isinstance(states, str) else states for name, states in value.items()}
-    return value
-
-
 DEFAULT_MODEL = "posterior_knee_pain"
+STARTER = Path(__file__).with_name("starter.yaml")
+ENDINGS = (".yaml", ".yml")
 MAX_BYTES = 8_000_000  # a hundred times the article's model: larger is a mistake or an attack
 MAX_NODES = 250_000  # of YAML, which take some 700 bytes each; the article's model has 7,000
 MAX_DEPTH = 100  # of YAML; the article's model has 8
@@ -199,24 +73,9 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _POWER_OF_TEN, list("-+
 
 
 def model_path(name: str) -> Path:
-    """Find a model file that ships with kneebayes.
+    """Find a model file that ships, in the installed package or in the checkout of an editable install.
 
-    Parameters
-    ----------
-    name : str
-        Its name without the ending, such as ``posterior_knee_pain``; of a
-        model whose name goes on from that of the default one, what follows
-        is enough: ``extended``.
-
-    Returns
-    -------
-    pathlib.Path
-        In the installed package, or in the checkout for an editable install.
-
-    Raises
-    ------
-    ModelFileError
-        If no model of that name ships.
+    Of a model whose name goes on from that of the default one, what follows is enough: ``extended``.
     """
     here = Path(__file__).parents[1]
     folder = here / "models" if (here / "models").is_dir() else here.parent / "models"
@@ -229,48 +88,13 @@ def model_path(name: str) -> Path:
 
 
 def read_model(path: str | Path) -> ModelSpec:
-    """Read and check a model file.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        A YAML file.
-
-    Returns
-    -------
-    ModelSpec
-        The frozen, validated content.
-
-    Raises
-    ------
-    ModelFileError
-        If the file can't be read, is not safe YAML, or is inconsistent; the
-        message names the file, the place in it, and what is wrong there.
-    """
+    """Read and check a model file; an error names the file, the place in it, and what is wrong there."""
     path = Path(path)
     return _checked(_content(_read_text(path), str(path)), str(path), is_file=True)
 
 
 def parse_model(text: str, *, source: str = "model") -> ModelSpec:
-    """Check the text of a model file.
-
-    Parameters
-    ----------
-    text : str
-        YAML.
-    source : str
-        What to call it in an error.
-
-    Returns
-    -------
-    ModelSpec
-        The frozen, validated content.
-
-    Raises
-    ------
-    ModelFileError
-        As for `read_model`.
-    """
+    """Check the text of a model file, called ``source`` in an error."""
     return _checked(_content(text, source), source, is_file=False)
 
 
@@ -329,7 +153,7 @@ def _checked(content: Any, source: str, *, is_file: bool) -> ModelSpec:
     said = source
     try:
         if isinstance(content, dict) and EXTENDS in content:
-            content = resolve(content, own, find)
+            content = _resolved(content, own, find)
             said = f"{source}, merged with what it extends"
         return ModelSpec.model_validate(content)
     except ValidationError as error:
@@ -413,93 +237,129 @@ def _said(problem: ErrorDetails) -> str:
     return problem["msg"].removeprefix("Value error, ")
 
 
+EXTENDS = "extends"
+OWN = ("name", "version")
+
+# Lists that a child adds to, with what makes two entries one: the later replaces the earlier in its place.
+ADDED: dict[str, tuple[str, ...]] = {
+    "interactions": ("target", "when"),
+    "alarm.rules": ("reason",),
+    "alarm.key_questions": (),
+    "red_flags": ("reason",),
+    "general_care": (),
+}
+
+
+def _resolved(content: Content, source: str, find: Callable[[str, str], Found]) -> Content:
+    """Merge a model file called ``source`` with what it extends, and that with what it extends in turn.
+
+    ``find`` gives the name and content of a parent, from the word after ``extends`` and the file that says it.
+    """
+    chain: list[Found] = [(source, content)]
+    while EXTENDS in (last := chain[-1])[1]:
+        name, own = last
+        parent = own[EXTENDS]
+        if not isinstance(parent, str) or not parent.strip():
+            raise ModelFileError(f"{name}: extends: names one model, not {parent!r}")
+        for key in OWN:
+            if own.get(key) is None:
+                raise ModelFileError(f"{name}: {key}: missing; a file that extends another has its own")
+        found, above = find(parent.strip(), name)
+        names = [file for file, _ in chain]
+        if found in names:
+            raise ModelFileError(f"{source}: extends: a cycle, {' -> '.join([*names[names.index(found) :], found])}")
+        if not isinstance(above, Mapping):
+            raise ModelFileError(f"{name}: extends: {found} is no model file")
+        if above.get("name") == own["name"]:
+            raise ModelFileError(f"{name}: name: '{own['name']}' is that of {found}, which it extends: give it its own")
+        chain.append((found, above))
+    whole = chain.pop()[1]
+    for name, layer in reversed(chain):
+        whole = merged(whole, {key: value for key, value in layer.items() if key != EXTENDS}, source=name)
+    return whole
+
+
+def merged(parent: Content, child: Content, *, source: str = "model", place: str = "") -> dict[str, Any]:
+    """Merge two mappings of a model file: the parent's keys in their order, then those that the child adds.
+
+    >>> merged({"causes": {"a": 1, "b": 2}, "care": ["rest"]}, {"causes": {"b": None, "c": 3}, "care": ["walk"]})
+    {'causes': {'a': 1, 'c': 3}, 'care': ['walk']}
+    >>> merged({"general_care": ["rest"]}, {"general_care": ["walk"]})
+    {'general_care': ['rest', 'walk']}
+    """
+    whole = dict(parent)
+    for key, value in child.items():
+        where = f"{place}.{key}" if place else str(key)
+        if value is None:
+            if key not in whole:
+                hint = nearest(str(key), map(str, parent))
+                raise ModelFileError(f"{source}: {where}: taken away by null, but what it extends has none.{hint}")
+            del whole[key]
+        elif _merge(whole.get(key), value):
+            whole[key] = merged(whole[key], value, source=source, place=where)
+        elif where in ADDED and isinstance(whole.get(key), list) and isinstance(value, list):
+            whole[key] = _added(whole[key], value, ADDED[where])
+        else:
+            whole[key] = value
+    return whole
+
+
+def _merge(old: object, new: object) -> bool:
+    """Say whether two values merge by key: mappings do, unless the new one is a number with its source."""
+    return isinstance(old, dict) and isinstance(new, dict) and not isinstance(new.get("p"), int | float)
+
+
+def _added(old: list[Any], new: list[Any], identity: tuple[str, ...]) -> list[Any]:
+    whole = list(old)
+    for entry in new:
+        places = [i for i, known in enumerate(old) if _same(known, entry, identity)]
+        if places:
+            whole[places[0]] = entry
+        else:
+            whole.append(entry)
+    return whole
+
+
+def _same(one: object, other: object, identity: tuple[str, ...]) -> bool:
+    if isinstance(one, dict) and isinstance(other, dict) and identity:
+        return all(key in one and key in other and _listed(one[key]) == _listed(other[key]) for key in identity)
+    return one == other
+
+
+def _listed(value: object) -> object:
+    """Write a condition with lists: a single state may stand without."""
+    if isinstance(value, dict):
+        return {name: [states] if isinstance(states, str) else states for name, states in value.items()}
+    return value
+
+
 HEADER = """\
 # A model of kneebayes, written by it. Every probability carries its value, plausible range, basis and reason;
 # change them here, not in Python. How it came about stands under provenance.
 """
 ON_ONE_LINE = ("range", "when", "any_of", "states", "key_questions")
-_WIDTH = 1 << 30  # never fold: a number and its reason are one line
+UNFOLDED = 1 << 30  # a width: a number and its reason are one line
 
 
 def model_text(model: ModelSpec) -> str:
-    """Write a model as the text of a model file.
-
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-
-    Returns
-    -------
-    str
-        YAML in the order of the model file, which `kneebayes.spec.yaml_io.parse_model`
-        reads back to an equal model; what a file may leave out is left out.
-
-    Examples
-    --------
-    >>> from kneebayes.spec.yaml_io import model_path, parse_model, read_model
-    >>> model = read_model(model_path("posterior_knee_pain"))
-    >>> parse_model(model_text(model)) == model
-    True
-    """
+    """Write a model as YAML, which `parse_model` reads back to an equal model; what may be left out is left out."""
     content = model.model_dump(mode="json", exclude_defaults=True)
-    return HEADER + yaml.dump(content, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=_WIDTH)
+    return HEADER + yaml.dump(content, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=UNFOLDED)
 
 
 def write_model(model: ModelSpec, path: str | os.PathLike[str]) -> None:
-    """Write a model to a file, which appears whole or not at all.
-
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-    path : str or path-like
-        Ends in .yaml or .yml; an existing file is replaced.
-
-    Raises
-    ------
-    ModelFileError
-        If the name ends otherwise, or the file can't be written.
-    """
+    """Write a model to a .yaml or .yml file, which appears whole or not at all and replaces one that is there."""
     path = Path(path)
-    if path.suffix not in (".yaml", ".yml"):
+    if path.suffix not in ENDINGS:
         raise ModelFileError(f"{path}: a model file ends in .yaml or .yml, or it could not be loaded by its name")
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        try:
-            part.write_text(model_text(model), encoding="utf-8", newline="\n")
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise ModelFileError(f"{path}: can't write the model file: {error}") from error
+        write_whole(str(path), model_text(model))
+    except FileFormatError as error:
+        raise ModelFileError(str(error)) from error
 
 
-def with_numbers(model: ModelSpec, numbers: Mapping[str, Probability], **fields: object) -> ModelSpec:
-    """Replace numbers of a model.
-
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-    numbers : mapping of str to Probability
-        By place, as from `ModelSpec.probabilities`.
-    **fields
-        Other fields of the model file to set, such as ``provenance``.
-
-    Returns
-    -------
-    ModelSpec
-        A new one, checked.
-
-    Examples
-    --------
-    >>> from kneebayes.spec.yaml_io import model_path, read_model
-    >>> model = read_model(model_path("posterior_knee_pain"))
-    >>> leak = model.causes["dvt"].leak.model_copy(update={"p": 0.0, "range": (0.0, 0.0)})
-    >>> with_numbers(model, {"causes.dvt.leak": leak}).causes["dvt"].leak.p
-    0.0
-    """
+def with_numbers(model: ModelSpec, numbers: Mapping[str, Probability], **fields: Any) -> ModelSpec:
+    """Replace numbers of a model by their place, as from `ModelSpec.probabilities`, and set other ``fields``."""
     content: dict[str, Any] = {**model.model_dump(), **fields}
     for place, number in numbers.items():
         *way, last = place.split(".")
@@ -511,22 +371,8 @@ def with_numbers(model: ModelSpec, numbers: Mapping[str, Probability], **fields:
 
 
 def changed_version(version: str, how: str) -> str:
-    """Say in a version that numbers are not those of the model file any more.
+    """Say in a version by a word, once, that numbers are not those of the model file any more.
 
-    Parameters
-    ----------
-    version : str
-        Of the model.
-    how : str
-        One word.
-
-    Returns
-    -------
-    str
-        The version with the word behind a ``+``, once.
-
-    Examples
-    --------
     >>> changed_version(changed_version(changed_version("1.0", "fitted"), "prevalence"), "fitted")
     '1.0+fitted.prevalence'
     """
@@ -568,59 +414,15 @@ _Writer.add_representer(dict, _mapping)
 _Writer.add_representer(list, _list)
 
 
-TEMPLATE = Path(__file__).with_name("starter.yaml")
-ENDINGS = (".yaml", ".yml")
-
-
 def starter_text(name: str) -> str:
-    """Write a small model file with comments.
-
-    Parameters
-    ----------
-    name : str
-        Of the model: small letters, digits and _, a letter first.
-
-    Returns
-    -------
-    str
-        YAML of a model that is complete and consistent.
-
-    Raises
-    ------
-    ModelFileError
-        If the name is not one.
-
-    Examples
-    --------
-    >>> from kneebayes.spec.yaml_io import parse_model
-    >>> parse_model(starter_text("sore_elbow")).name
-    'sore_elbow'
-    """
+    """Write a small model file with comments, complete and consistent."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ModelFileError(f"model name '{name[:60]}': write small letters, digits and _, a letter first: sore_elbow")
-    return re.sub(r"\bNAME\b(?! \()", name, TEMPLATE.read_text(encoding="utf-8"))
+    return re.sub(r"\bNAME\b(?! \()", name, STARTER.read_text(encoding="utf-8"))
 
 
 def start_model(path: str | os.PathLike[str]) -> Path:
-    """Write a first model file.
-
-    Parameters
-    ----------
-    path : str or path-like
-        Where to, as ``sore_elbow`` or ``models/sore_elbow.yaml``; the last
-        part without its ending is the name of the model.
-
-    Returns
-    -------
-    pathlib.Path
-        Of the file.
-
-    Raises
-    ------
-    ModelFileError
-        If the file is there already, its name is no name for a model, or it
-        can't be written.
-    """
+    """Write a first model file, and say where: ``sore_elbow``, or ``models/sore_elbow.yaml``, is named sore_elbow."""
     path = Path(path)
     if path.suffix not in ENDINGS:
         path = path.with_name(f"{path.name}.yaml")
@@ -633,3 +435,87 @@ def start_model(path: str | os.PathLike[str]) -> Path:
     except OSError as error:
         raise ModelFileError(f"{path}: can't write the model file: {error}") from error
     return path
+
+
+Schema = dict[str, Any]
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+WHOLE, CHANGED = "ModelSpec", "Change"
+MERGED = ("RiskFactor", "Cause", "Finding", "NumericInput", "Alarm", WHOLE)  # by key, where a file extends another
+EXTENDS_HINT = "A model that ships with kneebayes, or the path of a model file, which this one adds to or changes."
+
+
+def model_schema() -> Schema:
+    """Make the JSON Schema of model files: of whole ones, and of those that extend another.
+
+    It checks shape, names and ranges. Whether a variable that is named exists, only ``kneebayes model --check`` says.
+    """
+    whole = ModelSpec.model_json_schema(mode="validation")
+    definitions = {**whole.pop("$defs"), WHOLE: whole}
+    for definition in definitions.values():
+        _closed(definition)
+        for value in definition["properties"].values():
+            value.pop("title", None)
+            if "allOf" in value:  # so pydantic before 2.9 describes what stands elsewhere
+                value.update(*value.pop("allOf"))
+    for name in MERGED:
+        definitions[f"{name}{CHANGED}"] = _changed(definitions[name])
+    change = definitions[f"{WHOLE}{CHANGED}"]
+    change["properties"] = {EXTENDS: {"type": "string", "minLength": 1, "description": EXTENDS_HINT}} | {
+        **change["properties"],
+        **{key: deepcopy(whole["properties"][key]) for key in OWN},
+    }
+    change["required"] = [EXTENDS, *OWN]
+    change["description"] = "What a model adds to, or changes in, the one it extends; null takes away."
+    return {
+        "$schema": DIALECT,
+        "title": "A model file of kneebayes",
+        "type": "object",
+        "if": {"required": [EXTENDS]},
+        "then": {"$ref": f"#/$defs/{WHOLE}{CHANGED}"},
+        "else": {"$ref": f"#/$defs/{WHOLE}"},
+        "$defs": dict(sorted(definitions.items())),
+    }
+
+
+def schema_text() -> str:
+    """Write the JSON Schema as text, the same from run to run."""
+    return json.dumps(model_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _closed(node: Any) -> None:
+    """Refuse keys of mappings that do not match the pattern of names, all the way down."""
+    if isinstance(node, dict):
+        if "patternProperties" in node:
+            node.setdefault("additionalProperties", False)
+        for value in node.values():
+            _closed(value)
+    elif isinstance(node, list):
+        for value in node:
+            _closed(value)
+
+
+def _changed(definition: Schema) -> Schema:
+    """Make the schema of a change: nothing is required, and null takes away."""
+    changed = {key: value for key, value in deepcopy(definition).items() if key not in ("required", "properties")}
+    changed["title"] = f"{definition['title']}{CHANGED}"
+    changed["properties"] = {key: _removable(value, key) for key, value in definition["properties"].items()}
+    return changed
+
+
+def _removable(node: Schema, key: str) -> Schema:
+    said = {"description": node["description"]} if "description" in node else {}
+    bare = {k: v for k, v in node.items() if k not in ("description", "default")}
+    reference = bare.get("$ref", "").removeprefix("#/$defs/")
+    if reference in MERGED:
+        bare = {"$ref": f"#/$defs/{reference}{CHANGED}"}
+    elif bare.get("type") == "object":
+        bare.pop("minProperties", None)
+        for kind in ("patternProperties", "additionalProperties"):
+            inner = bare.get(kind)
+            if kind == "patternProperties" and inner:
+                bare[kind] = {pattern: _removable(value, key) for pattern, value in inner.items()}
+            elif isinstance(inner, dict):
+                bare[kind] = _removable(inner, key)
+    elif bare.get("type") == "array" and any(place.split(".")[-1] == key for place in ADDED):
+        bare.pop("minItems", None)
+    return {"anyOf": [bare, {"type": "null"}], **said}
