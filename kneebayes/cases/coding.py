@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from kneebayes.errors import CaseError, UnknownColumnError, nearest
 from kneebayes.inference.evidence import UNKNOWN, Evidence, SoftEvidence
-from kneebayes.spec.model_spec import ModelSpec, NumericInput
+from kneebayes.spec.model_spec import ABSENT_PRESENT, ModelSpec, NumericInput
 
 __all__ = [
     "CASE_ID",
@@ -33,7 +33,6 @@ CASE_ID = "case_id"
 NOT_EVIDENCE = (CASE_ID, "label", "also")
 NOT_EVIDENCE_PREFIX = "true_"
 UNKNOWN_WORDS = frozenset({"", "<na>", "na", "n/a", "nan", "nat", "null", "unknown"})
-ABSENT_PRESENT = ("absent", "present")
 SYNONYMS = {"no": 0, "false": 0, "0": 0, "0.0": 0, "yes": 1, "true": 1, "1": 1, "1.0": 1}
 
 

@@ -568,8 +568,5 @@ class AlarmRules:
             if self._holds(name, states, codes)[0]:
                 variable = self.model.variables[name]
                 state = variable.states[codes[self._rows[name], 0]]
-                said = variable.state_labels.get(state, state.replace("_", " "))
-                facts.append(
-                    variable.label if variable.states == ("absent", "present") else f"{variable.label}: {said}"
-                )
+                facts.append(variable.label if variable.is_yes_no else f"{variable.label}: {variable.say(state)}")
         return "; ".join(facts)

@@ -504,6 +504,8 @@ def template(model: ModelSpec) -> pa.RecordBatch:
         Every column that `score` knows as evidence. The row is a case drawn
         from the model; its causes stay empty, as they are what is asked.
     """
+    import pyarrow as pa
+
     drawn = next(simulate_batches(model, 1, seed=0, missing=0))
     empty = [name for name in dict.fromkeys([*model.inputs, *model.variables]) if name not in drawn.schema.names]
     columns = dict(zip(drawn.schema.names, drawn.columns, strict=True))

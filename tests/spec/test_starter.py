@@ -9,8 +9,7 @@ from typer.testing import CliRunner
 
 import kneebayes as kb
 from kneebayes.errors import ModelFileError
-from kneebayes.spec.json_schema import schema_text
-from kneebayes.spec.yaml_io import read_model, start_model, starter_text
+from kneebayes.spec.yaml_io import read_model, schema_text, start_model, starter_text
 from kneebayes.ui.cli import app
 
 
