@@ -23,7 +23,7 @@ from kneebayes.errors import FileFormatError
 
 __all__ = [
     "STANDARD_STREAM",
-    "Sink",
+    "AtomicFile",
     "check_paths",
     "commit",
     "file_kind",
@@ -40,27 +40,8 @@ PARQUET_ENDINGS = (".parquet", ".pq")
 
 
 def file_kind(path: str) -> tuple[str, str | None]:
-    """Tell a table's format from its name.
+    """Tell a table's format (csv, parquet) and its compression (gzip, zstd, None) from its name.
 
-    Parameters
-    ----------
-    path : str
-        A path, or ``-`` for a standard stream.
-
-    Returns
-    -------
-    str
-        ``csv`` or ``parquet``.
-    str or None
-        ``gzip`` or ``zstd`` where a CSV is compressed.
-
-    Raises
-    ------
-    FileFormatError
-        If the ending is none that kneebayes reads and writes.
-
-    Examples
-    --------
     >>> file_kind("cases.csv.gz"), file_kind("cases.parquet"), file_kind("-")
     (('csv', 'gzip'), ('parquet', None), ('csv', None))
     """
@@ -80,39 +61,12 @@ def file_kind(path: str) -> tuple[str, str | None]:
 
 
 def is_special(path: str) -> bool:
-    """Say whether a path is a pipe or a device, which has no ending and can't be replaced.
-
-    Parameters
-    ----------
-    path : str
-        Any path.
-
-    Returns
-    -------
-    bool
-        False where nothing is there.
-    """
+    """Say whether a path is a pipe or a device, which has no ending and can't be replaced."""
     return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
 def plain_path(path: str | Path) -> str:
-    """Turn a path into text, ~ expanded.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        A path, or ``-``.
-
-    Returns
-    -------
-    str
-        The same place.
-
-    Raises
-    ------
-    FileFormatError
-        If no file can have the name.
-    """
+    """Turn a path into text, ~ expanded."""
     text = os.fsdecode(path)
     if "\0" in text:
         raise FileFormatError(f"{text.replace(chr(0), '?')}: the name holds a NUL byte, which no file's does")
@@ -120,18 +74,7 @@ def plain_path(path: str | Path) -> str:
 
 
 def file_stamp(path: str) -> tuple[int, ...] | None:
-    """Say what tells later whether a file was written to.
-
-    Parameters
-    ----------
-    path : str
-        Any path.
-
-    Returns
-    -------
-    tuple of int or None
-        Device, number, size and time; None for what is no file.
-    """
+    """Device, number, size and time, which tell later whether a file was written to; None for what is no file."""
     try:
         state = os.stat(path)
     except OSError:
@@ -140,20 +83,9 @@ def file_stamp(path: str) -> tuple[int, ...] | None:
 
 
 def refuse_changed(path: str, stamp: tuple[int, ...] | None) -> None:
-    """Refuse what was read of a file that was written to meanwhile: it may be half a table.
+    """Refuse what was read of a file that was written to since its stamp was taken: it may be half a table.
 
-    Parameters
-    ----------
-    path : str
-        The file. One that was removed, or whose name another file has taken,
-        was still read whole.
-    stamp : tuple of int or None
-        Its `file_stamp` before it was opened.
-
-    Raises
-    ------
-    FileFormatError
-        If it grew, shrank or was written to.
+    A file that was removed, or whose name another file has taken, was still read whole.
     """
     now = file_stamp(path)
     if stamp and now and stamp[:2] == now[:2] and stamp != now:
@@ -163,17 +95,7 @@ def refuse_changed(path: str, stamp: tuple[int, ...] | None) -> None:
 def check_paths(source: str, target: str, rejects: str | None, *, endings: tuple[str, ...] = ()) -> None:
     """Refuse to write over what is read, or twice to one place, and endings that tell no format.
 
-    Parameters
-    ----------
-    source, target, rejects : str
-        Paths, or ``-``.
-    endings : tuple of str
-        What the target may end in besides those of tables.
-
-    Raises
-    ------
-    FileFormatError
-        If nothing good can come of them.
+    The target may have one of the endings besides those of tables.
     """
     named = {"the input": source, "the output": target} | ({"the rejects": rejects} if rejects is not None else {})
     for first, second in combinations(named, 2):
@@ -184,10 +106,7 @@ def check_paths(source: str, target: str, rejects: str | None, *, endings: tuple
             "the output and the rejects can't both go to standard output: name a file for one of them"
         )
     for path in list(named.values())[1:]:
-        if os.path.islink(path) and os.path.islink(os.path.realpath(path)):
-            raise FileFormatError(f"{path}: is a link that leads back to itself: remove it, or give another name")
-        if os.path.isdir(path):
-            raise FileFormatError(f"{path}: is a folder: give a file, such as {os.path.join(path, 'posteriors.csv')}")
+        _check_place(path, "posteriors.csv")
         if not (path == target and path.endswith(endings)):
             file_kind(path)
     if rejects is not None and file_kind(rejects)[0] != "csv":
@@ -202,18 +121,28 @@ def _same_file(first: str, second: str) -> bool:
     return os.path.realpath(first) == os.path.realpath(second)
 
 
+def _check_place(path: str, example: str) -> None:
+    """Refuse a path where no file can be."""
+    if os.path.islink(path) and os.path.islink(os.path.realpath(path)):
+        raise FileFormatError(f"{path}: is a link that leads back to itself: remove it, or give another name")
+    if os.path.isdir(path):
+        raise FileFormatError(f"{path}: is a folder: give a file, such as {os.path.join(path, example)}")
+
+
 if sys.platform == "win32":
     fcntl = None
 else:
     import fcntl
 
 
-LONGEST_NAME = 120  # bytes: with host and process, a name must stay within the 255 of most file systems
-NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+MAX_NAME_BYTES = 120  # with host and process, a name must stay within the 255 of most file systems
+MAX_MODE = 0o666  # of a new file, less what the umask takes
+# Neither follows a link: one planted at a name like ours would have us write, or look, where somebody else wants.
+NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 OWN = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
-class Sink:
+class AtomicFile:
     """A file that appears when it is committed, or a stream that can't be taken back.
 
     The bytes go to a file beside the target, named after it and this process,
@@ -221,34 +150,29 @@ class Sink:
     that file: what a killed run left is not locked any more, and is removed by
     the next run on the same machine to the same target.
 
-    Parameters
-    ----------
-    path : str
-        A file, a device or pipe, or ``-`` for standard output.
-
-    Attributes
-    ----------
-    file : binary file
-        To write to.
-    in_place : bool
-        Whether it is a file that has appeared.
+    The path is that of a file, a pipe or device, or ``-`` for standard output;
+    without ``stream``, that of a file only.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, stream: bool = True) -> None:
         self.path = path
-        self.in_place = False
-        self._temporary = ""
-        if path == STANDARD_STREAM:
-            stream = getattr(sys.stdout, "buffer", None)
-            if stream is None:
+        self.in_place = False  # whether it has appeared
+        self._is_standard = stream and path == STANDARD_STREAM
+        self._final = self._temporary = ""
+        if self._is_standard:
+            standard = getattr(sys.stdout, "buffer", None)
+            if standard is None:
                 raise FileFormatError("standard output can't be written here: give a file")
-            self.file: BinaryIO = stream
+            self.file: BinaryIO = standard
             return
+        _check_place(path, "model.yaml" if path.endswith(".yaml") else "posteriors.csv")
         try:
-            if is_special(path):
+            if not is_special(path):
+                self._open_beside(os.path.realpath(path))
+            elif stream:
                 self.file = open(path, "wb")  # noqa: SIM115 - discard and commit close it
             else:
-                self._open_beside(os.path.realpath(path))
+                raise FileFormatError(f"{path}: is a pipe or a device: give the name of a file")
         except OSError as error:
             raise self._refused(error) from error
 
@@ -259,18 +183,17 @@ class Sink:
         if os.path.exists(final) and not os.access(final, os.W_OK):
             raise FileFormatError(f"{self.path}: is write-protected: choose another name")
         encoded = os.fsencode(name)
-        stem = name if len(encoded) <= LONGEST_NAME else f"{zlib.crc32(encoded):08x}"
+        stem = name if len(encoded) <= MAX_NAME_BYTES else f"{zlib.crc32(encoded):08x}"
         prefix = f".{stem}.{socket.gethostname()}-"
         _remove_leftovers(folder, prefix)
         self._final = final
         while not self._temporary:
-            path = os.path.join(folder, f"{prefix}{os.getpid()}-{secrets.token_hex(4)}.partial")
-            handle = os.open(path, NEW, 0o666)
+            path = os.path.join(folder, f"{prefix}{os.getpid()}-{secrets.token_hex(8)}.partial")
+            handle = os.open(path, NEW, MAX_MODE)
             # What a new file may be is for the umask to say, which can't be asked for without setting it; nobody
             # else shall read what is not whole.
             self._mode = stat.S_IMODE(os.fstat(handle).st_mode)
-            if hasattr(os, "fchmod"):
-                os.fchmod(handle, 0o600)
+            _set_mode(handle, path, 0o600)
             if _lock(handle) is False or not os.fstat(handle).st_nlink:  # another run looked before it was locked
                 os.close(handle)
                 with suppress(FileNotFoundError):
@@ -298,24 +221,24 @@ class Sink:
             self.file.flush()
             if self._temporary:
                 os.fsync(self.file.fileno())
-                os.chmod(self._temporary, self._permissions())
+                # As the file that is replaced, or any new one.
+                mode = os.stat(self._final).st_mode & 0o777 if os.path.exists(self._final) else self._mode
+                _set_mode(self.file.fileno(), self._temporary, mode)
         except BrokenPipeError:
             raise
         except OSError as error:
             raise self._refused(error) from error
 
-    def _permissions(self) -> int:
-        """Those of the file that is replaced, or of any new file."""
-        return stat.S_IMODE(os.stat(self._final).st_mode) if os.path.exists(self._final) else self._mode
-
     def take_place(self) -> None:
         """Let the file appear; `commit` is how."""
-        if self.path == STANDARD_STREAM:
+        if self._is_standard:
             return
         try:
             if not self._temporary or fcntl is None:  # else its lock holds until it is in its place
                 self.file.close()
             if self._temporary:
+                if is_special(self._final):
+                    raise FileFormatError(f"{self.path}: has become a pipe or a device meanwhile: give another name")
                 os.replace(self._temporary, self._final)
                 self._temporary = ""
                 self.in_place = True
@@ -326,7 +249,7 @@ class Sink:
 
     def discard(self) -> None:
         """Leave nothing behind, unless it was committed."""
-        if self.path == STANDARD_STREAM:
+        if self._is_standard:
             return
         with suppress(OSError):
             self.file.close()
@@ -334,7 +257,7 @@ class Sink:
             with suppress(OSError):
                 os.unlink(self._temporary)
 
-    def __enter__(self) -> Sink:
+    def __enter__(self) -> AtomicFile:
         return self
 
     def __exit__(
@@ -343,47 +266,23 @@ class Sink:
         self.discard()
 
 
-def commit(*sinks: Sink) -> None:
+def commit(*files: AtomicFile) -> None:
     """Let files appear, one after the other, once all of them are on the disk.
 
-    Parameters
-    ----------
-    *sinks : Sink
-        In the order in which they appear: a process killed in between leaves
-        the first ones new and the others as they were.
-
-    Raises
-    ------
-    FileFormatError
-        If one can't be written.
-    BrokenPipeError
-        If nobody reads the stream any more.
+    A process killed in between leaves the first ones new and the others as they were.
     """
-    for sink in sinks:
-        sink.sync()
+    for file in files:
+        file.sync()
     with _undisturbed():
-        for sink in sinks:
-            sink.take_place()
+        for file in files:
+            file.take_place()
 
 
-def write_whole(path: str, text: str) -> None:
-    """Write a small file that appears whole or not at all.
-
-    Parameters
-    ----------
-    path : str
-        Where to.
-    text : str
-        Its content, in UTF-8.
-
-    Raises
-    ------
-    FileFormatError
-        If it can't be written.
-    """
-    with Sink(path) as sink:
-        sink.write(text.encode("utf-8"))
-        commit(sink)
+def write_whole(path: str, text: str, *, stream: bool = True) -> None:
+    """Write a small file in UTF-8, which appears whole or not at all."""
+    with AtomicFile(path, stream=stream) as file:
+        file.write(text.encode("utf-8"))
+        commit(file)
 
 
 @contextmanager
@@ -405,6 +304,14 @@ def _undisturbed() -> Iterator[None]:
             signal.signal(number, known[number])
         for number in waiting:
             signal.raise_signal(number)
+
+
+def _set_mode(handle: int, path: str, mode: int) -> None:
+    """Set permissions by the descriptor, as the name may be another file's by now; by name where there is no way."""
+    if hasattr(os, "fchmod"):
+        os.fchmod(handle, mode)
+    else:
+        os.chmod(path, mode)
 
 
 def _sync_folder(folder: str) -> None:

@@ -12,7 +12,6 @@ from kneebayes.cases.coding import Coder
 from kneebayes.diagnosis.alarm import AlarmRules, Thresholds
 from kneebayes.diagnosis.diagnosis import Diagnosis
 from kneebayes.errors import CaseError, ImpossibleEvidenceError, UnknownNameError
-from kneebayes.inference.evidence import favoured, unsure_posteriors
 from kneebayes.inference.network import CompiledModel, Engine
 from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.spec.yaml_io import DEFAULT_MODEL, model_path, read_model
@@ -511,7 +510,7 @@ class BulkModel(Workbench):
         if scored.problems:
             raise _case_error(scored, frame, "")
         coded = self.scorer.code(table, ignore=ignore)
-        return influence(self._rules, coded.codes, coded.unsure, thresholds, target or self.file.alarm.cause)
+        return influence(self._rules, coded.evidence, thresholds, target or self.file.alarm.cause)
 
     def score_file(self, source: str | Path, target: str | Path, **options: Any) -> Counts:
         """Score a file of cases into another, in bounded memory.
@@ -692,17 +691,17 @@ class Model(BulkModel):
         """
         thresholds = thresholds or self._thresholds
         coded = self._coder.case(case)
-        posteriors = unsure_posteriors(self.network, coded.codes, coded.unsure)
-        codes = favoured(coded.codes, coded.unsure)
+        posteriors = self.network.posteriors(coded.evidence)
+        codes = coded.evidence.hardened()
         log_evidence = float(posteriors.log_evidence[0])
         if log_evidence == float("-inf"):
             raise ImpossibleEvidenceError(self.scorer.contradiction(codes, 0).reason)
         evidence = {
             name: variable.states[code]
-            for (name, variable), code in zip(self.file.variables.items(), coded.codes[:, 0], strict=True)
+            for (name, variable), code in zip(self.file.variables.items(), coded.evidence.codes[:, 0], strict=True)
             if code >= 0
         }
-        likelihoods = {self.network.variables[answer.row]: answer.likelihood.tolist() for answer in coded.unsure}
+        likelihoods = {self.network.variables[answer.row]: answer.given.tolist() for answer in coded.evidence.soft}
         if engine == "exact":
             values = dict(zip(posteriors.columns, posteriors.values[0].tolist(), strict=True))
         elif engine == "pgmpy":
@@ -712,13 +711,10 @@ class Model(BulkModel):
         ranked = (*self.causes, "none_of_these")
         flags = self._rules.red_flags(codes)[:, 0]
         causes = posteriors.values[:, : len(self.causes)]
-        alarm = self._rules.assess(
-            codes, values[self.file.alarm.cause], thresholds, sure=coded.codes, causes=causes, unsure=coded.unsure
-        )
+        alarm = self._rules.assess(coded.evidence, values[self.file.alarm.cause], thresholds, causes=causes)
         return Diagnosis(
             network=self.network,
-            codes=coded.codes,
-            unsure=tuple(coded.unsure),
+            coded=coded.evidence,
             thresholds=thresholds,
             evidence=evidence | {name: self._coder.text(name, values) for name, values in likelihoods.items()},
             probabilities={name: values[name] for name in ranked},

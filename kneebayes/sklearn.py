@@ -13,11 +13,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
-from kneebayes.cases.coding import ABSENT_PRESENT, NOT_EVIDENCE_PREFIX, SYNONYMS
+from kneebayes.cases.coding import NOT_EVIDENCE_PREFIX, SYNONYMS
 from kneebayes.errors import CaseError, UnknownNameError, nearest
 from kneebayes.learn.prevalence import with_shares
 from kneebayes.model import Model, load_model
-from kneebayes.spec.model_spec import ModelSpec
+from kneebayes.spec.model_spec import ABSENT_PRESENT, ModelSpec
 
 __all__ = [
     "KneeBayesClassifier",
@@ -265,7 +265,7 @@ class KneeBayesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         frame = cases.to_pandas() if hasattr(cases, "to_pandas") else cases
         truth = {
-            f"{NOT_EVIDENCE_PREFIX}{name}": np.array(["absent", "present"])[present[:, i]]
+            f"{NOT_EVIDENCE_PREFIX}{name}": np.array(ABSENT_PRESENT)[present[:, i]]
             for i, name in enumerate(self.targets_)
         }
         labelled = pd.concat([frame, pd.DataFrame(truth, index=frame.index)], axis=1)

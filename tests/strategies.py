@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kneebayes.spec.model_spec import ModelSpec
 from tests.oracles import WORDS, number
 
-Evidence = dict[str, str]
+Facts = dict[str, str]
 Content = dict[str, Any]
 
 # coarse numbers: a failing model can be read, and the ends are where arithmetic goes wrong
@@ -127,7 +127,7 @@ def links(draw: st.DrawFn, nodes: Content, link: st.SearchStrategy[float]) -> Co
     return found
 
 
-def evidence(model: ModelSpec, *, causes: bool = True, most: int | None = None) -> st.SearchStrategy[Evidence]:
+def evidence(model: ModelSpec, *, causes: bool = True, most: int | None = None) -> st.SearchStrategy[Facts]:
     """Draw what is known of a case: state names by variable, in any order, unknown ones left out.
 
     Parameters
@@ -142,7 +142,7 @@ def evidence(model: ModelSpec, *, causes: bool = True, most: int | None = None) 
     names = [name for name in model.variables if causes or name not in model.causes]
 
     @st.composite
-    def drawn(draw: st.DrawFn) -> Evidence:
+    def drawn(draw: st.DrawFn) -> Facts:
         size = draw(st.integers(0, len(names) if most is None else most))  # lists by themselves stay short
         known = draw(st.permutations(names))[:size]
         return {name: draw(st.sampled_from(model.variables[name].states)) for name in known}

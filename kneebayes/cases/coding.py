@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.errors import CaseError, UnknownColumnError, nearest
-from kneebayes.inference.evidence import Unsure
-from kneebayes.inference.network import UNKNOWN
-from kneebayes.spec.model_spec import ModelSpec, NumericInput
+from kneebayes.inference.evidence import UNKNOWN, Evidence, SoftEvidence
+from kneebayes.spec.model_spec import ABSENT_PRESENT, ModelSpec, NumericInput
 
 __all__ = [
     "CASE_ID",
@@ -25,7 +24,6 @@ __all__ = [
     "Coder",
     "Factor",
     "Problem",
-    "Unsure",
     "Vocabulary",
     "check_columns",
     "short",
@@ -35,7 +33,6 @@ CASE_ID = "case_id"
 NOT_EVIDENCE = (CASE_ID, "label", "also")
 NOT_EVIDENCE_PREFIX = "true_"
 UNKNOWN_WORDS = frozenset({"", "<na>", "na", "n/a", "nan", "nat", "null", "unknown"})
-ABSENT_PRESENT = ("absent", "present")
 SYNONYMS = {"no": 0, "false": 0, "0": 0, "0.0": 0, "yes": 1, "true": 1, "1": 1, "1.0": 1}
 
 
@@ -353,20 +350,17 @@ class Coded:
 
     Attributes
     ----------
-    codes : ndarray of int8, shape (variables, n)
-        As inference wants them; a refused row has only unknowns.
+    evidence : Evidence
+        As inference wants it; of a refused row nothing is known.
     problems : list of Problem
         At least one for each refused row.
     warnings : dict of str to int
         What to tell the user, and of how many rows.
-    unsure : list of Unsure
-        Answers given as likelihoods; their codes are unknown.
     """
 
-    codes: NDArray[np.int8]
+    evidence: Evidence
     problems: list[Problem]
     warnings: dict[str, int] = field(default_factory=dict)
-    unsure: list[Unsure] = field(default_factory=list)
 
 
 class Coder(Vocabulary):
@@ -421,10 +415,10 @@ class Coder(Vocabulary):
         Coded
             Codes, and the rows that are refused.
         """
-        codes = np.full((len(self.rows), n), UNKNOWN, dtype=np.int8)
+        codes = Evidence.empty(len(self.rows), n).codes
         problems: list[Problem] = []
         warnings: dict[str, int] = {}
-        unsure: list[Unsure] = []
+        soft: list[SoftEvidence] = []
         complaint = self.rows[self.model.complaint]
         codes[complaint] = 1
         filled: dict[int, str] = {}
@@ -433,7 +427,7 @@ class Coder(Vocabulary):
                 continue
             factor, numeric = factors[column], self.model.inputs.get(column)
             row = self.rows[numeric.variable if numeric else column]
-            new = self._column(column, factor, problems, unsure)
+            new = self._column(column, factor, problems, soft)
             if numeric and numeric.warn_below is not None:
                 low = [i for i, v in enumerate(factor.values) if self.is_below(v, numeric)]
                 count = int(np.isin(factor.index, low).sum()) if low else 0
@@ -445,7 +439,7 @@ class Coder(Vocabulary):
             elif row == complaint:
                 unknown_said = [i for i, v in enumerate(factor.values) if str(v).strip().lower() == "unknown"]
                 assumed = (new == UNKNOWN) & ~np.isin(factor.index, unknown_said)
-                for answer in unsure:
+                for answer in soft:
                     if answer.row == complaint:
                         assumed[answer.cases] = False
                 new = np.where(assumed, np.int8(1), new)
@@ -454,9 +448,11 @@ class Coder(Vocabulary):
         refused = np.unique([problem.row for problem in problems]).astype(np.intp)
         codes[:, refused] = UNKNOWN
         problems.sort(key=lambda problem: problem.row)
-        return Coded(codes, problems, warnings, unsure)
+        return Coded(Evidence(codes, tuple(soft)), problems, warnings)
 
-    def _column(self, column: str, factor: Factor, problems: list[Problem], unsure: list[Unsure]) -> NDArray[np.int8]:
+    def _column(
+        self, column: str, factor: Factor, problems: list[Problem], soft: list[SoftEvidence]
+    ) -> NDArray[np.int8]:
         """Code the distinct values of a column, then look each row's up."""
         lookup = np.full(len(factor.values) + 1, UNKNOWN, dtype=np.int8)
         reasons: dict[int, str] = {}
@@ -466,7 +462,7 @@ class Coder(Vocabulary):
                 if likelihood is None:
                     lookup[i] = self.code(column, value)
                 else:
-                    unsure.append(Unsure(self.rows[column], np.flatnonzero(factor.index == i), likelihood))
+                    soft.append(SoftEvidence(self.rows[column], np.flatnonzero(factor.index == i), likelihood))
             except CaseError as error:
                 lookup[i] = _REFUSED
                 reasons[i] = str(error)

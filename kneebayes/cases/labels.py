@@ -289,8 +289,8 @@ def read_cohort(
                     if word in cause.states:
                         rows = cells.index == i
                         allowed[rows, c] &= np.arange(most) == cause.states.index(word)
-    unsure = sum(len(answer.cases) for answer in coded.unsure)
-    return Cohort(Cases(coded.codes, allowed, np.ones(len(table))), n_labelled, unsure)
+    unsure = sum(len(answer.cases) for answer in coded.evidence.soft)
+    return Cohort(Cases(coded.evidence.codes, allowed, np.ones(len(table))), n_labelled, unsure)
 
 
 def _refuse(frame: Any, problems: list[Problem]) -> None:

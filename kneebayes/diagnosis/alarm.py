@@ -32,7 +32,6 @@ a sign down.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -40,8 +39,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.errors import ThresholdError
-from kneebayes.inference.evidence import Unsure, unsure_posteriors
-from kneebayes.inference.network import UNKNOWN, CompiledModel, Engine
+from kneebayes.inference.evidence import UNKNOWN, Codes, Evidence
+from kneebayes.inference.network import CompiledModel, Engine
 from kneebayes.inference.tables import Component
 from kneebayes.spec.model_spec import LEVELS, AlarmRule, Condition, ModelSpec
 
@@ -157,7 +156,6 @@ class Thresholds:
         return level
 
 
-Codes = NDArray[np.int8]
 Floats = NDArray[np.float64]
 MAX_TAKEN_BACK = 12
 PAIRS = 1 << 17
@@ -211,20 +209,19 @@ class Readings:
 
     def gravest(
         self,
-        codes: Codes,
+        evidence: Evidence,
         probability: Floats,
         worth: Floats,
         *,
         causes: Floats | None = None,
-        unsure: Sequence[Unsure] = (),
         engine: Engine = "auto",
     ) -> tuple[Floats, NDArray[np.int64]]:
         """Find the reading of each case with the highest probability of the alarm's cause.
 
         Parameters
         ----------
-        codes : ndarray of int8, shape (variables, n)
-            The sure evidence.
+        evidence : Evidence
+            Of n cases; soft answers are kept in every reading.
         probability : ndarray, shape (n,)
             Posterior of the alarm's cause.
         worth : ndarray, shape (n,)
@@ -232,8 +229,6 @@ class Readings:
             can't are not computed. Infinite for a case without interest.
         causes : ndarray, shape (n, causes), optional
             Posteriors of all causes: they spare most readings.
-        unsure : sequence of Unsure
-            Unsure answers, kept in every reading.
         engine : {"auto", "numpy", "numba"}
             As for `CompiledModel.posteriors`.
 
@@ -248,15 +243,14 @@ class Readings:
             for the case as it is.
         """
         best, taken = probability.copy(), np.zeros(len(probability), dtype=np.int64)
-        case, back = self._pairs(codes, probability, worth, causes)
+        case, back = self._pairs(evidence.codes, probability, worth, causes)
         for start in range(0, len(case), PAIRS):
             part = slice(start, start + PAIRS)
             own, bits = case[part], back[part]
-            trial = codes[:, own]
+            trial = evidence[own]
             for place, sign in enumerate(self._signs):
-                trial[sign.row, (bits >> place & 1).astype(bool)] = sign.instead
-            moved = [_moved(answer, own) for answer in unsure]
-            found = unsure_posteriors(self.network, trial, moved, engine=engine).values[:, self.column]
+                trial.codes[sign.row, (bits >> place & 1).astype(bool)] = sign.instead
+            found = self.network.posteriors(trial, engine=engine).values[:, self.column]
             found = np.where(np.isnan(found), 0.0, found)  # a reading that the model holds impossible
             before = best[own]
             np.maximum.at(best, own, found)
@@ -324,10 +318,6 @@ class Readings:
                 least = np.concatenate([least, least * sign.least])
             self._known_ways[present] = _Ways(back[1:], others[1:].T.astype(float), log_most[1:], least[1:])
         return self._known_ways[present]
-
-
-def _moved(answer: Unsure, own: NDArray[np.intp]) -> Unsure:
-    return Unsure(answer.row, np.flatnonzero(np.isin(own, answer.cases)), answer.likelihood)
 
 
 def _doubtful(network: CompiledModel) -> list[_Sign]:
@@ -440,72 +430,32 @@ class AlarmRules:
 
     def levels(
         self,
-        codes: Codes,
+        evidence: Evidence,
         probability: Floats,
         thresholds: Thresholds,
         *,
-        sure: Codes | None = None,
         causes: Floats | None = None,
-        unsure: Sequence[Unsure] = (),
         engine: Engine = "auto",
     ) -> Codes:
-        """Give the level of every case of a batch.
+        """Give the level of every case of a batch, int8, (n,), as places in `LEVELS`.
 
-        Parameters
-        ----------
-        codes : ndarray of int8, shape (variables, n)
-            The evidence, an unsure answer as the state it favours.
-        probability : ndarray, shape (n,)
-            Posterior of the alarm's cause.
-        thresholds : Thresholds
-            When to warn.
-        sure : ndarray of int8, shape (variables, n), optional
-            The evidence without unsure answers, which leave a question open.
-        causes : ndarray, shape (n, causes), optional
-            Posteriors of all causes, for speed.
-        unsure : sequence of Unsure
-            The unsure answers.
-        engine : {"auto", "numpy", "numba"}
-            As for `CompiledModel.posteriors`.
-
-        Returns
-        -------
-        ndarray of int8, shape (n,)
-            Places in `LEVELS`.
+        ``probability`` is the posterior of the alarm's cause, (n,); ``causes``, those of all causes, (n, causes),
+        spare most readings. Rules take a soft answer for the state it favours; a key question it leaves open.
         """
-        sure = codes if sure is None else sure
-        own = thresholds.levels(probability)
-        ruled = np.maximum(own, self._ruled(self._unanswered(sure), [self._fires(rule, codes) for rule in self._rules]))
+        ruled = np.maximum(thresholds.levels(probability), self._ruled(evidence))
         worth = self._worth(ruled, thresholds)
-        read, _ = self.readings.gravest(sure, probability, worth, causes=causes, unsure=unsure, engine=engine)
+        read, _ = self.readings.gravest(evidence, probability, worth, causes=causes, engine=engine)
         return np.maximum(ruled, thresholds.levels(read))
 
     def floor(
-        self,
-        codes: Codes,
-        probability: Floats,
-        thresholds: Thresholds,
-        *,
-        sure: Codes,
-        unsure: Sequence[Unsure] = (),
-        engine: Engine = "auto",
+        self, evidence: Evidence, probability: Floats, thresholds: Thresholds, *, engine: Engine = "auto"
     ) -> Codes:
         """Give the level that is left whatever the probability: by rules, open questions and graver readings.
 
-        Parameters
-        ----------
-        codes, probability, thresholds, sure, unsure, engine
-            As for `levels`.
-
-        Returns
-        -------
-        ndarray of int8, shape (n,)
-            Places in `LEVELS`. A reading counts where it asks for more than
-            the case itself does.
+        As for `levels`. A reading counts where it asks for more than the case itself does.
         """
-        own = thresholds.levels(probability)
-        ruled = self._ruled(self._unanswered(sure), [self._fires(rule, codes) for rule in self._rules])
-        whole = self.levels(codes, probability, thresholds, sure=sure, unsure=unsure, engine=engine)
+        own, ruled = thresholds.levels(probability), self._ruled(evidence)
+        whole = self.levels(evidence, probability, thresholds, engine=engine)
         return np.where(whole > np.maximum(own, ruled), whole, ruled)
 
     @staticmethod
@@ -516,11 +466,13 @@ class AlarmRules:
         worth[level < LEVELS.index("caution")] = thresholds.caution
         return worth
 
-    def _ruled(self, unanswered: NDArray[np.bool_], fires: list[NDArray[np.bool_]]) -> Codes:
-        level = np.zeros(unanswered.shape[1], dtype=np.int8)
-        level[unanswered.any(axis=0)] = LEVELS.index("not_assessed")
-        for rule, fired in zip(self._rules, fires, strict=True):
-            np.maximum(level, fired * np.int8(LEVELS.index(rule.level)), out=level)
+    def _ruled(self, evidence: Evidence) -> Codes:
+        """Level that the rules and open questions ask for."""
+        codes = evidence.hardened()
+        level = np.zeros(evidence.n, dtype=np.int8)
+        level[self._unanswered(evidence.codes).any(axis=0)] = LEVELS.index("not_assessed")
+        for rule in self._rules:
+            np.maximum(level, self._fires(rule, codes) * np.int8(LEVELS.index(rule.level)), out=level)
         return level
 
     def red_flags(self, codes: Codes) -> NDArray[np.bool_]:
@@ -543,42 +495,18 @@ class AlarmRules:
 
     def assess(
         self,
-        codes: Codes,
+        evidence: Evidence,
         probability: float,
         thresholds: Thresholds,
         *,
-        sure: Codes | None = None,
         causes: Floats | None = None,
-        unsure: Sequence[Unsure] = (),
     ) -> Alarm:
-        """Assess one case, with reasons in words.
-
-        Parameters
-        ----------
-        codes : ndarray of int8, shape (variables, 1)
-            The evidence.
-        probability : float
-            Posterior of the alarm's cause.
-        thresholds : Thresholds
-            When to warn.
-        sure : ndarray of int8, shape (variables, 1), optional
-            The evidence without unsure answers, which leave a question open.
-        causes : ndarray, shape (1, causes), optional
-            Posteriors of all causes, for speed.
-        unsure : sequence of Unsure
-            The unsure answers.
-
-        Returns
-        -------
-        Alarm
-            Level, reasons, and the questions that are still open.
-        """
-        alarm, sure = self.model.alarm, codes if sure is None else sure
-        unanswered = self._unanswered(sure)
+        """Assess one case, with reasons in words; ``causes`` as for `levels`."""
+        alarm, codes, own = self.model.alarm, evidence.hardened(), np.array([probability])
+        unanswered = self._unanswered(evidence.codes)
         fires = [self._fires(rule, codes) for rule in self._rules]
-        own = np.array([probability])
-        ruled = np.maximum(thresholds.levels(own), self._ruled(unanswered, fires))
-        read, taken = self.readings.gravest(sure, own, self._worth(ruled, thresholds), causes=causes, unsure=unsure)
+        ruled = np.maximum(thresholds.levels(own), self._ruled(evidence))
+        read, taken = self.readings.gravest(evidence, own, self._worth(ruled, thresholds), causes=causes)
         graver = thresholds.levels(read)
         level = LEVELS[max(ruled[0], graver[0])]
         label = self.model.causes[alarm.cause].label
@@ -640,8 +568,5 @@ class AlarmRules:
             if self._holds(name, states, codes)[0]:
                 variable = self.model.variables[name]
                 state = variable.states[codes[self._rows[name], 0]]
-                said = variable.state_labels.get(state, state.replace("_", " "))
-                facts.append(
-                    variable.label if variable.states == ("absent", "present") else f"{variable.label}: {said}"
-                )
+                facts.append(variable.label if variable.is_yes_no else f"{variable.label}: {variable.say(state)}")
         return "; ".join(facts)

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kneebayes.diagnosis.alarm import Alarm, Thresholds
 from kneebayes.diagnosis.wells import Points, points, points_line
 from kneebayes.errors import CaseError
-from kneebayes.inference.evidence import Unsure, unsure_joint
+from kneebayes.inference.evidence import Evidence
 from kneebayes.inference.network import CompiledModel
 from kneebayes.spec.model_spec import ModelSpec
 
@@ -54,19 +53,15 @@ class JointState:
     present: tuple[str, ...]
 
 
-def most_probable(
-    network: CompiledModel, codes: NDArray[np.int8], unsure: Sequence[Unsure] = (), *, n: int = 5
-) -> list[JointState]:
+def most_probable(network: CompiledModel, evidence: Evidence, *, n: int = 5) -> list[JointState]:
     """Find the most probable joint states of the causes of one case, exactly.
 
     Parameters
     ----------
     network : CompiledModel
         The compiled model.
-    codes : ndarray of int8, shape (variables, 1)
-        What is known for sure.
-    unsure : sequence of Unsure
-        What is given as likelihoods.
+    evidence : Evidence
+        Of the one case.
     n : int, default 5
         At most how many, from 1; states with probability 0 are left out.
 
@@ -82,7 +77,7 @@ def most_probable(
     """
     if n < 1:
         raise CaseError(f"n {n}: ask for at least one joint state")
-    joint = unsure_joint(network, codes, unsure)[0]
+    joint = network.joint(evidence)[0]
     probability = joint / joint.sum()
     order = np.argsort(-probability, kind="stable")[:n]
     found = []
@@ -129,8 +124,7 @@ class Outcome:
     """The fields of a `kneebayes.Diagnosis`, where they are described, and how they read."""
 
     network: CompiledModel
-    codes: NDArray[np.int8]
-    unsure: tuple[Unsure, ...]
+    coded: Evidence
     thresholds: Thresholds
     evidence: dict[str, str]
     probabilities: dict[str, float]
@@ -249,10 +243,8 @@ class Diagnosis(Outcome):
     ----------
     network : CompiledModel
         The compiled model that answered.
-    codes : ndarray of int8, shape (variables, 1)
-        What was known for sure.
-    unsure : tuple of Unsure
-        What was given as likelihoods.
+    coded : Evidence
+        What was known, as codes.
     thresholds : Thresholds
         Of the alarm.
     evidence : dict of str to str
@@ -301,7 +293,7 @@ class Diagnosis(Outcome):
         from kneebayes.diagnosis.explanation import explain
 
         target = self.model.alarm.cause if target is None else target
-        return explain(self.network, self.codes, self.unsure, target, orders=orders, seed=seed)
+        return explain(self.network, self.coded, target, orders=orders, seed=seed)
 
     def explanations(self, targets: Iterable[str] | None = None) -> list[Explanation]:
         """Explain several causes.
@@ -375,7 +367,7 @@ class Diagnosis(Outcome):
         """
         from kneebayes.diagnosis.questions import open_questions, question_frame
 
-        questions = open_questions(self.network, self.codes, self.unsure, self.thresholds, target=target)
+        questions = open_questions(self.network, self.coded, self.thresholds, target=target)
         return question_frame(questions, n)
 
     def uncertainty(self, level: float = 0.9, *, draws: int = 1000, seed: int = 0) -> Uncertainty:
@@ -410,7 +402,7 @@ class Diagnosis(Outcome):
         """
         from kneebayes.diagnosis.uncertainty import uncertainty
 
-        return uncertainty(self.network, self.codes, self.unsure, self.thresholds, level=level, draws=draws, seed=seed)
+        return uncertainty(self.network, self.coded, self.thresholds, level=level, draws=draws, seed=seed)
 
     def intervals(self, level: float = 0.9, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
         """Give an interval for every posterior as a table.
@@ -468,7 +460,7 @@ class Diagnosis(Outcome):
         from kneebayes.diagnosis.sensitivity import sensitivity
 
         target = self.model.alarm.cause if target is None else target
-        return sensitivity(self.network, self.codes, self.unsure, self.thresholds, target).frame(n=n)
+        return sensitivity(self.network, self.coded, self.thresholds, target).frame(n=n)
 
     def most_probable(self, n: int = 5) -> pd.DataFrame:
         """Find the most probable joint states of all causes, exactly.
@@ -491,7 +483,7 @@ class Diagnosis(Outcome):
         >>> load_model().diagnose({"pop_at_injury": True, "knee_locking": True}).most_probable(1)["present"][0]
         'meniscal_tear'
         """
-        return most_probable_frame(most_probable(self.network, self.codes, self.unsure, n=n))
+        return most_probable_frame(most_probable(self.network, self.coded, n=n))
 
     def to_fhir(self, *, patient: str, version: Version = "R5", **options: Any) -> Any:
         """Write the case as FHIR, R5 or R4B: a Bundle of two RiskAssessments, the causes and the alarm.

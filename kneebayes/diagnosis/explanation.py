@@ -15,7 +15,7 @@ what would have happened.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import product
@@ -26,14 +26,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.errors import UnknownNameError, nearest
-from kneebayes.inference.evidence import Unsure, unsure_posteriors
-from kneebayes.inference.network import UNKNOWN, CompiledModel
+from kneebayes.inference.evidence import DECIBANS, NOTICEABLE, UNKNOWN, Evidence, SoftEvidence
+from kneebayes.inference.network import CompiledModel
 from kneebayes.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
     import pandas as pd
-
-from kneebayes.inference.evidence import DECIBANS, NOTICEABLE
 
 __all__ = [
     "MAX_EXACT",
@@ -431,7 +429,6 @@ def _times(ratio: float) -> str:
     return f"{ratio:.1f}-fold" if ratio < 100 else f"{ratio:,.0f}-fold"
 
 
-Codes = NDArray[np.int8]
 MAX_EXACT = 14  # pieces
 MAX_ROWS = 1 << 16  # of one batch: unsure pieces need more rows than sure ones
 ORDERS = 500
@@ -440,8 +437,7 @@ NEARLY_CERTAIN = 0.99  # from here on 1 - P has lost digits, and P(absent) is co
 
 def explain(
     network: CompiledModel,
-    codes: Codes,
-    unsure: Sequence[Unsure],
+    evidence: Evidence,
     target: str,
     *,
     orders: int = ORDERS,
@@ -454,10 +450,8 @@ def explain(
     ----------
     network : CompiledModel
         The compiled model.
-    codes : ndarray of int8, shape (variables, 1)
-        What is known for sure.
-    unsure : sequence of Unsure
-        What is given as likelihoods.
+    evidence : Evidence
+        Of the one case.
     target : str
         A cause, ``none_of_these``, or a state such as ``bakers_cyst_ruptured``.
     orders : int, default 500
@@ -481,20 +475,20 @@ def explain(
         raise UnknownNameError(
             f"no target '{target}': give one of {', '.join(network.columns)}.{nearest(target, network.columns)}"
         )
-    case = _Case(network, codes, unsure, target)
+    case = _Case(network, evidence, target)
     n = len(case.rows)
     if n <= max_exact and case.n_rows <= MAX_ROWS:
-        values, evidence = case.cube()
+        values, chances = case.cube()
         shares = exact_shares(values)
         ones = [1 << (n - 1 - i) for i in range(n)]
         none, every, leave = values[0], values[-1], values[[(1 << n) - 1 - bit for bit in ones]]
-        alone, together, nothing = evidence[ones], evidence[-1], evidence[0]
+        alone, together, nothing = chances[ones], chances[-1], chances[0]
     else:
         few = np.concatenate([np.zeros((1, n)), np.ones((1, n)), 1 - np.eye(n), np.eye(n)]).astype(bool)
-        values, evidence = case.values(few)
+        values, chances = case.values(few)
         shares = sampled_shares(lambda s: case.values(s)[0], n, orders=orders, rng=np.random.default_rng(seed))
         none, every, leave = values[0], values[1], values[2 : 2 + n]
-        alone, together, nothing = evidence[2 + n :], evidence[1], evidence[0]
+        alone, together, nothing = chances[2 + n :], chances[1], chances[0]
     tension = float((alone - nothing).sum() - (together - nothing))
     return _assemble(case, shares, float(none), float(every), leave, tension * DECIBANS)
 
@@ -502,13 +496,13 @@ def explain(
 class _Case:
     """The evidence of one case in pieces, and the log-odds of a target given any set of them."""
 
-    def __init__(self, network: CompiledModel, codes: Codes, unsure: Sequence[Unsure], target: str) -> None:
+    def __init__(self, network: CompiledModel, evidence: Evidence, target: str) -> None:
         self.network, self.target = network, target
         self.column = network.columns.index(target)
-        self.likelihood = {answer.row: answer.likelihood for answer in unsure}
-        self.base = np.full((len(network.variables), 1), UNKNOWN, dtype=np.int8)
+        self.likelihood = {answer.row: answer.likelihood for answer in evidence.soft}
+        self.base = Evidence.empty(len(network.variables)).codes
         complaint = network.variables.index(network.model.complaint)
-        known = {row: int(code) for row, code in enumerate(codes[:, 0]) if code != UNKNOWN}
+        known = {row: int(code) for row, code in enumerate(evidence.codes[:, 0]) if code != UNKNOWN}
         if known.get(complaint) == 1:
             self.base[complaint] = known.pop(complaint)
         self.known = known
@@ -526,7 +520,7 @@ class _Case:
         for row, states, place in zip(self.rows, self.states, places, strict=True):
             codes[row] = np.array([UNKNOWN, *states], dtype=np.int8)[place]
         weighed = []
-        for part in self._parts(codes, ()):
+        for part in self._parts(Evidence(codes)):
             cube = part.reshape(shape)
             for axis, row in enumerate(self.rows):
                 if row in self.likelihood:  # pool its states by their likelihoods
@@ -539,13 +533,13 @@ class _Case:
     def values(self, sets: NDArray[np.bool_]) -> tuple[Floats, Floats]:
         """Log-odds, and logarithm of P(evidence), of some subsets, shape (sets, pieces)."""
         codes = np.repeat(self.base, len(sets), axis=1)
-        unsure = []
+        soft = []
         for row, own in zip(self.rows, sets.T, strict=True):
             if row in self.likelihood:
-                unsure.append(Unsure(row, np.flatnonzero(own), self.likelihood[row]))
+                soft.append(SoftEvidence(row, np.flatnonzero(own), self.likelihood[row]))
             else:
                 codes[row, own] = self.known[row]
-        return _odds(*self._parts(codes, unsure))
+        return _odds(*self._parts(Evidence(codes, tuple(soft))))
 
     def rivals(self) -> list[tuple[str, float]]:
         """Log-odds of the target where each other cause is absent, if that is possible."""
@@ -558,8 +552,8 @@ class _Case:
             codes[row] = code
         codes[list(free.values()), np.arange(len(free))] = 0
         clamped = np.array(list(free.values()), dtype=np.intp)
-        unsure = [Unsure(row, np.flatnonzero(clamped != row), chance) for row, chance in self.likelihood.items()]
-        odds, evidence = _odds(*self._parts(codes, unsure))
+        soft = [SoftEvidence(row, np.flatnonzero(clamped != row), chance) for row, chance in self.likelihood.items()]
+        odds, evidence = _odds(*self._parts(Evidence(codes, tuple(soft))))
         possible = np.isfinite(evidence) & [self.likelihood.get(row, (1.0,))[0] > 0 for row in free.values()]
         return [(name, float(value)) for name, value, may in zip(free, odds, possible, strict=True) if may]
 
@@ -568,27 +562,24 @@ class _Case:
         codes = self.base.copy()
         for row, code in self.known.items():
             codes[row] = code
-        unsure = [Unsure(row, np.array([0]), chance) for row, chance in self.likelihood.items()]
-        ranked = unsure_posteriors(self.network, codes, unsure).values[0, : len(self.network.model.causes) + 1]
+        soft = tuple(SoftEvidence(row, np.array([0]), chance) for row, chance in self.likelihood.items())
+        ranked = self.network.posteriors(Evidence(codes, soft)).values[0, : len(self.network.model.causes) + 1]
         first = self.network.columns[int(ranked.argmax())]
         return self.target == first or self.target.startswith(f"{first}_")
 
-    def _parts(self, codes: Codes, unsure: Sequence[Unsure]) -> tuple[Floats, Floats]:
+    def _parts(self, evidence: Evidence) -> tuple[Floats, Floats]:
         """P(evidence, target) and P(evidence, not target) of a batch."""
-        result = unsure_posteriors(self.network, codes, unsure)
-        evidence = np.exp(result.log_evidence)
-        share = np.where(evidence > 0, result.values[:, self.column], 0.0)
-        present, absent = share * evidence, (1.0 - share) * evidence
+        result = self.network.posteriors(evidence)
+        whole = np.exp(result.log_evidence)
+        share = np.where(whole > 0, result.values[:, self.column], 0.0)
+        present, absent = share * whole, (1.0 - share) * whole
         if self.target in self.network.model.causes and (share > NEARLY_CERTAIN).any():
             row = self.network.variables.index(self.target)
-            clamped = codes.copy()
-            clamped[row] = 0
-            others = [answer for answer in unsure if answer.row != row]
-            without = np.exp(unsure_posteriors(self.network, clamped, others).log_evidence)
-            for answer in unsure:
+            without = np.exp(self.network.posteriors(evidence.with_state(row, 0)).log_evidence)
+            for answer in evidence.soft:
                 if answer.row == row:
                     without[answer.cases] *= answer.likelihood[0]
-            without[codes[row] > 0] = 0.0
+            without[evidence.codes[row] > 0] = 0.0
             absent = np.where(share > NEARLY_CERTAIN, without, absent)
         return present, absent
 

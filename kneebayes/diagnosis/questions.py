@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from kneebayes.diagnosis.alarm import AlarmRules, Thresholds
 from kneebayes.errors import UnknownNameError, nearest
-from kneebayes.inference.evidence import Unsure, favoured, unsure_joint
-from kneebayes.inference.network import UNKNOWN, CompiledModel
+from kneebayes.inference.evidence import UNKNOWN, Evidence
+from kneebayes.inference.network import CompiledModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,6 @@ __all__ = [
     "question_frame",
 ]
 
-Codes = NDArray[np.int8]
 Floats = NDArray[np.float64]
 DIGITS = 12  # of a net benefit: what is further down is rounding, and no benefit
 
@@ -77,8 +76,7 @@ class Question:
 
 def open_questions(
     network: CompiledModel,
-    codes: Codes,
-    unsure: Sequence[Unsure],
+    evidence: Evidence,
     thresholds: Thresholds,
     *,
     target: str | None = None,
@@ -89,10 +87,8 @@ def open_questions(
     ----------
     network : CompiledModel
         The compiled model.
-    codes : ndarray of int8, shape (variables, 1)
-        What is known for sure.
-    unsure : sequence of Unsure
-        What is given as likelihoods; it counts as answered.
+    evidence : Evidence
+        Of the one case; a soft answer counts as answered.
     thresholds : Thresholds
         Of the alarm.
     target : str, optional
@@ -114,13 +110,13 @@ def open_questions(
         raise UnknownNameError(
             f"no target '{target}': give one of {', '.join(network.columns)}.{nearest(target, network.columns)}"
         )
-    answered = {answer.row for answer in unsure} | set(np.flatnonzero(codes[:, 0] != UNKNOWN).tolist())
+    answered = {answer.row for answer in evidence.soft} | set(np.flatnonzero(evidence.codes[:, 0] != UNKNOWN).tolist())
     rows = [r for r, name in enumerate(network.variables) if r not in answered and name not in network.model.causes]
     owner = np.array([r for r in rows for _ in network.model.variables[network.variables[r]].states], dtype=np.intp)
     state = np.array([s for r in rows for s, _ in enumerate(network.model.variables[network.variables[r]].states)])
-    trial = np.repeat(codes, len(owner), axis=1)
-    trial[owner, np.arange(len(owner))] = state
-    joint = _answered(network, codes, unsure, trial, owner, state)
+    trial = evidence[np.zeros(1 + len(owner), dtype=np.intp)]  # as things are, then with each answer
+    trial.codes[owner, np.arange(1, 1 + len(owner))] = state
+    joint = _answered(network, trial, owner, state)
     now = joint[0] / joint[0].sum()
     chance = joint[1:].sum(axis=1) / joint[0].sum()
     possible = chance > 0
@@ -141,10 +137,8 @@ def open_questions(
 
     rules = AlarmRules(network)
     alarm = marginals[:, rules.column]
-    spread = [Unsure(u.row, np.arange(len(owner)), u.likelihood) for u in unsure]
-    after_levels = rules.levels(favoured(trial, spread), alarm, thresholds, sure=trial, unsure=spread)
-    level = rules.levels(favoured(codes, unsure), before[[rules.column]], thresholds, sure=codes, unsure=unsure)[0]
-    change = (after_levels != level) * chance
+    level = rules.levels(evidence, before[[rules.column]], thresholds)[0]
+    change = (rules.levels(trial[1:], alarm, thresholds) != level) * chance
     benefit = _benefit(alarm, thresholds.caution) * chance
     baseline = float(_benefit(before[rules.column], thresholds.caution))
 
@@ -195,20 +189,16 @@ def question_frame(questions: Sequence[Question], n: int | None = None) -> pd.Da
     return pd.DataFrame({c: [getattr(q, c) for q in questions[:n]] for c in columns}, index=index, columns=columns)
 
 
-def _answered(
-    network: CompiledModel, codes: Codes, unsure: Sequence[Unsure], trial: Codes, owner: NDArray[np.intp], state: Floats
-) -> Floats:
+def _answered(network: CompiledModel, trial: Evidence, owner: NDArray[np.intp], state: Floats) -> Floats:
     """P(evidence, joint state of the causes) as things are, then with each answer."""
     first_finding = len(network.model.risks) + len(network.model.causes)
     above = np.flatnonzero(owner < first_finding)
-    batch = np.concatenate([codes, trial[:, above]], axis=1)
-    spread = [Unsure(answer.row, np.arange(batch.shape[1]), answer.likelihood) for answer in unsure]
-    known = unsure_joint(network, batch, spread)
     joint = np.empty((1 + len(owner), network.n_joint))
+    known = network.joint(trial[np.concatenate([[0], 1 + above])])
     joint[0], joint[1 + above] = known[0], known[1:]
     below = np.flatnonzero(owner >= first_finding)  # given the causes, a finding depends on nothing else
     absent = network.tables.absent[owner[below] - first_finding]
-    joint[1 + below] = known[0] * np.where(state[below, None] == 0, absent, 1.0 - absent)
+    joint[1 + below] = joint[0] * np.where(state[below, None] == 0, absent, 1.0 - absent)
     return joint
 
 

@@ -14,7 +14,6 @@ for several combinations of parents moves in all of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,7 +24,7 @@ from numpy.typing import NDArray
 from kneebayes.diagnosis.alarm import AlarmRules, Thresholds
 from kneebayes.diagnosis.uncertainty import alarm_levels
 from kneebayes.errors import CaseError, UnknownNameError, nearest
-from kneebayes.inference.evidence import Spread, Unsure, favoured, unsure_posteriors, within
+from kneebayes.inference.evidence import Evidence
 from kneebayes.inference.network import CompiledModel, Engine, VersionedCase, cores
 from kneebayes.inference.parameters import ParameterVector
 from kneebayes.spec.model_spec import LEVELS
@@ -43,7 +42,6 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-Codes = NDArray[np.int8]
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,19 +213,15 @@ class Sensitivity:
         }
 
 
-def sensitivity(
-    network: CompiledModel, codes: Codes, unsure: Sequence[Unsure], thresholds: Thresholds, target: str
-) -> Sensitivity:
+def sensitivity(network: CompiledModel, evidence: Evidence, thresholds: Thresholds, target: str) -> Sensitivity:
     """Find what the posterior of a target owes to each number of the model, for one case.
 
     Parameters
     ----------
     network : CompiledModel
         The compiled model.
-    codes : ndarray of int8, shape (variables, 1)
-        What is known for sure.
-    unsure : sequence of Unsure
-        What is given as likelihoods.
+    evidence : Evidence
+        Of the one case.
     thresholds : Thresholds
         Of the alarm.
     target : str
@@ -246,9 +240,9 @@ def sensitivity(
     check_target(network, target)
     parameters = network.parameters
     rules = AlarmRules(network)
-    probability = unsure_posteriors(network, codes, unsure).values[:, rules.column]
-    floor = rules.floor(favoured(codes, unsure), probability, thresholds, sure=codes, unsure=unsure)
-    own = functions(parameters, VersionedCase(network, codes[:, 0], unsure))
+    probability = network.posteriors(evidence).values[:, rules.column]
+    floor = rules.floor(evidence, probability, thresholds)
+    own = functions(parameters, VersionedCase(parameters.network, evidence))
     return Sensitivity(parameters, target, own, thresholds, int(floor[0]))
 
 
@@ -309,15 +303,13 @@ CHUNK_CASES = 1 << 17
 class _Cases:
     """Cases of a chunk, and what their alarm is without any probability."""
 
-    codes: Codes
-    unsure: list[Unsure]
+    evidence: Evidence
     floor: NDArray[np.int8]
 
 
 def influence(
     rules: AlarmRules,
-    codes: Codes,
-    unsure: Sequence[Unsure],
+    evidence: Evidence,
     thresholds: Thresholds,
     target: str,
     *,
@@ -329,10 +321,8 @@ def influence(
     ----------
     rules : AlarmRules
         The alarm of the compiled model.
-    codes : ndarray of int8, shape (variables, n)
-        What is known for sure; every case is possible.
-    unsure : sequence of Unsure
-        What is given as likelihoods.
+    evidence : Evidence
+        Of n cases, every one possible.
     thresholds : Thresholds
         Of the alarm.
     target : str
@@ -363,17 +353,17 @@ def influence(
 
     network = rules.network
     check_target(network, target)
-    n = codes.shape[1]
+    n = evidence.n
     if not n:
         raise CaseError("no cases to average over: give a frame with rows")
     parameters, column = network.parameters, network.columns.index(target)
-    probability = unsure_posteriors(network, codes, unsure, engine=engine).values[:, rules.column]
-    floor = rules.floor(favoured(codes, unsure), probability, thresholds, sure=codes, unsure=unsure, engine=engine)
+    probability = network.posteriors(evidence, engine=engine).values[:, rules.column]
+    floor = rules.floor(evidence, probability, thresholds, engine=engine)
     few = engine == "numpy" or (engine == "auto" and n <= FEW_CASES)
     total, largest = np.zeros((len(parameters.p), 6)), np.zeros(len(parameters.p))
     for start in range(0, n, CHUNK_CASES):
         part = slice(start, min(n, start + CHUNK_CASES))
-        cases = _Cases(np.ascontiguousarray(codes[:, part]), within(unsure, part), floor[part])
+        cases = _Cases(evidence[part], floor[part])
         sums, most = (_by_case if few else _by_number)(parameters, cases, rules, thresholds, column)
         total += sums
         largest = np.maximum(largest, most)
@@ -393,10 +383,8 @@ def _by_case(
 ) -> tuple[Floats, Floats]:
     """Sum over cases, each asked for all numbers."""
     found = []
-    for i in range(cases.codes.shape[1]):
-        own = functions(
-            parameters, VersionedCase(parameters.network, cases.codes[:, i], [u for u in cases.unsure if i in u.cases])
-        )
+    for i in range(cases.evidence.n):
+        own = functions(parameters, VersionedCase(parameters.network, cases.evidence[[i]]))
         single = Functions(own.joint[:, :, None], own.evidence[:, :, None])
         found.append(_measures(parameters, slice(None), single, cases.floor[i : i + 1], rules, thresholds, column))
     measures = np.concatenate(found, axis=2)
@@ -408,27 +396,21 @@ def _by_number(
 ) -> tuple[Floats, Floats]:
     """Sum over cases, each number asked for all cases to which it may matter."""
     network = parameters.network
-    n, first = cases.codes.shape[1], len(network.model.risks) + len(network.model.causes)
-    now = unsure_posteriors(network, cases.codes, cases.unsure, engine="numba")
-    spread = Spread.of(cases.codes, cases.unsure) if cases.unsure else Spread(cases.codes, np.ones(n), np.arange(n), n)
-    informed = spread.codes[first:] >= 0
+    n, first = cases.evidence.n, len(network.model.risks) + len(network.model.causes)
+    now = network.posteriors(cases.evidence, engine="numba")
+    expanded = cases.evidence.expanded()
+    informed = expanded.codes[first:] >= 0
     sums, largest = np.zeros((len(parameters.p), 6)), np.zeros(len(parameters.p))
     finding = parameters.finding
 
     def work(i: int) -> None:
-        known = informed[finding[i]] if finding[i] >= 0 else np.ones(len(spread.case), dtype=bool)
+        known = informed[finding[i]] if finding[i] >= 0 else np.ones(len(expanded.case), dtype=bool)
         joint, evidence = np.empty((1, 2, n, now.values.shape[1])), np.ones((1, 2, n))
         joint[:] = now.values
-        rows = np.unique(spread.case[known])
-        own = Spread(
-            np.ascontiguousarray(spread.codes[:, known]),
-            spread.weight[known],
-            np.searchsorted(rows, spread.case[known]),
-            len(rows),
-        )
+        rows, own = expanded.restricted(known)
         for end in (0, 1) if len(rows) else ():
             found = own.pooled(
-                network.with_numbers(parameters.moved(i, float(end))).posteriors(own.codes, engine="numba")
+                network.with_numbers(parameters.moved(i, float(end))).posteriors(Evidence(own.codes), engine="numba")
             )
             evidence[0, end, rows] = np.exp(found.log_evidence - now.log_evidence[rows])
             joint[0, end, rows] = np.nan_to_num(found.values) * evidence[0, end, rows, None]

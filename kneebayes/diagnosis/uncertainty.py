@@ -32,7 +32,6 @@ which the evidence is impossible say nothing and are left out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -42,7 +41,7 @@ from numpy.typing import NDArray
 
 from kneebayes.diagnosis.alarm import AlarmRules, Thresholds
 from kneebayes.errors import OptionError
-from kneebayes.inference.evidence import Spread, Unsure, favoured, unsure_posteriors, within
+from kneebayes.inference.evidence import Evidence
 from kneebayes.inference.network import CompiledModel, Engine, VersionedCase, cores
 from kneebayes.inference.parameters import ParameterVector
 from kneebayes.spec.model_spec import LEVELS, ModelSpec
@@ -204,7 +203,6 @@ def _logit(p: Floats) -> Floats:
     return odds
 
 
-Codes = NDArray[np.int8]
 LEAST_DRAWS = 20  # of which the 5 % and 95 % quantiles are still inside
 LEVEL_WORDS = {level: level.replace("_", " ") for level in LEVELS}
 
@@ -292,8 +290,7 @@ class Uncertainty:
 
 def uncertainty(
     network: CompiledModel,
-    codes: Codes,
-    unsure: Sequence[Unsure],
+    evidence: Evidence,
     thresholds: Thresholds,
     *,
     level: float = 0.9,
@@ -306,10 +303,8 @@ def uncertainty(
     ----------
     network : CompiledModel
         The compiled model.
-    codes : ndarray of int8, shape (variables, 1)
-        What is known for sure.
-    unsure : sequence of Unsure
-        What is given as likelihoods.
+    evidence : Evidence
+        Of the one case.
     thresholds : Thresholds
         Of the alarm.
     level : float, default 0.9
@@ -331,11 +326,10 @@ def uncertainty(
     """
     check_draws(level, draws)
     parameters = network.parameters
-    drawn = VersionedCase(network, codes[:, 0], unsure).posteriors(draw(parameters, draws, seed=seed))[0].T
-    posterior = unsure_posteriors(network, codes, unsure).values[0]
+    drawn = VersionedCase(parameters.network, evidence).posteriors(draw(parameters, draws, seed=seed))[0].T
+    posterior = network.posteriors(evidence).values[0]
     rules = AlarmRules(network)
-    said = favoured(codes, unsure)
-    floor = rules.floor(said, posterior[[rules.column]], thresholds, sure=codes, unsure=unsure)
+    floor = rules.floor(evidence, posterior[[rules.column]], thresholds)
     own = drawn[rules.column][~np.isnan(drawn[rules.column])]
     found = np.bincount(alarm_levels(own, floor[0], thresholds), minlength=len(LEVELS)) / max(1, len(own))
     reported = alarm_levels(posterior[rules.column], floor[0], thresholds)
@@ -433,8 +427,7 @@ class BatchUncertainty:
 
 def batch_uncertainty(
     rules: AlarmRules,
-    codes: Codes,
-    unsure: Sequence[Unsure],
+    evidence: Evidence,
     thresholds: Thresholds,
     probability: Floats,
     *,
@@ -452,10 +445,8 @@ def batch_uncertainty(
     ----------
     rules : AlarmRules
         The alarm of the compiled model.
-    codes : ndarray of int8, shape (variables, n)
-        What is known for sure.
-    unsure : sequence of Unsure
-        What is given as likelihoods.
+    evidence : Evidence
+        Of n cases.
     thresholds : Thresholds
         Of the alarm.
     probability : ndarray, shape (n,)
@@ -477,10 +468,10 @@ def batch_uncertainty(
         If level or draws are out of range.
     """
     check_draws(level, draws)
-    n, network = codes.shape[1], rules.network
+    n, network = evidence.n, rules.network
     parameters = network.parameters
     values = draw(parameters, draws, seed=seed)
-    floor = rules.floor(favoured(codes, unsure), probability, thresholds, sure=codes, unsure=unsure, engine=engine)
+    floor = rules.floor(evidence, probability, thresholds, engine=engine)
     reported = alarm_levels(probability, floor, thresholds)
     ends = np.empty((4, n, len(network.columns)))
     robust, graver = np.empty(n), np.empty(n)
@@ -488,9 +479,7 @@ def batch_uncertainty(
     step = max(1, CHUNK_BYTES // (8 * draws * len(network.columns)))
     for start in range(0, n, step):
         part = slice(start, min(n, start + step))
-        own = within(unsure, part)
-        answer = _by_case if few else _by_draw
-        drawn = answer(parameters, values, np.ascontiguousarray(codes[:, part]), own)
+        drawn = (_by_case if few else _by_draw)(parameters, values, evidence[part])
         found = alarm_levels(drawn[:, rules.column], floor[part, None], thresholds)
         counts = ~np.isnan(drawn[:, rules.column])
         whole = np.maximum(1, counts.sum(axis=1))
@@ -501,26 +490,22 @@ def batch_uncertainty(
     return BatchUncertainty(low, high, low_error, high_error, robust, graver)
 
 
-def _by_case(parameters: ParameterVector, values: Floats, codes: Codes, unsure: Sequence[Unsure]) -> Floats:
+def _by_case(parameters: ParameterVector, values: Floats, evidence: Evidence) -> Floats:
     """Answer each case under all draws, shape (n, columns, draws)."""
-    answers = [
-        VersionedCase(parameters.network, codes[:, i], [u for u in unsure if i in u.cases]).posteriors(values)[0].T
-        for i in range(codes.shape[1])
-    ]
-    return np.stack(answers)
+    return np.stack(
+        [VersionedCase(parameters.network, evidence[[i]]).posteriors(values)[0].T for i in range(evidence.n)]
+    )
 
 
-def _by_draw(parameters: ParameterVector, values: Floats, codes: Codes, unsure: Sequence[Unsure]) -> Floats:
+def _by_draw(parameters: ParameterVector, values: Floats, evidence: Evidence) -> Floats:
     """Answer all cases under each draw, on all cores, shape (n, columns, draws)."""
-    spread = Spread.of(codes, unsure) if unsure else None
-    drawn = np.empty((codes.shape[1], len(parameters.network.columns), len(values)))
+    expanded = evidence.expanded()
+    drawn = np.empty((evidence.n, len(parameters.network.columns), len(values)))
 
     def work(d: int) -> None:
         network = parameters.network.with_numbers(values[d])
-        if spread is None:
-            drawn[:, :, d] = network.posteriors(codes, engine="numba").values
-        else:
-            drawn[:, :, d] = spread.pooled(network.posteriors(spread.codes, engine="numba")).values
+        found = network.posteriors(Evidence(expanded.codes), engine="numba")
+        drawn[:, :, d] = (expanded.pooled(found) if evidence.soft else found).values
 
     workers = cores()
     with ThreadPoolExecutor(workers) as pool:

@@ -16,7 +16,7 @@ from kneebayes.cases.labels import NONE, Labels
 from kneebayes.diagnosis.alarm import AlarmRules
 from kneebayes.diagnosis.wells import ScoreSheet
 from kneebayes.scoring.scorer import Scored
-from kneebayes.spec.model_spec import LEVELS, Condition, ModelSpec
+from kneebayes.spec.model_spec import ABSENT_PRESENT, LEVELS, Condition, ModelSpec
 
 if TYPE_CHECKING:
     from kneebayes.model import Model
@@ -325,6 +325,6 @@ def _holds(column: pa.ChunkedArray, states: tuple[str, ...]) -> tuple[Bools, Boo
     """Say in which rows a column is in one of the states, and in which it is known."""
     cells = factor(column)
     words = [str(value).strip().lower() for value in cells.values]
-    words = [("absent", "present")[SYNONYMS[word]] if word in SYNONYMS else word for word in words]
+    words = [ABSENT_PRESENT[SYNONYMS[word]] if word in SYNONYMS else word for word in words]
     met = np.array([*(word in states for word in words), False])
     return met[np.maximum(cells.index, -1)], np.asarray(cells.index >= 0)

@@ -39,7 +39,6 @@ from kneebayes.evaluation.tables import (
     decision_table,
     top_table,
 )
-from kneebayes.inference.evidence import favoured
 from kneebayes.scoring.scorer import Scored
 from kneebayes.spec.model_spec import LEVELS
 
@@ -158,7 +157,7 @@ def evaluate(
     if sheet is not None:
         wanted = [name for name in model.scorer.coder.columns if name in names and name not in (*ignore, *labelled)]
         coded = model.scorer.coder.batch({name: factor(cases[name]) for name in wanted}, len(used))
-        codes = favoured(coded.codes, coded.unsure)
+        codes = coded.evidence.hardened()
         others += [sheet_score(sheet, cases), any_symptom(model.scorer.rules, codes)]
         others += cross_validated(model.file, codes, labels, threshold=caution.caution, seed=seed)
     times = min(MOST_RESAMPLES, max(FEWEST_RESAMPLES, DRAWS // len(used))) if bootstrap is None else bootstrap

@@ -14,7 +14,7 @@ The scheme, for one case with C causes and K joint states of them:
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.errors import UnknownNameError
+from kneebayes.inference.evidence import MAX_STATES, UNKNOWN, Codes, Evidence
 from kneebayes.inference.parameters import ParameterVector
 from kneebayes.inference.tables import (
     Component,
@@ -39,10 +40,8 @@ from kneebayes.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
     from kneebayes.inference.compiled.kernels import Kernel
-    from kneebayes.inference.evidence import Unsure
 
 __all__ = [
-    "UNKNOWN",
     "CompiledModel",
     "Engine",
     "Findings",
@@ -56,9 +55,7 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-Codes = NDArray[np.int8]
 Engine = Literal["auto", "numpy", "numba"]
-UNKNOWN = -1
 MIN_COMPILED = 1024
 CHUNK_BYTES = 1 << 23
 TINY = 1e-300
@@ -160,7 +157,7 @@ class OrCause:
         new = np.empty_like(after)
         new[:, 1:] = after[:, 1:] * (off + on)
         new[:, 0] = after[:, 0] * (off * self.kept) + up * (on + off * self.gained)
-        by_parents: Floats = np.bincount(self.parents, (reached @ (off + on)).ravel())
+        by_parents = np.bincount(self.parents, (reached @ (off + on)).ravel()).astype(float)
         return new.reshape(joint.shape), by_off, reached.sum(axis=(0, 1)), by_parents
 
 
@@ -343,11 +340,9 @@ class CompiledModel:
 
     Examples
     --------
-    >>> import numpy as np
     >>> from kneebayes.spec.yaml_io import model_path, read_model
     >>> network = CompiledModel(read_model(model_path("posterior_knee_pain")))
-    >>> nothing_known = np.full((len(network.variables), 1), UNKNOWN, dtype=np.int8)
-    >>> network.posteriors(nothing_known).values.shape == (1, len(network.columns))
+    >>> network.posteriors(Evidence.empty(len(network.variables))).values.shape == (1, len(network.columns))
     True
     """
 
@@ -383,29 +378,18 @@ class CompiledModel:
         other.tables = self.layout.fill(values)
         return other
 
-    def posteriors(self, codes: Codes, *, engine: Engine = "auto") -> Posteriors:
-        """Compute the exact posteriors of a batch.
+    def posteriors(self, evidence: Evidence, *, engine: Engine = "auto") -> Posteriors:
+        """Compute the exact posteriors of a batch, one row per case, whatever the other cases of the batch.
 
-        Parameters
-        ----------
-        codes : ndarray of int8, shape (variables, n)
-            The state of each variable, in model order; `UNKNOWN` where it is
-            not known. The complaint is a finding like any other here.
-        engine : {"auto", "numpy", "numba"}
-            Which code computes them; they agree but for rounding. By itself,
-            numba from 1024 cases on: below that its import would cost more
-            than it saves.
-
-        Returns
-        -------
-        Posteriors
-            One row per case, whatever the other cases of the batch.
-
-        Raises
-        ------
-        UnknownNameError
-            If there is no such engine.
+        The complaint is a finding like any other here. The engines agree but for rounding; "auto" takes numba from
+        1024 cases on: below that its import would cost more than it saves.
         """
+        if not evidence.soft:
+            return self._sure_posteriors(evidence.codes, engine)
+        expanded = evidence.expanded()
+        return expanded.pooled(self._sure_posteriors(expanded.codes, engine))
+
+    def _sure_posteriors(self, codes: Codes, engine: Engine) -> Posteriors:
         if engine not in get_args(Engine):
             raise UnknownNameError(f"no engine '{engine}': use one of {', '.join(get_args(Engine))}")
         if engine == "numba" or (engine == "auto" and codes.shape[1] >= MIN_COMPILED):
@@ -437,27 +421,39 @@ class CompiledModel:
         step = max(1, CHUNK_BYTES // (8 * self.n_joint))
         for start in range(0, n, step):
             part = slice(start, start + step)
-            joint = self.joint(codes[:, part])
+            joint = self._joint(codes[:, part])
             evidence[part] = joint.sum(axis=1)
             for case, own in enumerate(joint, start):  # one at a time: a matrix product may sum each in another order
                 values[case] = self.membership @ own
         with np.errstate(invalid="ignore"):
             return values / evidence[:, None], evidence
 
-    def joint(self, codes: Codes) -> Floats:
-        """Compute P(evidence, joint state of the causes).
+    def joint(self, evidence: Evidence) -> Floats:
+        """Compute P(evidence, joint state of the causes), (n, joint states), as in ``joint_states``.
 
-        Parameters
-        ----------
-        codes : ndarray of int8, shape (variables, n)
-            As for `posteriors`.
-
-        Returns
-        -------
-        ndarray, shape (n, joint states)
-            The joint states as in ``joint_states``, the last cause varying
-            fastest. A row sums to P(evidence).
+        The last cause varies fastest. A row sums to P(evidence), in units of the likelihoods' largest. Raises
+        CaseError if the soft risk factors of a case have too many joint states.
         """
+        n_risks, n_causes = len(self.model.risks), len(self.model.causes)
+        above = tuple(answer for answer in evidence.soft if answer.row < n_risks)
+        if above:
+            expanded = Evidence(evidence.codes, above).expanded()
+            joint = np.zeros((evidence.n, self.n_joint))
+            for start in range(0, len(expanded.case), MAX_STATES):
+                part = slice(start, start + MAX_STATES)
+                weight = np.exp(expanded.log_weight[part, None])
+                np.add.at(joint, expanded.case[part], weight * self._joint(expanded.codes[:, part]))
+        else:
+            joint = self._joint(evidence.codes)
+        for answer in evidence.soft:  # a cause or finding depends on nothing but the joint state: no need to expand it
+            if n_risks <= answer.row < n_risks + n_causes:
+                joint[answer.cases] *= answer.likelihood[self.joint_states[:, answer.row - n_risks]]
+            elif answer.row >= n_risks + n_causes:
+                absent = self.tables.absent[answer.row - n_risks - n_causes]
+                joint[answer.cases] *= answer.likelihood[0] * absent + answer.likelihood[1] * (1.0 - absent)
+        return joint
+
+    def _joint(self, codes: Codes) -> Floats:
         rows = self._patterns(codes)
         upper, _ = self._upper.forward([c.trigger[row] for c, row in zip(self.tables.components, rows, strict=True)])
         joint = np.ascontiguousarray(upper.T)
@@ -526,14 +522,13 @@ class VersionedCase:
     excludes is never tabulated. ``informed``, (findings,), says whether something is known of each finding.
     """
 
-    def __init__(self, network: CompiledModel, codes: Codes, unsure: Iterable[Unsure] = ()) -> None:
-        """Take the sure evidence, (variables,), and what is given as likelihoods, all of it by this case."""
+    def __init__(self, network: CompiledModel, evidence: Evidence) -> None:
         self.network, self.layout = network, network.layout
         layout, variables = self.layout, network.model.variables.values()
-        given = {answer.row: answer.likelihood for answer in unsure}
+        given = {answer.row: answer.likelihood for answer in evidence.soft}
         likelihoods = [
             given[row] if row in given else np.where((code == UNKNOWN) | (np.arange(len(v.states)) == code), 1.0, 0.0)
-            for row, (v, code) in enumerate(zip(variables, codes.tolist(), strict=True))
+            for row, (v, code) in enumerate(zip(variables, evidence.codes[:, 0].tolist(), strict=True))
         ]
         self._causes = likelihoods[layout.n_risks :][: len(layout.cards)]
         self._findings = likelihoods[layout.n_risks + len(layout.cards) :]

@@ -22,6 +22,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from kneebayes.atomic import AtomicFile, commit, write_whole
 from kneebayes.errors import FileFormatError, UnknownNameError, nearest
 from kneebayes.interop.cpt import Node, model_node
 from kneebayes.spec.model_spec import ModelSpec
@@ -340,12 +341,14 @@ def export(model: ModelSpec, path: str | os.PathLike[str], format: str | None = 
 
         text = pgmpy_text(model, chosen)
     if chosen == "json":
-        _write_whole(path, text)
+        write_whole(str(path), text, stream=False)
         return [path]
-    # The sidecar first: where the network is, its labels are.
-    _write_whole(sidecar_path(path), _sidecar(model, nodes, content, path.name))
-    _write_whole(path, text)
-    return [path, sidecar_path(path)]
+    labels = sidecar_path(path)
+    with AtomicFile(str(labels), stream=False) as first, AtomicFile(str(path), stream=False) as second:
+        first.write(_sidecar(model, nodes, content, path.name).encode())
+        second.write(text.encode())
+        commit(first, second)  # in this order: where the network is, its labels are
+    return [path, labels]
 
 
 def format_of(path: Path) -> Format:
@@ -402,17 +405,3 @@ def _sidecar(model: ModelSpec, nodes: list[Node], content: dict[str, Any], name:
 
 def _label(model: ModelSpec, name: str, state: str) -> str:
     return model.variables[name].state_labels.get(state, state.replace("_", " "))
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file beside its place and move it there, so that no half of it is ever seen."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        try:
-            with part.open("w", encoding="utf-8", newline="\n") as stream:
-                stream.write(text)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise FileFormatError(f"{path}: can't write the network: {error}") from error

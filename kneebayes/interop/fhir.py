@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from kneebayes.cases.coding import ABSENT_PRESENT, Vocabulary
+from kneebayes.cases.coding import Vocabulary
 from kneebayes.errors import CaseError, MissingExtraError, UnknownColumnError, UnknownNameError, nearest
 from kneebayes.spec.model_spec import ModelSpec, NumericInput
 
@@ -225,14 +225,14 @@ def _item(model: ModelSpec, column: str, name: str, choice: str) -> dict[str, An
     }
     if numeric:
         return {**item, "type": "decimal", "extension": _limits(numeric)}
-    if variable.states == ABSENT_PRESENT:
+    if variable.is_yes_no:
         return {**item, "type": "boolean"}
     options = [
         {
             "valueCoding": {
                 "system": STATE_SYSTEM.format(name),
                 "code": state,
-                "display": variable.state_labels.get(state, state.replace("_", " ")),
+                "display": variable.say(state),
             }
         }
         for state in variable.states

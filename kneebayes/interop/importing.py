@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from kneebayes.errors import FileFormatError, KneeBayesError, ModelFileError, UnknownNameError, nearest
 from kneebayes.interop.cpt import COLUMN_TOLERANCE, DIGITS, Node, checked_nodes, model_node, recover, reordered
 from kneebayes.interop.export import SIDECAR_FORMAT, Format, format_of, read_json, read_net, read_uai, sidecar_path
-from kneebayes.spec.model_spec import RESERVED, ModelSpec
+from kneebayes.spec.model_spec import ABSENT_PRESENT, RESERVED, ModelSpec
 
 __all__ = [
     "Plain",
@@ -30,7 +30,6 @@ __all__ = [
 
 ABSENT_WORDS = ("absent", "no", "false", "negative", "none", "off", "0")
 PRESENT_WORDS = ("present", "yes", "true", "positive", "on", "1")
-ABSENT_PRESENT = ("absent", "present")
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,7 +33,8 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from kneebayes.cases.frames import row_name
 from kneebayes.cases.labels import read_cohort
 from kneebayes.errors import CaseError, OptionError
-from kneebayes.inference.network import UNKNOWN, CompiledModel
+from kneebayes.inference.evidence import UNKNOWN, Evidence
+from kneebayes.inference.network import CompiledModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,7 +121,7 @@ def check(
             codes = cases.codes[:, part].copy()
             seen = codes[tested].T
             codes[tested] = UNKNOWN
-            joint = network.joint(codes)
+            joint = network.joint(Evidence(codes))
             for c in range(len(model.causes)):
                 joint *= cases.allowed[part, c][:, network.joint_states[:, c]]
             joint *= np.exp((seen == 0) @ np.log(chances[0]) + (seen == 1) @ np.log(chances[1]))

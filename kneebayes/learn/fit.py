@@ -50,7 +50,8 @@ from kneebayes.cases.frames import row_name
 from kneebayes.cases.labels import LABEL, Cohort, read_cohort
 from kneebayes.errors import CaseError, OptionError
 from kneebayes.inference.counts import MIN_COMPILED, Cases, Counts, Expectation
-from kneebayes.inference.network import UNKNOWN, CompiledModel, Engine
+from kneebayes.inference.evidence import UNKNOWN
+from kneebayes.inference.network import CompiledModel, Engine
 from kneebayes.inference.tables import Component, Layout, Tables
 from kneebayes.spec.model_spec import ModelSpec, Probability
 from kneebayes.spec.yaml_io import changed_version, with_numbers

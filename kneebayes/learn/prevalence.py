@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from kneebayes.errors import CaseError, PrevalenceError, UnknownNameError, nearest
 from kneebayes.inference.counts import Cases, Expectation
-from kneebayes.inference.network import UNKNOWN, CompiledModel
+from kneebayes.inference.evidence import UNKNOWN
+from kneebayes.inference.network import CompiledModel
 from kneebayes.inference.tables import Layout, Tables
 from kneebayes.spec.model_spec import ModelSpec, Probability
 from kneebayes.spec.yaml_io import changed_version, with_numbers

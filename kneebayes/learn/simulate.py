@@ -418,13 +418,13 @@ def write_cases(batches: Iterable[pa.RecordBatch], target: str) -> int:
     """
     import pyarrow as pa
 
-    from kneebayes.atomic import STANDARD_STREAM, Sink, commit, plain_path
+    from kneebayes.atomic import STANDARD_STREAM, AtomicFile, commit, plain_path
     from kneebayes.scoring.writers import open_target
 
     batches = iter(batches)
     first = next(batches)
     written = 0
-    with Sink(plain_path(target)) as sink:
+    with AtomicFile(plain_path(target)) as sink:
         writer = open_target(sink, first.schema)
         try:
             for batch in chain([first], batches):
@@ -504,6 +504,8 @@ def template(model: ModelSpec) -> pa.RecordBatch:
         Every column that `score` knows as evidence. The row is a case drawn
         from the model; its causes stay empty, as they are what is asked.
     """
+    import pyarrow as pa
+
     drawn = next(simulate_batches(model, 1, seed=0, missing=0))
     empty = [name for name in dict.fromkeys([*model.inputs, *model.variables]) if name not in drawn.schema.names]
     columns = dict(zip(drawn.schema.names, drawn.columns, strict=True))

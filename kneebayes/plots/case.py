@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kneebayes.inference.evidence import DECIBANS, NOTICEABLE
-from kneebayes.inference.network import UNKNOWN
+from kneebayes.inference.evidence import DECIBANS, NOTICEABLE, Evidence
 from kneebayes.plots.style import (
     ALARM,
     BLUE,
@@ -60,9 +59,9 @@ def priors(network: CompiledModel) -> dict[str, float]:
     dict of str to float
         By column.
     """
-    codes = np.full((len(network.variables), 1), UNKNOWN, dtype=np.int8)
-    codes[network.variables.index(network.model.complaint)] = 1
-    return dict(zip(network.columns, network.posteriors(codes).values[0].tolist(), strict=True))
+    complaint = network.variables.index(network.model.complaint)
+    alone = Evidence.empty(len(network.variables)).with_state(complaint, 1)
+    return dict(zip(network.columns, network.posteriors(alone).values[0].tolist(), strict=True))
 
 
 def plot_posterior(dx: Diagnosis, *, intervals: pd.DataFrame | None = None, ax: Axes | None = None) -> Axes:

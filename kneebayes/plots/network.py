@@ -112,7 +112,6 @@ FONT, SMALLEST = 9.0, 3.0  # points
 FULL = 0.72  # share of its row that a label may fill
 SPREAD = 0.66  # share of the width that labels may fill, so that arrows are left
 PAD = 0.35  # of the font's size, around a cause
-ABSENT_PRESENT = ("absent", "present")
 Place = tuple[float, float]
 
 
@@ -279,7 +278,7 @@ def _node(
     cased: bool,
 ) -> Text:
     variable = model.variables[name]
-    binary = variable.states == ABSENT_PRESENT
+    binary = variable.is_yes_no
     absent, unsure = state == "absent", state is not None and state not in variable.states
     if unsure:
         text = f"{variable.label}: unsure"

@@ -60,11 +60,7 @@ def number_label(model: ModelSpec, place: str) -> str:
 
     def state_of(variable: str, state: str) -> str:
         known = model.variables[variable]
-        return (
-            ""
-            if known.states == ("absent", "present")
-            else f" ({known.state_labels.get(state, state.replace('_', ' '))})"
-        )
+        return "" if known.is_yes_no else f" ({known.say(state)})"
 
     if rest[0] == "leak":
         return f"{node.label} {'without listed risk' if section == 'causes' else 'without listed cause'}"

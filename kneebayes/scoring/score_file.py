@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from kneebayes.atomic import (
     STANDARD_STREAM,
-    Sink,
+    AtomicFile,
     check_paths,
     commit,
     file_kind,
@@ -365,8 +365,8 @@ def score_file(
         chosen = _choose(empty.column_names, columns, keep)
         cases.leave_out(set(cases.names) - read - set(keep))
         engine: Engine = "auto" if _is_one_piece(source) else "numba"  # the same for every row of a file
-        sink = stack.enter_context(Sink(target))
-        rejects_sink = None if rejects is None else stack.enter_context(Sink(rejects))
+        sink = stack.enter_context(AtomicFile(target))
+        rejects_sink = None if rejects is None else stack.enter_context(AtomicFile(rejects))
         scores = FhirTarget(sink, model.file) if as_fhir else open_target(sink, empty.select(chosen).schema)
         stack.callback(scores.abandon)
         pipeline = Pipeline(

@@ -13,7 +13,7 @@ from kneebayes.cases.coding import CASE_ID, Coded, Coder, Problem, check_columns
 from kneebayes.cases.frames import factor
 from kneebayes.diagnosis.alarm import AlarmRules, Thresholds
 from kneebayes.errors import FileFormatError, UnknownColumnError
-from kneebayes.inference.evidence import favoured, unsure_posteriors
+from kneebayes.inference.evidence import Evidence
 from kneebayes.inference.network import CompiledModel, Engine, Posteriors
 from kneebayes.spec.model_spec import LEVELS
 
@@ -155,8 +155,8 @@ class Scorer:
         if clash is not None:
             raise UnknownColumnError(f"can't keep column '{clash}': the output has its own of that name; rename yours")
         coded = self.code(table, ignore=ignore)
-        posteriors = unsure_posteriors(self.network, coded.codes, coded.unsure, engine=engine)
-        codes = favoured(coded.codes, coded.unsure) if coded.unsure else coded.codes
+        posteriors = self.network.posteriors(coded.evidence, engine=engine)
+        codes = coded.evidence.hardened()
         accepted = np.ones(table.num_rows, dtype=bool)
         accepted[[problem.row for problem in coded.problems]] = False
         impossible = [
@@ -165,14 +165,14 @@ class Scorer:
         ]
         accepted[[problem.row for problem in impossible]] = False
         problems = sorted([*coded.problems, *impossible], key=lambda problem: problem.row)
-        what = codes, posteriors.values[:, self.rules.column], thresholds
         causes = posteriors.values[:, : len(self.model.causes)]
-        levels = self.rules.levels(*what, sure=coded.codes, causes=causes, unsure=coded.unsure, engine=engine)
+        probability = posteriors.values[:, self.rules.column]
+        levels = self.rules.levels(coded.evidence, probability, thresholds, causes=causes, engine=engine)
         output = self._output(codes, posteriors, levels)
         if intervals is not None:
             from kneebayes.diagnosis.uncertainty import batch_uncertainty  # here: few ask for it
 
-            case = self.rules, coded.codes, coded.unsure, thresholds, posteriors.values[:, self.rules.column]
+            case = self.rules, coded.evidence, thresholds, probability
             found = batch_uncertainty(*case, level=intervals, draws=draws, seed=seed, engine=engine)
             output |= dict(zip(self.interval_columns, map(pa.array, found.columns()), strict=True))
         if CASE_ID in table.column_names:
@@ -225,12 +225,12 @@ class Scorer:
             is possible.
         """
         case = codes[:, [row]].copy()
-        if not np.isneginf(self.network.posteriors(case).log_evidence[0]):
+        if not np.isneginf(self.network.posteriors(Evidence(case)).log_evidence[0]):
             return Problem(int(row), "", "", UNSURE_IMPOSSIBLE)
         for place in np.flatnonzero(case[:, 0] >= 0):
             trial = case.copy()
             trial[place] = -1
-            if np.isneginf(self.network.posteriors(trial).log_evidence[0]):
+            if np.isneginf(self.network.posteriors(Evidence(trial)).log_evidence[0]):
                 case = trial
         names = [self.network.variables[place] for place in np.flatnonzero(case[:, 0] >= 0)]
         values = [self.model.variables[n].states[case[self.coder.rows[n], 0]] for n in names]

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
-from kneebayes.atomic import Sink, file_kind
+from kneebayes.atomic import AtomicFile, file_kind
 from kneebayes.cases.coding import CASE_ID
 from kneebayes.errors import FileFormatError
 from kneebayes.interop.fhir import alarm_assessment, bundle, causes_assessment
@@ -33,7 +33,7 @@ GROUP_ROWS = 1 << 17  # rows of a Parquet row group: 15 columns of doubles are 1
 class Target(Protocol):
     """What scoring a file needs to know of where the scores go."""
 
-    sink: Sink
+    sink: AtomicFile
 
     def encode(self, table: pa.Table) -> Any:
         """Make a table ready to be written; safe to call from several threads."""
@@ -48,12 +48,12 @@ class Target(Protocol):
         """Let go of the sink, finished or not."""
 
 
-def open_target(sink: Sink, schema: pa.Schema) -> Target:
+def open_target(sink: AtomicFile, schema: pa.Schema) -> Target:
     """Choose how to write by the ending of a sink's path.
 
     Parameters
     ----------
-    sink : Sink
+    sink : AtomicFile
         Where the bytes go.
     schema : pyarrow.Schema
         The columns to write.
@@ -70,7 +70,7 @@ def open_target(sink: Sink, schema: pa.Schema) -> Target:
 class CsvTarget:
     """A CSV file: UTF-8, quoted only where needed, numbers in the fewest digits that give them back exactly."""
 
-    def __init__(self, sink: Sink, names: list[str] | tuple[str, ...], compression: str | None = None) -> None:
+    def __init__(self, sink: AtomicFile, names: list[str] | tuple[str, ...], compression: str | None = None) -> None:
         self.sink = sink
         self._compression = compression
         # A row that is one empty cell must not become an empty line, which readers skip.
@@ -120,7 +120,7 @@ class CsvTarget:
 class ParquetTarget:
     """A Parquet file."""
 
-    def __init__(self, sink: Sink, schema: pa.Schema) -> None:
+    def __init__(self, sink: AtomicFile, schema: pa.Schema) -> None:
         self.sink = sink
         # Dictionaries differ from batch to batch; Parquet makes its own.
         plain = [f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in schema]
@@ -175,13 +175,13 @@ class FhirTarget:
 
     Parameters
     ----------
-    sink : Sink
+    sink : AtomicFile
         Where the bytes go.
     model : ModelSpec
         What the scores were made with.
     """
 
-    def __init__(self, sink: Sink, model: ModelSpec) -> None:
+    def __init__(self, sink: AtomicFile, model: ModelSpec) -> None:
         self.sink = sink
         self.model = model
         self._level = f"{model.alarm.cause}_alarm"

@@ -1,5 +1,5 @@
 """What a model is: its file, read, checked, written and described.
 
 Public: `ModelSpec` and what it is made of (`model_spec`), `read_model`, `parse_model`, `write_model`
-(`yaml_io`), the JSON Schema (`json_schema`) and the listing (`listing`).
+and the JSON Schema (`yaml_io`), and the listing (`listing`).
 """

@@ -7,12 +7,8 @@ import io
 import textwrap
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from kneebayes.spec.model_spec import ModelSpec, Probability
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = [
     "describe",
@@ -27,22 +23,11 @@ SOURCES, ALONE = ("claim", "literature", "fitted"), "judgement alone"
 
 
 def describe(model: ModelSpec) -> str:
-    """List causes, risk factors and findings with their states and questions.
-
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-
-    Returns
-    -------
-    str
-        Plain text, one entry per variable, in model order within each group.
-    """
+    """List causes, risk factors and findings with their states and questions, in model order within each group."""
     lines = [f"{model.title} ({model.name} {model.version})", *_wrapped(model.population, ""), ""]
     for title, names in (("Causes", model.causes), ("Risk factors", model.risks), ("Findings", model.findings)):
         lines.append(f"{title} ({len(names)})")
-        used = dict.fromkeys(model.variables[name].group for name in names)
+        used = {model.variables[name].group for name in names}
         for group in [g for g in model.groups if g in used]:
             members = [name for name in names if model.variables[name].group == group]
             if len(used) > 1:
@@ -59,37 +44,14 @@ def describe(model: ModelSpec) -> str:
 
 
 def numbers(model: ModelSpec) -> Iterator[tuple[str, Probability]]:
-    """Every number that somebody chose, with its place in the file.
-
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-
-    Yields
-    ------
-    tuple of str and Probability
-        Those of the network, then the thresholds of the alarm.
-    """
+    """Every number that somebody chose, with its place in the file: the network's, then the alarm's thresholds."""
     yield from model.probabilities()
     for name, threshold in model.alarm.thresholds.items():
         yield f"alarm.thresholds.{name}", threshold
 
 
 def size(model: ModelSpec) -> str:
-    """Say how large a model is.
-
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-
-    Returns
-    -------
-    str
-        Variables, edges, and numbers by what they rest on. A number that rests
-        on two sources counts for both.
-    """
+    """Say how large a model is, and what its numbers rest on: one that rests on two sources counts for both."""
     targets: dict[str, set[str]] = {name: set(risk.parents) for name, risk in model.risks.items()}
     for nodes in (model.causes, model.findings):
         targets |= {name: set(node.links) for name, node in nodes.items()}
@@ -105,18 +67,7 @@ def size(model: ModelSpec) -> str:
 
 
 def sources_text(model: ModelSpec) -> str:
-    """Print every number with its range, basis and reason as an aligned table.
-
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-
-    Returns
-    -------
-    str
-        A line per number, then the size of the model.
-    """
+    """Print every number with its range, basis and reason as an aligned table, then the size of the model."""
     rows = [
         (place, f"{number.p:g}", f"{number.range[0]:g} to {number.range[1]:g}", number.basis, number.why)
         for place, number in numbers(model)
@@ -128,18 +79,7 @@ def sources_text(model: ModelSpec) -> str:
 
 
 def sources_csv(model: ModelSpec) -> str:
-    """Print every number with its range, basis and reason as CSV.
-
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-
-    Returns
-    -------
-    str
-        Columns place, p, low, high, basis, why.
-    """
+    """Print every number with its range, basis and reason as CSV: place, p, low, high, basis, why."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("place", "p", "low", "high", "basis", "why"))

@@ -1,11 +1,10 @@
 """A model file as frozen, validated objects: variables, numbers, alarm, and how they fit together.
 
-Every probability says where it comes from. Nothing here knows of the other
-variables; ``model.py`` checks how they fit together.
-
 A model file (YAML) holds everything that is knowledge: variables, states,
 questions, probabilities with their ranges and reasons, alarm rules, care.
-This module refuses what is inconsistent; nothing here computes a posterior.
+The classes refuse what is inconsistent, the small ones by themselves and
+`ModelSpec` how they fit together; nothing here computes a posterior. The
+descriptions of the fields are what an editor shows, by way of the JSON Schema.
 """
 
 from __future__ import annotations
@@ -20,7 +19,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from kneebayes.errors import nearest
+
 __all__ = [
+    "ABSENT_PRESENT",
     "LEVELS",
     "Alarm",
     "AlarmRule",
@@ -42,9 +44,15 @@ __all__ = [
     "RiskFactor",
     "RuleLevel",
     "Text",
+    "Variable",
 ]
 
-MOST_STATES = 120  # cases are held as bytes with a sign
+ABSENT_PRESENT = ("absent", "present")  # the states of a variable that is asked with yes or no
+LEVELS = ("low", "not_assessed", "caution", "urgent", "emergency")  # of the alarm, the mildest first
+RESERVED = ("case_id", "label", "also", "none_of_these", "most_likely", "red_flags")
+MAX_STATES = 120  # cases are held as bytes with a sign
+MAX_COMPARISONS = 2_000_000  # of rows of a prior with states of its parents; the article's model has a dozen
+MAX_FLAGS = 63  # they are joined by the bits of a number
 _NAME = r"[a-z][a-z0-9_]*"
 _BASIS = re.compile(r"(claims? \d+(, \d+)*|literature: \S.*|judgement|fitted: \S.*)")
 # what the JSON Schema says of values that Python functions check
@@ -76,13 +84,22 @@ def _listed(value: object) -> object:
 
 Identifier = Annotated[str, AfterValidator(_identifier), WithJsonSchema(_NAME_SCHEMA)]
 Text = Annotated[str, Field(min_length=1)]
-Basis = Annotated[str, AfterValidator(_basis), WithJsonSchema(_BASIS_SCHEMA)]
+Label = Annotated[Text, Field(description="What a person reads.")]
+Reason = Annotated[Text, Field(description="Shown to the person.")]
+Basis = Annotated[
+    str,
+    AfterValidator(_basis),
+    WithJsonSchema(_BASIS_SCHEMA),
+    Field(description="'claim 88', 'literature: NAME' (a name under references), 'judgement'; several joined by ';'."),
+]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Unit = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
 Condition = dict[
     Identifier,
     Annotated[tuple[Identifier, ...], BeforeValidator(_listed), Field(min_length=1), WithJsonSchema(_STATES_SCHEMA)],
 ]
+AllOf = Annotated[Condition, Field(description="States by variable; all must hold.")]
+AnyOf = Annotated[Condition, Field(description="States by variable; one that holds is enough.")]
 
 
 class Frozen(BaseModel):
@@ -94,10 +111,10 @@ class Frozen(BaseModel):
 class Probability(Frozen):
     """A number somebody chose: its value, plausible range, basis and reason."""
 
-    p: Unit
-    range: tuple[Unit, Unit]
+    p: Unit = Field(description="The value the model uses.")
+    range: tuple[Unit, Unit] = Field(description="The lowest and highest value that is still plausible.")
     basis: Basis
-    why: Text
+    why: Text = Field(description="The reason for this value, in a few words.")
 
     @model_validator(mode="after")
     def _inside_range(self) -> Probability:
@@ -108,28 +125,35 @@ class Probability(Frozen):
 
 
 Distribution = dict[Identifier, Probability]
-Links = dict[Identifier, Distribution]
+Prior = Annotated[Distribution, Field(description="P(state) for every state but the first, which takes what is left.")]
+Leak = Annotated[Probability, Field(description="The chance of being present with none of the parents there.")]
+Links = Annotated[
+    dict[Identifier, Distribution],
+    Field(description="For each parent and each of its states, the chance that it alone brings this about."),
+]
 
 
 class Band(Frozen):
     """One band of a numeric input: values from ``at_least`` on, or ``above`` it."""
 
-    state: Identifier
-    at_least: Finite | None = None
-    above: Finite | None = None
+    state: Identifier = Field(description="Of the variable, for values in this band.")
+    at_least: Finite | None = Field(
+        default=None, description="The band starts at this value, in the unit of the input."
+    )
+    above: Finite | None = Field(default=None, description="The band holds values over this, in the unit of the input.")
 
 
 class NumericInput(Frozen):
     """A column of numbers that sets a variable through bands, lowest band first."""
 
-    variable: Identifier
-    label: Text
-    unit: Text
-    minimum: Finite
-    maximum: Finite
-    bands: tuple[Band, ...] = Field(min_length=2)
-    warn_below: Finite | None = None
-    warning: str = ""
+    variable: Identifier = Field(description="What the numbers set.")
+    label: Label
+    unit: Text = Field(description="Of the numbers.")
+    minimum: Finite = Field(description="Values under this are refused.")
+    maximum: Finite = Field(description="Values over this are refused.")
+    bands: tuple[Band, ...] = Field(min_length=2, description="Lowest first; the first starts at the minimum.")
+    warn_below: Finite | None = Field(default=None, description="Values under this are taken, with a warning.")
+    warning: str = Field(default="", description="What it says.")
 
     @model_validator(mode="after")
     def _ordered(self) -> NumericInput:
@@ -148,20 +172,38 @@ class NumericInput(Frozen):
         return [b.at_least if b.at_least is not None else b.above or 0.0 for b in self.bands[1:]]
 
 
-class _Variable(Frozen):
-    label: Text
-    question: Text
-    group: Identifier
-    states: tuple[Identifier, ...] = Field(default=("absent", "present"), min_length=2)
-    state_labels: dict[Identifier, Text] = Field(default_factory=dict)
-    cost: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0  # of asking it, against that of a plain question
-    icd10cm: dict[str, Text] = Field(default_factory=dict)
-    note: str = ""
+class Variable(Frozen):
+    """What risk factors, causes and findings have in common."""
+
+    label: Label
+    question: Text = Field(description="What to ask a person.")
+    group: Identifier = Field(description="One of groups; questions are shown by group.")
+    states: tuple[Identifier, ...] = Field(
+        default=ABSENT_PRESENT,
+        min_length=2,
+        description="Absent and present if left out; the first is the one without the thing.",
+    )
+    state_labels: dict[Identifier, Text] = Field(default_factory=dict, description="What a person reads for a state.")
+    cost: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        default=1.0,
+        description="Of asking, against 1 for a plain question: an examination or a test costs more.",
+    )
+    icd10cm: dict[str, Text] = Field(default_factory=dict, description="Codes of ICD-10-CM with their descriptions.")
+    note: str = Field(default="", description="What a reviewer should know.")
+
+    @property
+    def is_yes_no(self) -> bool:
+        """Whether the states are absent and present, so that yes and no say them."""
+        return self.states == ABSENT_PRESENT
+
+    def say(self, state: str) -> str:
+        """Give the words for one of the states."""
+        return self.state_labels.get(state, state.replace("_", " "))
 
     @model_validator(mode="after")
     def _distinct_states(self) -> Any:
-        if len(self.states) > MOST_STATES:
-            raise ValueError(f"{len(self.states)} states, but at most {MOST_STATES} can be told apart")
+        if len(self.states) > MAX_STATES:
+            raise ValueError(f"{len(self.states)} states, but at most {MAX_STATES} can be told apart")
         if len(set(self.states)) < len(self.states):
             raise ValueError(f"states {list(self.states)} repeat a name")
         for state in self.state_labels:
@@ -173,11 +215,11 @@ class _Variable(Frozen):
 class PriorRow(Frozen):
     """The prior of a risk factor where its parents are in the given states."""
 
-    when: Condition
-    prior: Distribution
+    when: AllOf
+    prior: Prior
 
 
-class RiskFactor(_Variable):
+class RiskFactor(Variable):
     """A variable that may cause a cause.
 
     ``prior`` gives every state but the first, which takes what is left.
@@ -185,8 +227,10 @@ class RiskFactor(_Variable):
     of which exactly one must match each combination of its parents' states.
     """
 
-    prior: Distribution = Field(default_factory=dict)
-    given: tuple[PriorRow, ...] = ()
+    prior: Prior = Field(default_factory=dict)
+    given: tuple[PriorRow, ...] = Field(
+        default=(), description="Priors where this risk factor depends on others: exactly one row must match."
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> RiskFactor:
@@ -202,7 +246,7 @@ class RiskFactor(_Variable):
         return tuple(dict.fromkeys(name for row in self.given for name in row.when))
 
 
-class Cause(_Variable):
+class Cause(Variable):
     """One of the causes: a leaky noisy-OR of risk factors and other causes.
 
     A cause with more than two states is absent or present by the noisy-OR;
@@ -210,12 +254,15 @@ class Cause(_Variable):
     state takes what is left.
     """
 
-    leak: Probability
+    leak: Leak
     links: Links = Field(default_factory=dict)
-    split: Distribution = Field(default_factory=dict)
-    care: tuple[Text, ...] = Field(min_length=1)
-    recovery: Text
-    care_basis: Basis
+    split: Distribution = Field(
+        default_factory=dict,
+        description="P(state | present) for the third state on; the second takes what is left.",
+    )
+    care: tuple[Text, ...] = Field(min_length=1, description="What to do about this cause.")
+    recovery: Text = Field(description="How long it takes.")
+    care_basis: Basis = Field(description="Where care and recovery are from, as a basis.")
 
     @model_validator(mode="after")
     def _complete(self) -> Cause:
@@ -223,10 +270,10 @@ class Cause(_Variable):
         return self
 
 
-class Finding(_Variable):
+class Finding(Variable):
     """A symptom, sign or earlier diagnosis: a leaky noisy-OR of the causes."""
 
-    leak: Probability
+    leak: Leak
     links: Links = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -244,40 +291,44 @@ def _check_remainder(distribution: Distribution, remainder: str, states: tuple[s
         raise ValueError(f"probabilities add up to {total:.6g}, so nothing is left for '{remainder}'")
 
 
-RESERVED = ("case_id", "label", "also", "none_of_these", "most_likely", "red_flags")
-MOST_COMPARISONS = 2_000_000  # of rows of a prior with states of its parents; the article's model has a dozen
-MOST_FLAGS = 63  # they are joined by the bits of a number
-LEVELS = ("low", "not_assessed", "caution", "urgent", "emergency")  # of the alarm, the mildest first
 RuleLevel = Literal["emergency", "urgent", "caution"]
 
 
 class Interaction(Frozen):
     """A link to a cause that acts only where all its conditions hold."""
 
-    target: Identifier
-    when: Condition
-    link: Probability
+    target: Identifier = Field(description="The cause.")
+    when: AllOf
+    link: Probability = Field(description="The chance that the conditions together bring the cause about.")
 
 
 class AlarmRule(Frozen):
     """An alarm level that evidence alone forces, whatever the probability."""
 
-    level: RuleLevel
-    when: Condition
-    any_of: Condition = Field(default_factory=dict)
-    reason: Text
+    level: RuleLevel = Field(description="The level that this rule forces at least.")
+    when: AllOf
+    any_of: AnyOf = Field(default_factory=dict)
+    reason: Reason
     basis: Basis
 
 
 class Alarm(Frozen):
     """When and how to warn of the cause that must not be missed."""
 
-    cause: Identifier
-    thresholds: dict[Literal["caution", "urgent"], Probability]
-    key_questions: tuple[Identifier, ...] = Field(min_length=1)
-    advice: dict[Literal["emergency", "urgent", "caution", "not_assessed", "low"], Text]
-    signs: Condition = Field(default_factory=dict)
-    rules: tuple[AlarmRule, ...] = ()
+    cause: Identifier = Field(description="The cause that must not be missed.")
+    thresholds: dict[Literal["caution", "urgent"], Probability] = Field(description="Probabilities from which to warn.")
+    key_questions: tuple[Identifier, ...] = Field(
+        min_length=1, description="Variables that must be known before the alarm may say low."
+    )
+    advice: dict[Literal["emergency", "urgent", "caution", "not_assessed", "low"], Text] = Field(
+        description="What to do, for each level of the alarm."
+    )
+    signs: Condition = Field(
+        default_factory=dict,
+        description="Answers, as states by variable, that never make the alarm milder; left out: all linked to its "
+        "cause.",
+    )
+    rules: tuple[AlarmRule, ...] = Field(default=(), description="Alarm levels that evidence alone forces.")
 
     @model_validator(mode="after")
     def _complete(self) -> Alarm:
@@ -291,33 +342,43 @@ class Alarm(Frozen):
 class RedFlag(Frozen):
     """A reason to seek help, whatever the cause: any of these states."""
 
-    any_of: Condition
-    reason: Text
+    any_of: AnyOf
+    reason: Reason
     basis: Basis
 
 
 class ModelSpec(Frozen):
     """A whole model file, checked."""
 
-    format: Literal[1]
-    name: Identifier
-    version: Text
-    title: Text
-    population: Text
-    disclaimer: Text
-    leak_convention: Literal["P(present) = 1 - (1 - leak) * product(1 - link)"]
-    complaint: Identifier
-    groups: dict[Identifier, Text]
-    inputs: dict[Identifier, NumericInput] = Field(default_factory=dict)
-    risks: dict[Identifier, RiskFactor] = Field(min_length=1)
-    interactions: tuple[Interaction, ...] = ()
-    causes: dict[Identifier, Cause] = Field(min_length=1)
-    findings: dict[Identifier, Finding] = Field(min_length=1)
-    alarm: Alarm
-    red_flags: tuple[RedFlag, ...] = ()
-    general_care: tuple[Text, ...] = ()
-    references: dict[str, Text] = Field(default_factory=dict)
-    provenance: tuple[Text, ...] = ()
+    format: Literal[1] = Field(description="The version of this format: 1.")
+    name: Identifier = Field(description="Of the model.")
+    version: Text = Field(description="Of the model, in quotes.")
+    title: Text = Field(description="What a person reads.")
+    population: Text = Field(description="Whom the numbers speak of.")
+    disclaimer: Text = Field(description="One line that stands under every result.")
+    leak_convention: Literal["P(present) = 1 - (1 - leak) * product(1 - link)"] = Field(
+        description="How leak and links combine."
+    )
+    complaint: Identifier = Field(
+        description="The finding that brings people in; taken as present unless a case says otherwise."
+    )
+    groups: dict[Identifier, Text] = Field(description="The headings under which questions are shown, by name.")
+    inputs: dict[Identifier, NumericInput] = Field(
+        default_factory=dict, description="Columns of numbers that set a variable through bands, by name."
+    )
+    risks: dict[Identifier, RiskFactor] = Field(min_length=1, description="What may bring a cause about, by name.")
+    interactions: tuple[Interaction, ...] = Field(
+        default=(), description="Links that act only where several conditions hold."
+    )
+    causes: dict[Identifier, Cause] = Field(min_length=1, description="What is inferred, by name.")
+    findings: dict[Identifier, Finding] = Field(
+        min_length=1, description="Symptoms, signs, tests and earlier diagnoses, by name."
+    )
+    alarm: Alarm = Field(description="The cause that must not be missed, when to warn of it, and how.")
+    red_flags: tuple[RedFlag, ...] = Field(default=(), description="Reasons to seek help, whatever the cause.")
+    general_care: tuple[Text, ...] = Field(default=(), description="Advice that fits all causes.")
+    references: dict[str, Text] = Field(default_factory=dict, description="Sources by the name that a basis cites.")
+    provenance: tuple[Text, ...] = Field(default=(), description="How the model came about, a line for each step.")
 
     @cached_property
     def variables(self) -> dict[str, RiskFactor | Cause | Finding]:
@@ -337,41 +398,19 @@ class ModelSpec(Frozen):
         return {**risks, **{name: (self.findings[name].states[1],) for name in linked}}
 
     def label_of(self, target: str) -> str:
-        """Give the words for what has a posterior.
-
-        Parameters
-        ----------
-        target : str
-            A cause, ``none_of_these``, or ``<cause>_<state>``.
-
-        Returns
-        -------
-        str
-            Made of the labels of the file.
-        """
+        """Give the words for what has a posterior: a cause, ``none_of_these``, or ``<cause>_<state>``."""
         for name, cause in self.causes.items():
             for state in cause.states[2:]:
                 if target == f"{name}_{state}":
-                    return f"{cause.label}, {cause.state_labels.get(state, state.replace('_', ' '))}"
+                    return f"{cause.label}, {cause.say(state)}"
         return self.causes[target].label if target in self.causes else "none of these"
 
     def describe(self, variable: str, state: str) -> str:
-        """Say in words that a variable is in a state, such as ``Calf pain: yes``.
-
-        Parameters
-        ----------
-        variable, state : str
-            By name.
-
-        Returns
-        -------
-        str
-            Made of the labels of the file.
-        """
+        """Say in words that a variable is in a state, such as ``Calf pain: yes``."""
         known = self.variables[variable]
-        if known.states == ("absent", "present"):
+        if known.is_yes_no:
             return f"{known.label}: {'yes' if state == 'present' else 'no'}"
-        return f"{known.label}: {known.state_labels.get(state, state.replace('_', ' '))}"
+        return f"{known.label}: {known.say(state)}"
 
     @cached_property
     def risk_order(self) -> tuple[str, ...]:
@@ -385,13 +424,7 @@ class ModelSpec(Frozen):
         return _ordered("causes", parents)
 
     def probabilities(self) -> Iterator[tuple[str, Probability]]:
-        """Every number of the network with its place in the file.
-
-        Yields
-        ------
-        tuple of str and Probability
-            The place, as in ``causes.dvt.links.smoker.present``, and the number.
-        """
+        """Every number of the network with its place in the file, as ``causes.dvt.links.smoker.present``."""
         for name, risk in self.risks.items():
             for state, number in risk.prior.items():
                 yield f"risks.{name}.prior.{state}", number
@@ -437,6 +470,7 @@ class ModelSpec(Frozen):
             if name in self.variables and name != numeric.variable:
                 raise ValueError(f"inputs.{name}: the name belongs to another variable")
         self._check_alarm()
+        self._check_references()
         return self
 
     def _check_alarm(self) -> None:
@@ -454,8 +488,22 @@ class ModelSpec(Frozen):
         for i, flag in enumerate(self.red_flags):
             self._check_condition(f"red_flags.{i}.any_of", flag.any_of, self.variables)
         flags = {name for flag in self.red_flags for name in flag.any_of}
-        if len(flags) > MOST_FLAGS:
-            raise ValueError(f"red_flags: {len(flags)} variables, but at most {MOST_FLAGS} can be told")
+        if len(flags) > MAX_FLAGS:
+            raise ValueError(f"red_flags: {len(flags)} variables, but at most {MAX_FLAGS} can be told")
+
+    def _check_references(self) -> None:
+        bases = [(f"{place}.basis", number.basis) for place, number in self.probabilities()]
+        bases += [(f"causes.{name}.care_basis", cause.care_basis) for name, cause in self.causes.items()]
+        bases += [(f"alarm.thresholds.{name}.basis", number.basis) for name, number in self.alarm.thresholds.items()]
+        bases += [(f"alarm.rules.{i}.basis", rule.basis) for i, rule in enumerate(self.alarm.rules)]
+        bases += [(f"red_flags.{i}.basis", flag.basis) for i, flag in enumerate(self.red_flags)]
+        for place, basis in bases:
+            for part in basis.split(";"):
+                kind, _, source = part.strip().partition(": ")
+                if kind == "literature" and source not in self.references:
+                    raise ValueError(
+                        f"{place}: cites '{source}', which is not among references.{nearest(source, self.references)}"
+                    )
 
     def _check_links(self, place: str, links: Links, parents: Mapping[str, Any]) -> None:
         for parent, states in links.items():
@@ -474,7 +522,7 @@ class ModelSpec(Frozen):
         for i, row in enumerate(risk.given):
             self._check_condition(f"risks.{name}.given.{i}.when", row.when, self.risks)
         combinations = prod(len(self.risks[parent].states) for parent in risk.parents)
-        if combinations * len(risk.given) > MOST_COMPARISONS:
+        if combinations * len(risk.given) > MAX_COMPARISONS:
             raise ValueError(
                 f"risks.{name}.given: {len(risk.given)} rows for {combinations:,} combinations of states of "
                 f"{len(risk.parents)} parents are too many to check: drop parents, or states"

@@ -1,4 +1,4 @@
-"""Model files in YAML: read, extended, written, and a first one to start from.
+"""Model files in YAML: read, extended, written, a first one to start from, and their JSON Schema.
 
 A file with ``extends: PARENT`` says only what it adds or changes. Mappings
 merge by key, as in a JSON merge patch (RFC 7386): a new key adds, a known one
@@ -6,21 +6,28 @@ changes, ``null`` takes away. A number (a mapping with ``p``) is replaced as a
 whole, since value, range, basis and reason belong together. The lists of
 `ADDED` grow; any other list is replaced. The result is an ordinary model file,
 and is checked as one.
+
+A model file may come from anybody. It is read with a safe loader, and what is
+too deep, too large or uses aliases is refused before anything is built of it.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
-from kneebayes.atomic import is_special
-from kneebayes.errors import ModelFileError, nearest
+from kneebayes.atomic import is_special, write_whole
+from kneebayes.errors import FileFormatError, ModelFileError, nearest
 from kneebayes.spec.model_spec import ModelSpec, Probability
 
 __all__ = [
@@ -30,20 +37,208 @@ __all__ = [
     "changed_version",
     "merged",
     "model_path",
+    "model_schema",
     "model_text",
     "parse_model",
     "read_model",
-    "resolve",
+    "schema_text",
     "start_model",
     "starter_text",
     "with_numbers",
     "write_model",
 ]
 
-EXTENDS = "extends"
-OWN = ("name", "version")
 Content = Mapping[str, Any]
 Found = tuple[str, Content]
+
+DEFAULT_MODEL = "posterior_knee_pain"
+STARTER = Path(__file__).with_name("starter.yaml")
+ENDINGS = (".yaml", ".yml")
+MAX_BYTES = 8_000_000  # a hundred times the article's model: larger is a mistake or an attack
+MAX_NODES = 250_000  # of YAML, which take some 700 bytes each; the article's model has 7,000
+MAX_DEPTH = 100  # of YAML; the article's model has 8
+MAX_COMPOSED = 10_000  # levels that libyaml's recursion stands: it crashes the process from some 20,000 on
+TOO_DEEP = f"nested over {MAX_DEPTH} deep, so not a model file"
+ALIASES = "aliases are not allowed in a model file"
+_MODEL = re.compile(r"^(causes|extends):", re.MULTILINE)  # what tells a model from a score sheet that ships with it
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_SafeLoader):  # type: ignore[misc]
+    """Takes 1e-3 and 1.5e3 for numbers, which are texts to YAML 1.1 for want of a point or a sign."""
+
+
+_POWER_OF_TEN = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+")
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _POWER_OF_TEN, list("-+.0123456789"))
+
+
+def model_path(name: str) -> Path:
+    """Find a model file that ships, in the installed package or in the checkout of an editable install.
+
+    Of a model whose name goes on from that of the default one, what follows is enough: ``extended``.
+    """
+    here = Path(__file__).parents[1]
+    folder = here / "models" if (here / "models").is_dir() else here.parent / "models"
+    files = {file.stem: file for file in sorted(folder.glob("*.yaml"))}
+    for full in (name, f"{DEFAULT_MODEL}_{name}"):
+        if full in files:
+            return files[full]
+    known = [stem for stem, file in files.items() if _MODEL.search(file.read_text(encoding="utf-8"))]
+    raise ModelFileError(f"no model '{name}' ships with kneebayes, which has {known}.{nearest(name, known)}")
+
+
+def read_model(path: str | Path) -> ModelSpec:
+    """Read and check a model file; an error names the file, the place in it, and what is wrong there."""
+    path = Path(path)
+    return _checked(_content(_read_text(path), str(path)), str(path), is_file=True)
+
+
+def parse_model(text: str, *, source: str = "model") -> ModelSpec:
+    """Check the text of a model file, called ``source`` in an error."""
+    return _checked(_content(text, source), source, is_file=False)
+
+
+def _read_text(path: Path) -> str:
+    if is_special(str(path)):  # which may have no end, or no beginning
+        raise ModelFileError(f"{path}: is a pipe or a device: give a model file")
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ModelFileError(f"{path}: over the limit of {MAX_BYTES} bytes for a model file")
+        return content.decode("utf-8")
+    except ModelFileError:
+        raise
+    except (OSError, ValueError) as error:
+        raise ModelFileError(f"{path}: can't read the model file: {error}") from error
+
+
+def _content(text: str, source: str) -> Any:
+    """Read YAML, as safe as it gets, into plain objects."""
+    try:
+        _refuse_depth_and_size(text, source)
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            _refuse_depth_aliases_and_repeats(node, source)
+            return loader.construct_document(node) if node is not None else None
+        finally:
+            loader.dispose()
+    except ModelFileError:
+        raise
+    except yaml.YAMLError as error:
+        _refuse_what_came_before(text, source, error)
+        raise ModelFileError(f"{source}: not a safe YAML file: {error}") from error
+    except Exception as error:  # a tag that its text does not fit fails as Python does: KeyError for !!bool x
+        raise ModelFileError(f"{source}: not a model file: {error}") from error
+
+
+def _checked(content: Any, source: str, *, is_file: bool) -> ModelSpec:
+    """Check the content of a model file, merged with what it extends."""
+    own = str(Path(source).resolve()) if is_file else source
+
+    def find(name: str, file: str) -> tuple[str, Mapping[str, Any]]:
+        if name.endswith((".yaml", ".yml")):
+            if file == own and not is_file:
+                raise ModelFileError(f"{source}: extends: '{name}' is a path, and a text has no place to start it from")
+            path = Path(file).parent / name
+        else:
+            try:
+                path = model_path(name)
+            except ModelFileError as error:
+                raise ModelFileError(f"{file}: extends: {error}") from None
+        path = path.resolve()
+        return str(path), _content(_read_text(path), str(path))
+
+    said = source
+    try:
+        if isinstance(content, dict) and EXTENDS in content:
+            content = _resolved(content, own, find)
+            said = f"{source}, merged with what it extends"
+        return ModelSpec.model_validate(content)
+    except ValidationError as error:
+        raise ModelFileError(f"{said}: {_summary(error)}") from error
+    except (RecursionError, TypeError) as error:
+        raise ModelFileError(f"{said}: not a model file: {error}") from error
+
+
+def _refuse_depth_and_size(text: str, source: str) -> None:
+    """Refuse nesting deep enough to overflow the stack of the C loader, and more nodes than memory is for."""
+    widest = max(map(len, text.splitlines()), default=0)
+    shallow = text.count("[") + text.count("{") + 2 * widest < MAX_COMPOSED  # no block nests deeper than its columns
+    if not (shallow and len(text) < MAX_NODES):
+        _refuse_by_events(text, source)
+
+
+def _refuse_what_came_before(text: str, source: str, error: yaml.YAMLError) -> None:
+    """Find the fault that is ours to name, where PyYAML found another, or has a limit of its own for the same.
+
+    It looks ahead, and may fail before it has told of anything; so the text is read again up to where it failed.
+    """
+    mark = getattr(error, "problem_mark", None)
+    for readable in (text, text[: mark.index] if mark else ""):
+        with suppress(yaml.YAMLError):
+            _refuse_by_events(readable, source)
+
+
+def _refuse_by_events(text: str, source: str) -> None:
+    """Refuse depth, size and aliases as they are met, before anything is built of them."""
+    depth = nodes = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        nodes += isinstance(event, yaml.NodeEvent)
+        if depth > MAX_DEPTH:
+            raise _not_a_model(source, event, TOO_DEEP)
+        if nodes > MAX_NODES:
+            raise _not_a_model(source, event, f"over {MAX_NODES:,} values, so not a model file")
+        if isinstance(event, yaml.AliasEvent):
+            raise _not_a_model(source, event, ALIASES)
+
+
+def _refuse_depth_aliases_and_repeats(root: yaml.Node | None, source: str) -> None:
+    """Refuse depth; aliases, which can blow a small file up; and repeated keys, of which YAML keeps the last."""
+    stack: list[tuple[yaml.Node, int]] = [] if root is None else [(root, 1)]
+    seen = set()
+    while stack:
+        node, depth = stack.pop()
+        if id(node) in seen:
+            raise _not_a_model(source, node, ALIASES)
+        seen.add(id(node))
+        if isinstance(node, yaml.CollectionNode) and depth > MAX_DEPTH:
+            raise _not_a_model(source, node, TOO_DEEP)
+        if isinstance(node, yaml.SequenceNode):
+            stack.extend((value, depth + 1) for value in node.value)
+        elif isinstance(node, yaml.MappingNode):
+            keys: set[str] = set()
+            for key, value in node.value:
+                if isinstance(key, yaml.ScalarNode):
+                    if key.value in keys:
+                        raise _not_a_model(source, key, f"the key '{key.value}' stands twice in one mapping")
+                    keys.add(key.value)
+                stack += [(key, depth + 1), (value, depth + 1)]
+
+
+def _not_a_model(source: str, at: yaml.Node | yaml.Event, reason: str) -> ModelFileError:
+    where = f"line {at.start_mark.line + 1}: " if at.start_mark else ""
+    return ModelFileError(f"{source}: {where}{reason}")
+
+
+def _summary(error: ValidationError, most: int = 5) -> str:
+    problems = error.errors(include_url=False)
+    lines = [f"{'.'.join(map(str, problem['loc'])) or 'model'}: {_said(problem)}" for problem in problems[:most]]
+    more = f" (and {len(problems) - most} more)" if len(problems) > most else ""
+    return "; ".join(lines) + more
+
+
+def _said(problem: ErrorDetails) -> str:
+    if problem["type"] == "string_type" and isinstance(problem["input"], bool):
+        return f"{problem['msg']}: YAML takes yes, no, on and off for true and false, so put them in quotes"
+    return problem["msg"].removeprefix("Value error, ")
+
+
+EXTENDS = "extends"
+OWN = ("name", "version")
 
 # Lists that a child adds to, with what makes two entries one: the later replaces the earlier in its place.
 ADDED: dict[str, tuple[str, ...]] = {
@@ -55,30 +250,10 @@ ADDED: dict[str, tuple[str, ...]] = {
 }
 
 
-def resolve(content: Content, source: str, find: Callable[[str, str], Found]) -> Content:
-    """Merge a model file with what it extends, and that with what it extends in turn.
+def _resolved(content: Content, source: str, find: Callable[[str, str], Found]) -> Content:
+    """Merge a model file called ``source`` with what it extends, and that with what it extends in turn.
 
-    Parameters
-    ----------
-    content : mapping
-        What the file says.
-    source : str
-        What the file is called: its path, if it has one.
-    find : callable
-        Gives the name and content of a parent, from the word after
-        ``extends`` and the name of the file that says it.
-
-    Returns
-    -------
-    mapping
-        One whole model file, without ``extends``.
-
-    Raises
-    ------
-    ModelFileError
-        If a parent is not named by a word, extends what it is extended by, or
-        has no content; if the file has no name and version of its own; if
-        something is taken away that is not there.
+    ``find`` gives the name and content of a parent, from the word after ``extends`` and the file that says it.
     """
     chain: list[Found] = [(source, content)]
     while EXTENDS in (last := chain[-1])[1]:
@@ -105,27 +280,8 @@ def resolve(content: Content, source: str, find: Callable[[str, str], Found]) ->
 
 
 def merged(parent: Content, child: Content, *, source: str = "model", place: str = "") -> dict[str, Any]:
-    """Merge two mappings of a model file.
+    """Merge two mappings of a model file: the parent's keys in their order, then those that the child adds.
 
-    Parameters
-    ----------
-    parent, child : mapping
-        What is extended, and what extends it.
-    source, place : str
-        File and place of the child, for errors.
-
-    Returns
-    -------
-    dict
-        The parent's keys in their order, then those the child adds.
-
-    Raises
-    ------
-    ModelFileError
-        If the child takes away what the parent does not have.
-
-    Examples
-    --------
     >>> merged({"causes": {"a": 1, "b": 2}, "care": ["rest"]}, {"causes": {"b": None, "c": 3}, "care": ["walk"]})
     {'causes': {'a': 1, 'c': 3}, 'care': ['walk']}
     >>> merged({"general_care": ["rest"]}, {"general_care": ["walk"]})
@@ -177,294 +333,33 @@ def _listed(value: object) -> object:
     return value
 
 
-DEFAULT_MODEL = "posterior_knee_pain"
-MAX_BYTES = 8_000_000  # a hundred times the article's model: larger is a mistake or an attack
-MAX_NODES = 250_000  # of YAML, which take some 700 bytes each; the article's model has 7,000
-MAX_DEPTH = 100  # of YAML; the article's model has 8
-SURELY_SHALLOW = 10_000  # libyaml recurses, and crashes the process from some 20,000 levels on
-_MODEL = re.compile(r"^(causes|extends):", re.MULTILINE)  # what tells a model from a score sheet that ships with it
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-def model_path(name: str) -> Path:
-    """Find a model file that ships with kneebayes.
-
-    Parameters
-    ----------
-    name : str
-        Its name without the ending, such as ``posterior_knee_pain``; of a
-        model whose name goes on from that of the default one, what follows
-        is enough: ``extended``.
-
-    Returns
-    -------
-    pathlib.Path
-        In the installed package, or in the checkout for an editable install.
-
-    Raises
-    ------
-    ModelFileError
-        If no model of that name ships.
-    """
-    here = Path(__file__).parents[1]
-    folder = here / "models" if (here / "models").is_dir() else here.parent / "models"
-    files = {file.stem: file for file in sorted(folder.glob("*.yaml"))}
-    for full in (name, f"{DEFAULT_MODEL}_{name}"):
-        if full in files:
-            return files[full]
-    known = [stem for stem, file in files.items() if _MODEL.search(file.read_text(encoding="utf-8"))]
-    raise ModelFileError(f"no model '{name}' ships with kneebayes, which has {known}.{nearest(name, known)}")
-
-
-def read_model(path: str | Path) -> ModelSpec:
-    """Read and check a model file.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        A YAML file.
-
-    Returns
-    -------
-    ModelSpec
-        The frozen, validated content.
-
-    Raises
-    ------
-    ModelFileError
-        If the file can't be read, is not safe YAML, or is inconsistent; the
-        message names the file, the place in it, and what is wrong there.
-    """
-    path = Path(path)
-    return _checked(_content(_read_text(path), str(path)), str(path), is_file=True)
-
-
-def parse_model(text: str, *, source: str = "model") -> ModelSpec:
-    """Check the text of a model file.
-
-    Parameters
-    ----------
-    text : str
-        YAML.
-    source : str
-        What to call it in an error.
-
-    Returns
-    -------
-    ModelSpec
-        The frozen, validated content.
-
-    Raises
-    ------
-    ModelFileError
-        As for `read_model`.
-    """
-    return _checked(_content(text, source), source, is_file=False)
-
-
-def _read_text(path: Path) -> str:
-    if is_special(str(path)):  # which may have no end, or no beginning
-        raise ModelFileError(f"{path}: is a pipe or a device: give a model file")
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise ModelFileError(f"{path}: over the limit of {MAX_BYTES} bytes for a model file")
-        return content.decode("utf-8")
-    except ModelFileError:
-        raise
-    except (OSError, ValueError) as error:
-        raise ModelFileError(f"{path}: can't read the model file: {error}") from error
-
-
-def _content(text: str, source: str) -> Any:
-    """Read YAML, as safe as it gets, into plain objects."""
-    try:
-        _refuse_depth_and_size(text, source)
-        loader = _Loader(text)
-        try:
-            node = loader.get_single_node()
-            _refuse_aliases_and_repeats(node, source)
-            return loader.construct_document(node) if node is not None else None
-        finally:
-            loader.dispose()
-    except yaml.YAMLError as error:
-        raise ModelFileError(f"{source}: not a safe YAML file: {error}") from error
-    except (RecursionError, TypeError) as error:
-        raise ModelFileError(f"{source}: not a model file: {error}") from error
-    except ModelFileError:
-        raise
-    except ValueError as error:  # a date or an integer that Python can't hold
-        raise ModelFileError(f"{source}: not a model file: {error}") from error
-
-
-def _checked(content: Any, source: str, *, is_file: bool) -> ModelSpec:
-    """Check the content of a model file, merged with what it extends."""
-    own = str(Path(source).resolve()) if is_file else source
-
-    def find(name: str, file: str) -> tuple[str, Mapping[str, Any]]:
-        if name.endswith((".yaml", ".yml")):
-            if file == own and not is_file:
-                raise ModelFileError(f"{source}: extends: '{name}' is a path, and a text has no place to start it from")
-            path = Path(file).parent / name
-        else:
-            try:
-                path = model_path(name)
-            except ModelFileError as error:
-                raise ModelFileError(f"{file}: extends: {error}") from None
-        path = path.resolve()
-        return str(path), _content(_read_text(path), str(path))
-
-    said = source
-    try:
-        if isinstance(content, dict) and EXTENDS in content:
-            content = resolve(content, own, find)
-            said = f"{source}, merged with what it extends"
-        return ModelSpec.model_validate(content)
-    except ValidationError as error:
-        raise ModelFileError(f"{said}: {_summary(error)}") from error
-    except (RecursionError, TypeError) as error:
-        raise ModelFileError(f"{said}: not a model file: {error}") from error
-
-
-def _refuse_depth_and_size(text: str, source: str) -> None:
-    """Refuse nesting deep enough to overflow the stack of the C loader, and more nodes than memory is for."""
-    widest = max(map(len, text.splitlines()), default=0)
-    shallow = text.count("[") + text.count("{") + 2 * widest < SURELY_SHALLOW  # no block nests deeper than its columns
-    if shallow and len(text) < MAX_NODES:
-        return
-    depth = nodes = 0
-    for event in yaml.parse(text, Loader=_Loader):
-        depth += isinstance(event, yaml.CollectionStartEvent)
-        depth -= isinstance(event, yaml.CollectionEndEvent)
-        nodes += isinstance(event, yaml.NodeEvent)
-        where = f"line {event.start_mark.line + 1}: " if event.start_mark else ""
-        if depth > MAX_DEPTH:
-            raise ModelFileError(f"{source}: {where}nested over {MAX_DEPTH} deep, so not a model file")
-        if nodes > MAX_NODES:
-            raise ModelFileError(f"{source}: {where}over {MAX_NODES:,} values, so not a model file")
-
-
-def _refuse_aliases_and_repeats(root: yaml.Node | None, source: str) -> None:
-    """Refuse aliases, which can blow a small file up, and repeated keys, of which YAML keeps the last."""
-    stack, seen = [root], set()
-    while stack:
-        node = stack.pop()
-        if node is None:
-            continue
-        if id(node) in seen:
-            raise ModelFileError(f"{source}: line {node.start_mark.line + 1}: aliases are not allowed in a model file")
-        seen.add(id(node))
-        if isinstance(node, yaml.SequenceNode):
-            stack.extend(node.value)
-        elif isinstance(node, yaml.MappingNode):
-            keys: set[str] = set()
-            for key, value in node.value:
-                if key.value in keys if isinstance(key, yaml.ScalarNode) else False:
-                    line = key.start_mark.line + 1
-                    raise ModelFileError(f"{source}: line {line}: the key '{key.value}' stands twice in one mapping")
-                if isinstance(key, yaml.ScalarNode):
-                    keys.add(key.value)
-                stack += [key, value]
-
-
-def _summary(error: ValidationError, most: int = 5) -> str:
-    problems = error.errors(include_url=False)
-    lines = [
-        f"{'.'.join(str(part) for part in problem['loc']) or 'model'}: {problem['msg'].removeprefix('Value error, ')}"
-        for problem in problems[:most]
-    ]
-    more = f" (and {len(problems) - most} more)" if len(problems) > most else ""
-    return "; ".join(lines) + more
-
-
 HEADER = """\
 # A model of kneebayes, written by it. Every probability carries its value, plausible range, basis and reason;
 # change them here, not in Python. How it came about stands under provenance.
 """
 ON_ONE_LINE = ("range", "when", "any_of", "states", "key_questions")
-_WIDTH = 1 << 30  # never fold: a number and its reason are one line
+UNFOLDED = 1 << 30  # a width: a number and its reason are one line
 
 
 def model_text(model: ModelSpec) -> str:
-    """Write a model as the text of a model file.
-
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-
-    Returns
-    -------
-    str
-        YAML in the order of the model file, which `kneebayes.spec.yaml_io.parse_model`
-        reads back to an equal model; what a file may leave out is left out.
-
-    Examples
-    --------
-    >>> from kneebayes.spec.yaml_io import model_path, parse_model, read_model
-    >>> model = read_model(model_path("posterior_knee_pain"))
-    >>> parse_model(model_text(model)) == model
-    True
-    """
+    """Write a model as YAML, which `parse_model` reads back to an equal model; what may be left out is left out."""
     content = model.model_dump(mode="json", exclude_defaults=True)
-    return HEADER + yaml.dump(content, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=_WIDTH)
+    return HEADER + yaml.dump(content, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=UNFOLDED)
 
 
 def write_model(model: ModelSpec, path: str | os.PathLike[str]) -> None:
-    """Write a model to a file, which appears whole or not at all.
-
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-    path : str or path-like
-        Ends in .yaml or .yml; an existing file is replaced.
-
-    Raises
-    ------
-    ModelFileError
-        If the name ends otherwise, or the file can't be written.
-    """
+    """Write a model to a .yaml or .yml file, which appears whole or not at all and replaces one that is there."""
     path = Path(path)
-    if path.suffix not in (".yaml", ".yml"):
+    if path.suffix not in ENDINGS:
         raise ModelFileError(f"{path}: a model file ends in .yaml or .yml, or it could not be loaded by its name")
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        try:
-            part.write_text(model_text(model), encoding="utf-8", newline="\n")
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise ModelFileError(f"{path}: can't write the model file: {error}") from error
+        write_whole(str(path), model_text(model), stream=False)
+    except FileFormatError as error:
+        raise ModelFileError(str(error)) from error
 
 
-def with_numbers(model: ModelSpec, numbers: Mapping[str, Probability], **fields: object) -> ModelSpec:
-    """Replace numbers of a model.
-
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-    numbers : mapping of str to Probability
-        By place, as from `ModelSpec.probabilities`.
-    **fields
-        Other fields of the model file to set, such as ``provenance``.
-
-    Returns
-    -------
-    ModelSpec
-        A new one, checked.
-
-    Examples
-    --------
-    >>> from kneebayes.spec.yaml_io import model_path, read_model
-    >>> model = read_model(model_path("posterior_knee_pain"))
-    >>> leak = model.causes["dvt"].leak.model_copy(update={"p": 0.0, "range": (0.0, 0.0)})
-    >>> with_numbers(model, {"causes.dvt.leak": leak}).causes["dvt"].leak.p
-    0.0
-    """
+def with_numbers(model: ModelSpec, numbers: Mapping[str, Probability], **fields: Any) -> ModelSpec:
+    """Replace numbers of a model by their place, as from `ModelSpec.probabilities`, and set other ``fields``."""
     content: dict[str, Any] = {**model.model_dump(), **fields}
     for place, number in numbers.items():
         *way, last = place.split(".")
@@ -476,22 +371,8 @@ def with_numbers(model: ModelSpec, numbers: Mapping[str, Probability], **fields:
 
 
 def changed_version(version: str, how: str) -> str:
-    """Say in a version that numbers are not those of the model file any more.
+    """Say in a version by a word, once, that numbers are not those of the model file any more.
 
-    Parameters
-    ----------
-    version : str
-        Of the model.
-    how : str
-        One word.
-
-    Returns
-    -------
-    str
-        The version with the word behind a ``+``, once.
-
-    Examples
-    --------
     >>> changed_version(changed_version(changed_version("1.0", "fitted"), "prevalence"), "fitted")
     '1.0+fitted.prevalence'
     """
@@ -533,68 +414,107 @@ _Writer.add_representer(dict, _mapping)
 _Writer.add_representer(list, _list)
 
 
-TEMPLATE = Path(__file__).with_name("starter.yaml")
-ENDINGS = (".yaml", ".yml")
-
-
 def starter_text(name: str) -> str:
-    """Write a small model file with comments.
-
-    Parameters
-    ----------
-    name : str
-        Of the model: small letters, digits and _, a letter first.
-
-    Returns
-    -------
-    str
-        YAML of a model that is complete and consistent.
-
-    Raises
-    ------
-    ModelFileError
-        If the name is not one.
-
-    Examples
-    --------
-    >>> from kneebayes.spec.yaml_io import parse_model
-    >>> parse_model(starter_text("sore_elbow")).name
-    'sore_elbow'
-    """
+    """Write a small model file with comments, complete and consistent."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ModelFileError(f"model name '{name[:60]}': write small letters, digits and _, a letter first: sore_elbow")
-    return re.sub(r"\bNAME\b(?! \()", name, TEMPLATE.read_text(encoding="utf-8"))
+    return re.sub(r"\bNAME\b(?! \()", name, STARTER.read_text(encoding="utf-8"))
 
 
 def start_model(path: str | os.PathLike[str]) -> Path:
-    """Write a first model file.
-
-    Parameters
-    ----------
-    path : str or path-like
-        Where to, as ``sore_elbow`` or ``models/sore_elbow.yaml``; the last
-        part without its ending is the name of the model.
-
-    Returns
-    -------
-    pathlib.Path
-        Of the file.
-
-    Raises
-    ------
-    ModelFileError
-        If the file is there already, its name is no name for a model, or it
-        can't be written.
-    """
+    """Write a first model file, and say where: ``sore_elbow``, or ``models/sore_elbow.yaml``, is named sore_elbow."""
     path = Path(path)
     if path.suffix not in ENDINGS:
         path = path.with_name(f"{path.name}.yaml")
     text = starter_text(path.stem)
+    if os.path.lexists(path):
+        raise ModelFileError(f"{path}: is there already; take another name, or remove it first")
     try:
-        with path.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-    except FileExistsError:
-        raise ModelFileError(f"{path}: is there already; take another name, or remove it first") from None
-    except OSError as error:
-        raise ModelFileError(f"{path}: can't write the model file: {error}") from error
+        write_whole(str(path), text, stream=False)
+    except FileFormatError as error:
+        raise ModelFileError(str(error)) from error
     return path
+
+
+Schema = dict[str, Any]
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+WHOLE, CHANGED = "ModelSpec", "Change"
+MERGED = ("RiskFactor", "Cause", "Finding", "NumericInput", "Alarm", WHOLE)  # by key, where a file extends another
+EXTENDS_HINT = "A model that ships with kneebayes, or the path of a model file, which this one adds to or changes."
+
+
+def model_schema() -> Schema:
+    """Make the JSON Schema of model files: of whole ones, and of those that extend another.
+
+    It checks shape, names and ranges. Whether a variable that is named exists, only ``kneebayes model --check`` says.
+    """
+    whole = ModelSpec.model_json_schema(mode="validation")
+    definitions = {**whole.pop("$defs"), WHOLE: whole}
+    for definition in definitions.values():
+        _closed(definition)
+        for value in definition["properties"].values():
+            value.pop("title", None)
+            if "allOf" in value:  # so pydantic before 2.9 describes what stands elsewhere
+                value.update(*value.pop("allOf"))
+    for name in MERGED:
+        definitions[f"{name}{CHANGED}"] = _changed(definitions[name])
+    change = definitions[f"{WHOLE}{CHANGED}"]
+    change["properties"] = {EXTENDS: {"type": "string", "minLength": 1, "description": EXTENDS_HINT}} | {
+        **change["properties"],
+        **{key: deepcopy(whole["properties"][key]) for key in OWN},
+    }
+    change["required"] = [EXTENDS, *OWN]
+    change["description"] = "What a model adds to, or changes in, the one it extends; null takes away."
+    return {
+        "$schema": DIALECT,
+        "title": "A model file of kneebayes",
+        "type": "object",
+        "if": {"required": [EXTENDS]},
+        "then": {"$ref": f"#/$defs/{WHOLE}{CHANGED}"},
+        "else": {"$ref": f"#/$defs/{WHOLE}"},
+        "$defs": dict(sorted(definitions.items())),
+    }
+
+
+def schema_text() -> str:
+    """Write the JSON Schema as text, the same from run to run."""
+    return json.dumps(model_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _closed(node: Any) -> None:
+    """Refuse keys of mappings that do not match the pattern of names, all the way down."""
+    if isinstance(node, dict):
+        if "patternProperties" in node:
+            node.setdefault("additionalProperties", False)
+        for value in node.values():
+            _closed(value)
+    elif isinstance(node, list):
+        for value in node:
+            _closed(value)
+
+
+def _changed(definition: Schema) -> Schema:
+    """Make the schema of a change: nothing is required, and null takes away."""
+    changed = {key: value for key, value in deepcopy(definition).items() if key not in ("required", "properties")}
+    changed["title"] = f"{definition['title']}{CHANGED}"
+    changed["properties"] = {key: _removable(value, key) for key, value in definition["properties"].items()}
+    return changed
+
+
+def _removable(node: Schema, key: str) -> Schema:
+    said = {"description": node["description"]} if "description" in node else {}
+    bare = {k: v for k, v in node.items() if k not in ("description", "default")}
+    reference = bare.get("$ref", "").removeprefix("#/$defs/")
+    if reference in MERGED:
+        bare = {"$ref": f"#/$defs/{reference}{CHANGED}"}
+    elif bare.get("type") == "object":
+        bare.pop("minProperties", None)
+        for kind in ("patternProperties", "additionalProperties"):
+            inner = bare.get(kind)
+            if kind == "patternProperties" and inner:
+                bare[kind] = {pattern: _removable(value, key) for pattern, value in inner.items()}
+            elif isinstance(inner, dict):
+                bare[kind] = _removable(inner, key)
+    elif bare.get("type") == "array" and any(place.split(".")[-1] == key for place in ADDED):
+        bare.pop("minItems", None)
+    return {"anyOf": [bare, {"type": "null"}], **said}

@@ -86,7 +86,7 @@ def model(
         path = start_model(new)
         say(f"wrote {path}: change it, then `kneebayes model --check {path}`")
     elif schema:
-        from kneebayes.spec.json_schema import schema_text
+        from kneebayes.spec.yaml_io import schema_text
 
         typer.echo(schema_text(), nl=False)
     elif sources:

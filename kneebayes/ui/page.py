@@ -231,7 +231,7 @@ def bars(
             said += f" <small>{percent(low)}&ndash;{percent(high)}</small>"
         label = text(dx.label(name))
         for state in dx.model.causes[name].states[2:] if name in dx.model.causes else ():
-            word = dx.model.causes[name].state_labels.get(state, state.replace("_", " "))
+            word = dx.model.causes[name].say(state)
             label += f" <small>({text(word)} {percent(dx.details[f'{name}_{state}'])})</small>"
         rows.append(
             f'<div class="kb-bar{" kb-own" if name == own else ""}" data-cause="{text(name)}" data-p="{p:.9f}">'

@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from kneebayes.cases.coding import ABSENT_PRESENT, UNKNOWN_WORDS, Vocabulary, number_of, short
+from kneebayes.cases.coding import UNKNOWN_WORDS, Vocabulary, number_of, short
 from kneebayes.diagnosis.diagnosis import Diagnosis
 from kneebayes.diagnosis.questions import Question, open_questions
 from kneebayes.errors import CaseError, ModelFileError, UnknownColumnError, nearest
-from kneebayes.spec.model_spec import LEVELS, Cause, Finding, ModelSpec, RiskFactor
+from kneebayes.spec.model_spec import ABSENT_PRESENT, LEVELS, ModelSpec
 from kneebayes.spec.yaml_io import DEFAULT_MODEL, model_path
 
 __all__ = [
@@ -122,7 +122,7 @@ class Interview:
         if self._question is None or self._unit() is not None:
             return []
         variable = self.dx.model.variables[self._question.variable]
-        return [] if variable.states == ABSENT_PRESENT else [_words(variable, state) for state in variable.states]
+        return [] if variable.is_yes_no else [variable.say(state) for state in variable.states]
 
     def hint(self) -> str:
         """Say what may be answered.
@@ -181,7 +181,7 @@ class Interview:
             return
         asked = {step.variable for step in self._steps}
         dx = self.dx
-        ranked = open_questions(dx.network, dx.codes, dx.unsure, dx.thresholds)
+        ranked = open_questions(dx.network, dx.coded, dx.thresholds)
         open_ = {question.variable: question for question in ranked if question.variable not in asked}
         keys = [open_[name] for name in dx.model.alarm.key_questions if name in open_]
         if keys:
@@ -208,7 +208,7 @@ class Interview:
     def _value(self, name: str, word: str) -> str:
         """Read an answer: the state it names, or the words themselves where `diagnose` is to read them."""
         variable = self.dx.model.variables[name]
-        if variable.states == ABSENT_PRESENT and (word in YES or word in NO):
+        if variable.is_yes_no and (word in YES or word in NO):
             return ABSENT_PRESENT[word in YES]
         if ":" in word or (self._unit() is not None and number_of(word) is not None):
             return word
@@ -216,17 +216,13 @@ class Interview:
         if choices and word.isascii() and word.isdigit() and 1 <= int(word) <= len(choices):
             return variable.states[int(word) - 1]
         names = {state: state for state in variable.states}
-        names |= {_words(variable, state).lower(): state for state in variable.states}
+        names |= {variable.say(state).lower(): state for state in variable.states}
         if word in names:
             return names[word]
         begun = dict.fromkeys(state for name, state in names.items() if name.startswith(word))
         if len(begun) == 1 and not word.isdigit():
             return next(iter(begun))
         raise CaseError(f"'{short(word)}' is not understood: answer {self.hint()}.{nearest(word, names)}")
-
-
-def _words(variable: RiskFactor | Cause | Finding, state: str) -> str:
-    return variable.state_labels.get(state, state.replace("_", " "))
 
 
 UNKNOWN = ""  # what a control holds that is not answered
@@ -342,10 +338,10 @@ class Exploration:
         """
         variable, numeric = self.model.variables[name], self.model.inputs.get(name)
         choices: tuple[tuple[str, str], ...]
-        if variable.states == ABSENT_PRESENT:
+        if variable.is_yes_no:
             choices = (("yes", "present"), ("no", "absent"))
         else:
-            choices = tuple((variable.state_labels.get(s, s.replace("_", " ")), s) for s in variable.states)
+            choices = tuple((variable.say(s), s) for s in variable.states)
         label = f"{variable.label} (taken as yes)" if name == self.model.complaint else variable.label
         return Control(name, label, variable.question, choices, numeric.unit if numeric else "")
 
@@ -435,7 +431,7 @@ class Exploration:
             The first comes first.
         """
         dx = self.dx
-        ranked = open_questions(dx.network, dx.codes, dx.unsure, dx.thresholds)
+        ranked = open_questions(dx.network, dx.coded, dx.thresholds)
         keys = sorted((q for q in ranked if q.key), key=lambda question: -question.alarm_change)
         return [*keys[: max(1, n - 2)], *(q for q in ranked if not q.key)][:n]
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import kneebayes as kb
+from kneebayes.inference.evidence import Evidence
 from kneebayes.interop.pgmpy import Reference, to_pgmpy
 
 SECONDS = 6.0
@@ -32,16 +33,18 @@ def main() -> None:
 
     table = to_arrow(frame, model.scorer.coder.columns)
     taken = [name for name in model.scorer.coder.columns if name in table.column_names]
-    codes = model.scorer.coder.batch({name: factor(table[name]) for name in taken}, table.num_rows).codes
+    codes = model.scorer.coder.batch({name: factor(table[name]) for name in taken}, table.num_rows).evidence.codes
     names, states = list(model.file.variables), [v.states for v in model.file.variables.values()]
 
     def evidence(case: int) -> dict[str, str]:
         return {n: s[c] for n, s, c in zip(names, states, codes[:, case], strict=True) if c >= 0}
 
-    kernel = np.array(model.network.posteriors(codes, engine="numba").values)
+    kernel = np.array(model.network.posteriors(Evidence(codes), engine="numba").values)
     rows = [_kernel(model, codes)]
     rows.append(
-        _batch("kneebayes, NumPy path", lambda n: model.network.posteriors(codes[:, :n], engine="numpy").values)
+        _batch(
+            "kneebayes, NumPy path", lambda n: model.network.posteriors(Evidence(codes[:, :n]), engine="numpy").values
+        )
     )
     rows.append(_batch("plain NumPy enumeration", lambda n: _enumerate(model, codes[:, :n])))
     for name, one in _engines(model):
@@ -56,8 +59,8 @@ def main() -> None:
 
 
 def _kernel(model: kb.Model, codes: NDArray[np.int8]) -> tuple[str, float, Answers]:
-    best = min(_timed(lambda: model.network.posteriors(codes, engine="numba"))[0] for _ in range(5))
-    values = model.network.posteriors(codes[:, :1000], engine="numba").values
+    best = min(_timed(lambda: model.network.posteriors(Evidence(codes), engine="numba"))[0] for _ in range(5))
+    values = model.network.posteriors(Evidence(codes[:, :1000]), engine="numba").values
     return "kneebayes, compiled kernel", codes.shape[1] / best, values.tolist()
 
 
@@ -88,7 +91,7 @@ def _enumerate(model: kb.Model, codes: NDArray[np.int8]) -> Answers:
     upper = codes.copy()
     n_before = len(model.file.risks) + len(model.file.causes)
     upper[n_before:] = -1
-    prior = network.joint(upper)
+    prior = network.joint(Evidence(upper))
     absent = np.clip(network.tables.absent, 1e-300, 1 - 1e-16)
     findings = codes[n_before:].T
     joint = prior * np.exp((findings == 0) @ np.log(absent) + (findings == 1) @ np.log1p(-absent))

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 import kneebayes as kb
+from kneebayes.inference.evidence import Evidence
 from kneebayes.inference.network import CompiledModel
 from kneebayes.interop.export import export, read_uai, sidecar_path
 from kneebayes.interop.importing import import_model
@@ -49,12 +50,12 @@ def draw(model: ModelSpec, n: int) -> tuple[list[dict[str, str]], np.ndarray]:
     network, frame = CompiledModel(model), kb.Model(model).simulate(n, seed=7, missing=(0.3, 0.6))
     coder = kb.Model(model).scorer.coder
     rows: list[Any] = [row.dropna().drop("case_id").to_dict() for _, row in frame.iterrows()]
-    codes = np.stack([coder.case(row).codes[:, 0] for row in rows], axis=1)
+    codes = np.stack([coder.case(row).evidence.codes[:, 0] for row in rows], axis=1)
     cases = [
         {name: v.states[c] for (name, v), c in zip(model.variables.items(), column, strict=True) if c >= 0}
         for column in codes.T
     ]
-    return cases, network.posteriors(codes).values
+    return cases, network.posteriors(Evidence(codes)).values
 
 
 def by_pyagrum(path: Path, model: ModelSpec) -> Posterior:
@@ -124,7 +125,7 @@ def by_import(path: Path, model: ModelSpec) -> Posterior:
             states = nodes[names[name]].states
             code = model.variables[name].states.index(state) if path.suffix == ".uai" else states.index(state)
             codes[rows.index(names[name])] = code
-        found = network.posteriors(codes)
+        found = network.posteriors(Evidence(codes))
         values = dict(zip(found.columns, found.values[0].tolist(), strict=True))
         return {name: values[names[name]] for name in model.causes}
 

@@ -22,7 +22,8 @@ import kneebayes as kb
 from kneebayes.cases.coding import Coder
 from kneebayes.diagnosis.diagnosis import Diagnosis
 from kneebayes.diagnosis.questions import open_questions
-from kneebayes.inference.network import UNKNOWN, CompiledModel
+from kneebayes.inference.evidence import UNKNOWN, Evidence
+from kneebayes.inference.network import CompiledModel
 from kneebayes.learn.simulate import input_columns, simulate
 from kneebayes.ui.session import End, Interview
 
@@ -45,7 +46,7 @@ def hidden_cases(model: kb.Model, n: int, seed: int) -> tuple[Codes, NDArray[np.
 def gains(network: CompiledModel, known: Codes) -> Floats:
     """Information about all causes, in bits, of every open question of every case: (n, variables), 0 if answered."""
     n_risks, first = len(network.model.risks), len(network.model.risks) + len(network.model.causes)
-    joint = network.joint(known.T)
+    joint = network.joint(Evidence(known.T))
     joint /= joint.sum(axis=1, keepdims=True)
     result = np.zeros(known.shape)
     absent = network.tables.absent
@@ -58,7 +59,7 @@ def gains(network: CompiledModel, known: Codes) -> Floats:
         trial, after, total = known[open_].T.copy(), np.zeros(len(open_)), np.zeros(len(open_))
         for state in range(len(network.model.risks[network.variables[row]].states)):
             trial[row] = state
-            answered = network.joint(trial)
+            answered = network.joint(Evidence(trial))
             chance = answered.sum(axis=1)
             total += chance
             after += np.where(chance > 0, chance * np.log2(np.where(chance > 0, chance, 1)), 0) - plogp(answered).sum(
@@ -91,7 +92,7 @@ def run(
     shuffled = np.array([rng.permutation(asked) for _ in range(n)])
     right, everybody = [], np.arange(n)
     for step in range(len(asked) + 1):
-        values = network.posteriors(known.T, engine="numpy").values[:, : n_causes + 1]
+        values = network.posteriors(Evidence(known.T), engine="numpy").values[:, : n_causes + 1]
         right.append(truth[everybody, values.argmax(axis=1)])
         if step == len(asked):
             break
@@ -195,7 +196,7 @@ def check_against_one_case(model: kb.Model, answers: Codes) -> None:
     batch = gains(network, known)
     for case, row in zip(known, batch, strict=True):
         dx = model.diagnose({})
-        for question in open_questions(network, case[:, None], (), dx.thresholds):
+        for question in open_questions(network, Evidence(case[:, None]), dx.thresholds):
             assert abs(question.gain - row[network.variables.index(question.variable)]) < 1e-9, question
 
 

@@ -22,7 +22,6 @@ import kneebayes as kb
 from kneebayes.cases.frames import to_arrow
 from kneebayes.diagnosis.sensitivity import functions
 from kneebayes.diagnosis.uncertainty import batch_uncertainty
-from kneebayes.inference.evidence import unsure_posteriors
 from kneebayes.inference.network import CompiledModel, VersionedCase
 from kneebayes.spec.yaml_io import with_numbers
 
@@ -54,12 +53,12 @@ def main() -> None:
 
     print(f"\n{f'{n:,} cases':<52}{'wall s':>12}{'CPU s':>12}")
     table = to_arrow(frame, model.scorer.coder.columns)
-    codes = model.scorer.code(table).codes
+    evidence = model.scorer.code(table).evidence
     thresholds, rules = dx.thresholds, model.scorer.rules
-    wall, plain, posteriors = timed(lambda: model.network.posteriors(codes, engine="numba"))
+    wall, plain, posteriors = timed(lambda: model.network.posteriors(evidence, engine="numba"))
     print(f"{'posteriors':<52}{wall:>12.2f}{plain:>12.2f}")
     p = posteriors.values[:, rules.column]
-    wall, cpu, found = timed(lambda: batch_uncertainty(rules, codes, [], thresholds, p, draws=draws, engine="numba"))
+    wall, cpu, found = timed(lambda: batch_uncertainty(rules, evidence, thresholds, p, draws=draws, engine="numba"))
     print(
         f"{f'intervals, {draws} draws':<52}{wall:>12.2f}{cpu:>12.2f}   {cpu / (draws * plain):.2f} x draws x posteriors"
     )
@@ -96,15 +95,13 @@ def timed(run: Callable[[], Any]) -> tuple[float, float, Any]:
 def exhaustive(model: kb.Model, dx: Any) -> float:
     """Compare the sensitivity functions of every number with models made anew at five values."""
     parameters = model.network.parameters
-    own = functions(parameters, VersionedCase(parameters.network, dx.codes[:, 0], dx.unsure))
+    own = functions(parameters, VersionedCase(parameters.network, dx.coded))
     numbers, worst = dict(model.file.probabilities()), 0.0
     for i in range(len(parameters.p)):
         for t in FIVE:
             moved = zip(numbers.items(), parameters.moved(i, t).tolist(), strict=True)
             changes = {k: v.model_copy(update={"p": p, "range": (0.0, 1.0)}) for (k, v), p in moved if p != v.p}
-            expected = unsure_posteriors(CompiledModel(with_numbers(model.file, changes)), dx.codes, dx.unsure).values[
-                0
-            ]
+            expected = CompiledModel(with_numbers(model.file, changes)).posteriors(dx.coded).values[0]
             found = own.at(np.full(len(parameters.p), t))[i]
             if np.isnan(expected).any() or np.isnan(found).any():
                 assert np.isnan(expected).all()

@@ -25,7 +25,7 @@ def batch(**columns: list[Any]) -> Coded:
 
 
 def codes_of(coded: Coded, name: str) -> list[int]:
-    return [int(code) for code in coded.codes[CODER.rows[name]]]
+    return [int(code) for code in coded.evidence.codes[CODER.rows[name]]]
 
 
 PRESENT = ["present", "Present", "PRESENT", " present ", "yes", "Yes", "YES", "\tyes\n", "true", "True", "TRUE", "1",
@@ -243,7 +243,7 @@ def test_an_empty_cell_is_unknown_never_absent() -> None:
     coded = batch(calf_pain=[None, "absent"])
     assert codes_of(coded, "calf_pain") == [UNKNOWN, 0]
     others = [row for name, row in CODER.rows.items() if name not in ("calf_pain", COMPLAINT)]
-    assert (coded.codes[others] == UNKNOWN).all()
+    assert (coded.evidence.codes[others] == UNKNOWN).all()
 
 
 def test_an_index_below_zero_is_an_empty_cell() -> None:
@@ -271,7 +271,7 @@ def test_a_refused_row_is_named_and_left_unknown_and_the_others_are_coded() -> N
     assert [(p.row, p.column, p.value) for p in coded.problems] == [
         (1, "age", "200"), (2, "sex", "man"), (2, "calf_pain", "perhaps"),
     ]  # fmt: skip
-    assert (coded.codes[:, 1:] == UNKNOWN).all()
+    assert (coded.evidence.codes[:, 1:] == UNKNOWN).all()
     assert (codes_of(coded, "age")[0], codes_of(coded, "calf_pain")[0]) == (3, 1)
     assert str(coded.problems[0]) == "row 1, column 'age': age '200' is outside 0 to 110 years"
 
@@ -289,7 +289,7 @@ def test_one_bad_value_in_many_rows_is_a_problem_of_each() -> None:
 
 def test_columns_that_are_not_evidence_are_passed_over() -> None:
     coded = batch(label=["dvt"], also=["dvt"], true_dvt=["present"], case_id=["yes"])
-    assert (np.delete(coded.codes, CODER.rows[COMPLAINT], axis=0) == UNKNOWN).all()
+    assert (np.delete(coded.evidence.codes, CODER.rows[COMPLAINT], axis=0) == UNKNOWN).all()
     assert coded.problems == []
 
 
@@ -309,7 +309,7 @@ def test_adults_bring_no_warning(ages: list[Any]) -> None:
 
 def test_one_case_gives_codes_and_warnings() -> None:
     coded = CODER.case({"age": 16, "calf_pain": True})
-    codes, warnings = coded.codes, list(coded.warnings)
+    codes, warnings = coded.evidence.codes, list(coded.warnings)
     assert codes.shape == (len(MODEL.variables), 1)
     assert (codes >= 0).sum() == 3
     assert warnings == [MODEL.inputs["age"].warning]

@@ -11,6 +11,7 @@ import pytest
 from kneebayes import LEVELS, Diagnosis, Thresholds, load_model
 from kneebayes.diagnosis.alarm import AlarmRules
 from kneebayes.errors import KneeBayesError, ThresholdError
+from kneebayes.inference.evidence import Evidence
 from kneebayes.inference.network import CompiledModel
 from kneebayes.model import Model
 from kneebayes.spec.model_spec import ModelSpec
@@ -134,7 +135,7 @@ def test_a_swollen_leg_is_at_caution_in_any_of_many_random_cases() -> None:
     codes = np.stack([np.where(rng.random(3000) < 0.4, rng.integers(0, len(v.states), 3000), -1) for v in variables])
     codes = codes.astype(np.int8)
     codes[MODEL.network.variables.index("unilateral_leg_swelling")] = 1
-    levels = AlarmRules(MODEL.network).levels(codes, np.zeros(3000), Thresholds.of(MODEL.file))
+    levels = AlarmRules(MODEL.network).levels(Evidence(codes), np.zeros(3000), Thresholds.of(MODEL.file))
     assert (levels >= LEVELS.index("caution")).all()
 
 
@@ -229,9 +230,9 @@ def test_the_gravest_rule_comes_first_wherever_it_stands_in_the_file() -> None:
 
 def test_batch_levels_are_those_of_single_cases() -> None:
     cases: list[Case] = [{}, WELL, SWOLLEN, BREATHLESS, {**SWOLLEN, **BREATHLESS}, {"dvt": 1}, {**SWOLLEN, **MAJOR[0]}]
-    coded = np.hstack([MODEL.scorer.coder.case(case).codes for case in cases])
-    p = MODEL.network.posteriors(coded).values[:, MODEL.causes.index("dvt")]
-    levels = AlarmRules(MODEL.network).levels(coded, p, Thresholds.of(MODEL.file))
+    coded = np.hstack([MODEL.scorer.coder.case(case).evidence.codes for case in cases])
+    p = MODEL.network.posteriors(Evidence(coded)).values[:, MODEL.causes.index("dvt")]
+    levels = AlarmRules(MODEL.network).levels(Evidence(coded), p, Thresholds.of(MODEL.file))
     assert [LEVELS[i] for i in levels] == [level(case) for case in cases]
 
 

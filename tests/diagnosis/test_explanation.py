@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 import kneebayes as kb
 from kneebayes.diagnosis.explanation import Explanation, exact_shares, explain, sampled_shares, subsets
 from kneebayes.errors import UnknownNameError
-from kneebayes.inference.evidence import DECIBANS
+from kneebayes.inference.evidence import DECIBANS, Evidence
 from kneebayes.interop.pgmpy import Reference
 from kneebayes.learn.simulate import input_columns
 from kneebayes.ui.cli import app
@@ -42,7 +42,7 @@ def vignette(place: int) -> dict[str, Any]:
 
 def explained(case: dict[str, Any], target: str, **options: Any) -> Explanation:
     dx = MODEL.diagnose(case)
-    return explain(NETWORK, dx.codes, dx.unsure, target, **options)
+    return explain(NETWORK, dx.coded, target, **options)
 
 
 def log_odds(p: float) -> float:
@@ -87,7 +87,7 @@ class TestAgainstPgmpy:
     def test_unsure_pieces_count_by_their_likelihoods(self, reference: Reference) -> None:
         case = {"calf_pain": "present:0.8", "sport": "running:0.5, soccer:0.2", "sex": "male"}
         dx = MODEL.diagnose(case)
-        chances = {NETWORK.variables[answer.row]: answer.likelihood.tolist() for answer in dx.unsure}
+        chances = {NETWORK.variables[answer.row]: answer.likelihood.tolist() for answer in dx.coded.soft}
 
         def value(names: frozenset[str]) -> float:
             sure = COMPLAINT | ({"sex": "male"} if "sex" in names else {})
@@ -185,9 +185,9 @@ class TestSums:
         explanation = explained({**case, "bakers_cyst": {"absent": 1e-9, "intact": 1, "ruptured": 1}}, "bakers_cyst")
         assert explanation.posterior > 1 - 1e-9
         row = NETWORK.variables.index("bakers_cyst")
-        clamped = np.repeat(sure.codes, 3, axis=1)
+        clamped = np.repeat(sure.coded.codes, 3, axis=1)
         clamped[row] = [0, 1, 2]
-        absent, *present = np.exp(NETWORK.posteriors(clamped).log_evidence)
+        absent, *present = np.exp(NETWORK.posteriors(Evidence(clamped)).log_evidence)
         odds = math.log(sum(present) / absent * 1e9) - log_odds(explanation.prior)
         assert explanation.change == pytest.approx(odds * DECIBANS, abs=1e-9)
 

@@ -13,7 +13,7 @@ import kneebayes as kb
 from kneebayes.diagnosis.diagnosis import most_probable
 from kneebayes.diagnosis.questions import Question, open_questions
 from kneebayes.errors import CaseError, ModelFileError, UnknownNameError
-from kneebayes.inference.evidence import Unsure, unsure_joint
+from kneebayes.inference.evidence import Evidence, SoftEvidence
 from kneebayes.inference.network import CompiledModel
 from kneebayes.interop.pgmpy import to_pgmpy
 from kneebayes.spec.yaml_io import model_text, parse_model
@@ -25,7 +25,7 @@ CASE = {"age": 67, "sex": "male", "calf_pain": "yes", "fever": "no", "long_trave
 
 
 def weighed(dx: kb.Diagnosis, target: str | None = None) -> dict[str, Question]:
-    found = open_questions(dx.network, dx.codes, dx.unsure, dx.thresholds, target=target)
+    found = open_questions(dx.network, dx.coded, dx.thresholds, target=target)
     return {question.variable: question for question in found}
 
 
@@ -123,18 +123,20 @@ class TestByAsking:
         rows = [0, len(model.risks) + 1, len(network.variables) - 1]  # a risk factor, the cause of 3 states, a finding
         codes[rows] = -1
         unsure = [
-            Unsure(row, np.array([0, 2, 3]), np.linspace(0.2, 1, len(model.variables[network.variables[row]].states)))
+            SoftEvidence(
+                row, np.array([0, 2, 3]), np.linspace(0.2, 1, len(model.variables[network.variables[row]].states))
+            )
             for row in rows
         ]
-        expected = network.joint(codes)
+        expected = network.joint(Evidence(codes))
         expected[[0, 2, 3]] = 0
         for a, p in enumerate(unsure[0].likelihood):
             for b, q in enumerate(unsure[1].likelihood):
                 for c, r in enumerate(unsure[2].likelihood):
                     part = codes[:, [0, 2, 3]].copy()
                     part[rows] = np.array([[a], [b], [c]])
-                    expected[[0, 2, 3]] += p * q * r * network.joint(part)
-        assert unsure_joint(network, codes, unsure) == pytest.approx(expected, abs=1e-15)
+                    expected[[0, 2, 3]] += p * q * r * network.joint(Evidence(part))
+        assert network.joint(Evidence(codes, tuple(unsure))) == pytest.approx(expected, abs=1e-15)
 
 
 class TestWhichQuestions:
@@ -240,4 +242,4 @@ class TestMostProbable:
     def test_at_least_one_is_asked_for(self) -> None:
         dx = MODEL.diagnose({})
         with pytest.raises(CaseError, match="at least one"):
-            most_probable(dx.network, dx.codes, n=0)
+            most_probable(dx.network, dx.coded, n=0)

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from kneebayes import LEVELS, Thresholds, load_model
 from kneebayes.diagnosis.alarm import AlarmRules, Readings, _raises
-from kneebayes.inference.evidence import Unsure, unsure_posteriors
-from kneebayes.inference.network import UNKNOWN, CompiledModel
+from kneebayes.inference.evidence import UNKNOWN, Evidence, SoftEvidence
+from kneebayes.inference.network import CompiledModel
 from kneebayes.spec.model_spec import ModelSpec
 from tests.oracles import brute_force, random_codes, random_model
 
@@ -60,11 +60,11 @@ def test_the_gravest_reading_is_the_highest_of_all(seed: int, bounded: bool) -> 
     network = CompiledModel(random_model(seed, risks=4, causes=3, findings=6, states=3 if seed == 5 else 2))
     codes = random_codes(network.model, 3000, seed)
     readings = Readings(network)
-    causes = network.posteriors(codes).values[:, : len(network.model.causes)]
+    causes = network.posteriors(Evidence(codes)).values[:, : len(network.model.causes)]
     possible = ~np.isnan(causes[:, 0])
     codes, causes = codes[:, possible], causes[possible]
     own = causes[:, readings.column]
-    best, taken = readings.gravest(codes, own, np.nextafter(own, 1.0), causes=causes if bounded else None)
+    best, taken = readings.gravest(Evidence(codes), own, np.nextafter(own, 1.0), causes=causes if bounded else None)
     counts = np.array([bits.bit_count() for bits in taken.tolist()])
     assert counts.max() > 1 or seed < 9
     some = np.argsort(-counts, kind="stable")[[*range(15), *range(-15, 0)]]  # by hand takes its time
@@ -84,7 +84,7 @@ def test_a_sign_left_in_every_reading_is_one_that_cannot_lower_the_cause(seed: i
         for state in states:
             without, present = codes.copy(), codes.copy()
             without[row], present[row] = UNKNOWN, state
-            before, after = (network.posteriors(c).values[:, readings.column] for c in (without, present))
+            before, after = (network.posteriors(Evidence(c)).values[:, readings.column] for c in (without, present))
             assert not (after < before - 1e-12).any()
 
 
@@ -105,8 +105,8 @@ def milder(network: CompiledModel, codes: Codes) -> int:
     rules, thresholds, count = AlarmRules(network), Thresholds.of(network.model), 0
 
     def levels(trial: Codes) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
-        p = network.posteriors(trial).values[:, rules.column]
-        return graded(rules.levels(trial, p, thresholds)), ~np.isnan(p)
+        p = network.posteriors(Evidence(trial)).values[:, rules.column]
+        return graded(rules.levels(Evidence(trial), p, thresholds)), ~np.isnan(p)
 
     for row, states in signs_of(network.model):
         binary = len(network.model.variables[network.variables[row]].states) == 2
@@ -132,7 +132,9 @@ def test_no_sign_makes_the_alarm_milder_in_the_models_that_ship(name: str) -> No
 
 
 def test_the_search_would_find_a_sign_that_talks_itself_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Readings, "gravest", lambda self, codes, p, worth, **_: (p, np.zeros(len(p), dtype=np.int64)))
+    monkeypatch.setattr(
+        Readings, "gravest", lambda self, evidence, p, worth, **_: (p, np.zeros(len(p), dtype=np.int64))
+    )
     network = load_model("examples/ankle.yaml").network
     assert milder(network, random_codes(network.model, 4000, 7)) > 0
 
@@ -158,36 +160,35 @@ def test_what_follows_the_alarm_knows_of_the_reading() -> None:
 def test_an_unsure_answer_stays_in_every_reading() -> None:
     network, readings = MODEL.network, Readings(MODEL.network)
     row = network.variables.index("skin_redness")
-    codes = MODEL.scorer.code(pa.table({k: [str(v)] * 2 for k, v in {**ATTACKS, "cramping_pain": 1}.items()})).codes
-    codes[row] = UNKNOWN
-    unsure = [Unsure(row, np.array([1]), np.array([0.2, 0.8]))]
-    own = unsure_posteriors(network, codes, unsure).values[:, readings.column]
-    best, _ = readings.gravest(codes, own, np.nextafter(own, 1.0), unsure=unsure)
-    trial = codes.copy()
-    trial[network.variables.index("cramping_pain")] = 0
-    assert best == pytest.approx(unsure_posteriors(network, trial, unsure).values[:, readings.column], abs=1e-12)
+    coded = MODEL.scorer.code(pa.table({k: [str(v)] * 2 for k, v in {**ATTACKS, "cramping_pain": 1}.items()}))
+    soft = (SoftEvidence(row, np.array([1]), np.array([0.2, 0.8])),)
+    evidence = Evidence(coded.evidence.with_state(row, UNKNOWN).codes, soft)
+    own = network.posteriors(evidence).values[:, readings.column]
+    best, _ = readings.gravest(evidence, own, np.nextafter(own, 1.0))
+    trial = evidence.with_state(network.variables.index("cramping_pain"), 0)
+    assert best == pytest.approx(network.posteriors(trial).values[:, readings.column], abs=1e-12)
     assert best[1] > best[0]
 
 
 def test_readings_that_cannot_matter_are_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     network = MODEL.network
     frame = MODEL.simulate(3000, seed=1, missing=0.6)
-    codes = MODEL.scorer.code(pa.Table.from_pandas(frame, preserve_index=False)).codes
+    codes = MODEL.scorer.code(pa.Table.from_pandas(frame, preserve_index=False)).evidence.codes
     readings = Readings(network)
-    causes = network.posteriors(codes).values[:, : len(network.model.causes)]
+    causes = network.posteriors(Evidence(codes)).values[:, : len(network.model.causes)]
     own = causes[:, readings.column]
     sought = own * 1.1
-    whole, _ = readings.gravest(codes, own, np.nextafter(own, 1.0))
-    some, _ = readings.gravest(codes, own, sought)
+    whole, _ = readings.gravest(Evidence(codes), own, np.nextafter(own, 1.0))
+    some, _ = readings.gravest(Evidence(codes), own, sought)
     reached = whole >= sought
     assert reached.any()
     np.testing.assert_array_equal(some[reached], whole[reached])
-    fewest, _ = readings.gravest(codes, own, sought, causes=causes)
+    fewest, _ = readings.gravest(Evidence(codes), own, sought, causes=causes)
     np.testing.assert_array_equal(fewest[reached], whole[reached])
     counts = [len(readings._pairs(codes, own, sought, p)[0]) for p in (None, causes)]
     assert counts[1] < 0.8 * counts[0]
-    monkeypatch.setattr("kneebayes.diagnosis.alarm.unsure_posteriors", None)
-    best, taken = readings.gravest(codes, own, np.full(len(own), np.inf))
+    monkeypatch.setattr(CompiledModel, "posteriors", None)
+    best, taken = readings.gravest(Evidence(codes), own, np.full(len(own), np.inf))
     np.testing.assert_array_equal(best, own)
     assert not taken.any()
 
@@ -233,15 +234,15 @@ def test_a_sign_that_nobody_has_or_everybody_takes_nothing_back(chance: float) -
     assert "r3" in network.model.alarm_signs
     codes = np.full((len(network.variables), 2), UNKNOWN, dtype=np.int8)
     codes[network.variables.index("r3"), 1] = chance
-    p = network.posteriors(codes).values[:, network.columns.index("c0")]
-    found, taken = Readings(network).gravest(codes, p, np.ones(2))
+    p = network.posteriors(Evidence(codes)).values[:, network.columns.index("c0")]
+    found, taken = Readings(network).gravest(Evidence(codes), p, np.ones(2))
     np.testing.assert_array_equal(found, p)
     np.testing.assert_array_equal(taken, [0, 0])
 
 
 def test_no_cases_have_no_readings() -> None:
     codes = np.full((len(MODEL.network.variables), 0), UNKNOWN, dtype=np.int8)
-    best, taken = Readings(MODEL.network).gravest(codes, np.zeros(0), np.zeros(0), causes=np.zeros((0, 9)))
+    best, taken = Readings(MODEL.network).gravest(Evidence(codes), np.zeros(0), np.zeros(0), causes=np.zeros((0, 9)))
     assert len(best) == len(taken) == 0
 
 
@@ -249,25 +250,25 @@ def mixed_up() -> tuple[CompiledModel, Codes, NDArray[np.float64]]:
     """Cases of a random model, and P(cause) in each."""
     network = CompiledModel(random_model(11, risks=4, causes=3, findings=6))
     codes = random_codes(network.model, 3000, 11)
-    own = network.posteriors(codes).values[:, network.columns.index("c0")]
+    own = network.posteriors(Evidence(codes)).values[:, network.columns.index("c0")]
     return network, codes[:, ~np.isnan(own)], own[~np.isnan(own)]
 
 
 def test_readings_in_small_portions_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     network, codes, own = mixed_up()
-    whole = Readings(network).gravest(codes, own, np.nextafter(own, 1.0), engine="numpy")
+    whole = Readings(network).gravest(Evidence(codes), own, np.nextafter(own, 1.0), engine="numpy")
     monkeypatch.setattr("kneebayes.diagnosis.alarm.PAIRS", 7)
     for at_once, in_portions in zip(
-        whole, Readings(network).gravest(codes, own, np.nextafter(own, 1.0), engine="numpy"), strict=True
+        whole, Readings(network).gravest(Evidence(codes), own, np.nextafter(own, 1.0), engine="numpy"), strict=True
     ):
         np.testing.assert_array_equal(at_once, in_portions)
 
 
 def test_at_most_so_many_signs_are_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
     network, codes, own = mixed_up()
-    whole, taken = Readings(network).gravest(codes, own, np.nextafter(own, 1.0))
+    whole, taken = Readings(network).gravest(Evidence(codes), own, np.nextafter(own, 1.0))
     monkeypatch.setattr("kneebayes.diagnosis.alarm.MAX_TAKEN_BACK", 1)
-    some, fewer = Readings(network).gravest(codes, own, np.nextafter(own, 1.0))
+    some, fewer = Readings(network).gravest(Evidence(codes), own, np.nextafter(own, 1.0))
     assert max(bits.bit_count() for bits in taken.tolist()) > 1
     assert max(bits.bit_count() for bits in fewer.tolist()) == 1
     assert ((some >= own) & (some <= whole)).all()
@@ -275,10 +276,10 @@ def test_at_most_so_many_signs_are_taken_back(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_reason_names_all_signs_that_are_taken_back() -> None:
     network, codes, own = mixed_up()
-    best, taken = Readings(network).gravest(codes, own, np.nextafter(own, 1.0))
+    best, taken = Readings(network).gravest(Evidence(codes), own, np.nextafter(own, 1.0))
     case = next(i for i, bits in enumerate(taken.tolist()) if bits.bit_count() == 2)
     thresholds = Thresholds(caution=float(own[case] + best[case]) / 2, urgent=1.0)
-    alarm = AlarmRules(network).assess(codes[:, [case]], float(own[case]), thresholds)
+    alarm = AlarmRules(network).assess(Evidence(codes[:, [case]]), float(own[case]), thresholds)
     assert alarm.level == "caution"
     assert f"P(x) would be {best[case]:.1%} without 'x', 'x', and a sign" in alarm.reasons[0]
 
@@ -290,10 +291,10 @@ def test_an_impossible_reading_does_not_count() -> None:
     network = CompiledModel(ModelSpec.model_validate(content))
     codes = np.full((len(network.variables), 1), UNKNOWN, dtype=np.int8)
     codes[[network.variables.index(name) for name in ("c1", "f1")]] = 1  # c1 is known, and always brings f1 about
-    own = network.posteriors(codes).values[:, network.columns.index("c0")]
+    own = network.posteriors(Evidence(codes)).values[:, network.columns.index("c0")]
     readings = Readings(network)
     assert "f1" in readings.doubtful
-    best, taken = readings.gravest(codes, own, np.nextafter(own, 1.0))
+    best, taken = readings.gravest(Evidence(codes), own, np.nextafter(own, 1.0))
     np.testing.assert_array_equal(best, own)
     assert not taken.any()
 
@@ -303,12 +304,12 @@ def test_an_impossible_reading_does_not_count() -> None:
 def test_no_reading_that_matters_is_spared(seed: int, factor: float) -> None:
     network = CompiledModel(random_model(seed, risks=4, causes=3, findings=6))
     codes = random_codes(network.model, 3000, seed)
-    causes = network.posteriors(codes).values[:, :3]
+    causes = network.posteriors(Evidence(codes)).values[:, :3]
     codes, causes = codes[:, ~np.isnan(causes[:, 0])], causes[~np.isnan(causes[:, 0])]
     own = causes[:, network.columns.index("c0")]
     readings, worth = Readings(network), np.minimum(own * factor, 1 - 1e-9)
-    whole, _ = readings.gravest(codes, own, np.nextafter(own, 1.0))
-    some, _ = readings.gravest(codes, own, worth, causes=causes)
+    whole, _ = readings.gravest(Evidence(codes), own, np.nextafter(own, 1.0))
+    some, _ = readings.gravest(Evidence(codes), own, worth, causes=causes)
     matters = (whole >= worth) & (worth > own)
     np.testing.assert_array_equal(some[matters], whole[matters])
 

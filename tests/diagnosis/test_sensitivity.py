@@ -14,7 +14,7 @@ from kneebayes.diagnosis import sensitivity as influence_module
 from kneebayes.diagnosis.alarm import AlarmRules, Thresholds
 from kneebayes.diagnosis.sensitivity import functions, influence, sensitivity
 from kneebayes.errors import CaseError, UnknownColumnError, UnknownNameError
-from kneebayes.inference.evidence import Unsure, favoured, unsure_posteriors
+from kneebayes.inference.evidence import Evidence, SoftEvidence
 from kneebayes.inference.network import CompiledModel, VersionedCase
 from kneebayes.spec.model_spec import LEVELS, ModelSpec
 from kneebayes.spec.yaml_io import with_numbers
@@ -44,7 +44,7 @@ def with_number(model: ModelSpec, values: Floats) -> ModelSpec:
 
 def possible(network: CompiledModel, n: int, seed: int, **shares: float) -> NDArray[np.int8]:
     codes = random_codes(network.model, 8 * n, seed, **{"risks": 0.3, "findings": 0.4} | shares)
-    return codes[:, ~np.isneginf(network.posteriors(codes).log_evidence)][:, :n]
+    return codes[:, ~np.isneginf(network.posteriors(Evidence(codes)).log_evidence)][:, :n]
 
 
 def same(found: Floats, expected: Floats, chance: float) -> None:
@@ -62,7 +62,7 @@ class TestFunctions:
     def test_every_number_of_the_real_model_at_five_values(self, case: dict[str, object]) -> None:
         dx = MODEL.diagnose(case)
         parameters = dx.network.parameters
-        asked = VersionedCase(parameters.network, dx.codes[:, 0], dx.unsure)
+        asked = VersionedCase(parameters.network, dx.coded)
         own = functions(parameters, asked)
         assert len(own.joint) == len(list(MODEL.file.probabilities())) > 350
         for t in FIVE:
@@ -75,13 +75,13 @@ class TestFunctions:
     def test_real_model_made_anew_with_another_number(self, case: dict[str, object]) -> None:
         dx = MODEL.diagnose(case)
         parameters = dx.network.parameters
-        own = functions(parameters, VersionedCase(parameters.network, dx.codes[:, 0], dx.unsure))
+        own = functions(parameters, VersionedCase(parameters.network, dx.coded))
         special = [i for i, name in enumerate(parameters.names) if "interactions" in name or ".split." in name]
         some = [*special, *range(3, len(parameters.p), 29)]
         for place, i in enumerate(some):
             t = FIVE[place % 5]
             network = CompiledModel(with_number(MODEL.file, parameters.moved(i, t)))
-            expected = unsure_posteriors(network, dx.codes, dx.unsure)
+            expected = network.posteriors(dx.coded)
             found = own.at(np.full(len(parameters.p), t))[i]
             same(found, expected.values[0], np.exp(expected.log_evidence[0]))
 
@@ -90,10 +90,12 @@ class TestFunctions:
         network = CompiledModel(model)
         parameters = network.parameters
         codes = possible(network, 2, 5)
-        of_cases = [functions(parameters, VersionedCase(parameters.network, case)) for case in codes.T]
+        of_cases = [
+            functions(parameters, VersionedCase(parameters.network, Evidence(case[:, None]))) for case in codes.T
+        ]
         for i in range(len(parameters.p)):
             for t in FIVE:
-                expected = CompiledModel(with_number(model, parameters.moved(i, t))).posteriors(codes)
+                expected = CompiledModel(with_number(model, parameters.moved(i, t))).posteriors(Evidence(codes))
                 for c, own in enumerate(of_cases):
                     found = own.at(np.full(len(parameters.p), t))[i]
                     same(found, expected.values[c], np.exp(expected.log_evidence[c]))
@@ -105,8 +107,7 @@ class TestFunctions:
             p: n.model_copy(update={"p": 0.0}) for p, n in file.probabilities() if p.startswith("findings.f1.links")
         }
         network = CompiledModel(with_numbers(file, changes))
-        case = np.full(len(network.variables), -1, dtype=np.int8)
-        case[network.variables.index("f1")] = 1
+        case = Evidence.empty(len(network.variables)).with_state(network.variables.index("f1"), 1)
         parameters = network.parameters
         own, i = functions(parameters, VersionedCase(parameters.network, case)), parameters.names.index(leak)
         zero = np.zeros(len(parameters.p))
@@ -118,7 +119,7 @@ class TestFunctions:
         network = CompiledModel(model)
         parameters = network.parameters
         case = possible(network, 1, 9)[:, 0]
-        own = functions(parameters, VersionedCase(parameters.network, case))
+        own = functions(parameters, VersionedCase(parameters.network, Evidence(case[:, None])))
         whole = brute_force(model, case)[1]
         for i in range(0, len(parameters.p), 3):
             expected, chance = brute_force(with_number(model, parameters.moved(i, 0.3)), case)
@@ -129,7 +130,7 @@ class TestFunctions:
     @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
     def test_at_its_own_value_each_number_gives_the_posterior(self, case: dict[str, object]) -> None:
         dx = MODEL.diagnose(case)
-        own = sensitivity(dx.network, dx.codes, dx.unsure, THRESHOLDS, "dvt")
+        own = sensitivity(dx.network, dx.coded, THRESHOLDS, "dvt")
         found = own.functions.at(own.parameters.p)
         expected = np.array([*dx.probabilities.values(), *dx.details.values()])
         np.testing.assert_allclose(found, np.broadcast_to(expected, found.shape), rtol=0, atol=1e-12)
@@ -184,7 +185,7 @@ class TestTable:
     def test_leader_changes_where_it_says(self, case: dict[str, object]) -> None:
         dx = MODEL.diagnose(case)
         parameters, table = dx.network.parameters, dx.sensitivity()
-        asked, ranked = VersionedCase(parameters.network, dx.codes[:, 0], dx.unsure), len(MODEL.causes) + 1
+        asked, ranked = VersionedCase(parameters.network, dx.coded), len(MODEL.causes) + 1
 
         def leader(name: str, t: float) -> str:
             values = parameters.moved(parameters.names.index(name), float(np.clip(t, 0, 1)))
@@ -207,13 +208,12 @@ class TestTable:
     def test_alarm_changes_where_it_says(self, case: dict[str, object], thresholds: tuple[float, float]) -> None:
         dx = MODEL.diagnose(case, thresholds=Thresholds(*thresholds))
         parameters, table, rules = dx.network.parameters, dx.sensitivity(), AlarmRules(dx.network)
-        asked = VersionedCase(parameters.network, dx.codes[:, 0], dx.unsure)
-        said = favoured(dx.codes, dx.unsure)
+        asked = VersionedCase(parameters.network, dx.coded)
 
         def level(name: str, t: float) -> str:
             values = parameters.moved(parameters.names.index(name), float(np.clip(t, 0, 1)))
             p = asked.posteriors(values[None])[0][:, rules.column]
-            return LEVELS[rules.levels(said, p, dx.thresholds, sure=dx.codes)[0]]
+            return LEVELS[rules.levels(dx.coded, p, dx.thresholds)[0]]
 
         for name, row in table.iloc[:12].iterrows():
             for side, sign in (("below", -1), ("above", 1)):
@@ -258,15 +258,15 @@ class TestManyCases:
         row = len(network.variables) - 1
         codes[row, :3] = -1
         codes[0, 5] = -1
-        unsure = [
-            Unsure(row, np.array([0, 2]), np.array([0.3, 0.9])),
-            Unsure(0, np.array([5]), np.array([0.3, 0.9, 0.0])),
-        ]
-        found = influence(rules, codes, unsure, THRESHOLDS, "c0", engine=engine)
+        soft = (
+            SoftEvidence(row, np.array([0, 2]), np.array([0.3, 0.9])),
+            SoftEvidence(0, np.array([5]), np.array([0.3, 0.9, 0.0])),
+        )
+        evidence = Evidence(codes, soft)
+        found = influence(rules, evidence, THRESHOLDS, "c0", engine=engine)
         each = []
         for i in range(7):
-            own = [Unsure(u.row, np.array([0]), u.likelihood) for u in unsure if i in u.cases]
-            each.append(sensitivity(network, codes[:, [i]], own, THRESHOLDS, "c0").frame().loc[found.index])
+            each.append(sensitivity(network, evidence[[i]], THRESHOLDS, "c0").frame().loc[found.index])
         for name in ("posterior_low", "posterior_high", "swing", "derivative", "leader_changes", "alarm_changes"):
             mean = np.mean([table[name].astype(float) for table in each], axis=0)
             np.testing.assert_allclose(found[name], mean, rtol=0, atol=1e-11, err_msg=name)
@@ -275,16 +275,16 @@ class TestManyCases:
     def test_engines_agree_on_the_real_model(self) -> None:
         codes = possible(MODEL.network, 4, 8)
         rules = AlarmRules(MODEL.network)
-        one, other = (influence(rules, codes, [], THRESHOLDS, "dvt", engine=e) for e in ("numpy", "numba"))
+        one, other = (influence(rules, Evidence(codes), THRESHOLDS, "dvt", engine=e) for e in ("numpy", "numba"))
         for name in self.MEASURES:
             np.testing.assert_allclose(one[name], other.loc[one.index, name], rtol=0, atol=1e-11, err_msg=name)
 
     def test_chunks_do_not_show(self, monkeypatch: pytest.MonkeyPatch) -> None:
         network = CompiledModel(RANDOM["random 2"])
         rules, codes = AlarmRules(network), possible(network, 9, 3)
-        whole = influence(rules, codes, [], THRESHOLDS, "c0")
+        whole = influence(rules, Evidence(codes), THRESHOLDS, "c0")
         monkeypatch.setattr(influence_module, "CHUNK_CASES", 4)
-        parts = influence(rules, codes, [], THRESHOLDS, "c0").loc[whole.index]
+        parts = influence(rules, Evidence(codes), THRESHOLDS, "c0").loc[whole.index]
         for name in self.MEASURES:
             np.testing.assert_allclose(whole[name], parts[name], rtol=0, atol=1e-13, err_msg=name)
 

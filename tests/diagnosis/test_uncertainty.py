@@ -25,7 +25,7 @@ from kneebayes.diagnosis.uncertainty import (
     uncertainty,
 )
 from kneebayes.errors import OptionError
-from kneebayes.inference.evidence import Unsure, unsure_posteriors
+from kneebayes.inference.evidence import Evidence, SoftEvidence
 from kneebayes.inference.network import CompiledModel, Engine, VersionedCase
 from kneebayes.inference.tables import tables
 from kneebayes.scoring.score_file import score_file
@@ -69,7 +69,7 @@ def narrowed(model: ModelSpec) -> ModelSpec:
 
 def possible(network: CompiledModel, n: int, seed: int) -> NDArray[np.int8]:
     codes = random_codes(network.model, 4 * n, seed, risks=0.4, causes=0.05, findings=0.4)
-    return codes[:, ~np.isneginf(network.posteriors(codes).log_evidence)][:, :n]
+    return codes[:, ~np.isneginf(network.posteriors(Evidence(codes)).log_evidence)][:, :n]
 
 
 class TestNumbersAsOneVector:
@@ -94,14 +94,14 @@ class TestNumbersAsOneVector:
     def test_a_model_with_other_numbers_is_the_model_file_of_these_numbers(self, model: ModelSpec) -> None:
         network = CompiledModel(model)
         codes = random_codes(model, 40, 3, risks=0.5, causes=0.05, findings=0.5)
-        own = network.posteriors(codes, engine="numba").values.tobytes()
+        own = network.posteriors(Evidence(codes), engine="numba").values.tobytes()
         for values in draw(network.parameters, 2, seed=4):
-            expected = CompiledModel(renumbered(model, values)).posteriors(codes, engine="numpy")
+            expected = CompiledModel(renumbered(model, values)).posteriors(Evidence(codes), engine="numpy")
             for engine in get_args(Engine):
-                found = network.with_numbers(values).posteriors(codes, engine=engine)
+                found = network.with_numbers(values).posteriors(Evidence(codes), engine=engine)
                 np.testing.assert_allclose(found.values, expected.values, rtol=0, atol=1e-12)
                 np.testing.assert_allclose(found.log_evidence, expected.log_evidence, rtol=1e-12, atol=1e-12)
-        assert network.posteriors(codes, engine="numba").values.tobytes() == own
+        assert network.posteriors(Evidence(codes), engine="numba").values.tobytes() == own
 
     def test_a_layout_is_the_same_whatever_the_numbers(self) -> None:
         """Also where numbers are equal, or 0 or 1: structure is what the file links."""
@@ -124,8 +124,8 @@ class TestNumbersAsOneVector:
         codes = random_codes(model, 50, 2, risks=0.4, causes=0.1, findings=0.5)
         for i in range(len(parameters.p)):
             values = parameters.moved(i, end)
-            found = parameters.network.with_numbers(values).posteriors(codes, engine="numba")
-            expected = CompiledModel(renumbered(model, values)).posteriors(codes, engine="numpy")
+            found = parameters.network.with_numbers(values).posteriors(Evidence(codes), engine="numba")
+            expected = CompiledModel(renumbered(model, values)).posteriors(Evidence(codes), engine="numpy")
             np.testing.assert_allclose(
                 np.exp(found.log_evidence), np.exp(expected.log_evidence), rtol=1e-10, atol=1e-15
             )
@@ -138,9 +138,9 @@ class TestNumbersAsOneVector:
         versions = draw(parameters, 4, seed=5)
         models = [CompiledModel(renumbered(model, values)) for values in versions]
         for case in possible(network, 5, 7).T:
-            values, evidence = VersionedCase(parameters.network, case).posteriors(versions)
+            values, evidence = VersionedCase(parameters.network, Evidence(case[:, None])).posteriors(versions)
             for other, posterior, chance in zip(models, values, evidence, strict=True):
-                expected = other.posteriors(case[:, None])
+                expected = other.posteriors(Evidence(case[:, None]))
                 np.testing.assert_allclose(posterior, expected.values[0], rtol=0, atol=1e-12)
                 assert chance == pytest.approx(np.exp(expected.log_evidence[0]), rel=1e-9)
 
@@ -150,7 +150,7 @@ class TestNumbersAsOneVector:
         values = draw(network.parameters, 3, seed=1)
         codes = possible(network, 4, 3)
         for case in codes.T:
-            found, chances = VersionedCase(network, case).posteriors(values)
+            found, chances = VersionedCase(network, Evidence(case[:, None])).posteriors(values)
             for own, posterior, chance in zip(values, found, chances, strict=True):
                 expected, total = brute_force(renumbered(model, own), case)
                 assert chance == pytest.approx(total, rel=1e-12)
@@ -269,9 +269,11 @@ class TestOneCase:
     def test_interval_is_the_quantiles_of_the_models_asked_one_by_one(self) -> None:
         network = CompiledModel(FILES["three states"])
         codes = possible(network, 1, 5)
-        found = uncertainty(network, codes, [], THRESHOLDS, level=0.8, draws=40, seed=6)
+        found = uncertainty(network, Evidence(codes), THRESHOLDS, level=0.8, draws=40, seed=6)
         values = draw(network.parameters, 40, seed=6)
-        each = np.array([CompiledModel(renumbered(network.model, v)).posteriors(codes).values[0] for v in values])
+        each = np.array(
+            [CompiledModel(renumbered(network.model, v)).posteriors(Evidence(codes)).values[0] for v in values]
+        )
         np.testing.assert_allclose(found.low, np.quantile(each, 0.1, axis=0), rtol=0, atol=1e-12)
         np.testing.assert_allclose(found.high, np.quantile(each, 0.9, axis=0), rtol=0, atol=1e-12)
         dvt = each[:, 0]
@@ -344,7 +346,7 @@ class TestOneCase:
         none = np.flatnonzero(parameters.belongs_to(np.array([n == "f1" for n in file.findings])))
         values = draw(parameters, 30, seed=0)
         values[:10, none] = 0.0
-        drawn = VersionedCase(parameters.network, codes[:, 0]).posteriors(values)[0]
+        drawn = VersionedCase(parameters.network, Evidence(codes)).posteriors(values)[0]
         assert np.isnan(drawn[:10]).all()
         low, high, *_ = interval_ends(drawn.T.copy(), 0.8)
         np.testing.assert_allclose(low, np.quantile(drawn[10:], 0.1, axis=0), atol=1e-15)
@@ -373,26 +375,27 @@ class TestManyCases:
 
     @pytest.fixture(scope="class")
     @staticmethod
-    def cases() -> tuple[AlarmRules, NDArray[np.int8], list[Unsure], Floats]:
+    def cases() -> tuple[AlarmRules, Evidence, Floats]:
         codes = possible(MODEL.network, 30, 11)
         row = MODEL.network.variables.index("calf_pain")
         codes[row, :4] = -1
-        unsure = [Unsure(row, np.array([0, 2]), np.array([0.2, 0.8])), Unsure(0, np.array([3]), np.linspace(0, 1, 5))]
+        soft = (
+            SoftEvidence(row, np.array([0, 2]), np.array([0.2, 0.8])),
+            SoftEvidence(0, np.array([3]), np.linspace(0, 1, 5)),
+        )
         codes[0, 3] = -1
         rules = AlarmRules(MODEL.network)
-        return rules, codes, unsure, unsure_posteriors(MODEL.network, codes, unsure).values[:, rules.column]
+        evidence = Evidence(codes, soft)
+        return rules, evidence, MODEL.network.posteriors(evidence).values[:, rules.column]
 
-    def test_engines_agree_and_a_case_is_as_if_alone(
-        self, cases: tuple[AlarmRules, NDArray[np.int8], list[Unsure], Floats]
-    ) -> None:
-        rules, codes, unsure, p = cases
-        found = batch_uncertainty(rules, codes, unsure, THRESHOLDS, p, draws=25, seed=3, engine="numba")
-        slow = batch_uncertainty(rules, codes, unsure, THRESHOLDS, p, draws=25, seed=3, engine="numpy")
+    def test_engines_agree_and_a_case_is_as_if_alone(self, cases: tuple[AlarmRules, Evidence, Floats]) -> None:
+        rules, evidence, p = cases
+        found = batch_uncertainty(rules, evidence, THRESHOLDS, p, draws=25, seed=3, engine="numba")
+        slow = batch_uncertainty(rules, evidence, THRESHOLDS, p, draws=25, seed=3, engine="numpy")
         for name in ("low", "high", "low_error", "high_error", "robust", "graver"):
             np.testing.assert_allclose(getattr(found, name), getattr(slow, name), rtol=0, atol=1e-12, err_msg=name)
         for i in (0, 3, 7):
-            own = [Unsure(u.row, np.array([0]), u.likelihood) for u in unsure if i in u.cases]
-            alone = uncertainty(MODEL.network, codes[:, [i]], own, THRESHOLDS, draws=25, seed=3)
+            alone = uncertainty(MODEL.network, evidence[[i]], THRESHOLDS, draws=25, seed=3)
             np.testing.assert_allclose(found.low[i], alone.low, rtol=0, atol=1e-12)
             np.testing.assert_allclose(found.high_error[i], alone.high_error, rtol=0, atol=1e-12)
             assert found.robust[i] == pytest.approx(alone.shares[alone.alarm])
@@ -400,12 +403,12 @@ class TestManyCases:
             assert found.graver[i] == pytest.approx(graver)
 
     def test_chunks_do_not_show(
-        self, cases: tuple[AlarmRules, NDArray[np.int8], list[Unsure], Floats], monkeypatch: pytest.MonkeyPatch
+        self, cases: tuple[AlarmRules, Evidence, Floats], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        rules, codes, unsure, p = cases
-        whole = batch_uncertainty(rules, codes, unsure, THRESHOLDS, p, draws=20, engine="numba")
+        rules, evidence, p = cases
+        whole = batch_uncertainty(rules, evidence, THRESHOLDS, p, draws=20, engine="numba")
         monkeypatch.setattr(robustness, "CHUNK_BYTES", 7 * 20 * 11 * 8)
-        parts = batch_uncertainty(rules, codes, unsure, THRESHOLDS, p, draws=20, engine="numba")
+        parts = batch_uncertainty(rules, evidence, THRESHOLDS, p, draws=20, engine="numba")
         for name in ("low", "high", "robust", "graver"):
             np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name))
 

@@ -19,7 +19,7 @@ from pgmpy.inference import VariableElimination
 import kneebayes as kb
 from kneebayes.errors import CaseError
 from kneebayes.inference import evidence as likelihood_module
-from kneebayes.inference.evidence import Spread, Unsure, favoured, unsure_joint, unsure_posteriors, within
+from kneebayes.inference.evidence import Evidence, SoftEvidence
 from kneebayes.inference.network import CompiledModel
 from kneebayes.inference.tables import conditional_table
 from kneebayes.interop.pgmpy import to_pgmpy
@@ -103,10 +103,10 @@ def ours(name: str, evidence: Mapping[str, str], unsure: Answers) -> dict[str, l
     codes = np.full((len(rows), 1), -1, dtype=np.int8)
     for n, state in evidence.items():
         codes[rows.index(n)] = model.variables[n].states.index(state)
-    answers = [Unsure(rows.index(n), np.array([0]), np.array(given)) for n, given in unsure.items()]
-    joint = unsure_joint(network, codes, answers)[0]
+    answers = [SoftEvidence(rows.index(n), np.array([0]), np.array(given)) for n, given in unsure.items()]
+    joint = network.joint(Evidence(codes, tuple(answers)))[0]
     for engine in ("numpy", "numba"):
-        found = unsure_posteriors(network, codes, answers, engine=engine)
+        found = network.posteriors(Evidence(codes, tuple(answers)), engine=engine)
         np.testing.assert_allclose(found.values[0], network.membership @ joint / joint.sum(), rtol=0, atol=1e-12)
         np.testing.assert_allclose(np.exp(found.log_evidence[0]), joint.sum(), rtol=1e-11)
     states = network.joint_states
@@ -167,7 +167,7 @@ def test_a_case_is_the_mixture_over_its_states() -> None:
     codes = np.full((len(network.variables), 1), -1, dtype=np.int8)
     rows, given = [0, 5, 8], [np.array([0.2, 0.5, 0.1]), np.array([0.3, 0.4]), np.array([0.9, 0.2])]
     unsure = [
-        Unsure(r, np.array([0]), g[: len(list(model.variables.values())[r].states)])
+        SoftEvidence(r, np.array([0]), g[: len(list(model.variables.values())[r].states)])
         for r, g in zip(rows, given, strict=True)
     ]
     total, mixed = 0.0, 0.0
@@ -178,7 +178,7 @@ def test_a_case_is_the_mixture_over_its_states() -> None:
         weight = chance * np.prod([u.likelihood[s] for u, s in zip(unsure, states, strict=True)])
         total += weight
         mixed += weight * sum(posterior.get(("c0", s), 0.0) for s in model.causes["c0"].states[1:])
-    found = unsure_posteriors(network, codes, unsure)
+    found = network.posteriors(Evidence(codes, tuple(unsure)))
     assert found.values[0, 0] == pytest.approx(mixed / total, abs=1e-12)
     assert np.exp(found.log_evidence[0]) == pytest.approx(total, rel=1e-12)
 
@@ -226,21 +226,25 @@ def test_certain_likelihoods_are_plain_evidence() -> None:
     codes = random_codes(network.model, 6, 1, risks=0.3, findings=0.3)
     row = rows.index("calf_pain")
     codes[row] = 1
-    plain = network.posteriors(codes)
+    plain = network.posteriors(Evidence(codes))
     codes[row] = -1
-    found = unsure_posteriors(network, codes, [Unsure(row, np.arange(6), np.array([0.0, 2.0]))])
+    found = network.posteriors(Evidence(codes, (SoftEvidence(row, np.arange(6), np.array([0.0, 2.0])),)))
     np.testing.assert_allclose(found.values, plain.values, rtol=0, atol=1e-14)
-    np.testing.assert_allclose(found.log_evidence, plain.log_evidence + np.log(2.0), rtol=1e-12)
+    np.testing.assert_allclose(found.log_evidence, plain.log_evidence, rtol=1e-12)
 
 
 def test_even_likelihoods_say_nothing() -> None:
     network = network_of("random2")
     codes = random_codes(network.model, 8, 1, risks=0.0, findings=0.0)
     unsure = [
-        Unsure(row, np.arange(8), np.full(len(v.states), 0.4)) for row, v in enumerate(network.model.variables.values())
+        SoftEvidence(row, np.arange(8), np.full(len(v.states), 0.4))
+        for row, v in enumerate(network.model.variables.values())
     ]
     np.testing.assert_allclose(
-        unsure_posteriors(network, codes, unsure[:4]).values, network.posteriors(codes).values, rtol=0, atol=1e-14
+        network.posteriors(Evidence(codes, tuple(unsure[:4]))).values,
+        network.posteriors(Evidence(codes)).values,
+        rtol=0,
+        atol=1e-14,
     )
 
 
@@ -248,12 +252,11 @@ def test_only_the_cases_that_gave_an_answer_are_unsure() -> None:
     network = network_of("random3")
     codes = random_codes(network.model, 5, 4, risks=0.3, findings=0.0)
     row = len(network.variables) - 1
-    unsure = [Unsure(row, np.array([1, 3]), np.array([0.1, 0.9]))]
-    found, plain = unsure_posteriors(network, codes, unsure).values, network.posteriors(codes).values
+    unsure = [SoftEvidence(row, np.array([1, 3]), np.array([0.1, 0.9]))]
+    found, plain = network.posteriors(Evidence(codes, tuple(unsure))).values, network.posteriors(Evidence(codes)).values
     for case in range(5):
-        alone = unsure_posteriors(
-            network, codes[:, [case]], [Unsure(row, np.array([0]), np.array([0.1, 0.9]))] if case in (1, 3) else []
-        ).values[0]
+        soft = (SoftEvidence(row, np.array([0]), np.array([0.1, 0.9])),) if case in (1, 3) else ()
+        alone = network.posteriors(Evidence(codes[:, [case]], soft)).values[0]
         np.testing.assert_allclose(found[case], alone, rtol=0, atol=1e-14)
         assert np.allclose(found[case], plain[case], rtol=0, atol=1e-9) == (case not in (1, 3))
 
@@ -263,15 +266,19 @@ def test_states_that_are_impossible_count_for_nothing() -> None:
     rows = {name: row for row, name in enumerate(network.variables)}
     codes = np.full((len(rows), 4), -1, dtype=np.int8)
     codes[rows["sex"]] = network.model.risks["sex"].states.index("male")
-    expected = network.posteriors(codes[:, :1])
+    expected = network.posteriors(Evidence(codes[:, :1]))
     mixed, never = np.array([0.2, 0.5, 0.3]), np.array([0.0, 0.5, 0.3])
-    found = unsure_posteriors(
-        network,
-        codes,
-        [Unsure(rows["pregnancy"], np.array([0, 2]), mixed), Unsure(rows["pregnancy"], np.array([1, 3]), never)],
+    found = network.posteriors(
+        Evidence(
+            codes,
+            (
+                SoftEvidence(rows["pregnancy"], np.array([0, 2]), mixed),
+                SoftEvidence(rows["pregnancy"], np.array([1, 3]), never),
+            ),
+        )
     )
     np.testing.assert_allclose(found.values[[0, 2]], expected.values[[0, 0]], rtol=0, atol=1e-14)
-    np.testing.assert_allclose(found.log_evidence[[0, 2]], expected.log_evidence[0] + np.log(0.2), rtol=1e-12)
+    np.testing.assert_allclose(found.log_evidence[[0, 2]], expected.log_evidence[0] + np.log(0.2 / 0.5), rtol=1e-12)
     assert np.isnan(found.values[[1, 3]]).all()
     assert np.isneginf(found.log_evidence[[1, 3]]).all()
 
@@ -279,27 +286,51 @@ def test_states_that_are_impossible_count_for_nothing() -> None:
 def test_no_cases_have_no_posteriors() -> None:
     network = network_of("random1")
     codes = np.full((len(network.variables), 0), -1, dtype=np.int8)
-    found = unsure_posteriors(network, codes, [Unsure(0, np.zeros(0, dtype=int), np.array([0.2, 0.5, 0.3]))])
+    found = network.posteriors(Evidence(codes, (SoftEvidence(0, np.zeros(0, dtype=int), np.array([0.2, 0.5, 0.3])),)))
     assert found.values.shape == (0, len(network.columns))
 
 
-def test_within_keeps_and_numbers_the_answers_of_some_cases() -> None:
-    unsure = [Unsure(2, np.array([0, 4, 7, 8]), np.array([0.2, 0.8])), Unsure(3, np.array([1]), np.array([0.5, 0.4]))]
-    (kept,) = within(unsure, slice(4, 8))
+def test_a_slice_keeps_and_numbers_the_answers_of_its_cases() -> None:
+    soft = (
+        SoftEvidence(2, np.array([0, 4, 7, 8]), np.array([0.2, 0.8])),
+        SoftEvidence(3, np.array([1]), np.array([0.5, 0.4])),
+    )
+    codes = np.arange(36, dtype=np.int8).reshape(4, 9)
+    some = Evidence(codes, soft)[4:8]
+    (kept,) = some.soft
+    assert some.codes.tolist() == codes[:, 4:8].tolist()
     assert kept.row == 2
     assert kept.cases.tolist() == [0, 3]
-    assert kept.likelihood.tolist() == [0.2, 0.8]
+    assert kept.likelihood.tolist() == [0.25, 1.0]
 
 
-def test_favoured_state_is_the_likeliest_and_none_where_even() -> None:
+def test_cases_may_be_taken_in_any_order_and_more_than_once() -> None:
+    evidence = Evidence(np.zeros((2, 3), dtype=np.int8), (SoftEvidence(1, np.array([0, 2]), np.array([0.2, 0.8])),))
+    (kept,) = evidence[[2, 1, 2, 0]].soft
+    assert kept.cases.tolist() == [0, 2, 3]
+    assert evidence[[1]].soft == ()
+
+
+def test_a_variable_known_for_sure_is_no_longer_soft() -> None:
+    evidence = Evidence(np.full((2, 3), -1, dtype=np.int8), (SoftEvidence(1, np.array([0]), np.array([0.2, 0.8])),))
+    known = evidence.with_state(1, 1)
+    assert (known.codes.tolist(), known.soft) == ([[-1] * 3, [1] * 3], ())
+    assert (evidence.codes == -1).all()
+    assert evidence.with_state(0, np.array([0, 1, -1], dtype=np.int8)).codes[0].tolist() == [0, 1, -1]
+
+
+def test_hardened_takes_the_likeliest_state_and_none_where_even() -> None:
     codes = np.full((3, 2), -1, dtype=np.int8)
-    unsure = [Unsure(0, np.array([0]), np.array([0.2, 0.8])), Unsure(1, np.array([0, 1]), np.array([0.5, 0.5, 0.1]))]
-    assert favoured(codes, unsure).tolist() == [[1, -1], [-1, -1], [-1, -1]]
+    unsure = [
+        SoftEvidence(0, np.array([0]), np.array([0.2, 0.8])),
+        SoftEvidence(1, np.array([0, 1]), np.array([0.5, 0.5, 0.1])),
+    ]
+    assert Evidence(codes, tuple(unsure)).hardened().tolist() == [[1, -1], [-1, -1], [-1, -1]]
 
 
 def test_too_many_joint_states_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(likelihood_module, "MAX_STATES", 7)
     codes = np.full((10, 1), -1, dtype=np.int8)
-    unsure = [Unsure(row, np.array([0]), np.array([0.2, 0.8])) for row in range(3)]
+    unsure = [SoftEvidence(row, np.array([0]), np.array([0.2, 0.8])) for row in range(3)]
     with pytest.raises(CaseError, match="3 unsure answers in one case have 8 joint states, over 7"):
-        Spread.of(codes, unsure)
+        Evidence(codes, tuple(unsure)).expanded()

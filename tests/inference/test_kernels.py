@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from kneebayes.errors import ModelFileError
+from kneebayes.inference.evidence import Evidence
 from kneebayes.inference.network import MIN_COMPILED, CompiledModel
 from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.spec.yaml_io import model_path, read_model
@@ -98,8 +99,8 @@ def real() -> CompiledModel:
 
 
 def agree(network: CompiledModel, codes: Codes) -> None:
-    plain = network.posteriors(codes, engine="numpy")
-    compiled = network.posteriors(codes, engine="numba")
+    plain = network.posteriors(Evidence(codes), engine="numpy")
+    compiled = network.posteriors(Evidence(codes), engine="numba")
     assert compiled.columns == plain.columns
     np.testing.assert_allclose(compiled.values, plain.values, rtol=0, atol=1e-12)
     np.testing.assert_allclose(compiled.log_evidence, plain.log_evidence, rtol=1e-12, atol=1e-12)
@@ -122,7 +123,7 @@ def test_agrees_with_numpy(shape: str, seed: int) -> None:
 def test_agrees_with_brute_force(shape: str) -> None:
     network = varied(shape, 1)
     codes = random_codes(network.model, 6, 5, risks=0.6, causes=0.2)
-    values = network.posteriors(codes, engine="numba").values
+    values = network.posteriors(Evidence(codes), engine="numba").values
     for case in range(codes.shape[1]):
         expected = expected_row(network.model, codes[:, case], network.columns)
         np.testing.assert_allclose(values[case], expected, rtol=1e-9, atol=1e-12)
@@ -139,18 +140,18 @@ def test_agrees_with_numpy_on_the_shipped_model() -> None:
 def test_any_number_of_cases(n: int) -> None:
     network = varied("mixed_states", 1)
     codes = random_codes(network.model, n, 3)
-    assert network.posteriors(codes, engine="numba").values.shape == (n, len(network.columns))
+    assert network.posteriors(Evidence(codes), engine="numba").values.shape == (n, len(network.columns))
     agree(network, codes)
 
 
 def test_a_case_does_not_depend_on_its_batch_by_a_single_bit() -> None:
     network = real()
     codes = random_codes(network.model, 3 * LANES + 1, 4, risks=0.7, findings=0.4, causes=0.05)
-    together = network.posteriors(codes, engine="numba").values
-    alone = [network.posteriors(codes[:, [i]], engine="numba").values for i in range(codes.shape[1])]
+    together = network.posteriors(Evidence(codes), engine="numba").values
+    alone = [network.posteriors(Evidence(codes[:, [i]]), engine="numba").values for i in range(codes.shape[1])]
     assert np.vstack(alone).tobytes() == together.tobytes()
     shuffled = np.random.default_rng(0).permutation(codes.shape[1])
-    again = network.posteriors(codes[:, shuffled], engine="numba").values
+    again = network.posteriors(Evidence(codes[:, shuffled]), engine="numba").values
     assert again.tobytes() == together[shuffled].tobytes()
 
 
@@ -158,26 +159,28 @@ def test_a_case_does_not_depend_on_the_thread_that_scores_it() -> None:
     network = varied("mixed_states", 0)
     few = random_codes(network.model, 500, 6)
     many = np.tile(few, (1, 2 * ROWS_PER_TASK // 500 + 2))
-    values = network.posteriors(many, engine="numba").values
-    once = network.posteriors(few, engine="numba").values
+    values = network.posteriors(Evidence(many), engine="numba").values
+    once = network.posteriors(Evidence(few), engine="numba").values
     assert values.tobytes() == np.tile(once, (many.shape[1] // 500, 1)).tobytes()
 
 
 def test_two_threads_at_once_get_what_one_gets() -> None:
     network = real()
     batches = [random_codes(network.model, 3000, seed, risks=0.7, findings=0.4) for seed in range(4)]
-    expected = [network.posteriors(codes, engine="numba").values.tobytes() for codes in batches]
+    expected = [network.posteriors(Evidence(codes), engine="numba").values.tobytes() for codes in batches]
     with ThreadPoolExecutor(2) as pool:
-        got = list(pool.map(lambda codes: network.posteriors(codes, engine="numba").values.tobytes(), batches))
+        got = list(
+            pool.map(lambda codes: network.posteriors(Evidence(codes), engine="numba").values.tobytes(), batches)
+        )
     assert got == expected
 
 
 def test_codes_in_any_memory_order() -> None:
     network = varied("three_states_first", 1)
     codes = random_codes(network.model, 30, 8)
-    expected = network.posteriors(codes, engine="numba").values
+    expected = network.posteriors(Evidence(codes), engine="numba").values
     for other in (np.asfortranarray(codes), np.repeat(codes, 2, axis=1)[:, ::2]):
-        assert network.posteriors(other, engine="numba").values.tobytes() == expected.tobytes()
+        assert network.posteriors(Evidence(other), engine="numba").values.tobytes() == expected.tobytes()
 
 
 @pytest.mark.parametrize("engine", ["numpy", "numba"])
@@ -186,12 +189,12 @@ def test_impossible_evidence_is_a_row_of_nan_and_harms_no_neighbour(engine: Any)
     codes = random_codes(network.model, 2 * LANES, 9, risks=0.0)
     sex, pregnancy = network.variables.index("sex"), network.variables.index("pregnancy")
     codes[sex, 5], codes[pregnancy, 5] = 1, 1  # a pregnant man
-    result = network.posteriors(codes, engine=engine)
+    result = network.posteriors(Evidence(codes), engine=engine)
     assert np.isnan(result.values[5]).all()
     assert np.isneginf(result.log_evidence[5])
     others = np.delete(np.arange(2 * LANES), 5)
     assert np.isfinite(result.values[others]).all()
-    alone = network.posteriors(codes[:, others], engine=engine).values
+    alone = network.posteriors(Evidence(codes[:, others]), engine=engine).values
     np.testing.assert_allclose(result.values[others], alone, rtol=0, atol=1e-13)
 
 
@@ -202,7 +205,7 @@ def test_a_finding_that_nothing_can_cause_is_impossible(engine: Any) -> None:
     network = CompiledModel(ModelSpec.model_validate(content))
     codes = np.full((len(network.variables), 2), -1, dtype=np.int8)
     codes[-1] = [1, 0]
-    result = network.posteriors(codes, engine=engine)
+    result = network.posteriors(Evidence(codes), engine=engine)
     assert np.isneginf(result.log_evidence[0])
     assert np.isnan(result.values[0]).all()
     assert result.log_evidence[1] == pytest.approx(0.0, abs=1e-12)
@@ -212,7 +215,7 @@ def test_a_finding_that_nothing_can_cause_is_impossible(engine: Any) -> None:
 def test_posteriors_are_probabilities_that_fit_together(engine: Any) -> None:
     network = real()
     codes = random_codes(network.model, 400, 10, risks=0.6, findings=0.6, causes=0.2)
-    values = network.posteriors(codes, engine=engine).values
+    values = network.posteriors(Evidence(codes), engine=engine).values
     values = values[np.isfinite(values[:, 0])]
     assert len(values) > 100
     assert (values >= 0).all()
@@ -226,9 +229,9 @@ def test_posteriors_are_probabilities_that_fit_together(engine: Any) -> None:
 def test_engines_agree_across_the_size_at_which_they_change() -> None:
     network = real()
     codes = random_codes(network.model, MIN_COMPILED, 11, risks=0.7, findings=0.4)
-    large = network.posteriors(codes).values
-    small_batch = network.posteriors(codes[:, : MIN_COMPILED - 1]).values
-    assert large.tobytes() == network.posteriors(codes, engine="numba").values.tobytes()
+    large = network.posteriors(Evidence(codes)).values
+    small_batch = network.posteriors(Evidence(codes[:, : MIN_COMPILED - 1])).values
+    assert large.tobytes() == network.posteriors(Evidence(codes), engine="numba").values.tobytes()
     np.testing.assert_allclose(large[:-1], small_batch, rtol=0, atol=1e-12)
 
 

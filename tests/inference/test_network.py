@@ -7,7 +7,8 @@ import pytest
 
 from kneebayes.errors import UnknownNameError
 from kneebayes.inference import network as inference
-from kneebayes.inference.network import UNKNOWN, CompiledModel
+from kneebayes.inference.evidence import UNKNOWN, Evidence
+from kneebayes.inference.network import CompiledModel
 from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.spec.yaml_io import model_path, read_model
 from tests.oracles import brute_force, random_codes, random_model
@@ -42,7 +43,7 @@ def test_posteriors_equal_brute_force(shape: str, seed: int) -> None:
     model = random_model(seed, **SHAPES[shape])  # type: ignore[arg-type]
     network = CompiledModel(model)
     codes = random_codes(model, 12, seed + 100, causes=0.2)
-    result = network.posteriors(codes)
+    result = network.posteriors(Evidence(codes))
     for case in range(codes.shape[1]):
         expected = expected_row(model, codes[:, case], result.columns)
         np.testing.assert_allclose(result.values[case], expected, rtol=1e-10, atol=1e-13)
@@ -54,8 +55,8 @@ def test_a_case_does_not_depend_on_its_batch() -> None:
     model = random_model(7, states=3)
     network = CompiledModel(model)
     codes = random_codes(model, 50, 8)
-    together = network.posteriors(codes).values
-    alone = np.vstack([network.posteriors(codes[:, [i]]).values for i in range(50)])
+    together = network.posteriors(Evidence(codes)).values
+    alone = np.vstack([network.posteriors(Evidence(codes[:, [i]])).values for i in range(50)])
     np.testing.assert_allclose(together, alone, rtol=1e-13)
 
 
@@ -64,7 +65,7 @@ def test_all_known_causes_give_certainty() -> None:
     network = CompiledModel(model)
     codes = np.full((len(network.variables), 1), UNKNOWN, dtype=np.int8)
     codes[len(model.risks) : len(model.risks) + len(model.causes)] = 0
-    values = network.posteriors(codes).values[0]
+    values = network.posteriors(Evidence(codes)).values[0]
     assert values[network.columns.index("none_of_these")] == pytest.approx(1.0)
 
 
@@ -73,9 +74,9 @@ def test_a_batch_is_worked_on_in_chunks(monkeypatch: pytest.MonkeyPatch, size: i
     model = random_model(7, states=3)
     network = CompiledModel(model)
     codes = random_codes(model, 50, 8)
-    whole = network.posteriors(codes, engine="numpy")
+    whole = network.posteriors(Evidence(codes), engine="numpy")
     monkeypatch.setattr(inference, "CHUNK_BYTES", size)
-    chunked = network.posteriors(codes, engine="numpy")
+    chunked = network.posteriors(Evidence(codes), engine="numpy")
     np.testing.assert_array_equal(chunked.values, whole.values)
     np.testing.assert_array_equal(chunked.log_evidence, whole.log_evidence)
 
@@ -83,7 +84,7 @@ def test_a_batch_is_worked_on_in_chunks(monkeypatch: pytest.MonkeyPatch, size: i
 def test_an_unknown_engine_is_refused_with_those_there_are() -> None:
     network = CompiledModel(random_model(1))
     with pytest.raises(UnknownNameError) as caught:
-        network.posteriors(random_codes(network.model, 1, 1), engine="cuda")  # type: ignore[arg-type]
+        network.posteriors(Evidence(random_codes(network.model, 1, 1)), engine="cuda")  # type: ignore[arg-type]
     assert str(caught.value) == "no engine 'cuda': use one of auto, numpy, numba"
 
 
@@ -94,13 +95,13 @@ REAL = read_model(model_path("posterior_knee_pain"))
 def test_a_state_is_possible_where_the_risk_factors_have_a_chance_over_zero_with_it(risk: str) -> None:
     network = CompiledModel(REAL)
     codes = random_codes(REAL, 200, 3, risks=0.4, findings=0.0)
-    codes = codes[:, np.isfinite(network.posteriors(codes).log_evidence)]
+    codes = codes[:, np.isfinite(network.posteriors(Evidence(codes)).log_evidence)]
     before = codes.copy()
     possible = network.possible_states(codes, risk)
     np.testing.assert_array_equal(codes, before)
     for state in range(len(REAL.risks[risk].states)):
         codes[network.variables.index(risk)] = state
-        expected = np.isfinite(network.posteriors(codes).log_evidence)
+        expected = np.isfinite(network.posteriors(Evidence(codes)).log_evidence)
         np.testing.assert_array_equal(possible[:, state], expected)
     assert possible.all() == (risk not in ("age", "sex", "pregnancy"))
     assert network.constrained(risk) or possible.all()

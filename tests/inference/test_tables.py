@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from kneebayes.errors import ModelFileError
+from kneebayes.inference.evidence import Evidence
 from kneebayes.inference.network import CompiledModel
 from kneebayes.inference.tables import MAX_CAUSES, Layout, conditional_table, or_matrices, or_messages, tables
 from kneebayes.spec.model_spec import ModelSpec
@@ -167,7 +168,7 @@ def test_risks_of_very_many_causes_are_tabulated_with_the_base() -> None:
     assert set(base.variables) == set(model.risks)
     assert base.targets == tuple(range(len(everything)))
     network, codes = CompiledModel(model), random_codes(model, 4, 1, causes=0.2)
-    found = network.posteriors(codes)
+    found = network.posteriors(Evidence(codes))
     for case in range(codes.shape[1]):
         expected, _ = brute_force(model, codes[:, case])
         absent = [expected.get((cause, model.causes[cause].states[0]), 0.0) for cause in everything]
@@ -201,7 +202,7 @@ def test_more_causes_than_can_be_enumerated_are_refused() -> None:
 def test_as_many_causes_as_allowed_are_computed() -> None:
     network = CompiledModel(many_causes(MAX_CAUSES))
     codes = np.full((len(network.variables), 1), -1, dtype=np.int8)
-    values = network.posteriors(codes).values[0]
+    values = network.posteriors(Evidence(codes)).values[0]
     smoker = network.columns.index("clot")
     assert values[smoker] == pytest.approx(1 - 0.995 * (1 - 0.2 * 0.03), rel=1e-12)
     assert values[network.columns.index("c0")] == pytest.approx(0.005, rel=1e-10)

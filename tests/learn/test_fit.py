@@ -16,6 +16,7 @@ import kneebayes as kb
 from kneebayes.cases.labels import read_cohort
 from kneebayes.errors import CaseError, OptionError, UnknownColumnError
 from kneebayes.inference.counts import Cases, Expectation
+from kneebayes.inference.evidence import Evidence
 from kneebayes.inference.network import CompiledModel, Engine
 from kneebayes.inference.tables import tables
 from kneebayes.learn.fit import Coins, count_trials, fit
@@ -184,7 +185,7 @@ def test_trials_are_the_slope_of_the_evidence_that_inference_finds() -> None:
             odds = p / (1 - p) * math.exp(shift)
             number = Probability(p=odds / (1 + odds), range=(0.0, 1.0), basis="judgement", why="-")
             other = CompiledModel(with_numbers(model, {parameters.names[i]: number}))
-            evidence.append(other.posteriors(cases.codes, engine="numpy").log_evidence.sum())
+            evidence.append(other.posteriors(Evidence(cases.codes), engine="numpy").log_evidence.sum())
         slope = (evidence[0] - evidence[1]) / (2 * step)
         assert acted[i] - p * tried[i] == pytest.approx(slope, abs=1e-6), parameters.names[i]
 

@@ -27,7 +27,7 @@ ONLY_TYPES = ("-stubs", "types-")  # of which mypy wants the newest
 def third_party_imports() -> set[str]:
     """Find the packages that kneebayes imports, wherever in its modules."""
     found: set[str] = set()
-    for path in (ROOT / "kneebayes").glob("*.py"):
+    for path in (ROOT / "kneebayes").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 found |= {alias.name.split(".")[0] for alias in node.names}

@@ -24,8 +24,8 @@ import pytest
 from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
-from kneebayes import atomic as sink
-from kneebayes.atomic import Sink, commit
+from kneebayes import atomic
+from kneebayes.atomic import AtomicFile, commit
 from kneebayes.cases.coding import Problem
 from kneebayes.errors import DefectError, FileFormatError, UnknownColumnError
 from kneebayes.scoring import score_file as files
@@ -547,7 +547,7 @@ class TestWholeOrNotAtAll:
             write(tmp_path / f".out.csv.elsewhere-{dead.pid}-x.partial", ""),
             write(tmp_path / f".other.csv.{host}-{dead.pid}-x.partial", ""),
         ]
-        with Sink(str(tmp_path / "out.csv")) as running:
+        with AtomicFile(str(tmp_path / "out.csv")) as running:
             score_file(MODEL, source, tmp_path / "out.csv")
             assert not any(path.exists() for path in gone)
             assert all(path.exists() for path in stay)
@@ -559,7 +559,7 @@ class TestWholeOrNotAtAll:
     def test_leftovers_are_known_by_their_process_where_files_have_no_locks(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(sink, "_lock", lambda handle: None)
+        monkeypatch.setattr(atomic, "_lock", lambda handle: None)
         dead = subprocess.Popen([sys.executable, "-c", ""])
         dead.wait()
         host = socket.gethostname()
@@ -576,7 +576,7 @@ class TestWholeOrNotAtAll:
     def test_permissions_are_those_of_new_files_whatever_runs_beside(self, tmp_path: Path) -> None:
         umask = os.umask(0o027)
         try:
-            sinks = [Sink(str(tmp_path / f"out{i}.csv")) for i in range(200)]
+            sinks = [AtomicFile(str(tmp_path / f"out{i}.csv")) for i in range(200)]
             with ThreadPoolExecutor(8) as pool:  # asking for the umask by setting it once left it at 0
                 list(pool.map(commit, sinks))
             now = os.umask(0o027)
@@ -586,14 +586,14 @@ class TestWholeOrNotAtAll:
         assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o640}
 
     def test_what_is_not_whole_is_for_nobody_else(self, tmp_path: Path) -> None:
-        with Sink(str(tmp_path / "out.csv")):
+        with AtomicFile(str(tmp_path / "out.csv")):
             assert [path.stat().st_mode & 0o777 for path in tmp_path.iterdir()] == [0o600]
 
 
 SLOW_RUN = """
 import sys, time
 from tests.scoring.test_score_file import FakeModel
-from kneebayes.files import score_file
+from kneebayes.scoring.score_file import score_file
 
 class Slow(FakeModel):
     def score_table(self, table, **options):

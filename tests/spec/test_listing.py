@@ -63,6 +63,7 @@ def test_the_sources_are_a_line_each_as_text(model: ModelSpec) -> None:
 def test_the_size_counts_edges_and_what_numbers_rest_on() -> None:
     content = random_model(5, risks=1, causes=1, findings=2).model_dump()
     link = {"present": {**number(0.2), "basis": "claims 1, 2; literature: someone; judgement"}}
+    content["references"] = {"someone": "A study."}
     content["causes"]["c0"] |= {"links": {"r0": {"high": {**number(0.1), "basis": "claim 3"}}}}
     content["findings"]["f0"] |= {"links": {"c0": link}}
     content["findings"]["f1"] |= {"links": {}}
@@ -81,7 +82,7 @@ def test_the_template_has_every_column_and_a_row_without_problems(model: ModelSp
     assert sorted(header[1:]) == sorted(coder.columns)
     filled = {name: value for name, value in row.items() if name != CASE_ID}
     coded = coder.case(filled)
-    codes, warnings = coded.codes, list(coded.warnings)
+    codes, warnings = coded.evidence.codes, list(coded.warnings)
     assert not warnings
     named = dict(zip(model.variables, codes[:, 0].tolist(), strict=True))
     assert all(named[name] >= 0 for name in [*model.risks, *model.findings])

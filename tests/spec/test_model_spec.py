@@ -88,6 +88,7 @@ def small() -> Content:
             "rules": [{"level": "caution", "when": {"swelling": "present"}, "reason": "swollen", "basis": "judgement"}],
         },
         "red_flags": [{"any_of": {"fever": "present"}, "reason": "fever", "basis": "claim 2"}],
+        "references": {"Smith 2020": "A study."},
     }
 
 
@@ -125,6 +126,21 @@ REFUSED: dict[str, tuple[str, Any, str, str]] = {
     "range_backwards": ("causes.clot.leak", num(0.3, 0.5, 0.1), "causes.clot.leak", "outside its range"),
     "range_of_one": ("causes.clot.leak.range", [0.1], "causes.clot.leak.range", "required"),
     "unknown_basis": ("causes.clot.leak.basis", "I think so", "causes.clot.leak.basis", "'claim N'"),
+    "basis_of_no_source": (
+        "causes.clot.leak.basis",
+        "claim 3; literature: Smoth 2020",
+        "causes.clot.leak.basis",
+        "cites 'Smoth 2020', which is not among references. Did you mean 'Smith 2020'?",
+    ),
+    "care_of_no_source": ("causes.clot.care_basis", "literature: X", "causes.clot.care_basis", "cites 'X'"),
+    "rule_of_no_source": ("alarm.rules.0.basis", "literature: X", "alarm.rules.0.basis", "cites 'X'"),
+    "flag_of_no_source": ("red_flags.0.basis", "literature: X", "red_flags.0.basis", "cites 'X'"),
+    "threshold_of_no_source": (
+        "alarm.thresholds.urgent.basis",
+        "literature: X",
+        "alarm.thresholds.urgent.basis",
+        "cites 'X'",
+    ),
     "basis_without_number": ("causes.clot.leak.basis", "claim", "causes.clot.leak.basis", "'claim N'"),
     "basis_half_known": ("causes.clot.leak.basis", "claim 3; hearsay", "causes.clot.leak.basis", "'hearsay'"),
     "capital_name": ("causes.Clot", small()["causes"]["clot"], "causes.Clot", "[a-z][a-z0-9_]*"),
@@ -298,5 +314,5 @@ def test_band_edges_are_the_lower_edges_after_the_first() -> None:
 
 def test_a_basis_may_name_claims_literature_and_judgement() -> None:
     content = small()
-    content["causes"]["clot"]["leak"]["basis"] = "claims 3, 14; literature: Someone 1999; judgement; fitted: by hand"
+    content["causes"]["clot"]["leak"]["basis"] = "claims 3, 14; literature: Smith 2020; judgement; fitted: by hand"
     assert ModelSpec.model_validate(content).causes["clot"].leak.basis.startswith("claims 3, 14")

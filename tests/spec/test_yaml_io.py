@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from yaml.composer import ComposerError
+from yaml.scanner import ScannerError
 
 from kneebayes import KneeBayesError
 from kneebayes.errors import ModelFileError
+from kneebayes.spec import yaml_io
 from kneebayes.spec.yaml_io import MAX_BYTES, model_path, parse_model, read_model
 from tests.spec.test_model_spec import REFUSED, edit, small
 
@@ -68,6 +71,12 @@ TEXTS = {
     "nested_brackets": ("[" * 200_000, "line 1", "over 100 deep"),
     "nested_dashes": ("- " * 200_000, "line 1", "over 100 deep"),
     "nested_braces": ("{a: " * 50_000 + "}" * 50_000, "line 1", "over 100 deep"),
+    "nested_over_our_limit": ("[" * 101 + "]" * 101, "line 1", "over 100 deep"),
+    "nested_over_that_of_the_newest_pyyaml": ("[" * 2_000 + "]" * 2_000, "line 1", "over 100 deep"),
+    "nested_blocks": ("".join(" " * i + f"k{i}:\n" for i in range(2_000)), "line 101", "over 100 deep"),
+    "nested_after_what_takes_many_bytes": ("# äöü\n\U0001f9b5: " + "[" * 3_000, "line 2", "over 100 deep"),
+    "undefined_alias": ("a: *x", "line 1", "aliases are not allowed"),
+    "tag_that_the_text_does_not_fit": ("a: !!bool maybe", "mine.yaml", "not a model file"),
     "empty": ("", "model", "valid dictionary"),
     "only_a_comment": ("# nothing\n", "model", "valid dictionary"),
     "list": ("- a\n- b\n", "model", "valid dictionary"),
@@ -84,6 +93,56 @@ def test_text_that_is_no_model_is_refused(case: str) -> None:
     assert said.startswith("mine.yaml")
     assert place in said
     assert reason in said
+
+
+MARK = yaml.Mark("mine", 300, 0, 300, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        pytest.param(ScannerError(None, None, "exceeded maximum nesting depth", MARK), "over 100 deep", id="depth"),
+        pytest.param(ComposerError(None, None, "too many nodes", None), "not a safe YAML file", id="no_place"),
+        pytest.param(yaml.YAMLError("a limit of its own"), "not a safe YAML file", id="anything_of_yaml"),
+        *(
+            pytest.param(kind("x"), "not a model file", id=kind.__name__)
+            for kind in (KeyError, AttributeError, OverflowError, RecursionError, TypeError, ValueError)
+        ),
+    ],
+)
+def test_whatever_pyyaml_raises_the_words_are_ours(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
+    class Failing(yaml_io._Loader):
+        def get_single_node(self) -> None:
+            raise error
+
+    monkeypatch.setattr(yaml_io, "_Loader", Failing)
+    content = "[" * 400 if reason == "over 100 deep" else "a: 1"
+    with pytest.raises(ModelFileError, match=reason) as caught:
+        parse_model(content, source="mine.yaml")
+    assert str(caught.value).startswith("mine.yaml: ")
+
+
+def test_a_hundred_levels_are_not_too_deep() -> None:
+    with pytest.raises(ModelFileError, match="valid dictionary"):
+        parse_model("[" * 100 + "]" * 100)
+
+
+@pytest.mark.parametrize("power", ["1e-3", "1E-3", "+1e-03", "1.0e-3", ".1e-2", "0.00001e2"])
+def test_a_power_of_ten_is_a_number_however_it_is_written(power: str) -> None:
+    content = small()
+    content["causes"]["cyst"]["leak"] |= {"p": 0.001, "range": [0.0001, 0.05]}
+    text = text_of(content)
+    assert "p: 0.001" in text
+    assert parse_model(text.replace("p: 0.001", f"p: {power}")) == parse_model(text)
+
+
+def test_yes_and_no_without_quotes_are_told_from_texts() -> None:
+    content = small()
+    content["causes"]["cyst"]["states"] = [False, True]
+    with pytest.raises(ModelFileError, match=r"causes\.cyst\.states\.0: .*: YAML takes yes, no, .*put them in quotes"):
+        parse_model(text_of(content))
 
 
 def test_a_python_tag_runs_nothing(tmp_path: Path) -> None:

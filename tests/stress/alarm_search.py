@@ -31,7 +31,7 @@ import pyarrow.compute
 from numpy.typing import NDArray
 
 import kneebayes as kb
-from kneebayes.inference.network import UNKNOWN
+from kneebayes.inference.evidence import UNKNOWN, Evidence
 from kneebayes.learn.simulate import draw_codes
 from kneebayes.spec.model_spec import LEVELS, ModelSpec
 from kneebayes.ui.explorer import vignettes
@@ -91,7 +91,9 @@ class Scores:
 
     def possible(self, codes: Codes) -> NDArray[np.bool_]:
         """Say which cases the model holds possible."""
-        found: NDArray[np.bool_] = np.isfinite(self.model.network.posteriors(codes, engine="numba").log_evidence)
+        found: NDArray[np.bool_] = np.isfinite(
+            self.model.network.posteriors(Evidence(codes), engine="numba").log_evidence
+        )
         return found
 
     def __call__(self, codes: Codes) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
@@ -270,7 +272,7 @@ def starts(scores: Scores) -> Codes:
     """Give the cases that pairs are set on: the empty one, then the vignettes."""
     model = scores.model.file
     facts = [{}, *(vignette.facts for vignette in vignettes(model))]
-    return np.hstack([scores.model.scorer.coder.case(case).codes for case in facts])
+    return np.hstack([scores.model.scorer.coder.case(case).evidence.codes for case in facts])
 
 
 def report(title: str, scores: Scores, changes: Changes) -> int:

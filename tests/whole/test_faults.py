@@ -23,7 +23,7 @@ import pytest
 from pyarrow import parquet
 
 import kneebayes as kb
-from kneebayes.atomic import Sink, commit, write_whole
+from kneebayes.atomic import AtomicFile, commit, write_whole
 from kneebayes.errors import FileFormatError
 from kneebayes.scoring import csv_source as csvsource
 from kneebayes.scoring import score_file as files
@@ -71,7 +71,7 @@ class TestKilled:
     def test_a_kill_between_any_two_steps_of_the_end(self, tmp_path: Path) -> None:
         script = """
 import os, pathlib, signal, sys
-from kneebayes.sink import Sink, commit
+from kneebayes.atomic import AtomicFile, commit
 folder = pathlib.Path(sys.argv[1])
 def attempt(last):
     steps = 0
@@ -83,9 +83,9 @@ def attempt(last):
                 os.kill(os.getpid(), signal.SIGKILL)
             return real(*arguments)
         return step
-    with Sink(str(folder / "r.csv")) as rejects, Sink(str(folder / "p.csv")) as output:
+    with AtomicFile(str(folder / "r.csv")) as rejects, AtomicFile(str(folder / "p.csv")) as output:
         rejects.write(b"new"), output.write(b"new")
-        for name in ("fsync", "chmod", "replace", "close"):
+        for name in ("fsync", "fchmod", "replace", "close"):
             setattr(os, name, counted(getattr(os, name)))
         commit(rejects, output)
 for last in range(1, 100):
@@ -126,8 +126,8 @@ for last in range(1, 100):
         assert placed == ["r.csv", "p.csv"]
 
     def test_what_a_killed_run_left_stays_while_another_lives(self, tmp_path: Path) -> None:
-        with Sink(str(tmp_path / "p.csv")) as slow:
-            with Sink(str(tmp_path / "p.csv")) as quick:
+        with AtomicFile(str(tmp_path / "p.csv")) as slow:
+            with AtomicFile(str(tmp_path / "p.csv")) as quick:
                 quick.write(b"quick")
                 commit(quick)
             slow.write(b"slow")
@@ -139,7 +139,7 @@ for last in range(1, 100):
 FULL = """
 import json, os, pathlib, resource, sys
 from typer.testing import CliRunner
-from kneebayes.cli import app
+from kneebayes.ui.cli import app
 folder, source, bad, kinds, limit = pathlib.Path(sys.argv[1]), *sys.argv[2:4], sys.argv[4].split(), int(sys.argv[5])
 if limit:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
@@ -230,7 +230,7 @@ class TestFullDisk:
 
     def test_a_folder_that_goes_away(self, model: kb.Model, tmp_path: Path) -> None:
         (tmp_path / "out").mkdir()
-        with Sink(str(tmp_path / "out" / "p.csv")) as sink:
+        with AtomicFile(str(tmp_path / "out" / "p.csv")) as sink:
             sink.write(b"new")
             shutil.rmtree(tmp_path / "out")
             with pytest.raises(FileFormatError, match=r"p.csv: can't be written: No such file"):
@@ -439,7 +439,7 @@ class TestSignals:
 
         monkeypatch.setattr(os, "replace", interrupted)
         handler = signal.getsignal(signal.SIGINT)
-        with Sink(str(place / "r.csv")) as rejects, Sink(str(place / "p.csv")) as output:
+        with AtomicFile(str(place / "r.csv")) as rejects, AtomicFile(str(place / "p.csv")) as output:
             rejects.write(b"new")
             output.write(b"new")
             with pytest.raises(KeyboardInterrupt):

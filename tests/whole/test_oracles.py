@@ -23,6 +23,7 @@ import pytest
 from numpy.typing import NDArray
 
 from kneebayes.errors import ImpossibleEvidenceError
+from kneebayes.inference.evidence import Evidence
 from kneebayes.inference.network import CompiledModel
 from kneebayes.interop.pgmpy import Reference, to_pgmpy
 from kneebayes.spec.model_spec import ModelSpec
@@ -131,7 +132,7 @@ def pgmpy_row(reference: Reference, evidence: dict[str, str]) -> Row | None:
 def compare(model: ModelSpec, codes: Codes) -> tuple[int, dict[str, float]]:
     """Compare every posterior of every case; give the number of possible cases and the largest differences."""
     network, reference, agrum = CompiledModel(model), Reference(model), Agrum(model)
-    result = network.posteriors(codes)
+    result = network.posteriors(Evidence(codes))
     worst = {"pgmpy": 0.0, "pyagrum": 0.0}
     possible = 0
     for case in range(codes.shape[1]):
@@ -209,7 +210,7 @@ def test_real_model_agrees(record_property: Callable[[str, object], None]) -> No
 def test_real_model_agrees_with_pgmpy_as_anyone_would_ask_it() -> None:
     model, codes = real_model(), real_cases()[:, ::8]
     engine = pgmpy_engine(model)
-    result = CompiledModel(model).posteriors(codes)
+    result = CompiledModel(model).posteriors(Evidence(codes))
     cause = model.alarm.cause
     asked = np.isfinite(result.log_evidence) & (codes[list(model.variables).index(cause)] < 0)
     assert asked.sum() > 50
@@ -224,7 +225,10 @@ def test_row_order_does_not_matter() -> None:
     network, codes = CompiledModel(real_model()), real_cases()
     order = np.random.default_rng(4).permutation(codes.shape[1])
     np.testing.assert_allclose(
-        network.posteriors(codes[:, order]).values, network.posteriors(codes).values[order], rtol=1e-12, atol=1e-15
+        network.posteriors(Evidence(codes[:, order])).values,
+        network.posteriors(Evidence(codes)).values[order],
+        rtol=1e-12,
+        atol=1e-15,
     )
 
 
@@ -238,8 +242,10 @@ def test_order_of_evidence_does_not_matter_to_pgmpy() -> None:
 
 def test_hash_seed_does_not_matter() -> None:
     script = (
-        "import hashlib; from kneebayes.inference.network import CompiledModel; from tests import test_oracles as t; "
-        "print(hashlib.sha256(CompiledModel(t.real_model()).posteriors(t.real_cases()).values.tobytes()).hexdigest())"
+        "import hashlib; from kneebayes.inference.evidence import Evidence; "
+        "from kneebayes.inference.network import CompiledModel; from tests import test_oracles as t; "
+        "print(hashlib.sha256(CompiledModel(t.real_model()).posteriors(Evidence(t.real_cases()))"
+        ".values.tobytes()).hexdigest())"
     )
     runs = [
         subprocess.Popen(

@@ -251,7 +251,7 @@ class TestCrash:
         done = CliRunner().invoke(app, ["score", str(source), "-o", str(target), "--keep", NOTE])
         assert done.exit_code == 70  # 1 would say that some rows are rejected
         assert "LookupError while scoring the rows from 1 on, at " in clean(done.output)
-        assert "pipeline.py:" in done.output
+        assert "score_file.py:" in done.output
         assert len(done.output.splitlines()) == 1
         assert target.read_text() == "old"
         assert sorted(os.listdir(tmp_path)) == ["in", "p.csv"]
@@ -283,8 +283,8 @@ class TestCrash:
 JOB = """
 import os, pathlib, sys, tempfile
 import kneebayes as kb
-from kneebayes.cli import app
-from kneebayes.modelfile import model_path
+from kneebayes.ui.cli import app
+from kneebayes.spec.yaml_io import model_path
 from typer.testing import CliRunner
 
 def run(*arguments, code=0):

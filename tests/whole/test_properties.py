@@ -18,10 +18,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import kneebayes as kb
-from kneebayes.inference.network import UNKNOWN, CompiledModel
+from kneebayes.inference.evidence import UNKNOWN, Evidence
+from kneebayes.inference.network import CompiledModel
 from kneebayes.model import Model
 from kneebayes.spec.model_spec import ModelSpec
-from tests.strategies import Evidence, evidence, models, retellings
+from tests.strategies import Facts, evidence, models, retellings
 from tests.stress.alarm_search import Changes, Scores, random_cases, search
 
 ANKLE = Path(__file__).parents[2] / "examples" / "ankle.yaml"
@@ -47,7 +48,7 @@ def any_network(*, most: int = 3, plain: bool = False) -> st.SearchStrategy[Comp
     return drawn if plain else st.one_of(drawn, drawn, st.sampled_from(networks()))
 
 
-def coded(model: ModelSpec, cases: Sequence[Evidence]) -> np.ndarray:
+def coded(model: ModelSpec, cases: Sequence[Facts]) -> np.ndarray:
     codes = np.full((len(model.variables), len(cases)), UNKNOWN, dtype=np.int8)
     rows = {name: row for row, name in enumerate(model.variables)}
     for place, case in enumerate(cases):
@@ -59,8 +60,8 @@ def coded(model: ModelSpec, cases: Sequence[Evidence]) -> np.ndarray:
 class Answer:
     """The posteriors and P(evidence) of some cases."""
 
-    def __init__(self, network: CompiledModel, *cases: Evidence) -> None:
-        result = network.posteriors(coded(network.model, cases), engine="numpy")
+    def __init__(self, network: CompiledModel, *cases: Facts) -> None:
+        result = network.posteriors(Evidence(coded(network.model, cases)), engine="numpy")
         self.values = pd.DataFrame(result.values, columns=list(result.columns))
         self.evidence = np.exp(result.log_evidence)
 
@@ -211,7 +212,7 @@ def test_where_all_only_adds_a_risk_factor_alone_never_lowers_a_cause(data: st.D
         assert (np.diff(answer[cause]) >= -EXACT).all()
 
 
-def alone(model: ModelSpec) -> list[tuple[str, str, list[Evidence]]]:
+def alone(model: ModelSpec) -> list[tuple[str, str, list[Facts]]]:
     """List each cause with each finding that it can produce, and the finding negative, unknown and positive."""
     return [
         (cause, name, [{name: finding.states[0]}, {}, {name: finding.states[1]}])
@@ -250,7 +251,7 @@ def test_with_the_complaint_a_finding_lowers_a_cause_only_where_another_explains
 # What is in the model matters
 
 
-def moves(network: CompiledModel, base: Evidence, name: str) -> float:
+def moves(network: CompiledModel, base: Facts, name: str) -> float:
     """Say by how much knowing one variable changes a posterior at most."""
     states = network.model.variables[name].states
     values = Answer(network, base, *({**base, name: state} for state in states)).values.to_numpy()
@@ -353,7 +354,7 @@ def check_retelling(data: st.DataObject, network: CompiledModel) -> None:
     assert [{flag for flag in row.split(";") if flag} for row in retold_scored.table["red_flags"].to_pylist()] == flags
 
 
-def table(cases: Sequence[Evidence]) -> pa.Table:
+def table(cases: Sequence[Facts]) -> pa.Table:
     columns = dict.fromkeys(name for case in cases for name in case)
     arrays = {name: pa.array([case.get(name) for case in cases], pa.string()) for name in columns}
     return pa.table({"case_id": pa.array([str(i) for i in range(len(cases))]), **arrays})
