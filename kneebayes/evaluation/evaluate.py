@@ -158,7 +158,7 @@ def evaluate(
         wanted = [name for name in model.scorer.coder.columns if name in names and name not in (*ignore, *labelled)]
         coded = model.scorer.coder.batch({name: factor(cases[name]) for name in wanted}, len(used))
         codes = coded.evidence.hardened()
-        others += [sheet_score(sheet, cases), any_symptom(model.scorer.rules, codes)]
+        others += [sheet_score(sheet, cases), any_symptom(model.assessor, codes)]
         others += cross_validated(model.file, codes, labels, threshold=caution.caution, seed=seed)
     times = min(MOST_RESAMPLES, max(FEWEST_RESAMPLES, DRAWS // len(used))) if bootstrap is None else bootstrap
     p = np.column_stack([own.probabilities[target] for target in labels.targets])

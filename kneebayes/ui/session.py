@@ -181,7 +181,7 @@ class Interview:
             return
         asked = {step.variable for step in self._steps}
         dx = self.dx
-        ranked = open_questions(dx.network, dx.coded, dx.thresholds)
+        ranked = open_questions(dx.assessment)
         open_ = {question.variable: question for question in ranked if question.variable not in asked}
         keys = [open_[name] for name in dx.model.alarm.key_questions if name in open_]
         if keys:
@@ -431,7 +431,7 @@ class Exploration:
             The first comes first.
         """
         dx = self.dx
-        ranked = open_questions(dx.network, dx.coded, dx.thresholds)
+        ranked = open_questions(dx.assessment)
         keys = sorted((q for q in ranked if q.key), key=lambda question: -question.alarm_change)
         return [*keys[: max(1, n - 2)], *(q for q in ranked if not q.key)][:n]
 
