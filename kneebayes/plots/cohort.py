@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from kneebayes.evaluation.result import Evaluation
+    from kneebayes.evaluation.evaluate import Evaluation
     from kneebayes.spec.model_spec import ModelSpec
 
 __all__ = [
