@@ -30,32 +30,19 @@ __all__ = [
 ]
 
 CONFUSION = "Leading cause (rows) and most likely cause (columns), in cases"
-WORDS = {
-    "cases": "cases",
+WORDS = {  # of columns that are not called in the report as in the tables
     "n": "of",
-    "true_alarms": "true alarms",
-    "false_alarms": "false alarms",
     "auc": "AUC",
+    "auc_difference": "AUC less the model's",
     "average_precision": "avg. precision",
     "brier": "Brier",
-    "reliability": "reliability",
-    "resolution": "resolution",
-    "uncertainty": "uncertainty",
-    "within_bins": "within bins",
-    "log_loss": "log loss",
+    "calibration_error": "ECE",
     "calibration_intercept": "intercept",
     "calibration_slope": "slope",
-    "calibration_error": "ECE",
-    "sensitivity": "sensitivity",
-    "specificity": "specificity",
-    "ppv": "PPV",
-    "npv": "NPV",
-    "auc_difference": "AUC less the model's",
-    "net_benefit": "net benefit at caution",
     "mean_log_loss": "log loss, mean of causes",
-    "model": "model",
-    "treat_all": "treat all",
-    "treat_none": "treat none",
+    "net_benefit": "net benefit at caution",
+    "npv": "NPV",
+    "ppv": "PPV",
     "top_1": "top-1",
     "top_3": "top-3",
 }
@@ -140,9 +127,9 @@ def _with_interval(frame: pd.DataFrame, name: str, digits: int = 2) -> list[str]
 def _columns(
     frame: pd.DataFrame, names: tuple[str, ...], *, counts: tuple[str, ...] = (), digits: int = 2
 ) -> pd.DataFrame:
-    columns = {WORDS[name]: frame[name].tolist() for name in counts}
-    columns |= {WORDS[name]: _with_interval(frame, name, digits) for name in names}
-    return pd.DataFrame(columns, index=frame.index)
+    columns = {name: frame[name].tolist() for name in counts}
+    columns |= {name: _with_interval(frame, name, digits) for name in names}
+    return pd.DataFrame(columns, index=frame.index).rename(columns=lambda name: WORDS.get(name, name.replace("_", " ")))
 
 
 def check_report(path: str | Path) -> None:
