@@ -317,8 +317,8 @@ def import_model(
 
     With the sidecar (by default ``FILE.labels.json``, if it is there), what the network left unchanged is as it was,
     and what it changed keeps its words. Without, ``causes`` names the causes, by default the parents of the nodes that
-    have no children, and ``complaint`` the finding that is taken as present unless a case says otherwise.
-    ``tolerance`` is how far a column may miss 1, and a table be from a leaky noisy-OR: raise it for files of few digits.
+    have no children, and ``complaint`` the finding that is taken as present unless a case says otherwise. Raise
+    ``tolerance``, how far a column may miss 1 and a table be from a leaky noisy-OR, for files of few digits.
     """
     path = Path(path)
     chosen = format_of(path) if format is None else format
@@ -378,7 +378,7 @@ def _nodes(text: str, format: str, path: Path) -> tuple[list[Node], dict[str, An
 
 
 def _whole_bif(text: str, path: Path) -> str:
-    """Refuse BIF blocks, headers and comments without an end: pgmpy's reader looks for it in all the rest, each time."""
+    """Refuse BIF blocks, headers and comments without an end: pgmpy looks for each in all the rest."""
     depth = end = 0
     whole = text.rfind("/*") <= text.rfind("*/")
     for brace in re.finditer("[{}]", text):
