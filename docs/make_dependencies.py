@@ -31,6 +31,7 @@ MEGABYTE = 1e6
 RUNS = 7
 USERS_EXTRAS = ("distributed", "fhir", "notebook")
 WHY = {
+    "jinja2": "fills in the pages: the report, the explorer, a diagnosis in a notebook",
     "llvmlite": "the kernel's vector instructions; numba compiles through it",
     "matplotlib": "plots, and those of the report",
     "narwhals": "polars frames in and out; polars itself is not needed",
@@ -42,13 +43,14 @@ WHY = {
     "pydantic": "checks model files",
     "pyyaml": "reads model files, with its safe loader",
     "scikit-learn": "baselines and metrics of the evaluation; kneebayes as a classifier",
-    "scipy": "Beta quantiles of fits, least squares of recalibration, sparse matrices of baselines",
+    "scipy": "Beta quantiles of fits, least squares of recalibration, sparse matrices of baselines, Wilson intervals",
     "threadpoolctl": "one thread for matrix products whose sums must not depend on how many there are",
     "tqdm": "progress bars",
     "typer": "the command line",
     "dask": "scoring past one machine",
     "distributed": "Dask's scheduler for several machines",
     "fhir.resources": "checks the FHIR resources that are written",
+    "anywidget": "loads the script and the style of the explorer's page in JupyterLab, Notebook and Voila",
     "ipywidgets": "the explorer",
     "jupyterlab": "where the notebooks run",
     "notebook": "likewise, for those who prefer it",

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 import kneebayes as kb
-from kneebayes.evaluation.result import Evaluation
+from kneebayes.evaluation.evaluate import Evaluation
 
 ROOT = Path(__file__).parent.parent
 NOT_CASES = ("alarm", "tags", "certainty", "source", "narrative")

@@ -1,4 +1,4 @@
-"""What the model is compared with: a published score, the article's rule, and classifiers fitted to the cases."""
+"""What the model is compared with: other models, a published score, the article's rule, and fitted classifiers."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from kneebayes.cases.coding import SYNONYMS
 from kneebayes.cases.frames import factor
 from kneebayes.cases.labels import NONE, Labels
-from kneebayes.diagnosis.alarm import AlarmRules
+from kneebayes.diagnosis.assessment import Assessor
 from kneebayes.diagnosis.wells import ScoreSheet
+from kneebayes.evaluation.metrics import MIN_CASES
 from kneebayes.scoring.scorer import Scored
 from kneebayes.spec.model_spec import ABSENT_PRESENT, LEVELS, Condition, ModelSpec
 
@@ -22,61 +23,40 @@ if TYPE_CHECKING:
     from kneebayes.model import Model
 
 __all__ = [
-    "MIN_CASES",
-    "Rival",
+    "Comparator",
     "alarm_levels",
     "any_symptom",
     "cross_validated",
     "distinct",
-    "model_rival",
+    "model_comparator",
     "sheet_score",
 ]
 
 Bools = NDArray[np.bool_]
+Codes = NDArray[np.int8]
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
+FOLDS = 5  # with two cases of each kind at least, where there are `MIN_CASES`
+TELLING = 0.1  # of an AUC over or under one half
 
 
 @dataclass(frozen=True, eq=False)
-class Rival:
+class Comparator:
     """The answers of something to the same n cases.
 
-    Attributes
-    ----------
-    name : str
-        What it is.
-    rule : str
-        When it flags a case for the alarm's cause.
-    note : str
-        What limits it.
-    flagged : ndarray of bool, shape (n,), optional
-        Whom it flags.
-    score : ndarray, shape (n,), optional
-        By what it ranks cases for the alarm's cause.
-    probabilities : dict of str to ndarray, shape (n,)
-        By target; NaN where it has none.
+    For the alarm's cause: whom it flags, (n,), by which ``rule``, and by what ``score`` it ranks them, (n,). By target:
+    its ``probabilities``, (n,), NaN where it has none.
     """
 
     name: str
     rule: str = ""
-    note: str = ""
+    note: str = ""  # what limits it
     flagged: Bools | None = None
     score: Floats | None = None
     probabilities: dict[str, Floats] = field(default_factory=dict)
 
-    def only(self, cases: Bools) -> Rival:
-        """Keep the answers to some cases.
-
-        Parameters
-        ----------
-        cases : ndarray of bool, shape (n,)
-            Which.
-
-        Returns
-        -------
-        Rival
-            With as many answers.
-        """
+    def only(self, cases: Bools) -> Comparator:
+        """Keep the answers to some cases, (n,)."""
         return replace(
             self,
             flagged=None if self.flagged is None else self.flagged[cases],
@@ -85,67 +65,28 @@ class Rival:
         )
 
 
-def distinct(rivals: Sequence[Rival]) -> list[Rival]:
-    """Tell rivals of the same name apart by a number.
-
-    Parameters
-    ----------
-    rivals : sequence of Rival
-        Of any names.
-
-    Returns
-    -------
-    list of Rival
-        In the same order, each with a name of its own.
-    """
-    names = [rival.name for rival in rivals]
+def distinct(comparators: Sequence[Comparator]) -> list[Comparator]:
+    """Tell comparators of the same name apart by a number."""
+    names = [c.name for c in comparators]
     return [
-        replace(rival, name=f"{rival.name} ({names[:i].count(rival.name) + 1})") if rival.name in names[:i] else rival
-        for i, rival in enumerate(rivals)
+        replace(c, name=f"{c.name} ({names[:i].count(c.name) + 1})") if c.name in names[:i] else c
+        for i, c in enumerate(comparators)
     ]
 
 
-def model_rival(model: Model, scored: Scored, used: Places, cause: str) -> Rival:
-    """Take the answers of a model.
-
-    Parameters
-    ----------
-    model : Model
-        Any model.
-    scored : Scored
-        Its output.
-    used : ndarray of int, shape (n,)
-        The rows to take, all of them accepted.
-    cause : str
-        The alarm's cause of the model that is evaluated.
-
-    Returns
-    -------
-    Rival
-        It flags nobody where its own alarm is for another cause.
-    """
+def model_comparator(model: Model, scored: Scored, used: Places, cause: str) -> Comparator:
+    """Take a model's answers from its scores of the rows used; it flags nobody if its alarm is for another cause."""
     name = f"{model.file.name} {model.file.version}"
     place = _place(scored, used)
     p = {target: scored.table[target].to_numpy()[place] for target in (*model.causes, NONE)}
     if model.file.alarm.cause != cause:
-        return Rival(name, note=f"its alarm is for {model.file.alarm.cause}", score=p.get(cause), probabilities=p)
+        return Comparator(name, note=f"its alarm is for {model.file.alarm.cause}", score=p.get(cause), probabilities=p)
     flagged = alarm_levels(model, scored, used) >= LEVELS.index("caution")
-    return Rival(name, "alarm at caution or above", "", flagged, p[cause], p)
+    return Comparator(name, "alarm at caution or above", "", flagged, p[cause], p)
 
 
 def alarm_levels(model: Model, scored: Scored, used: Places) -> NDArray[np.int8]:
-    """Take the alarm levels of a model.
-
-    Parameters
-    ----------
-    model, scored, used
-        As for `model_rival`.
-
-    Returns
-    -------
-    ndarray of int8, shape (n,)
-        Places in `LEVELS`.
-    """
+    """Take the alarm levels of the rows used from a model's scores, as places in `LEVELS`."""
     cells = factor(scored.table[model.scorer.alarm_column])
     lookup = np.array([LEVELS.index(str(value)) for value in cells.values], dtype=np.int8)
     levels: NDArray[np.int8] = lookup[cells.index][_place(scored, used)]
@@ -153,30 +94,15 @@ def alarm_levels(model: Model, scored: Scored, used: Places) -> NDArray[np.int8]
 
 
 def _place(scored: Scored, used: Places) -> Places:
+    """Say where the rows used, all of them accepted, stand among those scored."""
     place: Places = (np.cumsum(scored.accepted) - 1)[used]
     return place
 
 
-Codes = NDArray[np.int8]
-MIN_CASES = 10  # with a cause, and without it: two of each in each fold
-TELLING = 0.1  # of an AUC over or under one half
-FOLDS = 5
+def sheet_score(sheet: ScoreSheet, table: pa.Table) -> Comparator:
+    """Score cases by a published score, from the columns that are there; the note says which items none could answer.
 
-
-def sheet_score(sheet: ScoreSheet, table: pa.Table) -> Rival:
-    """Score cases by a published score, from the columns that are there.
-
-    Parameters
-    ----------
-    sheet : ScoreSheet
-        The score.
-    table : pyarrow.Table
-        The cases; what is not known counts nothing, as at the bedside.
-
-    Returns
-    -------
-    Rival
-        Its note says which items no column could answer.
+    What is not known counts nothing, as at the bedside.
     """
     total = np.zeros(table.num_rows)
     missing, near = [], []
@@ -193,55 +119,26 @@ def sheet_score(sheet: ScoreSheet, table: pa.Table) -> Rival:
     note += f"; no answers for: {'; '.join(missing)}" if missing else ""
     note += f". By the nearest column: {'; '.join(near)}" if near else ""
     if n_missing == n:
-        return Rival(sheet.title, note=note)
+        return Comparator(sheet.title, note=note)
     cutoff = sheet.cutoffs[sheet.decision]
-    return Rival(sheet.title, f"at least {cutoff.at_least:g} points", note, total >= cutoff.at_least, total)
+    return Comparator(sheet.title, f"at least {cutoff.at_least:g} points", note, total >= cutoff.at_least, total)
 
 
-def any_symptom(rules: AlarmRules, codes: Codes) -> Rival:
-    """Flag whoever has any red flag, or any finding among the signs of the alarm.
-
-    Parameters
-    ----------
-    rules : AlarmRules
-        The alarm and red flags of a model.
-    codes : ndarray of int8, shape (variables, n)
-        The evidence.
-
-    Returns
-    -------
-    Rival
-        Without probabilities: it is a rule.
-    """
-    model = rules.model
+def any_symptom(assessor: Assessor, codes: Codes) -> Comparator:
+    """Flag whoever has any red flag, or any finding among the signs of the alarm; codes are (variables, n)."""
+    model = assessor.model
     rows = {name: row for row, name in enumerate(model.variables)}
     signs = [name for name in model.alarm_signs if name in model.findings]
-    flagged = rules.red_flags(codes).any(axis=0) | (codes[[rows[n] for n in signs]] == 1).any(axis=0)
+    flagged = assessor.red_flags(codes).any(axis=0) | (codes[[rows[n] for n in signs]] == 1).any(axis=0)
     label = model.causes[model.alarm.cause].label
-    return Rival("Any symptom", f"any red flag, or any of {len(signs)} symptoms of: {label}", "", flagged)
+    return Comparator("Any symptom", f"any red flag, or any of {len(signs)} symptoms of: {label}", "", flagged)
 
 
-def cross_validated(model: ModelSpec, codes: Codes, labels: Labels, *, threshold: float, seed: int) -> list[Rival]:
+def cross_validated(model: ModelSpec, codes: Codes, labels: Labels, *, threshold: float, seed: int) -> list[Comparator]:
     """Fit naive Bayes and logistic regression to the cases, each case predicted by a fit without it.
 
-    Parameters
-    ----------
-    model : ModelSpec
-        It names the variables.
-    codes : ndarray of int8, shape (variables, n)
-        The evidence; known causes are not used.
-    labels : Labels
-        Of the same cases.
-    threshold : float
-        Of the alarm's cause, from which a case is flagged.
-    seed : int
-        Of the folds.
-
-    Returns
-    -------
-    list of Rival
-        One yes-or-no classifier for each target that has enough cases with
-        it and without it; the note says which have not.
+    codes are (variables, n), of which known causes are not used. A yes-or-no classifier for each target that has
+    enough cases with it and without it; the note says which have not. Who is at the threshold or over it is flagged.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.naive_bayes import CategoricalNB
@@ -267,15 +164,14 @@ def cross_validated(model: ModelSpec, codes: Codes, labels: Labels, *, threshold
     cause = model.alarm.cause
     if cause in labels.targets and labels.targets.index(cause) in usable:
         notes += _told_by_gaps(cause, coded == 0, labels.present[:, labels.targets.index(cause)])
-    note = "; ".join(notes)
-    rivals = []
+    fitted = []
     for name, make, x in kinds:
         found = {labels.targets[place]: _out_of_fold(make, x, labels.present[:, place], seed) for place in usable}
-        p = found.get(model.alarm.cause)
+        p = found.get(cause)
         flagged = None if p is None else p >= threshold
         rule = "" if p is None else f"cross-validated probability at least {threshold:g}"
-        rivals.append(Rival(name, rule, note, flagged, p, found))
-    return rivals
+        fitted.append(Comparator(name, rule, "; ".join(notes), flagged, p, found))
+    return fitted
 
 
 def _told_by_gaps(cause: str, empty: NDArray[np.bool_], present: Codes) -> list[str]:

@@ -1,10 +1,12 @@
-"""Evaluating a model on labelled cases, and comparing it with others on the same ones."""
+"""Evaluating a model on labelled cases, comparing it with others on the same ones, and the result of that."""
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,45 +14,260 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from kneebayes.atomic import write_whole
 from kneebayes.cases.coding import CASE_ID
 from kneebayes.cases.frames import factor, row_name, to_arrow
 from kneebayes.cases.labels import LABEL, Labels, label_columns, read_labels
+from kneebayes.cases.redaction import Redactor
 from kneebayes.diagnosis.alarm import Thresholds
 from kneebayes.diagnosis.wells import read_sheet
 from kneebayes.errors import CaseError, OptionError, UnknownNameError
+from kneebayes.evaluation import metrics
 from kneebayes.evaluation.comparators import (
-    Rival,
+    Comparator,
     alarm_levels,
     any_symptom,
     cross_validated,
     distinct,
-    model_rival,
+    model_comparator,
     sheet_score,
 )
-from kneebayes.evaluation.metrics import resamples
-from kneebayes.evaluation.result import Evaluation
-from kneebayes.evaluation.tables import (
-    DECISION_COLUMNS,
-    alarm_table,
-    bin_table,
-    cause_table,
-    comparison_table,
-    confusion_table,
-    decision_table,
-    top_table,
-)
 from kneebayes.scoring.scorer import Scored
-from kneebayes.spec.model_spec import LEVELS
+from kneebayes.spec.model_spec import LEVELS, ModelSpec
 
 if TYPE_CHECKING:
+    from kneebayes.cases.coding import Problem
     from kneebayes.model import Model
+    from kneebayes.plots.cohort import EvaluationPlots
 
 __all__ = [
+    "Evaluation",
     "evaluate",
 ]
 
-FEW_CASES = 10  # with a cause: below that its figures are anecdotes
-MOST_RESAMPLES, FEWEST_RESAMPLES, DRAWS = 1000, 100, 1_000_000
+MAX_RESAMPLES, MIN_RESAMPLES, DRAWS = 1000, 100, 1_000_000
+SECTIONS = ("top", "causes", "calibration", "confusion", "alarm", "missed", "decision", "comparison")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Evaluation:
+    """How a model did on labelled cases; see `evaluate`.
+
+    A column ``x`` of a table stands with ``x_low`` and ``x_high``, the limits
+    of its 95 % interval, where it has one.
+
+    Attributes
+    ----------
+    model : ModelSpec
+        What was evaluated.
+    thresholds : Thresholds
+        When the alarm warns.
+    n_read, n_rejected, n_unlabelled : int
+        Rows, those that could not be scored, and those without any label.
+    predictions, truth : pandas.DataFrame
+        Probability of each cause and of ``none_of_these``, and whether it was
+        there (1, 0, NaN where not known), one row per case evaluated.
+    levels : pandas.Series
+        Alarm level of each case.
+    top : pandas.DataFrame
+        By k: in how many cases one of the k likeliest is right.
+    causes : pandas.DataFrame
+        By cause: ``auc`` and ``average_precision``; ``brier`` = ``reliability``
+        - ``resolution`` + ``uncertainty`` (Murphy 1973) + ``within_bins``, which
+        is what the bins lose; ``log_loss``; ``calibration_intercept`` and
+        ``calibration_slope`` of the logistic recalibration (0 and 1 are
+        perfect); ``calibration_error``, the expected calibration error. NaN
+        where the cases don't define a figure; no interval where fewer than 10
+        cases have the cause, or fewer than 10 have it not.
+    calibration : pandas.DataFrame
+        Predicted and observed shares by cause and bin.
+    confusion : pandas.DataFrame
+        Cases by leading cause (rows) and most likely cause (columns).
+    alarm : pandas.DataFrame
+        By level: figures of the alarm at that level or above.
+    missed : pandas.DataFrame
+        Cases of the alarm's cause whose alarm was below caution.
+    decision : pandas.DataFrame
+        Net benefit by threshold probability.
+    comparison : pandas.DataFrame
+        The alarm, and what it was compared with, a row each.
+    rankings : dict of str to ndarray
+        By what each of those ranks the cases for the alarm's cause.
+    notes : list of str
+        What limits these figures.
+    bootstrap, seed : int
+        Resamples behind the intervals, and their seed.
+    problems : list of Problem
+        Why rows were rejected.
+    """
+
+    model: ModelSpec
+    thresholds: Thresholds
+    n_read: int
+    n_rejected: int
+    n_unlabelled: int
+    predictions: pd.DataFrame
+    truth: pd.DataFrame
+    levels: pd.Series[str]
+    top: pd.DataFrame
+    causes: pd.DataFrame
+    calibration: pd.DataFrame
+    confusion: pd.DataFrame
+    alarm: pd.DataFrame
+    missed: pd.DataFrame
+    decision: pd.DataFrame
+    comparison: pd.DataFrame
+    rankings: Mapping[str, Any]
+    notes: list[str]
+    bootstrap: int
+    seed: int
+    problems: list[Problem]
+
+    @property
+    def n_cases(self) -> int:
+        """Number of cases evaluated."""
+        return len(self.predictions)
+
+    @property
+    def alarm_cause(self) -> str:
+        """The cause that the alarm is for."""
+        return self.model.alarm.cause
+
+    @property
+    def plot(self) -> EvaluationPlots:
+        """The plots: ``evaluation.plot.calibration()``, ``.roc()`` and ``.decision_curve()``."""
+        from kneebayes.plots.cohort import EvaluationPlots
+
+        return EvaluationPlots(self)
+
+    @property
+    def title(self) -> str:
+        """What was evaluated, in words."""
+        return f"{self.model.title} ({self.model.name} {self.model.version})"
+
+    @property
+    def counts(self) -> str:
+        """Of how many cases, in words."""
+        return (
+            f"{self.n_cases:,} labelled cases of {self.n_read:,} rows: "
+            f"{self.n_rejected:,} rejected, {self.n_unlabelled:,} without a label"
+        )
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def __str__(self) -> str:
+        from kneebayes.evaluation.report import text
+
+        return text(self)
+
+    def _repr_html_(self) -> str:
+        from kneebayes.evaluation.report import body
+
+        return body(self)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Every figure on a row of its own: section, name, metric, value, low, high, text."""
+        rows = []
+        for section in SECTIONS:
+            frame: pd.DataFrame = getattr(self, section)
+            for name, row in frame.iterrows():
+                said = "/".join(map(str, name)) if isinstance(name, tuple) else str(name)
+                for metric, value in row.items():
+                    limits = [row.get(f"{metric}_{end}") for end in ("low", "high")]
+                    if isinstance(value, str):
+                        rows.append((section, said, str(metric), None, None, None, value))
+                    elif not str(metric).endswith(("_low", "_high")):
+                        rows.append((section, said, str(metric), value, *limits, None))
+        return pd.DataFrame(rows, columns=["section", "name", "metric", "value", "low", "high", "text"])
+
+    def to_csv(self, path: str | Path | None = None) -> str | None:
+        """Write every figure as CSV, one a row.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path, optional
+            Where to; by default the text is returned.
+
+        Returns
+        -------
+        str or None
+            The text, if there is no path.
+        """
+        return _written(self.table.to_csv(index=False), path)
+
+    def to_json(self, path: str | Path | None = None) -> str | None:
+        """Write every figure as JSON, by section; what is not defined is null.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path, optional
+            Where to; by default the text is returned.
+
+        Returns
+        -------
+        str or None
+            The text, if there is no path.
+        """
+        plain = Redactor(self.model).reason
+        content = {
+            "model": self.model.name,
+            "version": self.model.version,
+            "cases": self.n_cases,
+            "read": self.n_read,
+            "rejected": self.n_rejected,
+            "unlabelled": self.n_unlabelled,
+            "thresholds": {"caution": self.thresholds.caution, "urgent": self.thresholds.urgent},
+            "bootstrap": self.bootstrap,
+            "seed": self.seed,
+            **{
+                section: getattr(self, section).reset_index().to_dict("records")
+                for section in SECTIONS
+                if section != "confusion"
+            },
+            "confusion": self.confusion.to_dict("index"),
+            "notes": self.notes,
+            "problems": [f"row {p.row}, column '{p.column}': {plain(p.column, p.reason)}" for p in self.problems],
+            "disclaimer": self.model.disclaimer,
+        }
+        text = json.dumps(_plain(content), indent=2, ensure_ascii=False)
+        return _written(text, path, end="\n")
+
+    def report(self, path: str | Path) -> None:
+        """Write one HTML file with tables and plots, which needs no network.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            Where to.
+
+        Raises
+        ------
+        FileFormatError
+            If its name does not end in .html or .htm, or it can't be written. What was there stays.
+        """
+        from kneebayes.evaluation.report import write_report
+
+        write_report(self, path)
+
+
+def _written(text: str, path: str | Path | None, *, end: str = "") -> str | None:
+    if path is None:
+        return text
+    write_whole(str(path), text + end)
+    return None
+
+
+def _plain(value: Any) -> Any:
+    """Make plain Python of NumPy's numbers, and None of those that JSON does not have."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def evaluate(
@@ -149,92 +366,76 @@ def evaluate(
     used = np.flatnonzero(accepted & labels.any_known)
     if not len(used):
         raise CaseError(f"none of {table.num_rows} rows has a label and can be scored: there is nothing to evaluate")
+
     labels = Labels(labels.targets, labels.present[used], labels.leading[used], [])
-    cases = table.take(pa.array(used))
-    caution = thresholds or Thresholds.of(model.file)
-    own, *others = [model_rival(m, s, used, model.file.alarm.cause) for m, s in zip(models, scores, strict=True)]
-    others = [replace(rival, name=name or rival.name) for rival, (name, _) in zip(others, called, strict=True)]
+    cases, cause = table.take(pa.array(used)), model.file.alarm.cause
+    thresholds = thresholds or Thresholds.of(model.file)
+    own, *others = [model_comparator(m, s, used, cause) for m, s in zip(models, scores, strict=True)]
+    others = [replace(other, name=name or other.name) for other, (name, _) in zip(others, called, strict=True)]
     if sheet is not None:
         wanted = [name for name in model.scorer.coder.columns if name in names and name not in (*ignore, *labelled)]
         coded = model.scorer.coder.batch({name: factor(cases[name]) for name in wanted}, len(used))
         codes = coded.evidence.hardened()
-        others += [sheet_score(sheet, cases), any_symptom(model.scorer.rules, codes)]
-        others += cross_validated(model.file, codes, labels, threshold=caution.caution, seed=seed)
-    times = min(MOST_RESAMPLES, max(FEWEST_RESAMPLES, DRAWS // len(used))) if bootstrap is None else bootstrap
-    p = np.column_stack([own.probabilities[target] for target in labels.targets])
-    return _evaluation(
-        model,
-        caution,
-        labels,
-        p,
-        alarm_levels(model, scores[0], used),
-        distinct([own, *others]),
-        pd.Index(_case_names(frame, table, used), name=CASE_ID),
-        times,
-        seed,
-        n_read=table.num_rows,
-        n_rejected=len(refused),
-        n_unlabelled=int(accepted.sum()) - len(used),
-        problems=problems,
-        notes=_notes(model, labels, cases, ignore, scores[0], others),
-    )
+        others += [sheet_score(sheet, cases), any_symptom(model.assessor, codes)]
+        others += cross_validated(model.file, codes, labels, threshold=thresholds.caution, seed=seed)
+    compared = distinct([own, *others])
 
-
-def _evaluation(
-    model: Model,
-    thresholds: Thresholds,
-    labels: Labels,
-    p: NDArray[np.float64],
-    levels: NDArray[np.int8],
-    rivals: list[Rival],
-    index: pd.Index[Any],
-    times: int,
-    seed: int,
-    **rest: Any,
-) -> Evaluation:
-    cause = model.file.alarm.cause
-    place = labels.targets.index(cause)
-    known = labels.present[:, place] >= 0
-    truth = labels.present[known, place] == 1
-    blocks = partial(resamples, len(p), times, seed)
-    known_blocks = partial(resamples, int(known.sum()), times, seed)
-    at_caution = LEVELS.index("caution")
-    gone = np.flatnonzero((labels.present[:, place] == 1) & (levels < at_caution))
-    leading = [labels.targets[i] if i >= 0 else "" for i in labels.leading]
-    names = pd.Series(np.array(LEVELS)[levels], index=index, name="alarm", dtype=str)
-    missed = pd.DataFrame({"leading": leading, "probability": p[:, place], "alarm": names.tolist()}, index=index)
+    times = min(MAX_RESAMPLES, max(MIN_RESAMPLES, DRAWS // len(used))) if bootstrap is None else bootstrap
+    index = pd.Index(_case_names(frame, table, used), name=CASE_ID)
     return Evaluation(
         model=model.file,
         thresholds=thresholds,
-        predictions=pd.DataFrame(p, index=index, columns=list(labels.targets)),
-        truth=pd.DataFrame(labels.present, index=index, columns=list(labels.targets)).astype(float).replace(-1, np.nan),
-        levels=names,
-        top=top_table(p, labels),
-        causes=cause_table(p, labels, blocks),
-        calibration=bin_table(p, labels),
-        confusion=confusion_table(p, labels),
-        alarm=alarm_table(truth, levels[known]),
-        missed=missed.iloc[gone],
-        decision=decision_table(
-            truth,
-            p[known, place],
-            [rival.only(known) for rival in rivals[1:]],
-            (thresholds.caution, thresholds.urgent),
-            cause,
-            known_blocks,
-        ),
-        comparison=comparison_table(rivals, labels, known, cause, thresholds.caution, blocks),
-        rankings={rival.name: rival.score for rival in rivals if rival.score is not None},
+        n_read=table.num_rows,
+        n_rejected=len(refused),
+        n_unlabelled=int(accepted.sum()) - len(used),
+        rankings={other.name: other.score for other in compared if other.score is not None},
+        notes=_notes(model, labels, cases, ignore, scores[0], others),
         bootstrap=times,
         seed=seed,
-        **rest,
+        problems=problems,
+        **_tables(labels, compared, alarm_levels(model, scores[0], used), cause, thresholds, index, times, seed),
     )
 
 
+def _tables(
+    labels: Labels,
+    compared: list[Comparator],
+    levels: NDArray[np.int8],
+    cause: str,
+    thresholds: Thresholds,
+    index: pd.Index[Any],
+    times: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Make the tables of an evaluation, by attribute; the model comes first among those compared."""
+    targets, place = list(labels.targets), labels.targets.index(cause)
+    p = np.column_stack([compared[0].probabilities[target] for target in targets])
+    known = labels.present[:, place] >= 0
+    truth = labels.present[known, place] == 1
+    names = pd.Series(np.array(LEVELS)[levels], index=index, name="alarm", dtype=str)
+    leading = [targets[i] if i >= 0 else "" for i in labels.leading]
+    missed = pd.DataFrame({"leading": leading, "probability": p[:, place], "alarm": names.tolist()}, index=index)
+    acted, rest = (thresholds.caution, thresholds.urgent), [other.only(known) for other in compared[1:]]
+    return {
+        "predictions": pd.DataFrame(p, index=index, columns=targets),
+        "truth": pd.DataFrame(labels.present, index=index, columns=targets).astype(float).replace(-1, np.nan),
+        "levels": names,
+        "top": metrics.top_table(p, labels),
+        "causes": metrics.cause_table(p, labels, times, seed),
+        "calibration": metrics.bin_table(p, labels),
+        "confusion": metrics.confusion_table(p, labels),
+        "alarm": metrics.alarm_table(truth, levels[known]),
+        "missed": missed[(labels.present[:, place] == 1) & (levels < LEVELS.index("caution"))],
+        "decision": metrics.decision_table(truth, p[known, place], rest, acted, cause, times, seed),
+        "comparison": metrics.comparison_table(compared, labels, known, cause, thresholds.caution, times, seed),
+    }
+
+
 def _called(against: Sequence[Model] | Mapping[str, Model]) -> list[tuple[str, Model]]:
+    """Name the models to compare with; empty where their files do."""
     if not isinstance(against, Mapping):
         return [("", other) for other in against]
-    taken = [name for name in against if name in DECISION_COLUMNS]
+    taken = [name for name in against if name in metrics.DECISION_COLUMNS]
     if taken:
         raise OptionError(
             f"against: no model can be called '{taken[0]}', as the decision curves have a line of that name"
@@ -259,13 +460,18 @@ def _case_names(frame: Any, table: pa.Table, used: NDArray[np.intp]) -> list[Any
 
 
 def _notes(
-    model: Model, labels: Labels, cases: pa.Table, ignore: list[str], scored: Scored, rivals: list[Rival]
+    model: Model, labels: Labels, cases: pa.Table, ignore: list[str], scored: Scored, others: list[Comparator]
 ) -> list[str]:
     notes = [f"{warning} ({rows} rows)" for warning, rows in scored.warnings.items()]
-    counts = dict(zip(labels.targets, (labels.present == 1).sum(axis=0).tolist(), strict=True))
-    few = [f"{target} ({n})" for target, n in counts.items() if n < FEW_CASES]
-    if few:
-        notes.append(f"under {FEW_CASES} cases, so that figures are anecdotes: {', '.join(few)}")
+    with_it, without = ((labels.present == state).sum(axis=0).tolist() for state in (1, 0))
+    least = metrics.MIN_CASES
+    for words, counts in (("", with_it), (" without the cause", without)):
+        few = [f"{target} ({n})" for target, n in zip(labels.targets, counts, strict=True) if n < least]
+        if few:
+            notes.append(
+                f"under {least} cases{words}, so that figures are anecdotes, and too few to resample for an interval: "
+                f"{', '.join(few)}"
+            )
     partly = int((~labels.all_known).sum())
     if partly:
         notes.append(f"{partly} cases have causes of which nothing is known: they don't count in top-1 and top-3")
@@ -276,10 +482,6 @@ def _notes(
     ]
     if given:
         notes.append(f"causes were given as evidence, so this is no blind test of: {', '.join(given)}")
-    return notes + _shared(rivals)
-
-
-def _shared(rivals: list[Rival]) -> list[str]:
-    """Write the notes of rivals, one that several share only once."""
-    texts = dict.fromkeys(rival.note for rival in rivals if rival.note)
-    return [f"{', '.join(rival.name for rival in rivals if rival.note == text)}: {text}" for text in texts]
+    # a note that several share stands once
+    texts = dict.fromkeys(other.note for other in others if other.note)
+    return notes + [f"{', '.join(other.name for other in others if other.note == text)}: {text}" for text in texts]

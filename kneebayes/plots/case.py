@@ -1,4 +1,4 @@
-"""The plots of one case, as ``dx.plot()`` and ``dx.plot.<what>()``."""
+"""Plots of one case: its posterior, what moved it and what to ask; and all of them as ``dx.plot.<what>()``."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import logit
 
-from kneebayes.inference.evidence import DECIBANS, NOTICEABLE, Evidence
+from kneebayes.inference.evidence import DECIBANS, Evidence
+from kneebayes.plots.network import plot_network
+from kneebayes.plots.sensitivity import plot_curves, plot_tornado
 from kneebayes.plots.style import (
     ALARM,
     BLUE,
     GREY,
     INK,
     PALE,
-    logit,
     make_room,
     odds_axis,
     percent,
@@ -47,18 +49,7 @@ SETTLED = 30 / DECIBANS  # of log-odds: how far a bar reaches that stands for ce
 
 
 def priors(network: CompiledModel) -> dict[str, float]:
-    """Compute the posteriors of the complaint alone.
-
-    Parameters
-    ----------
-    network : CompiledModel
-        The compiled model.
-
-    Returns
-    -------
-    dict of str to float
-        By column.
-    """
+    """Compute the posteriors of the complaint alone, by column."""
     complaint = network.variables.index(network.model.complaint)
     alone = Evidence.empty(len(network.variables)).with_state(complaint, 1)
     return dict(zip(network.columns, network.posteriors(alone).values[0].tolist(), strict=True))
@@ -139,14 +130,14 @@ def plot_explanation(explanation: Explanation, *, ax: Axes | None = None) -> Axe
         probabilities. Solid bars raise, hatched bars lower, and each says the
         factor of its share; what is settled for certain reaches to the edge.
     """
-    leading = [piece for piece in explanation.pieces if abs(piece.decibans) >= NOTICEABLE]
-    rest = [piece.decibans for piece in explanation.pieces if abs(piece.decibans) < NOTICEABLE]
+    leading = [piece for piece in explanation.contributions if piece.noticeable]
+    rest = [piece.decibans for piece in explanation.contributions if not piece.noticeable]
     steps = [(piece.said, piece.decibans) for piece in leading]
     if rest:
         steps.append((f"{len(rest)} more, each under 1 deciban", float(sum(rest))))
     steps.sort(key=lambda step: bool(np.isinf(step[1])))  # what settles it comes last, as nothing moves it then
     ax = take_axes(ax, 7.5, 1.5 + 0.36 * (len(steps) + 2))
-    start = logit(explanation.prior)
+    start = float(logit(explanation.prior))
     at, reached = start, [start]
     for row, (_, decibans) in enumerate(steps, start=1):
         change = float(np.clip(decibans / DECIBANS, -SETTLED, SETTLED))
@@ -225,12 +216,9 @@ def _step(ax: Axes, row: int, at: float, change: float, decibans: float) -> None
 
 @dataclass(frozen=True)
 class CasePlots:
-    """Plots of one case. Each draws into Axes and returns them.
+    """Plots of one case, as ``dx.plot()`` and ``dx.plot.<what>()``. Each draws into Axes and returns them.
 
-    Parameters
-    ----------
-    dx : Diagnosis
-        The case.
+    Targets, numbers, draws and seeds are those of the methods of `Diagnosis` that give what is plotted.
     """
 
     dx: Diagnosis
@@ -238,124 +226,31 @@ class CasePlots:
     def __call__(
         self, *, intervals: float | None = None, draws: int = 1000, seed: int = 0, ax: Axes | None = None
     ) -> Axes:
-        """Plot the posterior of every cause, with its prior as a tick.
-
-        Parameters
-        ----------
-        intervals : float, optional
-            Share of the draws within the intervals, such as 0.9; by default there are none.
-        draws, seed : int
-            As for `Diagnosis.intervals`.
-        ax : matplotlib.axes.Axes, optional
-            Where to; by default a new figure.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-            See `kneebayes.plots.case.plot_posterior`.
-        """
+        """Plot the posterior of every cause, perhaps with intervals of such a level; see `plot_posterior`."""
         table = None if intervals is None else self.dx.intervals(intervals, draws=draws, seed=seed)
         return plot_posterior(self.dx, intervals=table, ax=ax)
 
     def explanation(self, target: str | None = None, *, ax: Axes | None = None) -> Axes:
-        """Plot what moved a target, from before to now.
-
-        Parameters
-        ----------
-        target : str, optional
-            As for `Diagnosis.explanation`.
-        ax : matplotlib.axes.Axes, optional
-            Where to; by default a new figure.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-            See `kneebayes.plots.case.plot_explanation`.
-        """
+        """Plot what moved a target, from before to now; see `plot_explanation`."""
         return plot_explanation(self.dx.explanation(target), ax=ax)
 
     def questions(self, target: str | None = None, n: int | None = 5, *, ax: Axes | None = None) -> Axes:
-        """Plot what the next questions would tell.
-
-        Parameters
-        ----------
-        target, n
-            As for `Diagnosis.next_questions`.
-        ax : matplotlib.axes.Axes, optional
-            Where to; by default a new figure.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-            See `kneebayes.plots.case.plot_questions`.
-        """
+        """Plot what the next questions would tell; see `plot_questions`."""
         return plot_questions(self.dx.next_questions(target, n), ax=ax)
 
     def network(self, *, focus: str | None = None, known_only: bool = False, ax: Axes | None = None) -> Axes:
-        """Draw the network with the evidence in it.
-
-        Parameters
-        ----------
-        focus : str, optional
-            A cause to draw alone, with what is linked to it.
-        known_only : bool, default False
-            Whether to leave out what is not known.
-        ax : matplotlib.axes.Axes, optional
-            Where to; by default a new figure.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-            See `kneebayes.plots.network.plot_network`.
-        """
-        from kneebayes.plots.network import plot_network
-
+        """Draw the network with the evidence in it; see `kneebayes.plots.plot_network`."""
         known, likely = self.dx.evidence, self.dx.probabilities
         return plot_network(
             self.dx.model, evidence=known, probabilities=likely, focus=focus, known_only=known_only, ax=ax
         )
 
     def tornado(self, target: str | None = None, n: int = 12, *, ax: Axes | None = None) -> Axes:
-        """Plot which numbers of the model the posterior of a target hangs on.
-
-        Parameters
-        ----------
-        target : str, optional
-            As for `Diagnosis.sensitivity`.
-        n : int, default 12
-            At most how many numbers.
-        ax : matplotlib.axes.Axes, optional
-            Where to; by default a new figure.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-            See `kneebayes.plots.sensitivity.plot_tornado`.
-        """
-        from kneebayes.plots.sensitivity import plot_tornado
-
+        """Plot which numbers of the model the posterior depends on; see `kneebayes.plots.plot_tornado`."""
         return plot_tornado(self.dx.sensitivity(target), model=self.dx.model, target=target, n=n, ax=ax)
 
     def curves(
         self, numbers: Sequence[str] | None = None, *, target: str | None = None, ax: Axes | None = None
     ) -> Axes:
-        """Plot the posterior of a target as a function of numbers of the model.
-
-        Parameters
-        ----------
-        numbers : sequence of str, optional
-            Places in the model file, as `Diagnosis.sensitivity` names them; by
-            default that with the greatest swing.
-        target : str, optional
-            As for `Diagnosis.sensitivity`.
-        ax : matplotlib.axes.Axes, optional
-            Where to; by default a new figure.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-            See `kneebayes.plots.sensitivity.plot_curves`.
-        """
-        from kneebayes.plots.sensitivity import plot_curves
-
+        """Plot the posterior as a function of numbers of the model; see `kneebayes.plots.plot_curves`."""
         return plot_curves(self.dx.sensitivity(target), numbers, model=self.dx.model, target=target, ax=ax)

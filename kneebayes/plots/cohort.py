@@ -1,4 +1,4 @@
-"""All plots: each takes a result, draws into Axes and returns them. Those of an evaluation are made here."""
+"""Plots of many cases: their scores, and how a model did on them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from kneebayes.evaluation.result import Evaluation
+    from kneebayes.evaluation.evaluate import Evaluation
     from kneebayes.spec.model_spec import ModelSpec
 
 __all__ = [
@@ -40,9 +40,10 @@ __all__ = [
     "plot_roc",
 ]
 
-NAMED = 45  # cases up to which each row has its name
+MAX_NAMED = 45  # cases up to which each row has its name
 STRIPE = 0.6  # width of the alarm, in columns
 SHADE = "Greys"
+WIDTH, HEIGHT = 6.4, 4.8  # inches, of the plots of an evaluation
 
 
 def plot_cases(scores: pd.DataFrame, *, model: ModelSpec, ax: Axes | None = None) -> Axes:
@@ -69,18 +70,20 @@ def plot_cases(scores: pd.DataFrame, *, model: ModelSpec, ax: Axes | None = None
     UnknownColumnError
         If a column of the scores is not there.
     """
+    from matplotlib.colors import to_rgb
+
     causes = [*model.causes, NONE]
     _need(scores, [*causes, alarm := f"{model.alarm.cause}_alarm"])
     level = scores[alarm].map(LEVELS.index).to_numpy(dtype=int)
     order = np.lexsort((-scores[model.alarm.cause].to_numpy(dtype=float), -level))
     values = scores[causes].to_numpy(dtype=float)[order]
     n = len(values)
-    ax = take_axes(ax, 8, 1.9 + (0.2 * n if n <= NAMED else 6))
+    ax = take_axes(ax, 8, 1.9 + (0.2 * n if n <= MAX_NAMED else 6))
     # cells, not an image: they stay sharp as vectors, and rasters of many rows small
     mesh = ax.pcolormesh(
-        np.arange(len(causes) + 1), np.arange(n + 1), values, cmap=SHADE, vmin=0, vmax=1, rasterized=n > NAMED
+        np.arange(len(causes) + 1), np.arange(n + 1), values, cmap=SHADE, vmin=0, vmax=1, rasterized=n > MAX_NAMED
     )
-    shades = np.array([_rgb(LEVEL_COLOURS[LEVELS[place]]) for place in level[order]]).reshape(n, 1, 3)
+    shades = np.array([to_rgb(LEVEL_COLOURS[LEVELS[place]]) for place in level[order]]).reshape(n, 1, 3)
     ax.imshow(shades, extent=(-STRIPE - 0.25, -0.25, n, 0), aspect="auto", interpolation="nearest")
     labels = [*(node.label for node in model.causes.values()), "None of these"]
     ax.set_xticks(
@@ -91,7 +94,7 @@ def plot_cases(scores: pd.DataFrame, *, model: ModelSpec, ax: Axes | None = None
         fontsize=8,
     )
     ax.set(xlim=(-STRIPE - 0.25, len(causes)), ylim=(n, 0))
-    if n <= NAMED:
+    if n <= MAX_NAMED:
         names = scores.get("case_id", scores.index)
         ax.set_yticks(np.arange(n) + 0.5, [str(name) for name in np.asarray(names)[order]], fontsize=8)
     else:
@@ -206,42 +209,10 @@ def _level_key(ax: Axes, levels: list[str]) -> None:
     )
 
 
-def _rgb(colour: str) -> tuple[float, ...]:
-    return tuple(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
-
-
 def _need(scores: pd.DataFrame, columns: list[str]) -> None:
     missing = [name for name in columns if name not in scores]
     if missing:
         raise UnknownColumnError(f"no column '{missing[0]}' in these scores: give the result of Model.score")
-
-
-WIDTH, HEIGHT = 6.4, 4.8
-
-
-@dataclass(frozen=True)
-class EvaluationPlots:
-    """Plots of an evaluation, as ``evaluation.plot.<what>()``.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-        The result.
-    """
-
-    evaluation: Evaluation
-
-    def calibration(self, cause: str | None = None, *, ax: Axes | None = None) -> Axes:
-        """Plot the share observed against the probability predicted; see `plot_calibration`."""
-        return plot_calibration(self.evaluation, cause=cause, ax=ax)
-
-    def roc(self, *, ax: Axes | None = None) -> Axes:
-        """Plot sensitivity against false alarms; see `plot_roc`."""
-        return plot_roc(self.evaluation, ax=ax)
-
-    def decision_curve(self, *, ax: Axes | None = None) -> Axes:
-        """Plot the net benefit by threshold; see `plot_decision_curve`."""
-        return plot_decision_curve(self.evaluation, ax=ax)
 
 
 def plot_calibration(evaluation: Evaluation, *, cause: str | None = None, ax: Axes | None = None) -> Axes:
@@ -349,8 +320,8 @@ def plot_decision_curve(evaluation: Evaluation, *, ax: Axes | None = None) -> Ax
     ax = take_axes(ax, WIDTH, HEIGHT)
     table = evaluation.decision
     x = table.index.to_numpy()
-    rivals = [name for name in table.columns if name not in ("model_low", "model_high", "treat_all", "treat_none")]
-    for name, (colour, line, _) in zip(rivals, _styles(len(rivals)), strict=True):
+    compared = [name for name in table.columns if name not in ("model_low", "model_high", "treat_all", "treat_none")]
+    for name, (colour, line, _) in zip(compared, _styles(len(compared)), strict=True):
         label = name if name != "model" else evaluation.model.name
         ax.plot(x, table[name], color=colour, linestyle=line, linewidth=1.5, label=label)
     if "model_low" in table:
@@ -360,6 +331,8 @@ def plot_decision_curve(evaluation: Evaluation, *, ax: Axes | None = None) -> Ax
     reached = table[[name for name in ("model", "model_high", "treat_all") if name in table]].max().max()
     top = 1.05 * max(float(reached), 0.001) if np.isfinite(reached) else 1.0  # nobody may be known to have it or not
     for word, threshold in (("caution", evaluation.thresholds.caution), ("urgent", evaluation.thresholds.urgent)):
+        if threshold > x[-1]:
+            continue
         ax.axvline(threshold, color=GREY, linewidth=1, zorder=0)
         ax.annotate(word, (threshold, top), xytext=(3, -8), textcoords="offset points", fontsize=8, color="#666666")
     ax.set(xlim=(0, x[-1]), ylim=(-0.35 * top, top), xlabel="threshold probability", ylabel="net benefit per case")
@@ -386,3 +359,22 @@ def _percent(ax: Axes, top: float) -> None:
 
     ax.xaxis.set_major_formatter(written)
     ax.yaxis.set_major_formatter(written)
+
+
+@dataclass(frozen=True)
+class EvaluationPlots:
+    """Plots of an evaluation, as ``evaluation.plot.<what>()``."""
+
+    evaluation: Evaluation
+
+    def calibration(self, cause: str | None = None, *, ax: Axes | None = None) -> Axes:
+        """Plot the share observed against the probability predicted; see `plot_calibration`."""
+        return plot_calibration(self.evaluation, cause=cause, ax=ax)
+
+    def roc(self, *, ax: Axes | None = None) -> Axes:
+        """Plot sensitivity against false alarms; see `plot_roc`."""
+        return plot_roc(self.evaluation, ax=ax)
+
+    def decision_curve(self, *, ax: Axes | None = None) -> Axes:
+        """Plot the net benefit by threshold; see `plot_decision_curve`."""
+        return plot_decision_curve(self.evaluation, ax=ax)

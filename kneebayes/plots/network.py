@@ -24,19 +24,24 @@ __all__ = [
 ]
 
 
+LEFT, MIDDLE, RIGHT = 0.0, 1.0, 2.0
+MAX_WIDTH, MIN_WIDTH = 4.5, 0.3  # points, of arrows
+BEND = 0.4  # of widths: they grow more slowly than probabilities, as a risk of 1 % is to be seen beside a sign of 80 %
+SHOWN = (0.01, 0.1, 0.5, 0.9)  # probabilities of the links in the key
+ROW = 0.23  # inches for a label
+KEY = 1.4  # rows
+BOX = 1.7  # rows for a cause
+FONT, MIN_FONT = 9.0, 3.0  # points
+FULL = 0.72  # share of its row that a label may fill
+SPREAD = 0.66  # share of the width that labels may fill, so that arrows are left
+PAD = 0.35  # of the font's size, around a cause
+Place = tuple[float, float]
+
+
 def link_strengths(model: ModelSpec) -> dict[tuple[str, str], float]:
-    """Give every arrow to a cause or finding its strength.
+    """Give every arrow to a cause or finding its strength, by parent and child.
 
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-
-    Returns
-    -------
-    dict of (str, str) to float
-        By parent and child: the largest link probability over the parent's
-        states, interactions included.
+    That is the largest link probability over the parent's states, interactions included.
     """
     strengths: dict[tuple[str, str], float] = {}
     links = {name: cause.links for name, cause in model.causes.items()}
@@ -52,37 +57,14 @@ def link_strengths(model: ModelSpec) -> dict[tuple[str, str], float]:
 
 
 def dependences(model: ModelSpec) -> list[tuple[str, str]]:
-    """List the arrows among risk factors.
-
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-
-    Returns
-    -------
-    list of (str, str)
-        A risk factor, and one whose frequency depends on it.
-    """
+    """List the arrows among risk factors: one, and another whose frequency depends on it."""
     return [(parent, name) for name, risk in model.risks.items() for parent in risk.parents]
 
 
 def ordered(names: Mapping[str, object], causes: list[str], strengths: Mapping[tuple[str, str], float]) -> list[str]:
     """Sort risk factors or findings by the mean place of their causes, which keeps most arrows from crossing.
 
-    Parameters
-    ----------
-    names : mapping of str to object
-        Risk factors or findings.
-    causes : list of str
-        From top to bottom.
-    strengths : mapping of (str, str) to float
-        As from `link_strengths`.
-
-    Returns
-    -------
-    list of str
-        Only those with a link to one of the causes.
+    Only those with a link to one of the causes, which stand from top to bottom.
     """
     centre = {}
     for name in names:
@@ -101,39 +83,15 @@ def _pulls(name: str, causes: list[str], strengths: Mapping[tuple[str, str], flo
     ]
 
 
-LEFT, MIDDLE, RIGHT = 0.0, 1.0, 2.0
-WIDEST, THINNEST = 4.5, 0.3  # points
-BEND = 0.4  # of widths: they grow more slowly than probabilities, as a risk of 1 % is to be seen beside a sign of 80 %
-SHOWN = (0.01, 0.1, 0.5, 0.9)  # probabilities of the links in the key
-ROW = 0.23  # inches for a label
-KEY = 1.4  # rows
-BOX = 1.7  # rows for a cause
-FONT, SMALLEST = 9.0, 3.0  # points
-FULL = 0.72  # share of its row that a label may fill
-SPREAD = 0.66  # share of the width that labels may fill, so that arrows are left
-PAD = 0.35  # of the font's size, around a cause
-Place = tuple[float, float]
-
-
 def link_width(strength: float) -> float:
-    """Say how wide an arrow is drawn.
-
-    Parameters
-    ----------
-    strength : float
-        A link probability.
-
-    Returns
-    -------
-    float
-        In points.
+    """Say how wide, in points, an arrow is drawn whose link has such a probability.
 
     Examples
     --------
     >>> [round(link_width(p), 1) for p in (0.0, 0.01, 0.1, 1.0)]
     [0.3, 0.7, 1.8, 4.5]
     """
-    return float(max(THINNEST, WIDEST * strength**BEND))
+    return float(max(MIN_WIDTH, MAX_WIDTH * strength**BEND))
 
 
 def plot_network(
@@ -345,7 +303,7 @@ def _fit(ax: Axes, rows: float) -> float:
         for side in ("right", "center", "left")
     ]
     high = FULL * room.height * 72 / figure.dpi / rows
-    font = max(SMALLEST, min(FONT, high, FONT * SPREAD * room.width / sum(sides)))
+    font = max(MIN_FONT, min(FONT, high, FONT * SPREAD * room.width / sum(sides)))
     for text in ax.texts:
         text.set_fontsize(float(text.get_fontsize()) * font / FONT)
     ax.set_xlim(LEFT, RIGHT)

@@ -28,19 +28,7 @@ POINTS = 201
 
 
 def number_label(model: ModelSpec, place: str) -> str:
-    """Say in words which number of the model is meant.
-
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-    place : str
-        As in `ModelSpec.probabilities`.
-
-    Returns
-    -------
-    str
-        Such as ``Deep vein thrombosis to One lower leg swollen``.
+    """Say in words which number of the model is meant, by its place as in `ModelSpec.probabilities`.
 
     Examples
     --------
@@ -128,7 +116,7 @@ def plot_tornado(
     widen(ax)
     ax.xaxis.set_major_formatter(lambda value, _: f"{value * 100:.3g}%" if 0 <= value <= 1 else "")
     ax.set_xlabel(f"probability of {model.label_of(target)}")
-    ax.set_title(f"What {percent(now)} hangs on", loc="left", fontsize=11)
+    ax.set_title(f"What {percent(now)} depends on", loc="left", fontsize=11)
     _ends_key(ax)
     return ax
 
@@ -160,7 +148,7 @@ def plot_curves(
     -------
     matplotlib.axes.Axes
         A line each, strong within the plausible range, which is shaded (of
-        several numbers, each in a lane of its own below), and thin beyond it;
+        several numbers, each in its own lane below), and thin beyond it;
         the mark is where the model stands.
 
     Raises

@@ -10,7 +10,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-import numpy as np
+from scipy.special import logit
 
 from kneebayes.spec.model_spec import LEVELS
 
@@ -28,7 +28,6 @@ __all__ = [
     "PALE",
     "STYLES",
     "keep_inside",
-    "logit",
     "make_room",
     "odds_axis",
     "percent",
@@ -48,27 +47,14 @@ PROBABILITIES = (
     *(1e-6, 1e-5, 1e-4, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3),
     *(0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999, 0.9999, 0.99999),
 )
-MOST_TICKS = 7
-FINEST = 1e-6  # the smallest probability that is written out
+MAX_TICKS = 7
+SMALLEST = 1e-6  # the smallest probability that is written out
 NOISE = 1e-12  # what exact inference may leave of 0 in floating point
 NEAR = 0.01  # of the width of axes: what is kept free beside texts
 
 
 def take_axes(ax: Axes | None, width: float, height: float) -> Axes:
-    """Give the axes to draw into.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes or None
-        The caller's; None for those of a new figure.
-    width, height : float
-        Of the new figure, in inches.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        With only the spines that carry a scale.
-    """
+    """Give the caller's axes, or those of a new figure of so many inches, with only the spines that carry a scale."""
     if ax is None:
         from matplotlib import pyplot as plt
 
@@ -78,35 +64,12 @@ def take_axes(ax: Axes | None, width: float, height: float) -> Axes:
 
 
 def wrapped(text: str, width: int = 30) -> str:
-    """Break a label into lines.
-
-    Parameters
-    ----------
-    text : str
-        The label.
-    width : int, default 30
-        Letters in a line.
-
-    Returns
-    -------
-    str
-        The lines.
-    """
+    """Break a label into lines of so many letters."""
     return "\n".join(textwrap.wrap(text, width, break_long_words=False))
 
 
 def percent(p: float) -> str:
     """Write a probability as a percentage that does not round to none or all.
-
-    Parameters
-    ----------
-    p : float
-        From 0 to 1.
-
-    Returns
-    -------
-    str
-        Such as ``7.5%``; what is nearer to 0 or 1 than a millionth is said to be so.
 
     Examples
     --------
@@ -116,54 +79,22 @@ def percent(p: float) -> str:
     near = min(p, 1.0 - p)
     if near < NOISE:
         return "0%" if p < 0.5 else "100%"
-    if near < FINEST:
-        return f"<{FINEST:.4%}" if p < 0.5 else f">{1 - FINEST:.4%}"
+    if near < SMALLEST:
+        return f"<{SMALLEST:.4%}" if p < 0.5 else f">{1 - SMALLEST:.4%}"
     digits = 0 if p >= 0.1 and near >= 0.01 else 1 if near >= 0.005 else 2 if near >= 0.00005 else 4
     return f"{p:.{digits}%}"
 
 
-def logit(p: float) -> float:
-    """Give the logarithm of the odds.
-
-    Parameters
-    ----------
-    p : float
-        A probability.
-
-    Returns
-    -------
-    float
-        In natural units; infinite for 0 and 1.
-    """
-    with np.errstate(divide="ignore"):
-        return float(np.log(p) - np.log1p(-p))
-
-
 def odds_axis(ax: Axes, low: float, high: float) -> None:
-    """Mark an axis of log-odds with the probabilities people know.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        Its x axis is in log-odds.
-    low, high : float
-        Limits, in log-odds.
-    """
+    """Mark the x axis, which is in log-odds from low to high, with the probabilities people know."""
     inside = [p for p in PROBABILITIES if low <= logit(p) <= high]
-    step = max(1, -(-len(inside) // MOST_TICKS))
-    shown = inside[::step]
+    shown = inside[:: max(1, -(-len(inside) // MAX_TICKS))]
     ax.set_xlim(low, high)
-    ax.set_xticks([logit(p) for p in shown], [f"{p * 100:g}%" for p in shown])
+    ax.set_xticks(logit(shown), [f"{p * 100:g}%" for p in shown])
 
 
 def share_axis(ax: Axes) -> None:
-    """Write the ticks of the x axis as percentages, up to 100.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        Its x axis is in shares of 1, with limits already set.
-    """
+    """Write the ticks of the x axis, in shares of 1 with its limits set, as percentages up to 100."""
     top = min(1.0, ax.get_xlim()[1])
     ticks = [tick for tick in ax.get_xticks() if 0 <= tick <= top]
     ax.set_xticks(ticks, [f"{tick * 100:.3g}%" for tick in ticks])
@@ -174,24 +105,13 @@ def keep_inside(ax: Axes) -> None:
 
     Beside other axes, a layout would narrow these for a text that reaches past
     them before they are stretched, and the narrower they get the further it reaches.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        With its texts drawn.
     """
     for text in ax.texts:
         text.set_in_layout(False)
 
 
 def widen(ax: Axes) -> None:
-    """Stretch an x axis on both sides until the texts in it fit.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        With limits that hold what is drawn.
-    """
+    """Stretch an x axis on both sides, from limits that hold what is drawn, until the texts in it fit."""
     keep_inside(ax)
     figure = ax.get_figure(root=True)
     if figure is None:
@@ -209,15 +129,7 @@ def widen(ax: Axes) -> None:
 
 
 def make_room(ax: Axes, right: float) -> None:
-    """Stretch an x axis from 0 until what is written beside the bars fits.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        Each of its texts starts a little to the right of where it belongs.
-    right : float
-        Largest value of what is drawn.
-    """
+    """Stretch an x axis from 0, past the largest value drawn, until what is written to the right of the bars fits."""
     right = right or 1.0
     ax.set_xlim(0, right)
     keep_inside(ax)

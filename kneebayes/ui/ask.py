@@ -24,26 +24,26 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CaseFile",
+    "ask",
     "converse",
     "standing",
 ]
 
+TOP = 3
+CALM = ("low", "not_assessed")
+BACK, QUIT, HELP = frozenset({"b", "back"}), frozenset({"q", "quit", "exit"}), frozenset({"h", "help", "?"})
+WELCOME = "Answer as asked; Enter is don't know, back takes the last answer back, quit ends with the result so far."
+ENDS = {
+    End.emergency: "No more questions: this comes first.",
+    End.settled: "Nothing left to ask is likely to change the picture.",
+    End.exhausted: "There is nothing left to ask.",
+}
+
 
 class CaseFile:
-    """A CSV file to add cases to; it need not be there yet.
+    """A CSV file to add cases to, with the variables of a model as columns; it need not be there yet.
 
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        Must end in .csv.
-    model : ModelSpec
-        Whose variables are the columns.
-
-    Raises
-    ------
-    FileFormatError
-        If cases can't be added to the file: it is not plain CSV, or lacks
-        columns of the model. Better known before an interview than after.
+    A file to which no case can be added is refused at once: better known before an interview than after.
     """
 
     def __init__(self, path: str | Path, model: ModelSpec) -> None:
@@ -56,18 +56,7 @@ class CaseFile:
         self.columns()
 
     def columns(self) -> list[str]:
-        """Read the columns of the file, or name those that it will have.
-
-        Returns
-        -------
-        list of str
-            In order.
-
-        Raises
-        ------
-        FileFormatError
-            As for the class.
-        """
+        """Read the columns of the file, or name those that it will have, in order."""
         every = [CASE_ID, *dict.fromkeys([*self.model.inputs, *self.model.variables])]
         if self.path.exists() and not self.path.is_file():
             raise FileFormatError(f"{self.path}: is no ordinary file: give a name that ends in .csv")
@@ -90,20 +79,7 @@ class CaseFile:
         return header
 
     def append(self, case: Mapping[str, object], case_id: str) -> None:
-        """Add a case in one write, so that a file never holds half of it.
-
-        Parameters
-        ----------
-        case : mapping of str to object
-            Values by column; what is not named is left empty.
-        case_id : str
-            What to call it, if the file has a column for that.
-
-        Raises
-        ------
-        FileFormatError
-            If the file has no column for a value, or can't be written.
-        """
+        """Add a case, its values by column, in one write, so that a file never holds half of it."""
         header = self.columns()
         homeless = [name for name in case if name not in header]
         if homeless:
@@ -133,17 +109,6 @@ class CaseFile:
                     raise
         except OSError as error:
             raise FileFormatError(f"{self.path}: can't add a case: {error}") from error
-
-
-TOP = 3
-CALM = ("low", "not_assessed")
-BACK, QUIT, HELP = frozenset({"b", "back"}), frozenset({"q", "quit", "exit"}), frozenset({"h", "help", "?"})
-WELCOME = "Answer as asked; Enter is don't know, back takes the last answer back, quit ends with the result so far."
-ENDS = {
-    End.emergency: "No more questions: this comes first.",
-    End.settled: "Nothing left to ask is likely to change the picture.",
-    End.exhausted: "There is nothing left to ask.",
-}
 
 
 def ask(
@@ -177,7 +142,7 @@ def ask(
     def diagnose(known: Mapping[str, object]) -> Diagnosis:
         return loaded.diagnose(known, thresholds=thresholds)
 
-    interview = Interview(diagnose, options.case(facts or []), stop_below=stop_below)
+    interview = Interview(diagnose, options.case(facts), stop_below=stop_below)
     options.say(f"{loaded.file.title}\n{loaded.file.disclaimer}\n\n{WELCOME}")
     if interview.facts:
         options.say(standing(interview.dx))
@@ -203,14 +168,8 @@ def converse(
 ) -> None:
     """Ask until there is nothing to ask, or the person has had enough.
 
-    Parameters
-    ----------
-    interview : Interview
-        Has the answers afterwards.
-    listen : callable
-        Gives a line, or raises EOFError where there are no more.
-    tell, prompt : callable
-        Write a line, and the start of one.
+    ``listen`` gives a line, or raises EOFError where there are no more; ``tell`` writes a line, ``prompt`` the start
+    of one.
     """
     told: set[str] = set()
     while (question := interview.question) is not None:
@@ -248,18 +207,7 @@ def converse(
 
 
 def standing(dx: Diagnosis) -> str:
-    """Say in a line how things stand.
-
-    Parameters
-    ----------
-    dx : Diagnosis
-        By the answers so far.
-
-    Returns
-    -------
-    str
-        The alarm and what is likeliest.
-    """
+    """Say in a line how things stand: the alarm and what is likeliest."""
     ranked = sorted(dx.probabilities.items(), key=lambda item: -item[1])[:TOP]
     top = ", ".join(f"{dx.label(name)} {p:.0%}" for name, p in ranked)
     level = dx.alarm.level.replace("_", " ").upper()

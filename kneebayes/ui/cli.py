@@ -22,10 +22,11 @@ from kneebayes import __version__
 from kneebayes.errors import CaseError, OptionError
 from kneebayes.ui import ask, options
 from kneebayes.ui.options import (
-    SOME_REJECTED,
     Caution,
+    Facts,
     HarmFalseAlarm,
     HarmMiss,
+    Ignore,
     ModelOption,
     Output,
     Quiet,
@@ -48,17 +49,229 @@ if TYPE_CHECKING:
 __all__ = [
     "app",
     "main",
-    "read_cases",
 ]
 
+CHUNK_ROWS = 1 << 16
+MAX_SHOWN = 5
+THIS_MACHINE = "local"
 
+
+app = typer.Typer(
+    name="kneebayes",
+    cls=options.Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # plain text reads the same on a terminal and in a pipe, and loads faster
+    pretty_exceptions_enable=False,
+    help="Pain behind the knee: exact posteriors of nine causes, and an alarm for deep vein thrombosis. "
+    "A research tool, not a medical device.",
+    epilog="Exit codes: 0 done, 1 some rows rejected, 2 nothing done, 70 a defect, 129 and over stopped.",
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"kneebayes {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # bars are not worth a crash on a terminal without them
+    # as an exception, so that half-written files are removed on the way out; nohup means that no one hangs up
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(options.TERMINATED))
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda number, frame: sys.exit(options.HUNG_UP))
+    app()
+
+
+class _Score(TyperCommand):
+    """The score command: --dask may stand alone, or before the address of a scheduler."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        for place, argument in enumerate(args):
+            if argument == "--dask" and not any(mark in "".join(args[place + 1 : place + 2]) for mark in ("://", ":8")):
+                return super().parse_args(ctx, [*args[: place + 1], THIS_MACHINE, *args[place + 1 :]])
+        return super().parse_args(ctx, args)
+
+
+class ScoreFormat(StrEnum):
+    """What scores are written as."""
+
+    table = "table"
+    fhir_ndjson = "fhir-ndjson"
+
+
+@app.command(cls=_Score)
+def score(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="CSV or Parquet of cases; - is standard input.")],
+    target: Output = "-",
+    rejects: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Where rows that can't be scored go, with the reason.")
+    ] = None,
+    redact: Annotated[
+        bool, typer.Option("--redact", help="Leave values and case_ids out of the rejects file.")
+    ] = False,
+    keep: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="Pass this column through (repeat, or a,b).")
+    ] = None,
+    ignore: Ignore = None,
+    columns: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="Write only these output columns (repeat, or a,b).")
+    ] = None,
+    caution: Caution = None,
+    urgent: Urgent = None,
+    harm_miss: HarmMiss = None,
+    harm_false_alarm: HarmFalseAlarm = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[ADDRESS]",
+            help="Score a folder of files as a Dask graph, into a folder, on this machine or a scheduler's workers.",
+        ),
+    ] = None,
+    intervals: Annotated[
+        float | None,
+        typer.Option(metavar="PERCENT", help="Add intervals over the plausible ranges of the model, as in 90."),
+    ] = None,
+    format: Annotated[
+        ScoreFormat, typer.Option(help="fhir-ndjson writes a FHIR Bundle of RiskAssessments a line.")
+    ] = ScoreFormat.table,
+    draws: Annotated[int, typer.Option(metavar="N", help="For intervals: plausible models to draw.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, metavar="S", help="For intervals: seed of the draws.")] = 0,
+    model: ModelOption = None,
+    quiet: Quiet = False,
+) -> None:
+    """Score a file: posteriors and alarm, a row per case.
+
+    Start from the file that `kneebayes template` writes. An empty cell means unknown, never absent.
+    """
+    loaded = load(model)
+    choices: dict[str, Any] = {
+        "rejects": rejects,
+        "redact": redact,
+        "keep": options.names(keep),
+        "ignore": options.names(ignore),
+        "columns": options.names(columns) or None,
+        "thresholds": options.thresholds(
+            loaded.file, caution=caution, urgent=urgent, harm_miss=harm_miss, harm_false_alarm=harm_false_alarm
+        ),
+    }
+    if intervals is not None:
+        choices |= {"intervals": options.level(intervals), "draws": draws, "seed": seed}
+    if format is not ScoreFormat.table:
+        if dask is not None or intervals is not None:
+            raise OptionError("--format fhir-ndjson goes with neither --dask nor --intervals")
+        choices["format"] = format.value
+    if dask is None:
+        counts = loaded.score_file(source, target, quiet=quiet, **choices)
+    else:
+        from kneebayes.distributed import score_files
+
+        counts = score_files(source, target, model=loaded, scheduler=None if dask == THIS_MACHINE else dask, **choices)
+    if not quiet:
+        _summarise(counts, rejects, loaded)
+    if counts.rejected:
+        raise typer.Exit(options.SOME_REJECTED)
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'' if count == 1 else 's'}"
+
+
+def _summarise(counts: Counts, rejects: str | None, model: Model) -> None:
+    say(f"{_rows(counts.read)} read: {counts.scored:,} scored, {counts.rejected:,} rejected")
+    for reason in counts.reasons:
+        say(f"  {reason}")
+    if counts.rejected:
+        say(f"  all reasons are in {rejects}" if rejects else "  name a file with --rejects to get all reasons")
+    for warning, rows in counts.warnings.items():
+        say(f"warning: {warning} ({_rows(rows)})")
+    say(model.file.disclaimer)
+
+
+class Engine(StrEnum):
+    """What computes a diagnosis."""
+
+    exact = "exact"
+    pgmpy = "pgmpy"
+
+
+@app.command()
+def diagnose(
+    facts: Facts = None,
+    engine: Annotated[
+        Engine, typer.Option(help="pgmpy asks its VariableElimination instead, to check by (takes seconds).")
+    ] = Engine.exact,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say which facts moved the alarm's cause and the likeliest one.")
+    ] = False,
+    target: Annotated[
+        str | None, typer.Option(metavar="CAUSE", help="Explain this cause, or none_of_these, instead.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    caution: Caution = None,
+    urgent: Urgent = None,
+    harm_miss: HarmMiss = None,
+    harm_false_alarm: HarmFalseAlarm = None,
+    model: ModelOption = None,
+) -> None:
+    """Diagnose one case from what is known of it.
+
+    For example: kneebayes diagnose age=67 sex=male long_travel=yes unilateral_leg_swelling=yes
+
+    `kneebayes model` lists the names and values.
+    """
+    loaded = load(model)
+    dx = loaded.diagnose(
+        options.case(facts),
+        engine=engine.value,
+        thresholds=options.thresholds(
+            loaded.file, caution=caution, urgent=urgent, harm_miss=harm_miss, harm_false_alarm=harm_false_alarm
+        ),
+    )
+    explained = dx.explanations([target] if target else None) if explain or target else []
+    if as_json:
+        typer.echo(json.dumps(_content(dx, explained), indent=2, ensure_ascii=False))
+    else:
+        typer.echo("\n\n".join([str(dx), *map(str, explained)]))
+
+
+def _content(dx: Diagnosis, explained: list[Explanation]) -> dict[str, Any]:
+    content = {
+        "model": dx.model.name,
+        "version": dx.model.version,
+        "evidence": dx.evidence,
+        "posterior": dx.probabilities,
+        "details": dx.details,
+        "most_likely": dx.most_likely,
+        "alarm": asdict(dx.alarm),
+        "red_flags": dx.red_flags,
+        "warnings": dx.warnings,
+        "disclaimer": dx.model.disclaimer,
+    }
+    return content | ({"explanations": [explanation.content() for explanation in explained]} if explained else {})
+
+
+@app.command()
 def model(
     sources: Annotated[bool, typer.Option("--sources", help="Every number with range, basis and reason.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="With --sources: as CSV.")] = False,
     check: Annotated[str | None, typer.Option(metavar="FILE", help="Say what is wrong in a model file.")] = None,
     new: Annotated[str | None, typer.Option(metavar="NAME", help="Write NAME.yaml, to start your own from.")] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of model files.")] = False,
-    name: options.ModelOption = None,
+    name: ModelOption = None,
 ) -> None:
     """List variables, values, questions and sources.
 
@@ -96,77 +309,17 @@ def model(
         typer.echo(listing.describe(load(name).file))
 
 
-# the commands are reached through cli; their docstrings are their help
+@app.command()
+def template(target: Output = "-", model: ModelOption = None) -> None:
+    """Write a CSV to fill in, with an example row."""
+    from kneebayes.learn import simulate
+
+    simulate.write_cases([simulate.template(load(model).file)], target)
+    if target != "-":
+        say(f"wrote {target}; replace the example row; `kneebayes model` lists the values, an empty cell is unknown")
 
 
-class Format(StrEnum):
-    """Exchange formats."""
-
-    bif = "bif"
-    xmlbif = "xmlbif"
-    net = "net"
-    xdsl = "xdsl"
-    uai = "uai"
-    json = "json"
-
-
-def export(
-    target: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where to write.")],
-    format: Annotated[Format | None, typer.Option(help="By default what the ending of FILE says.")] = None,
-    model: ModelOption = None,
-    quiet: Quiet = False,
-) -> None:
-    """Write the network for other programs, with its labels beside it.
-
-    For example: kneebayes export --format xdsl -o knee.xdsl
-
-    bif, xmlbif and net for most programs (pyAgrum calls xmlbif .bifxml), xdsl for GeNIe, uai for solvers.
-    """
-    paths = load(model).export(target, None if format is None else format.value)
-    if not quiet:
-        say(f"wrote {' and '.join(map(str, paths))}")
-
-
-def import_(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="BIF, XMLBIF, NET, XDSL, UAI or JSON, by ending.")],
-    target: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The model file to write, .yaml.")],
-    labels: Annotated[
-        str | None, typer.Option(metavar="FILE", help="What `export` wrote beside it; by default SOURCE.labels.json.")
-    ] = None,
-    causes: Annotated[
-        list[str] | None, typer.Option(metavar="NODE", help="Which nodes are the causes (repeat, or a,b).")
-    ] = None,
-    complaint: Annotated[
-        str | None, typer.Option(metavar="NODE", help="The finding that is present unless a case says otherwise.")
-    ] = None,
-    tolerance: Annotated[
-        float | None, typer.Option(metavar="P", help="How far columns may miss 1 in a file of few digits.")
-    ] = None,
-) -> None:
-    """Make a model file of a network, and say what could not be kept.
-
-    The network must be risk factors -> causes -> findings, with tables that are leaky noisy-ORs.
-    """
-    from kneebayes.interop.cpt import COLUMN_TOLERANCE
-    from kneebayes.interop.importing import import_model
-    from kneebayes.spec.yaml_io import write_model
-
-    file = import_model(
-        source,
-        labels=labels,
-        causes=options.names(causes) or None,
-        complaint=complaint,
-        tolerance=COLUMN_TOLERANCE if tolerance is None else tolerance,
-    )
-    write_model(file, target)
-    say("\n".join([*file.provenance, f"wrote {target}"]))
-
-
-CHUNK_ROWS = 1 << 16
-MOST_SHOWN = 5
-Columns = Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Leave this column out (repeat, or a,b).")]
-
-
+@app.command()
 def simulate(
     n: Annotated[int, typer.Option("-n", min=0, metavar="N", help="Number of cases.")],
     seed: Annotated[
@@ -214,6 +367,10 @@ def simulate(
         say(f"{n:,} cases, seed {seed}")
 
 
+app.command()(ask.ask)
+
+
+@app.command()
 def evaluate(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="CSV or Parquet of labelled cases; - is stdin.")],
     label: Annotated[str, typer.Option(metavar="COLUMN", help="The column of leading causes.")] = "label",
@@ -227,7 +384,7 @@ def evaluate(
     report: Annotated[str | None, typer.Option(metavar="FILE", help="Write tables and plots as one HTML file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, a figure a row.")] = False,
-    ignore: Columns = None,
+    ignore: Ignore = None,
     bootstrap: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="Resamples behind the intervals; 0 for none.")
     ] = None,
@@ -253,7 +410,7 @@ def evaluate(
         check_report(report)  # now, not after the work
     loaded = load(model)
     left_out = options.names(ignore)
-    cases, positions, unreadable = read_cases(source, left_out)
+    cases, positions, unreadable = _read_cases(source, left_out)
     refuse_headless(source, loaded.file, cases.column_names, [*left_out, label])
     result = assess(
         loaded,
@@ -276,37 +433,15 @@ def evaluate(
     plain = Redactor(loaded.file).reason
     refused = [(reject.row, reject.column, reject.reason) for reject in unreadable]
     refused += [(int(positions[p.row]), p.column, plain(p.column, p.reason)) for p in result.problems]
-    for row, column, reason in sorted(refused)[:MOST_SHOWN]:
+    for row, column, reason in sorted(refused)[:MAX_SHOWN]:
         say(f"left out: data row {row + 1}{f', column {column!r}' if column else ''}: {reason}")
     if refused:
         say(f"{len({row for row, _, _ in refused}):,} rows left out in all")
-        raise typer.Exit(SOME_REJECTED)
+        raise typer.Exit(options.SOME_REJECTED)
 
 
-def read_cases(path: str, ignore: list[str]) -> tuple[pa.Table, NDArray[np.intp], list[Reject]]:
-    """Read a whole file of cases.
-
-    Parameters
-    ----------
-    path : str
-        CSV or Parquet, or ``-``.
-    ignore : list of str
-        Columns to leave out.
-
-    Returns
-    -------
-    pyarrow.Table
-        The rows that could be read.
-    ndarray of int
-        The place of each in the file, from 0.
-    list of Reject
-        The others; ``row`` is the place in the file, from 0.
-
-    Raises
-    ------
-    FileFormatError
-        If the file is not a table.
-    """
+def _read_cases(path: str, ignore: list[str]) -> tuple[pa.Table, NDArray[np.intp], list[Reject]]:
+    """Read a file of cases: the rows that can be read, their places in it from 0, and the others, which know theirs."""
     from dataclasses import replace
 
     import numpy as np
@@ -336,234 +471,66 @@ def read_cases(path: str, ignore: list[str]) -> tuple[pa.Table, NDArray[np.intp]
     return table, np.concatenate(places), rejects
 
 
-THIS_MACHINE = "local"
+class Format(StrEnum):
+    """Exchange formats."""
+
+    bif = "bif"
+    xmlbif = "xmlbif"
+    net = "net"
+    xdsl = "xdsl"
+    uai = "uai"
+    json = "json"
 
 
-class _Score(TyperCommand):
-    """The score command: --dask may stand alone, or before the address of a scheduler."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        for place, argument in enumerate(args):
-            if argument == "--dask" and not any(mark in "".join(args[place + 1 : place + 2]) for mark in ("://", ":8")):
-                return super().parse_args(ctx, [*args[: place + 1], THIS_MACHINE, *args[place + 1 :]])
-        return super().parse_args(ctx, args)
-
-
-class Engine(StrEnum):
-    """What computes a diagnosis."""
-
-    exact = "exact"
-    pgmpy = "pgmpy"
-
-
-class ScoreFormat(StrEnum):
-    """What scores are written as."""
-
-    table = "table"
-    fhir_ndjson = "fhir-ndjson"
-
-
-app = typer.Typer(
-    name="kneebayes",
-    cls=options.Commands,
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,  # plain text reads the same on a terminal and in a pipe, and loads faster
-    pretty_exceptions_enable=False,
-    help="Pain behind the knee: exact posteriors of nine causes, and an alarm for deep vein thrombosis. "
-    "A research tool, not a medical device.",
-    epilog="Exit codes: 0 done, 1 some rows rejected, 2 nothing done, 70 a defect, 129 and over stopped.",
-)
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"kneebayes {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
-    ] = False,
+@app.command()
+def export(
+    target: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where to write.")],
+    format: Annotated[Format | None, typer.Option(help="By default what the ending of FILE says.")] = None,
+    model: ModelOption = None,
+    quiet: Quiet = False,
 ) -> None:
-    pass
+    """Write the network for other programs, with its labels beside it.
 
+    For example: kneebayes export --format xdsl -o knee.xdsl
 
-@app.command(cls=_Score)
-def score(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="CSV or Parquet of cases; - is standard input.")],
-    target: options.Output = "-",
-    rejects: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Where rows that can't be scored go, with the reason.")
-    ] = None,
-    redact: Annotated[
-        bool, typer.Option("--redact", help="Leave values and case_ids out of the rejects file.")
-    ] = False,
-    keep: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN", help="Pass this column through (repeat, or a,b).")
-    ] = None,
-    ignore: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN", help="Leave this column out (repeat, or a,b).")
-    ] = None,
-    columns: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN", help="Write only these output columns (repeat, or a,b).")
-    ] = None,
-    caution: options.Caution = None,
-    urgent: options.Urgent = None,
-    harm_miss: options.HarmMiss = None,
-    harm_false_alarm: options.HarmFalseAlarm = None,
-    dask: Annotated[
-        str | None,
-        typer.Option(
-            metavar="[ADDRESS]",
-            help="Score a folder of files as a Dask graph, into a folder, on this machine or a scheduler's workers.",
-        ),
-    ] = None,
-    intervals: Annotated[
-        float | None,
-        typer.Option(metavar="PERCENT", help="Add intervals over the plausible ranges of the model, as in 90."),
-    ] = None,
-    format: Annotated[
-        ScoreFormat, typer.Option(help="fhir-ndjson writes a FHIR Bundle of RiskAssessments a line.")
-    ] = ScoreFormat.table,
-    draws: Annotated[int, typer.Option(metavar="N", help="For intervals: plausible models to draw.")] = 200,
-    seed: Annotated[int, typer.Option(min=0, metavar="S", help="For intervals: seed of the draws.")] = 0,
-    model: options.ModelOption = None,
-    quiet: options.Quiet = False,
-) -> None:
-    """Score a file: posteriors and alarm, a row per case.
-
-    Start from the file that `kneebayes template` writes. An empty cell means unknown, never absent.
+    bif, xmlbif and net for most programs (pyAgrum calls xmlbif .bifxml), xdsl for GeNIe, uai for solvers.
     """
-    loaded = load(model)
-    choices: dict[str, Any] = {
-        "rejects": rejects,
-        "redact": redact,
-        "keep": options.names(keep),
-        "ignore": options.names(ignore),
-        "columns": options.names(columns) or None,
-        "thresholds": options.thresholds(
-            loaded.file, caution=caution, urgent=urgent, harm_miss=harm_miss, harm_false_alarm=harm_false_alarm
-        ),
-    }
-    if intervals is not None:
-        choices |= {"intervals": options.level(intervals), "draws": draws, "seed": seed}
-    if format is not ScoreFormat.table:
-        if dask is not None or intervals is not None:
-            raise OptionError("--format fhir-ndjson goes with neither --dask nor --intervals")
-        choices["format"] = format.value
-    if dask is None:
-        counts = loaded.score_file(source, target, quiet=quiet, **choices)
-    else:
-        from kneebayes.distributed import score_files
-
-        counts = score_files(source, target, model=loaded, scheduler=None if dask == THIS_MACHINE else dask, **choices)
+    paths = load(model).export(target, None if format is None else format.value)
     if not quiet:
-        _summarise(counts, rejects, loaded)
-    if counts.rejected:
-        raise typer.Exit(options.SOME_REJECTED)
+        say(f"wrote {' and '.join(map(str, paths))}")
 
 
-@app.command()
-def diagnose(
-    facts: options.Facts = None,
-    engine: Annotated[
-        Engine, typer.Option(help="pgmpy asks its VariableElimination instead, to check by (takes seconds).")
-    ] = Engine.exact,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Say which facts moved the alarm's cause and the likeliest one.")
-    ] = False,
-    target: Annotated[
-        str | None, typer.Option(metavar="CAUSE", help="Explain this cause, or none_of_these, instead.")
+@app.command("import")
+def import_(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="BIF, XMLBIF, NET, XDSL, UAI or JSON, by ending.")],
+    target: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The model file to write, .yaml.")],
+    labels: Annotated[
+        str | None, typer.Option(metavar="FILE", help="What `export` wrote beside it; by default SOURCE.labels.json.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    caution: options.Caution = None,
-    urgent: options.Urgent = None,
-    harm_miss: options.HarmMiss = None,
-    harm_false_alarm: options.HarmFalseAlarm = None,
-    model: options.ModelOption = None,
+    causes: Annotated[
+        list[str] | None, typer.Option(metavar="NODE", help="Which nodes are the causes (repeat, or a,b).")
+    ] = None,
+    complaint: Annotated[
+        str | None, typer.Option(metavar="NODE", help="The finding that is present unless a case says otherwise.")
+    ] = None,
+    tolerance: Annotated[
+        float | None, typer.Option(metavar="P", help="How far columns may miss 1 in a file of few digits.")
+    ] = None,
 ) -> None:
-    """Diagnose one case from what is known of it.
+    """Make a model file of a network, and say what could not be kept.
 
-    For example: kneebayes diagnose age=67 sex=male long_travel=yes unilateral_leg_swelling=yes
-
-    `kneebayes model` lists the names and values.
+    The network must be risk factors -> causes -> findings, with tables that are leaky noisy-ORs.
     """
-    loaded = load(model)
-    dx = loaded.diagnose(
-        options.case(facts or []),
-        engine=engine.value,
-        thresholds=options.thresholds(
-            loaded.file, caution=caution, urgent=urgent, harm_miss=harm_miss, harm_false_alarm=harm_false_alarm
-        ),
+    from kneebayes.interop.cpt import COLUMN_TOLERANCE
+    from kneebayes.interop.importing import import_model
+    from kneebayes.spec.yaml_io import write_model
+
+    file = import_model(
+        source,
+        labels=labels,
+        causes=options.names(causes) or None,
+        complaint=complaint,
+        tolerance=COLUMN_TOLERANCE if tolerance is None else tolerance,
     )
-    explained = dx.explanations([target] if target else None) if explain or target else []
-    if as_json:
-        typer.echo(json.dumps(_content(dx, explained), indent=2, ensure_ascii=False))
-    else:
-        typer.echo("\n\n".join([str(dx), *map(str, explained)]))
-
-
-app.command()(model)
-
-
-@app.command()
-def template(target: options.Output = "-", model: options.ModelOption = None) -> None:
-    """Write a CSV to fill in, with an example row."""
-    from kneebayes.learn import simulate
-
-    simulate.write_cases([simulate.template(load(model).file)], target)
-    if target != "-":
-        say(f"wrote {target}; replace the example row; `kneebayes model` lists the values, an empty cell is unknown")
-
-
-app.command()(simulate)
-app.command()(ask.ask)
-app.command()(evaluate)
-app.command()(export)
-app.command("import")(import_)
-
-
-def main() -> None:
-    """Run the command line."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # bars are not worth a crash on a terminal without them
-    # as an exception, so that half-written files are removed on the way out; nohup means that no one hangs up
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(options.TERMINATED))
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-        signal.signal(signal.SIGHUP, lambda number, frame: sys.exit(options.HUNG_UP))
-    app()
-
-
-def _content(dx: Diagnosis, explained: list[Explanation]) -> dict[str, Any]:
-    content = {
-        "model": dx.model.name,
-        "version": dx.model.version,
-        "evidence": dx.evidence,
-        "posterior": dx.probabilities,
-        "details": dx.details,
-        "most_likely": dx.most_likely,
-        "alarm": asdict(dx.alarm),
-        "red_flags": dx.red_flags,
-        "warnings": dx.warnings,
-        "disclaimer": dx.model.disclaimer,
-    }
-    return content | ({"explanations": [explanation.content() for explanation in explained]} if explained else {})
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} row{'' if count == 1 else 's'}"
-
-
-def _summarise(counts: Counts, rejects: str | None, model: Model) -> None:
-    say(f"{_rows(counts.read)} read: {counts.scored:,} scored, {counts.rejected:,} rejected")
-    for reason in counts.reasons:
-        say(f"  {reason}")
-    if counts.rejected:
-        say(f"  all reasons are in {rejects}" if rejects else "  name a file with --rejects to get all reasons")
-    for warning, rows in counts.warnings.items():
-        say(f"warning: {warning} ({_rows(rows)})")
-    say(model.file.disclaimer)
+    write_model(file, target)
+    say("\n".join([*file.provenance, f"wrote {target}"]))

@@ -5,46 +5,53 @@ from __future__ import annotations
 import asyncio
 import csv
 from collections.abc import Callable, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets as widgets
-
 from kneebayes.cases.coding import Vocabulary
-from kneebayes.errors import CaseError, KneeBayesError, UnknownColumnError
+from kneebayes.errors import CaseError, KneeBayesError, MissingExtraError, UnknownColumnError
 from kneebayes.model import Model, load_model
 from kneebayes.plots.case import priors
+from kneebayes.plots.style import percent
 from kneebayes.spec.model_spec import ModelSpec
-from kneebayes.ui import page
-from kneebayes.ui.session import UNKNOWN, Control, Exploration
+from kneebayes.templates import read, render
+from kneebayes.ui.session import UNKNOWN, Control, Exploration, control_of
+
+try:
+    import anywidget
+    import ipywidgets as widgets
+except ImportError as error:
+    raise MissingExtraError("the explorer needs ipywidgets and anywidget: pip install 'kneebayes[notebook]'") from error
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kneebayes.diagnosis.alarm import Thresholds
     from kneebayes.diagnosis.diagnosis import Diagnosis
     from kneebayes.diagnosis.questions import Question
+    from kneebayes.diagnosis.uncertainty import Uncertainty
 
 __all__ = [
     "Explorer",
-    "Prompt",
     "Vignette",
     "explore",
     "vignettes",
 ]
 
+ASKED = 5  # questions in view
+PAUSE = 0.3  # seconds without a click before intervals are worked out, so that they don't hold up one who clicks fast
+DRAWS = 1000  # for intervals, as `Diagnosis.intervals` takes by default, so that its numbers and these agree
+HEIGHT = "min(48rem, 80vh)"
+CHOOSE = "Load an example ..."
+OPEN, SHUT = "\N{BLACK DOWN-POINTING SMALL TRIANGLE}", "\N{BLACK RIGHT-POINTING SMALL TRIANGLE}"
+
 
 @dataclass(frozen=True)
 class Vignette:
-    """One case in words and as facts.
-
-    Attributes
-    ----------
-    case_id, label, narrative : str
-        Its name, the diagnosis, and the story.
-    facts : dict of str to str
-        What is known, in the words that `Model.diagnose` takes.
-    """
+    """A case that ships with kneebayes: name, diagnosis and story, and facts as `Model.diagnose` takes them."""
 
     case_id: str
     label: str
@@ -55,16 +62,7 @@ class Vignette:
 def vignettes(model: ModelSpec) -> list[Vignette]:
     """Read the cases that ship with kneebayes, as far as a model knows what they tell.
 
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-
-    Returns
-    -------
-    list of Vignette
-        In the order of the file; none for a model that does not know the
-        diagnosis or the complaint they are about.
+    There are none for a model that does not know the diagnosis or the complaint they are about.
 
     Examples
     --------
@@ -73,7 +71,7 @@ def vignettes(model: ModelSpec) -> list[Vignette]:
     'dvt'
     """
     here = Path(__file__).parents[1]
-    shipped = here / "vignettes.csv"  # beside this module in a wheel, in data/ of a checkout
+    shipped = here / "vignettes.csv"  # in the package of a wheel, in data/ of a checkout
     path = shipped if shipped.is_file() else here.parent / "data" / "vignettes.csv"
     vocabulary, found = Vocabulary(model), []
     with path.open(encoding="utf-8", newline="") as file:
@@ -94,18 +92,66 @@ def _readable(vocabulary: Vocabulary, name: str, value: str) -> bool:
     return True
 
 
-class Prompt:
+# What the page shows, as HTML
+
+
+def banner(dx: Diagnosis) -> str:
+    """Write the alarm and what is likeliest."""
+    likeliest = sorted(dx.probabilities.items(), key=lambda item: -item[1])[:2]
+    return render("explorer/banner.html", dx=dx, likeliest=likeliest, percent=percent)
+
+
+def bars(
+    dx: Diagnosis, before: Mapping[str, float], start: Mapping[str, float], sure: Uncertainty | None = None
+) -> str:
+    """Write the posteriors as bars that move from where they start, with ticks where they were before, by cause.
+
+    The cause of the alarm comes first, then model order, so that a bar keeps its place.
+    """
+    own, model = dx.model.alarm.cause, dx.model
+    ends: dict[str, tuple[float, float]] = {}
+    if sure is not None:
+        ends = dict(zip(sure.network.columns, zip(sure.low.tolist(), sure.high.tolist(), strict=True), strict=True))
+    shown = []
+    for name in [own, *(name for name in dx.probabilities if name != own)]:
+        p, range_ = dx.probabilities[name], ends.get(name)
+        further = control_of(model, name).choices[2:] if name in model.causes else ()
+        shown.append(
+            {
+                "name": name,
+                "own": name == own,
+                "label": dx.label(name),
+                "p": p,
+                "start": start.get(name, p),
+                "prior": before[name],
+                "range": range_ if range_ is not None and range_[0] == range_[0] else None,  # NaN where not defined
+                "states": [(words, dx.details[f"{name}_{state}"]) for words, state in further],
+            }
+        )
+    return render("explorer/bars.html", bars=shown, sure=sure, percent=percent)
+
+
+def problem(said: str) -> str:
+    """Write what went wrong."""
+    return render("explorer/problem.html", problem=said)
+
+
+def code_box(code: str, disclaimer: str) -> str:
+    """Write the case as code, with a button that copies it, and what stands under all of it."""
+    return render("explorer/code.html", code=code, disclaimer=disclaimer)
+
+
+class _Page(anywidget.AnyWidget):
+    """The style of the page, and what it does by itself."""
+
+    _esm = read("explorer/page.js")
+    _css = read("explorer/page.css")
+
+
+class _Prompt:
     """A place for a question; the place stays, so that the keyboard stays with it, and the question changes.
 
-    Parameters
-    ----------
-    answer : callable
-        Takes the variable and the state clicked.
-
-    Attributes
-    ----------
-    box : ipywidgets.HBox
-        Its widgets.
+    ``answer`` takes the variable and the state clicked.
     """
 
     def __init__(self, answer: Callable[[str, object], None]) -> None:
@@ -119,27 +165,16 @@ class Prompt:
         for i, button in enumerate(self._buttons):
             button.on_click(lambda _, i=i: self._answer(self._name, self._states[i]))
         self._choice.observe(self._chosen, "value")
-        self.box = widgets.HBox([self._label, *self._buttons, self._choice])
-        self.box.add_class("kb-row")
-        self.box.add_class("kb-asked")
+        self.box = _classed(widgets.HBox([self._label, *self._buttons, self._choice]), "kb-row", "kb-asked")
 
-    def show(self, exploration: Exploration, question: Question | None) -> None:
-        """Ask another question.
-
-        Parameters
-        ----------
-        exploration : Exploration
-            For the answers to choose from.
-        question : Question or None
-            None hides the place.
-        """
+    def show(self, model: ModelSpec, question: Question | None) -> None:
+        """Ask another question of a model; None hides the place."""
         self.box.layout.display = "none" if question is None else "flex"
         if question is None or question.variable == self._name:
             return
-        control = exploration.control(question.variable)
+        control = control_of(model, question.variable)
         self._name = question.variable
-        mark = " <b>(key)</b>" if question.key else ""
-        self._label.value = f"{page.text(question.question)}{mark}"
+        self._label.value = render("explorer/question.html", question=question)
         two = len(control.choices) == 2
         for i, button in enumerate(self._buttons):
             button.layout.display = "inline-block" if two else "none"
@@ -158,24 +193,12 @@ class Prompt:
             self._answer(self._name, change["new"])
 
 
-try:
-    import ipywidgets as widgets
-except ImportError as error:
-    raise ImportError("the explorer needs ipywidgets: pip install 'kneebayes[notebook]'") from error
-
-
-ASKED = 5  # questions in view
-PAUSE = 0.3  # seconds without a click before intervals are worked out, so that they don't hold up one who clicks fast
-DRAWS = 1000  # for intervals, as `Diagnosis.intervals` takes by default, so that its numbers and these agree
-CHOOSE = "Load an example ..."
-
-
 def explore(
     model: Model | None = None,
     *,
     case: Mapping[str, object] | None = None,
     thresholds: Thresholds | None = None,
-    height: str = "min(48rem, 80vh)",
+    height: str = HEIGHT,
 ) -> Explorer:
     """Explore cases by clicking, in a notebook or with Voila.
 
@@ -205,18 +228,7 @@ def explore(
 
 
 class Explorer:
-    """The widgets of an exploration.
-
-    Parameters
-    ----------
-    model : Model
-        A loaded model.
-    case : mapping of str to object, optional
-        What is known to begin with.
-    thresholds : Thresholds, optional
-        Of the alarm.
-    height : str
-        Of the page, in CSS.
+    """The widgets of an exploration, as `explore` makes them.
 
     Attributes
     ----------
@@ -234,7 +246,7 @@ class Explorer:
         *,
         case: Mapping[str, object] | None = None,
         thresholds: Thresholds | None = None,
-        height: str = "min(48rem, 80vh)",
+        height: str = HEIGHT,
     ) -> None:
         diagnose = partial(model.diagnose, thresholds=thresholds)
         self.exploration = Exploration(model.file, diagnose, case)
@@ -245,10 +257,9 @@ class Explorer:
         self._pending: asyncio.Task[None] | None = None
         self._groups: list[tuple[str, tuple[Control, ...], Any, Any]] = []
         self.controls: dict[str, Any] = {}
-        self._banner, self._bars, self._message = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self._banner, self._bars, self._message = _classed(widgets.HTML(), "kb-banner"), widgets.HTML(), widgets.HTML()
         self._reasons, self._details, self._code = widgets.HTML(), widgets.HTML(), widgets.HTML()
-        self._banner.add_class("kb-banner")
-        self._asked = [Prompt(self._answer) for _ in range(ASKED)]
+        self._asked = [_Prompt(self._answer) for _ in range(ASKED)]
         self.box = self._built(height)
         self._sync()
         self._refresh()
@@ -267,123 +278,109 @@ class Explorer:
         return self.box._repr_mimebundle_(**options)
 
     def _built(self, height: str) -> Any:
-        style, layout = widgets.ToggleButtonsStyle(button_width="auto"), widgets.Layout()
+        style, layout = widgets.ToggleButtonsStyle(button_width="auto"), widgets.Layout()  # shared by all controls
         sections = []
         for i, section in enumerate(self.exploration.sections()):
             for control in section.controls:
                 self.controls[control.name] = self._widget(control, style, layout)
-            body = widgets.VBox([self.controls[control.name] for control in section.controls])
-            body.add_class("kb-body")
-            header = widgets.ToggleButton(value=i == 0, tooltip="show or hide")
-            header.add_class("kb-group")
+            body = _classed(widgets.VBox([self.controls[control.name] for control in section.controls]), "kb-body")
+            header = _classed(widgets.ToggleButton(value=i == 0, tooltip="show or hide"), "kb-group")
             header.observe(lambda _: self._head(), "value")
             self._groups.append((section.label, section.controls, header, body))
             sections += [header, body]
         self._head()
-        examples = widgets.Dropdown(options=[CHOOSE, *self._examples])
-        examples.observe(self._load, "value")
+        self._chooser = widgets.Dropdown(options=[CHOOSE, *self._examples])
+        self._chooser.observe(self._load, "value")
         reset = widgets.Button(description="Reset", tooltip="forget all answers")
         reset.on_click(lambda _: self._put({}))
-        self._chooser = examples
-        tools = widgets.HBox([examples, reset] if self._examples else [reset])
-        tools.add_class("kb-tools")
+        tools = _classed(widgets.HBox([self._chooser, reset] if self._examples else [reset]), "kb-tools")
+        ask = [widgets.HTML("<h4>Ask next</h4>"), *(asked.box for asked in self._asked)]
         left = widgets.VBox([tools, self._message, *sections])
-        ask = widgets.HTML("<h4>Ask next</h4>")
-        right = widgets.VBox(
-            [self._bars, ask, *(asked.box for asked in self._asked), self._reasons, self._details, self._code]
+        right = widgets.VBox([self._bars, *ask, self._reasons, self._details, self._code])
+        panes = [_classed(left, "kb-pane", "kb-evidence"), _classed(right, "kb-pane", "kb-results")]
+        columns = _classed(widgets.Box(panes), "kb-columns")
+        page = _Page(layout=widgets.Layout(display="none"))
+        return _classed(
+            widgets.VBox([page, self._banner, columns], layout=widgets.Layout(height=height)), "kb-explorer"
         )
-        for pane, name in ((left, "kb-evidence"), (right, "kb-results")):
-            pane.add_class("kb-pane")
-            pane.add_class(name)
-        columns = widgets.Box([left, right])
-        columns.add_class("kb-columns")
-        box = widgets.VBox([widgets.HTML(page.STYLE), self._banner, columns], layout=widgets.Layout(height=height))
-        box.add_class("kb-explorer")
-        return box
 
     def _widget(self, control: Control, style: Any, layout: Any) -> Any:
         options = {"description": control.label, "layout": layout}
+        choices = [*control.choices, ("?", UNKNOWN)]
         if control.unit:
             made = widgets.Text(placeholder=control.unit, continuous_update=False, **options)
         elif control.three_way:
             tips = [f"{control.question} {word}" for word, _ in control.choices]
-            choices = [*control.choices, ("?", UNKNOWN)]
-            made = widgets.ToggleButtons(
-                options=choices,
-                value=UNKNOWN,
-                tooltips=[*tips, f"{control.question} not known"],
-                style=style,
-                **options,
-            )
+            tips.append(f"{control.question} not known")
+            made = widgets.ToggleButtons(options=choices, value=UNKNOWN, tooltips=tips, style=style, **options)
             made.add_class("kb-three")
         else:
-            made = widgets.Dropdown(options=[("?", UNKNOWN), *control.choices], value=UNKNOWN, **options)
-        made.add_class("kb-row")
-        made.add_class(f"kb-{control.name}")
+            made = widgets.Dropdown(options=[choices[-1], *choices[:-1]], value=UNKNOWN, **options)
         made.observe(partial(self._changed, control.name), "value")
-        return made
+        return _classed(made, "kb-row", f"kb-{control.name}")
 
     def _changed(self, name: str, change: Mapping[str, Any]) -> None:
         if not self._quiet:
             self._answer(name, change["new"])
 
     def _answer(self, name: str, value: object) -> None:
-        try:
-            self.exploration.answer(name, value)
-        except KneeBayesError as error:
-            self._message.value = page.message(str(error))
-        else:
-            self._message.value = ""
-        self._sync()
-        self._refresh()
+        self._take(lambda: self.exploration.answer(name, value))
 
     def _load(self, change: Mapping[str, Any]) -> None:
         if not self._quiet and change["new"] in self._examples:
             self._put(self._examples[change["new"]])
 
     def _put(self, facts: Mapping[str, object]) -> None:
-        try:
-            self.exploration.load(facts)
-        except KneeBayesError as error:
-            self._message.value = page.message(str(error))
-            return
-        self._message.value = ""
         if not facts:
-            self._quiet = True
-            self._chooser.value = CHOOSE
-            self._quiet = False
+            with self._silence():
+                self._chooser.value = CHOOSE
+        self._take(lambda: self.exploration.load(facts))
+
+    def _take(self, change: Callable[[], None]) -> None:
+        """Change the case, or say why it can't be changed, and show it as it is."""
+        said = ""
+        try:
+            change()
+        except KneeBayesError as error:
+            said = problem(str(error))
+        self._message.value = said
         self._sync()
         self._refresh()
 
+    @contextmanager
+    def _silence(self) -> Iterator[None]:
+        """Set widgets without taking that for clicks."""
+        self._quiet = True
+        try:
+            yield
+        finally:
+            self._quiet = False
+
     def _sync(self) -> None:
         """Show the answers as they are, which is not what was clicked where that is not possible."""
-        self._quiet = True
-        for name, control in self.controls.items():
-            state = self.exploration.state(name) or UNKNOWN
-            if control.value != state:
-                control.value = state
-        self._quiet = False
+        with self._silence():
+            for name, control in self.controls.items():
+                state = self.exploration.state(name) or UNKNOWN
+                if control.value != state:
+                    control.value = state
         self._head()
 
     def _head(self) -> None:
         for label, controls, header, body in self._groups:
             known = sum(control.name in self.exploration.facts for control in controls)
-            sign = (
-                "\N{BLACK DOWN-POINTING SMALL TRIANGLE}" if header.value else "\N{BLACK RIGHT-POINTING SMALL TRIANGLE}"
-            )
-            header.description = f"{sign} {label}{f' ({known})' if known else ''}"
+            header.description = f"{OPEN if header.value else SHUT} {label}{f' ({known})' if known else ''}"
             body.layout.display = "flex" if header.value else "none"
 
     def _refresh(self) -> None:
         dx = self.dx
-        self._banner.value = page.banner(dx)
-        self._bars.value = page.bars(dx, self._priors, self._shown)
+        self._banner.value = banner(dx)
+        self._bars.value = bars(dx, self._priors, self._shown)
         self._shown = dict(dx.probabilities)
         questions = self.exploration.questions(ASKED)
         for i, asked in enumerate(self._asked):
-            asked.show(self.exploration, questions[i] if i < len(questions) else None)
-        self._reasons.value = page.reasons(dx)
-        self._code.value = page.code_box(self.exploration.code(), dx.model.disclaimer)
+            asked.show(dx.model, questions[i] if i < len(questions) else None)
+        self._reasons.value = render("explorer/reasons.html", dx=dx)
+        self._code.value = code_box(self.exploration.code(), dx.model.disclaimer)
         self._details.add_class("kb-old")  # until those of this case are there
         self._detail()
 
@@ -407,10 +404,16 @@ class Explorer:
             self._show_details(*found)
 
     def _show_details(self, sure: Any, explanations: Any) -> None:
-        self._bars.value = page.bars(self.dx, self._priors, self._shown, sure)
-        self._details.value = page.details(explanations, sure)
+        self._bars.value = bars(self.dx, self._priors, self._shown, sure)
+        self._details.value = render("explorer/details.html", sure=sure, explanations=explanations)
         self._details.remove_class("kb-old")
 
 
 def _details(dx: Diagnosis) -> tuple[Any, Any]:
     return dx.uncertainty(draws=DRAWS), dx.explanations()
+
+
+def _classed(widget: Any, *names: str) -> Any:
+    for name in names:
+        widget.add_class(name)
+    return widget

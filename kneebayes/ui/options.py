@@ -32,6 +32,7 @@ __all__ = [
     "Facts",
     "HarmFalseAlarm",
     "HarmMiss",
+    "Ignore",
     "ModelOption",
     "Output",
     "Quiet",
@@ -57,6 +58,7 @@ Facts = Annotated[
 ModelOption = Annotated[
     str | None, typer.Option("--model", metavar="NAME|FILE", help="A model that ships with kneebayes, or a model file.")
 ]
+Ignore = Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Leave this column out (repeat, or a,b).")]
 Output = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where to write; - is standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors on standard error.")]
 Caution = Annotated[float | None, typer.Option(metavar="P", help="Alarm at caution from this probability on.")]
@@ -96,7 +98,7 @@ class Commands(TyperGroup):
 
 
 def _end_output() -> None:
-    """Write what is left to standard output, or let it go, lest the interpreter tries again at its end, and fails."""
+    """Write what is left to standard output, or let it go: the interpreter would try again at its end, and fail."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -108,32 +110,10 @@ def _let_go(stream: TextIO) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def load(model: str | None) -> Model:
-    """Load the model that an option names.
-
-    Parameters
-    ----------
-    model : str or None
-        A name or path; None for the default.
-
-    Returns
-    -------
-    Model
-        Ready for use.
-    """
-    from kneebayes.model import load_model
-
-    return load_model(model)
-
-
 def say(text: str) -> None:
     """Write a line to standard error, if anybody listens.
 
-    Parameters
-    ----------
-    text : str
-        Without the end of line. Names and words come from files of others:
-        what would steer the terminal, or can't be seen, is escaped.
+    Names and words come from files of others: what would steer the terminal, or can't be seen, is escaped.
     """
     try:
         typer.echo(_UNSEEN.sub(lambda found: repr(found[0])[1:-1], text), err=True)
@@ -141,18 +121,15 @@ def say(text: str) -> None:
         _let_go(sys.stderr)
 
 
+def load(model: str | None) -> Model:
+    """Load the model that an option names; None is the default."""
+    from kneebayes.model import load_model
+
+    return load_model(model)
+
+
 def names(values: Iterable[str] | None) -> list[str]:
     """Read an option that is repeated, or lists names with commas, or both.
-
-    Parameters
-    ----------
-    values : iterable of str or None
-        What was given.
-
-    Returns
-    -------
-    list of str
-        The names, in order.
 
     Examples
     --------
@@ -162,26 +139,10 @@ def names(values: Iterable[str] | None) -> list[str]:
     return [name.strip() for value in values or [] for name in value.split(",") if name.strip()]
 
 
-def case(facts: Iterable[str]) -> dict[str, str]:
-    """Read a case.
-
-    Parameters
-    ----------
-    facts : iterable of str
-        Each as ``name=value``.
-
-    Returns
-    -------
-    dict of str to str
-        Values by name, not checked against a model.
-
-    Raises
-    ------
-    CaseError
-        If a fact has no ``=``, or a name stands twice.
-    """
+def case(facts: Iterable[str] | None) -> dict[str, str]:
+    """Read a case, each fact as NAME=VALUE, not checked against a model."""
     known: dict[str, str] = {}
-    for fact in facts:
+    for fact in facts or []:
         name, equals, value = (part.strip() for part in fact.partition("="))
         if not equals or not name:
             raise CaseError(f"'{fact}' is not NAME=VALUE: write for example calf_pain=yes, without blanks around the =")
@@ -192,24 +153,7 @@ def case(facts: Iterable[str]) -> dict[str, str]:
 
 
 def numbers(option: str, values: Iterable[str] | None) -> dict[str, float]:
-    """Read an option that gives names numbers, repeated or with commas.
-
-    Parameters
-    ----------
-    option : str
-        Its name, for the message.
-    values : iterable of str or None
-        Such as ``dvt=0.12``.
-
-    Returns
-    -------
-    dict of str to float
-        Numbers by name, not checked against a model.
-
-    Raises
-    ------
-    CaseError
-        If one is not NAME=NUMBER, or a name is given twice.
+    """Read an option that gives names numbers, repeated or with commas, not checked against a model.
 
     Examples
     --------
@@ -230,54 +174,22 @@ def numbers(option: str, values: Iterable[str] | None) -> dict[str, float]:
 
 
 def level(percent: float) -> float:
-    """Read the level of intervals.
-
-    Parameters
-    ----------
-    percent : float
-        Share of the draws within the intervals.
-
-    Returns
-    -------
-    float
-        Between 0 and 1.
-
-    Raises
-    ------
-    OptionError
-        If it is not.
-    """
+    """Read the level of intervals, from 0 to 1."""
     if not 1.0 <= percent < 100.0:
         raise OptionError(f"--intervals {percent:g}: give a percentage from 1 to under 100, such as 90")
     return percent / 100
 
 
 def shares(text: str) -> float | tuple[float, float]:
-    """Read the share of cells to leave empty.
-
-    Parameters
-    ----------
-    text : str
-        One number, or two with a comma between: risk factors, then findings.
-
-    Returns
-    -------
-    float or tuple of float
-        As `simulate` takes it, which checks the range.
-
-    Raises
-    ------
-    CaseError
-        If it is not one or two numbers.
-    """
+    """Read the share of cells to leave empty: one number, or risk factors' and findings' with a comma between."""
     try:
-        numbers = [float(part) for part in text.split(",")]
+        found = [float(part) for part in text.split(",")]
     except ValueError:
-        numbers = []
-    if len(numbers) == 1:
-        return numbers[0]
-    if len(numbers) == 2:
-        return numbers[0], numbers[1]
+        found = []
+    if len(found) == 1:
+        return found[0]
+    if len(found) == 2:
+        return found[0], found[1]
     raise CaseError(
         f"--missing {text}: one share from 0 to 1, or one for risk factors and one for findings, as in 0.3,0.6"
     )
@@ -286,33 +198,12 @@ def shares(text: str) -> float | tuple[float, float]:
 def thresholds(
     model: ModelSpec,
     *,
-    caution: float | None = None,
-    urgent: float | None = None,
-    harm_miss: float | None = None,
-    harm_false_alarm: float | None = None,
+    caution: float | None,
+    urgent: float | None,
+    harm_miss: float | None,
+    harm_false_alarm: float | None,
 ) -> Thresholds:
-    """Choose when to warn: as numbers, as harms, and else as the model file says.
-
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-    caution, urgent : float, optional
-        Probabilities.
-    harm_miss, harm_false_alarm : float, optional
-        Harms in the same unit, which set the caution threshold.
-
-    Returns
-    -------
-    Thresholds
-        Checked.
-
-    Raises
-    ------
-    ThresholdError
-        If a number is out of range, one harm lacks the other, or both harms
-        and `caution` are given.
-    """
+    """Choose when to warn: as numbers, as harms, and else as the model file says."""
     if harm_miss is None and harm_false_alarm is None:
         return Thresholds.of(model, caution=caution, urgent=urgent)
     if harm_miss is None or harm_false_alarm is None:

@@ -1,11 +1,10 @@
-"""One case that is being explored: answers in, the diagnosis and what a page shows of it out.
+"""A case that is being asked for: answers in, the diagnosis and what to ask next out.
 
-The key questions of the alarm come first, since nothing may be called low
-without them. Then the question with the most information per cost, until no
-answer is likely to change the level of the alarm or what is most likely. Nothing
-here knows of a terminal.
-
-Nothing here knows of a browser or of widgets.
+`Interview` asks one question after the other. The key questions of the alarm
+come first, since nothing may be called low without them; then the question with
+the most information per cost, until no answer is likely to change the level of
+the alarm or what is most likely. `Exploration` takes answers in any order, and
+takes them back. Nothing here knows of a terminal, a browser or widgets.
 """
 
 from __future__ import annotations
@@ -29,11 +28,59 @@ __all__ = [
     "Exploration",
     "Interview",
     "Section",
+    "control_of",
 ]
 
 STOP_BELOW = 0.05  # probability of a change; tests/benchmarks/questions.py shows what it costs and saves
 DO_NOT_KNOW = frozenset({*UNKNOWN_WORDS, "don't know", "dont know", "do not know", "not sure", "dk"})
 YES, NO = frozenset({"y", "yes", "true"}), frozenset({"n", "no", "false"})
+UNKNOWN = ""  # what a control holds that is not answered
+Diagnose = Callable[[Mapping[str, object]], Diagnosis]  # such as `kneebayes.Model.diagnose`
+
+
+@dataclass(frozen=True)
+class Control:
+    """What it takes to ask for a variable: the words and state of each answer, yes before no.
+
+    ``unit`` is that of the number which is typed where one is wanted; empty where an answer is chosen.
+    """
+
+    name: str
+    label: str
+    question: str
+    choices: tuple[tuple[str, str], ...]
+    unit: str
+
+    @property
+    def three_way(self) -> bool:
+        """Whether it is a matter of two answers or unknown."""
+        return len(self.choices) == 2 and not self.unit
+
+
+@dataclass(frozen=True)
+class Section:
+    """The controls of a group of the model file, in model order."""
+
+    name: str
+    label: str
+    controls: tuple[Control, ...]
+
+
+def control_of(model: ModelSpec, name: str) -> Control:
+    """Describe the control of a variable."""
+    variable, numeric = model.variables[name], model.inputs.get(name)
+    choices: tuple[tuple[str, str], ...] = (("yes", "present"), ("no", "absent"))
+    if not variable.is_yes_no:
+        choices = tuple((variable.say(state), state) for state in variable.states)
+    label = f"{variable.label} (taken as yes)" if name == model.complaint else variable.label
+    return Control(name, label, variable.question, choices, numeric.unit if numeric else "")
+
+
+def _ranked_questions(dx: Diagnosis) -> list[Question]:
+    """List the open questions in the order to ask them: key questions by what they may change, then the others."""
+    ranked = open_questions(dx.assessment)
+    keys = sorted((question for question in ranked if question.key), key=lambda question: -question.alarm_change)
+    return [*keys, *(question for question in ranked if not question.key)]
 
 
 class End(StrEnum):
@@ -68,6 +115,10 @@ class Interview:
     ----------
     dx : Diagnosis
         By the answers so far.
+    question : Question or None
+        What to ask now; None at the end.
+    end : End or None
+        Why there is no question; None while there is one.
 
     Raises
     ------
@@ -76,11 +127,7 @@ class Interview:
     """
 
     def __init__(
-        self,
-        diagnose: Callable[[Mapping[str, object]], Diagnosis],
-        facts: Mapping[str, object] | None = None,
-        *,
-        stop_below: float = STOP_BELOW,
+        self, diagnose: Diagnose, facts: Mapping[str, object] | None = None, *, stop_below: float = STOP_BELOW
     ) -> None:
         if not 0 <= stop_below <= 1:
             raise CaseError(f"stop below {stop_below:g}: must be a probability from 0 to 1")
@@ -92,16 +139,6 @@ class Interview:
         self._choose()
 
     @property
-    def question(self) -> Question | None:
-        """What to ask now; None at the end."""
-        return self._question
-
-    @property
-    def end(self) -> End | None:
-        """Why there is no question; None while there is one."""
-        return self._end
-
-    @property
     def facts(self) -> dict[str, object]:
         """What was given and answered, in the words it came in."""
         return {**self._given, **{step.variable: step.value for step in self._steps if step.value is not None}}
@@ -111,29 +148,21 @@ class Interview:
         """How many questions have been asked."""
         return len(self._steps)
 
-    def choices(self) -> list[str]:
-        """Name the answers to choose from by number; none for yes or no, or an amount.
+    @property
+    def _control(self) -> Control | None:
+        return control_of(self.dx.model, self.question.variable) if self.question else None
 
-        Returns
-        -------
-        list of str
-            In words, number 1 first.
-        """
-        if self._question is None or self._unit() is not None:
+    def choices(self) -> list[str]:
+        """Name the answers to choose from by number, 1 first; none for yes or no, or an amount."""
+        control = self._control
+        if control is None or control.unit or self.dx.model.variables[control.name].is_yes_no:
             return []
-        variable = self.dx.model.variables[self._question.variable]
-        return [] if variable.is_yes_no else [variable.say(state) for state in variable.states]
+        return [words for words, _ in control.choices]
 
     def hint(self) -> str:
-        """Say what may be answered.
-
-        Returns
-        -------
-        str
-            Such as ``yes/no`` or ``in years``.
-        """
-        unit, choices = self._unit(), self.choices()
-        return f"in {unit}" if unit else f"1-{len(choices)}" if choices else "yes/no"
+        """Say what may be answered, such as ``yes/no`` or ``in years``."""
+        control, choices = self._control, self.choices()
+        return f"in {control.unit}" if control and control.unit else f"1-{len(choices)}" if choices else "yes/no"
 
     def answer(self, text: str) -> None:
         """Take the answer to the question.
@@ -150,24 +179,18 @@ class Interview:
             If the answer can't be understood, or contradicts the others; the
             question then stands.
         """
-        if self._question is None:
+        control = self._control
+        if control is None:
             raise CaseError("there is no question to answer")
         word = " ".join(text.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").split())
-        variable = self._question.variable
-        value = None if word in DO_NOT_KNOW else self._value(variable, word)
-        dx = self.dx if value is None else self._diagnose({**self.facts, variable: value})
-        self._steps.append(_Step(variable, value, self.dx))
+        value = None if word in DO_NOT_KNOW else self._value(control, word)
+        dx = self.dx if value is None else self._diagnose({**self.facts, control.name: value})
+        self._steps.append(_Step(control.name, value, self.dx))
         self.dx = dx
         self._choose()
 
     def back(self) -> bool:
-        """Take the last answer back.
-
-        Returns
-        -------
-        bool
-            False where there is none.
-        """
+        """Take the last answer back; False where there is none."""
         if not self._steps:
             return False
         self.dx = self._steps.pop().before
@@ -175,23 +198,22 @@ class Interview:
         return True
 
     def _choose(self) -> None:
-        self._question, self._end = None, None
+        self.question: Question | None = None
+        self.end: End | None = None
         if self.dx.alarm.level == LEVELS[-1]:
-            self._end = End.emergency  # nothing can raise it, and asking on would keep a person from calling for help
+            self.end = End.emergency  # nothing can raise it, and asking on would keep a person from calling for help
             return
         asked = {step.variable for step in self._steps}
-        dx = self.dx
-        ranked = open_questions(dx.network, dx.coded, dx.thresholds)
-        open_ = {question.variable: question for question in ranked if question.variable not in asked}
-        keys = [open_[name] for name in dx.model.alarm.key_questions if name in open_]
-        if keys:
-            self._question = self._parents_first(max(keys, key=lambda question: question.alarm_change), open_)
-        elif not open_:
-            self._end = End.exhausted
-        elif all(max(q.alarm_change, q.top_change) < self._stop_below for q in open_.values()):
-            self._end = End.settled
+        open_ = {
+            question.variable: question for question in _ranked_questions(self.dx) if question.variable not in asked
+        }
+        first = next(iter(open_.values()), None)
+        if first is None:
+            self.end = End.exhausted
+        elif first.key or any(max(q.alarm_change, q.top_change) >= self._stop_below for q in open_.values()):
+            self.question = self._parents_first(first, open_)
         else:
-            self._question = self._parents_first(next(iter(open_.values())), open_)
+            self.end = End.settled
 
     def _parents_first(self, question: Question, open_: Mapping[str, Question]) -> Question:
         """Ask what a risk factor depends on before it: nobody is asked of a pregnancy before age and sex."""
@@ -201,22 +223,17 @@ class Interview:
                 return self._parents_first(open_[parent], open_)
         return question
 
-    def _unit(self) -> str | None:
-        numeric = self.dx.model.inputs.get(self._question.variable) if self._question else None
-        return numeric.unit if numeric else None
-
-    def _value(self, name: str, word: str) -> str:
+    def _value(self, control: Control, word: str) -> str:
         """Read an answer: the state it names, or the words themselves where `diagnose` is to read them."""
-        variable = self.dx.model.variables[name]
-        if variable.is_yes_no and (word in YES or word in NO):
-            return ABSENT_PRESENT[word in YES]
-        if ":" in word or (self._unit() is not None and number_of(word) is not None):
-            return word
         choices = self.choices()
+        if not choices and not control.unit and (word in YES or word in NO):
+            return ABSENT_PRESENT[word in YES]
+        if ":" in word or (control.unit and number_of(word) is not None):
+            return word
         if choices and word.isascii() and word.isdigit() and 1 <= int(word) <= len(choices):
-            return variable.states[int(word) - 1]
-        names = {state: state for state in variable.states}
-        names |= {variable.say(state).lower(): state for state in variable.states}
+            return control.choices[int(word) - 1][1]
+        states = self.dx.model.variables[control.name].states
+        names = {state: state for state in states} | {words.lower(): state for words, state in control.choices}
         if word in names:
             return names[word]
         begun = dict.fromkeys(state for name, state in names.items() if name.startswith(word))
@@ -225,83 +242,14 @@ class Interview:
         raise CaseError(f"'{short(word)}' is not understood: answer {self.hint()}.{nearest(word, names)}")
 
 
-UNKNOWN = ""  # what a control holds that is not answered
-
-
-@dataclass(frozen=True)
-class Control:
-    """What a control of one variable needs.
-
-    Attributes
-    ----------
-    name, label, question : str
-        Of the variable.
-    choices : tuple of (str, str)
-        Words and state of each answer; yes before no.
-    unit : str
-        What is typed where a number is wanted; empty where an answer is chosen.
-    """
-
-    name: str
-    label: str
-    question: str
-    choices: tuple[tuple[str, str], ...]
-    unit: str
-
-    @property
-    def three_way(self) -> bool:
-        """Whether it is a matter of yes, no or unknown."""
-        return len(self.choices) == 2 and not self.unit
-
-
-@dataclass(frozen=True)
-class Section:
-    """Controls that belong together.
-
-    Attributes
-    ----------
-    name, label : str
-        Of the group in the model file.
-    controls : tuple of Control
-        In model order.
-    """
-
-    name: str
-    label: str
-    controls: tuple[Control, ...]
-
-
 class Exploration:
     """A case whose answers come and go.
 
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-    diagnose : callable
-        Makes a diagnosis of a mapping of facts, as `kneebayes.Model.diagnose`.
-    facts : mapping, optional
-        What is known beforehand.
-
-    Attributes
-    ----------
-    facts : dict of str to object
-        What is known, by variable.
-    dx : Diagnosis
-        By these facts.
-
-    Raises
-    ------
-    CaseError
-        If a fact is not allowed, or they contradict each other.
+    ``facts`` is what is known, by variable, and ``dx`` the diagnosis by these facts, both as `diagnose` takes and
+    gives them. A fact that is not allowed, or contradicts the others, raises a CaseError and changes nothing.
     """
 
-    def __init__(
-        self,
-        model: ModelSpec,
-        diagnose: Callable[[Mapping[str, object]], Diagnosis],
-        facts: Mapping[str, object] | None = None,
-    ) -> None:
+    def __init__(self, model: ModelSpec, diagnose: Diagnose, facts: Mapping[str, object] | None = None) -> None:
         self.model = model
         self._vocabulary = Vocabulary(model)
         self._diagnose = diagnose
@@ -309,59 +257,16 @@ class Exploration:
         self.load(facts or {})
 
     def sections(self) -> list[Section]:
-        """Group the variables as the model file does.
-
-        Returns
-        -------
-        list of Section
-            Only groups that have variables.
-        """
-        found = []
-        for group, label in self.model.groups.items():
-            names = [name for name, variable in self.model.variables.items() if variable.group == group]
-            if names:
-                found.append(Section(group, label, tuple(self.control(name) for name in names)))
-        return found
-
-    def control(self, name: str) -> Control:
-        """Describe the control of a variable.
-
-        Parameters
-        ----------
-        name : str
-            A variable.
-
-        Returns
-        -------
-        Control
-            With its answers.
-        """
-        variable, numeric = self.model.variables[name], self.model.inputs.get(name)
-        choices: tuple[tuple[str, str], ...]
-        if variable.is_yes_no:
-            choices = (("yes", "present"), ("no", "absent"))
-        else:
-            choices = tuple((variable.say(s), s) for s in variable.states)
-        label = f"{variable.label} (taken as yes)" if name == self.model.complaint else variable.label
-        return Control(name, label, variable.question, choices, numeric.unit if numeric else "")
+        """Group the controls as the model file does; only groups that have variables."""
+        members: dict[str, list[Control]] = {group: [] for group in self.model.groups}
+        for name, variable in self.model.variables.items():
+            members[variable.group].append(control_of(self.model, name))
+        return [
+            Section(group, label, tuple(members[group])) for group, label in self.model.groups.items() if members[group]
+        ]
 
     def answer(self, name: str, value: object) -> None:
-        """Take an answer, or take it back.
-
-        Parameters
-        ----------
-        name : str
-            A variable.
-        value : object
-            As `Model.diagnose` takes it; None or empty for unknown.
-
-        Raises
-        ------
-        CaseError
-            If it is not allowed, or contradicts the others; nothing changes then.
-        UnknownColumnError
-            If there is no such variable.
-        """
+        """Take the answer for a variable, or take it back where the value is None or empty."""
         if name not in self.model.variables:
             raise UnknownColumnError(f"no variable '{name}'.{nearest(name, self.model.variables)}")
         facts = {key: known for key, known in self.facts.items() if key != name}
@@ -372,17 +277,7 @@ class Exploration:
     def load(self, facts: Mapping[str, object]) -> None:
         """Put other facts in place of all.
 
-        Parameters
-        ----------
-        facts : mapping of str to object
-            As `Model.diagnose` takes them. A number that stands for a variable
-            of another name becomes the state of that variable.
-
-        Raises
-        ------
-        CaseError
-            If one is not allowed, or they contradict each other; nothing
-            changes then.
+        A number that stands for a variable of another name becomes the state of that variable.
         """
         known: dict[str, object] = {}
         dx = self._diagnose(facts)  # first, as it says best what is wrong with them
@@ -398,18 +293,7 @@ class Exploration:
         self.dx, self.facts = dx, known
 
     def state(self, name: str) -> str | None:
-        """Say which answer a control shows.
-
-        Parameters
-        ----------
-        name : str
-            A variable.
-
-        Returns
-        -------
-        str or None
-            A state, the number typed, or None if not known or unsure.
-        """
+        """Say which answer a control shows: a state, the number typed, or None if not known or unsure."""
         if name not in self.facts:
             return None
         if name in self.model.inputs:
@@ -418,31 +302,13 @@ class Exploration:
         return told if told in self.model.variables[name].states else None
 
     def questions(self, n: int = 5) -> list[Question]:
-        """Choose what to ask next: key questions of the alarm first, then the most informative.
-
-        Parameters
-        ----------
-        n : int, default 5
-            At most how many.
-
-        Returns
-        -------
-        list of Question
-            The first comes first.
-        """
-        dx = self.dx
-        ranked = open_questions(dx.network, dx.coded, dx.thresholds)
-        keys = sorted((q for q in ranked if q.key), key=lambda question: -question.alarm_change)
-        return [*keys[: max(1, n - 2)], *(q for q in ranked if not q.key)][:n]
+        """Choose at most n questions to ask next; key questions come first, but leave room for two others."""
+        ranked = _ranked_questions(self.dx)
+        keys = [question for question in ranked if question.key][: max(1, n - 2)]
+        return [*keys, *(question for question in ranked if not question.key)][:n]
 
     def code(self) -> str:
-        """Write the case as Python.
-
-        Returns
-        -------
-        str
-            Lines that give the same diagnosis.
-        """
+        """Write the case as lines of Python that give the same diagnosis."""
         facts = ", ".join(f"{name!r}: {value!r}" for name, value in self.facts.items())
         caution, urgent = self.dx.thresholds.caution, self.dx.thresholds.urgent
         own = self.model.alarm.thresholds

@@ -196,7 +196,7 @@ def check_against_one_case(model: kb.Model, answers: Codes) -> None:
     batch = gains(network, known)
     for case, row in zip(known, batch, strict=True):
         dx = model.diagnose({})
-        for question in open_questions(network, Evidence(case[:, None]), dx.thresholds):
+        for question in open_questions(model.assessor.assess(Evidence(case[:, None]), dx.thresholds)):
             assert abs(question.gain - row[network.variables.index(question.variable)]) < 1e-9, question
 
 

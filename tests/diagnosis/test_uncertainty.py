@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 import kneebayes as kb
 from kneebayes.diagnosis import uncertainty as robustness
-from kneebayes.diagnosis.alarm import AlarmRules, Thresholds
+from kneebayes.diagnosis.alarm import Thresholds
+from kneebayes.diagnosis.assessment import Assessment, Assessor
 from kneebayes.diagnosis.uncertainty import (
     DEVIATIONS,
     Uncertainty,
@@ -269,7 +270,7 @@ class TestOneCase:
     def test_interval_is_the_quantiles_of_the_models_asked_one_by_one(self) -> None:
         network = CompiledModel(FILES["three states"])
         codes = possible(network, 1, 5)
-        found = uncertainty(network, Evidence(codes), THRESHOLDS, level=0.8, draws=40, seed=6)
+        found = uncertainty(Assessor(network).assess(Evidence(codes), THRESHOLDS), level=0.8, draws=40, seed=6)
         values = draw(network.parameters, 40, seed=6)
         each = np.array(
             [CompiledModel(renumbered(network.model, v)).posteriors(Evidence(codes)).values[0] for v in values]
@@ -375,7 +376,7 @@ class TestManyCases:
 
     @pytest.fixture(scope="class")
     @staticmethod
-    def cases() -> tuple[AlarmRules, Evidence, Floats]:
+    def cases() -> Assessment:
         codes = possible(MODEL.network, 30, 11)
         row = MODEL.network.variables.index("calf_pain")
         codes[row, :4] = -1
@@ -384,31 +385,26 @@ class TestManyCases:
             SoftEvidence(0, np.array([3]), np.linspace(0, 1, 5)),
         )
         codes[0, 3] = -1
-        rules = AlarmRules(MODEL.network)
         evidence = Evidence(codes, soft)
-        return rules, evidence, MODEL.network.posteriors(evidence).values[:, rules.column]
+        return MODEL.assessor.assess(evidence, THRESHOLDS)
 
-    def test_engines_agree_and_a_case_is_as_if_alone(self, cases: tuple[AlarmRules, Evidence, Floats]) -> None:
-        rules, evidence, p = cases
-        found = batch_uncertainty(rules, evidence, THRESHOLDS, p, draws=25, seed=3, engine="numba")
-        slow = batch_uncertainty(rules, evidence, THRESHOLDS, p, draws=25, seed=3, engine="numpy")
+    def test_engines_agree_and_a_case_is_as_if_alone(self, cases: Assessment) -> None:
+        found = batch_uncertainty(cases, draws=25, seed=3, engine="numba")
+        slow = batch_uncertainty(cases, draws=25, seed=3, engine="numpy")
         for name in ("low", "high", "low_error", "high_error", "robust", "graver"):
             np.testing.assert_allclose(getattr(found, name), getattr(slow, name), rtol=0, atol=1e-12, err_msg=name)
         for i in (0, 3, 7):
-            alone = uncertainty(MODEL.network, evidence[[i]], THRESHOLDS, draws=25, seed=3)
+            alone = uncertainty(MODEL.assessor.assess(cases.evidence[[i]], THRESHOLDS), draws=25, seed=3)
             np.testing.assert_allclose(found.low[i], alone.low, rtol=0, atol=1e-12)
             np.testing.assert_allclose(found.high_error[i], alone.high_error, rtol=0, atol=1e-12)
             assert found.robust[i] == pytest.approx(alone.shares[alone.alarm])
             graver = sum(alone.shares[name] for name in LEVELS[LEVELS.index(alone.alarm) + 1 :])
             assert found.graver[i] == pytest.approx(graver)
 
-    def test_chunks_do_not_show(
-        self, cases: tuple[AlarmRules, Evidence, Floats], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        rules, evidence, p = cases
-        whole = batch_uncertainty(rules, evidence, THRESHOLDS, p, draws=20, engine="numba")
+    def test_chunks_do_not_show(self, cases: Assessment, monkeypatch: pytest.MonkeyPatch) -> None:
+        whole = batch_uncertainty(cases, draws=20, engine="numba")
         monkeypatch.setattr(robustness, "CHUNK_BYTES", 7 * 20 * 11 * 8)
-        parts = batch_uncertainty(rules, evidence, THRESHOLDS, p, draws=20, engine="numba")
+        parts = batch_uncertainty(cases, draws=20, engine="numba")
         for name in ("low", "high", "robust", "graver"):
             np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name))
 

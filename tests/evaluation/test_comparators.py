@@ -12,8 +12,7 @@ from sklearn import metrics
 import kneebayes as kb
 from kneebayes.diagnosis.wells import points
 from kneebayes.errors import OptionError
-from kneebayes.evaluation.comparators import MIN_CASES
-from kneebayes.evaluation.metrics import net_benefit
+from kneebayes.evaluation.metrics import MIN_CASES, net_benefit
 
 MODEL = kb.load_model()
 WELLS, ANY = "Wells score", "Any symptom"

@@ -44,6 +44,13 @@ def some_cases(n: int, seed: int, *, ties: bool = False) -> tuple[np.ndarray, np
     return rng.random(n) < p, p
 
 
+def with_clots(n: int) -> pd.DataFrame:
+    """Draw cases of which n at least have a clot, and n at least have none."""
+    cases = MODEL.simulate(5 * n, seed=6, with_causes=True, prevalence={"dvt": 0.4})
+    assert n <= (cases["true_dvt"] == "present").sum() <= 4 * n
+    return cases
+
+
 @pytest.fixture(scope="module")
 def vignettes() -> pd.DataFrame:
     return pd.read_csv(ROOT / "data" / "vignettes.csv", dtype=str)
@@ -313,11 +320,51 @@ def test_a_cause_given_as_evidence_is_noted() -> None:
     assert any("no blind test of: dvt" in note for note in kb.evaluate(MODEL, cases, bootstrap=0).notes)
 
 
-def test_the_same_seed_gives_the_same_intervals(vignettes: pd.DataFrame, evaluated: Any) -> None:
-    again = kb.evaluate(MODEL, vignettes, ignore=NOT_EVIDENCE, bootstrap=50)
-    other = kb.evaluate(MODEL, vignettes, ignore=NOT_EVIDENCE, bootstrap=50, seed=1)
-    pd.testing.assert_frame_equal(again.table, evaluated.table)
-    assert not other.causes["brier_low"].equals(evaluated.causes["brier_low"])
+def test_the_same_seed_gives_the_same_intervals() -> None:
+    cases = with_clots(40)
+    first, again, other = (kb.evaluate(MODEL, cases, bootstrap=50, seed=seed) for seed in (0, 0, 1))
+    pd.testing.assert_frame_equal(again.table, first.table)
+    assert first.causes["brier_low"].notna()["dvt"]
+    assert not other.causes["brier_low"].equals(first.causes["brier_low"])
+
+
+@pytest.mark.parametrize(("clots", "others"), [(1, 30), (9, 30), (30, 9), (10, 10)])
+def test_there_is_no_bootstrap_interval_where_too_few_cases_are_of_one_kind_and_the_text_says_so(
+    clots: int, others: int
+) -> None:
+    cases = with_clots(max(clots, others))
+    there = cases["true_dvt"] == "present"
+    result = kb.evaluate(MODEL, pd.concat([cases[there][:clots], cases[~there][:others]]), bootstrap=30)
+    found = {table: getattr(result, table) for table in ("causes", "comparison", "decision")}
+    limits = [found["causes"].loc["dvt", f"{name}_{end}"] for name in ("auc", "brier") for end in ("low", "high")]
+    limits += [found["comparison"]["auc_low"].iloc[0], found["decision"]["model_low"].iloc[0]]
+    enough = min(clots, others) >= 10
+    assert np.isfinite(limits).tolist() == [enough] * len(limits)
+    assert result.causes["auc"].notna()["dvt"]
+    few = f"dvt ({min(clots, others)})"
+    assert any("too few to resample for an interval" in note and few in note for note in result.notes) == (not enough)
+
+
+@pytest.mark.parametrize("thresholds", [(1.0, 1.0), (0.5, 1.0)], ids=["caution", "urgent"])
+def test_an_alarm_that_never_warns_by_probability_has_no_net_benefit_there(
+    thresholds: tuple[float, float], tmp_path: Path
+) -> None:
+    result = kb.evaluate(MODEL, with_clots(20), thresholds=kb.Thresholds(*thresholds), baselines=True, bootstrap=0)
+    assert np.isnan(result.comparison["net_benefit"].iloc[0]) == (thresholds[0] == 1)
+    assert ("Net benefit of acting" in str(result)) == (thresholds[0] < 1)
+    result.report(tmp_path / "report.html")
+    assert json.loads(str(result.to_json()))["thresholds"] == {"caution": thresholds[0], "urgent": 1.0}
+
+
+def test_a_network_without_an_alarm_of_its_own_is_evaluated(tmp_path: Path) -> None:
+    network_file, labels = MODEL.export(tmp_path / "knee.bif")
+    labels.unlink()  # the alarm stood there
+    network = kb.import_network(network_file, causes=list(MODEL.causes), complaint=MODEL.file.complaint)
+    assert (network.file.alarm.rules, network.file.alarm.thresholds["caution"].p) == ((), 1.0)
+    result = kb.evaluate(network, network.simulate(50, seed=1, with_causes=True), bootstrap=0)
+    assert result.n_cases == 50
+    assert "Net benefit" not in str(result)
+    result.report(tmp_path / "report.html")
 
 
 def test_a_label_column_of_another_name_and_other_frames(vignettes: pd.DataFrame, evaluated: Any) -> None:
@@ -336,11 +383,12 @@ def test_the_decision_curve_is_net_benefit_at_every_threshold(evaluated: Any) ->
 
 
 def test_every_figure_is_in_csv_and_json(evaluated: Any, tmp_path: Path) -> None:
-    evaluated.to_csv(tmp_path / "figures.csv")
+    drawn = kb.evaluate(MODEL, with_clots(20), bootstrap=20)
+    drawn.to_csv(tmp_path / "figures.csv")
     table = pd.read_csv(tmp_path / "figures.csv")
     row = table.query("section == 'causes' and name == 'dvt' and metric == 'brier'").iloc[0]
-    assert row["value"] == pytest.approx(evaluated.causes.loc["dvt", "brier"])
-    assert row["low"] == pytest.approx(evaluated.causes.loc["dvt", "brier_low"])
+    assert row["value"] == pytest.approx(drawn.causes.loc["dvt", "brier"])
+    assert row["low"] == pytest.approx(drawn.causes.loc["dvt", "brier_low"])
     content = json.loads(evaluated.to_json())
     dvt = next(item for item in content["causes"] if item["cause"] == "dvt")
     assert dvt["calibration_slope"] is None  # separable: not NaN, which is no JSON

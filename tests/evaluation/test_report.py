@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import re
 import shutil
 import subprocess
@@ -28,7 +29,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 
 @pytest.fixture(scope="module")
 def evaluated() -> Any:
-    cases = MODEL.simulate(400, seed=2, with_causes=True)
+    cases = MODEL.simulate(400, seed=2, with_causes=True, prevalence={"dvt": 0.1})
     cases["case_id"] = "<b>" + cases["case_id"].astype(str)
     return kb.evaluate(MODEL, cases, baselines=True, bootstrap=30)
 
@@ -76,7 +77,7 @@ def test_the_report_is_whole_html_that_asks_nothing_of_the_network(page: Path) -
 def test_the_report_says_what_the_result_says(page: Path, evaluated: Any) -> None:
     text = page.read_text(encoding="utf-8")
     assert MODEL.file.disclaimer in text
-    assert all(cause.label in text.replace("&#x27;", "'") for cause in MODEL.file.causes.values())
+    assert all(cause.label in html.unescape(text) for cause in MODEL.file.causes.values())
     assert f"{evaluated.causes.loc['dvt', 'auc']:.2f} ({evaluated.causes.loc['dvt', 'auc_low']:.2f} to" in text
     assert "<b>case_" not in text  # what a file says is text, not HTML
     assert evaluated.missed.empty or "&lt;b&gt;case_" in text

@@ -19,7 +19,7 @@ from PIL import Image
 
 import kneebayes as kb
 from kneebayes.errors import UnknownColumnError, UnknownNameError
-from kneebayes.evaluation.result import Evaluation
+from kneebayes.evaluation.evaluate import Evaluation
 from kneebayes.plots.case import plot_explanation, plot_posterior, plot_questions, priors
 from kneebayes.plots.cohort import plot_alarm_levels, plot_cases
 from kneebayes.plots.network import dependences, link_strengths, link_width, plot_network

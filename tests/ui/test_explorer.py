@@ -17,9 +17,9 @@ import kneebayes as kb
 from kneebayes.errors import CaseError, UnknownColumnError
 from kneebayes.plots.case import priors
 from kneebayes.plots.style import percent
-from kneebayes.ui import page
+from kneebayes.ui import explorer as page
 from kneebayes.ui.explorer import CHOOSE, Explorer, explore, vignettes
-from kneebayes.ui.session import Exploration
+from kneebayes.ui.session import Exploration, control_of
 
 ROOT = Path(__file__).parents[2]
 MODEL = kb.load_model()
@@ -41,10 +41,10 @@ def test_every_variable_has_one_control_in_its_group() -> None:
 
 
 def test_controls_are_three_way_but_where_there_is_more_to_say() -> None:
-    case = exploration()
-    assert case.control("calf_pain").choices == (("yes", "present"), ("no", "absent"))
-    assert [case.control(name).three_way for name in ("calf_pain", "sex", "age", "sport")] == [True, True, False, False]
-    assert case.control("age").unit == "years"
+    controls = {name: control_of(MODEL.file, name) for name in ("calf_pain", "sex", "age", "sport")}
+    assert controls["calf_pain"].choices == (("yes", "present"), ("no", "absent"))
+    assert [control.three_way for control in controls.values()] == [True, True, False, False]
+    assert controls["age"].unit == "years"
 
 
 def test_an_answer_moves_the_diagnosis_to_what_the_api_gives_and_back() -> None:
@@ -148,7 +148,7 @@ def test_bars_say_how_likely_a_burst_cyst_is() -> None:
 
 
 def test_words_of_a_model_are_no_html() -> None:
-    assert "script" not in Words(page.message("<script>alert(1)</script>")).tags
+    assert "script" not in Words(page.problem("<script>alert(1)</script>")).tags
     assert "script" not in Words(page.code_box("<script>", "<script>")).tags
 
 
@@ -198,7 +198,7 @@ def test_a_question_with_more_answers_offers_them() -> None:
     shown = explore(ANKLE)
     asked = shown._asked[0]
     question = next(q for q in exploration().questions(60) if q.variable == "sport")
-    asked.show(exploration(), question)
+    asked.show(MODEL.file, question)
     assert len(asked._choice.options) == 1 + len(MODEL.file.variables["sport"].states)
     assert asked._buttons[0].layout.display == "none"
 
