@@ -87,7 +87,7 @@ class Vocabulary:
         word = "" if value is None else str(value).strip().lower()
         if word in UNKNOWN_WORDS:
             return UNKNOWN
-        numeric = self.model.inputs.get(column)
+        numeric = self.model.numeric_inputs.get(column)
         if numeric and not isinstance(value, (bool, np.bool_)):
             number = number_of(word)
             if number is not None:
@@ -102,7 +102,7 @@ class Vocabulary:
 
     def allowed(self, column: str) -> str:
         """Say what may stand in a column."""
-        numeric = self.model.inputs.get(column)
+        numeric = self.model.numeric_inputs.get(column)
         if numeric:
             return f"a number of {numeric.unit} from {numeric.minimum:g} to {numeric.maximum:g}"
         states = self.model.variables[column].states
@@ -145,7 +145,7 @@ class Vocabulary:
             pairs = [part.partition(":") for part in value.strip(" {}").replace(";", ",").split(",")]
             value = {state.strip(" '\""): number.strip() for state, _, number in pairs}
         if column not in self.model.variables:
-            unit = self.model.inputs[column].unit
+            unit = self.model.numeric_inputs[column].unit
             raise CaseError(f"{column} is a number of {unit}: it can't be given by likelihoods")
         states = self.model.variables[column].states
         numbers: dict[int, float] = {}
@@ -419,7 +419,7 @@ class Coder(Vocabulary):
         for column in self.columns:
             if column not in factors:
                 continue
-            factor, numeric = factors[column], self.model.inputs.get(column)
+            factor, numeric = factors[column], self.model.numeric_inputs.get(column)
             row = self.rows[numeric.variable if numeric else column]
             new = self._column(column, factor, problems, soft)
             if numeric and numeric.warn_below is not None:
@@ -477,7 +477,7 @@ class Coder(Vocabulary):
         problems: list[Problem],
     ) -> None:
         """Two columns that set one variable may not contradict each other."""
-        states = self.model.variables[self.model.inputs[first].variable].states
+        states = self.model.variables[self.model.numeric_inputs[first].variable].states
         for row in np.flatnonzero((old >= 0) & (new >= 0) & (old != new)).tolist():
             value = short(factor.values[int(factor.index[row])])
             reason = (

@@ -71,9 +71,11 @@ class Redactor:
 
     def _rivals(self, column: str) -> list[str]:
         """Name the numeric inputs that say the same as a column."""
-        numeric = self.model.inputs.get(column)
+        numeric = self.model.numeric_inputs.get(column)
         variable = numeric.variable if numeric else column
-        return [name for name, other in self.model.inputs.items() if other.variable == variable and name != column]
+        return [
+            name for name, other in self.model.numeric_inputs.items() if other.variable == variable and name != column
+        ]
 
 
 def refuse_headless(path: str, model: ModelSpec, names: Collection[str], excused: Collection[str] = ()) -> None:

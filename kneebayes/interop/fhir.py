@@ -159,14 +159,14 @@ def _asked(model: ModelSpec) -> dict[str, str]:
     """Name the questions, with the variable that each sets; a number is asked where bands can say every state."""
     numeric = {
         numeric.variable: name
-        for name, numeric in reversed(model.inputs.items())
+        for name, numeric in reversed(model.numeric_inputs.items())
         if {band.state for band in numeric.bands} == set(model.variables[numeric.variable].states)
     }
     return {numeric.get(name, name): name for name in [*model.risks, *model.findings]}
 
 
 def _item(model: ModelSpec, column: str, name: str, choice: str) -> dict[str, Any]:
-    variable, numeric = model.variables[name], model.inputs.get(column)
+    variable, numeric = model.variables[name], model.numeric_inputs.get(column)
     item: dict[str, Any] = {
         "linkId": column,
         "code": [{"system": VARIABLE_SYSTEM, "code": name, "display": variable.label}],

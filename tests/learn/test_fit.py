@@ -161,7 +161,7 @@ def test_both_engines_count_alike_with_impossible_and_all_but_impossible_cases_a
     assert np.isneginf(one.log_evidence[7])
     assert one.log_evidence[11] < np.log(np.finfo(float).tiny)  # the product of it all is 0
     np.testing.assert_allclose(other.log_evidence, one.log_evidence, rtol=1e-12)
-    for name in ("present", "known", "joint"):
+    for name in ("at_most", "vectors", "joint"):
         np.testing.assert_allclose(getattr(other, name), getattr(one, name), rtol=1e-9, atol=1e-12, err_msg=name)
     for name in ("components", "reached"):
         for theirs, mine in zip(getattr(other, name), getattr(one, name), strict=True):
