@@ -224,6 +224,9 @@ class Findings:
         n_causes = len(layout.cards)
         (rows, vectors), (log_at_most, log_vectors) = self.said(codes), self._logs
         logs: Floats = log_at_most @ rows + log_vectors @ vectors
+        never_at_most, never = self.tables.at_most == 0.0, self.tables.vectors == 0.0
+        if never_at_most.any() or never.any():  # -inf times 0 would be no number
+            logs[(never_at_most.T.astype(float) @ rows + never.T.astype(float) @ vectors) > 0] = -np.inf
         for c, known in enumerate(codes[layout.n_risks :][:n_causes]):
             fits = allowed[:, c] & ((known == UNKNOWN)[:, None] | (known[:, None] == np.arange(allowed.shape[2])))
             if not fits[:, : layout.cards[c]].all():

@@ -18,7 +18,6 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.inference.compiled.layout import FlatTables
 from kneebayes.inference.compiled.vectors import LANES, add, gather, interleave, load, multiply, separate, splat, store
 from kneebayes.inference.counts import Cases, Counts
 from kneebayes.inference.network import cores, patterns
@@ -87,12 +86,12 @@ class Kernel:
         def work(start: int) -> tuple[int, _Sums]:
             part = slice(start, start + length)
             first, last = int(pattern[part][0]), int(pattern[part][-1])
-            sums = _nothing(flat, last + 1 - first)
+            sums = self._nothing(last + 1 - first)
             _count(flat, codes[part], allowed[part], weight[part], first, sums, log_evidence[part])
             return first, sums
 
         starts = range(0, n, length)
-        total = _nothing(flat, len(flat.base))
+        total = self._nothing(len(flat.base))
         with ThreadPoolExecutor(min(cores(), len(starts))) as pool:
             for first, sums in pool.map(work, starts):
                 for name, mine, theirs in zip(_Sums._fields, total, sums, strict=True):
@@ -101,6 +100,17 @@ class Kernel:
         restored = np.empty(n)
         restored[order] = log_evidence
         return self._counts(total, restored)
+
+    def _nothing(self, n_patterns: int) -> _Sums:
+        flat, layout = self.tables, self.layout.layout
+        return _Sums(
+            at_most=np.zeros((len(layout.leaks), flat.most * len(layout.cards))),
+            vectors=np.zeros((layout.n_vectors, layout.n_joint)),
+            joint=np.zeros_like(flat.share),
+            base=np.zeros((n_patterns, flat.base.shape[1])),
+            table=np.zeros_like(flat.table),
+            reached=np.zeros_like(flat.kept),
+        )
 
     def _counts(self, sums: _Sums, log_evidence: Floats) -> Counts:
         flat, layout = self.tables, self.layout.layout
@@ -128,17 +138,6 @@ class _Sums(NamedTuple):
     base: Floats  # (patterns of the base that there are, columns)
     table: Floats  # laid out as that of the flat tables
     reached: Floats  # as ``kept``
-
-
-def _nothing(flat: FlatTables, n_patterns: int) -> _Sums:
-    return _Sums(
-        at_most=np.zeros((flat.row_said.max() + 1, flat.most * len(flat.cards))),
-        vectors=np.zeros((len(flat.vectors) - 1, len(flat.share))),
-        joint=np.zeros_like(flat.share),
-        base=np.zeros((n_patterns, flat.base.shape[1])),
-        table=np.zeros_like(flat.table),
-        reached=np.zeros_like(flat.kept),
-    )
 
 
 _compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
