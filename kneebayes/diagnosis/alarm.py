@@ -343,7 +343,7 @@ def _doubtful(network: CompiledModel) -> list[_Sign]:
             doubtful.append(_Sign(row, held, 0, others, most, least))
             continue
         instead = 0 if len(model.variables[name].states) == 2 else UNKNOWN
-        component = next(c for c in (tables.base, *tables.components) if row in c.rows)
+        component = next(c for c in tables.components if row in c.rows)
         pairs = [_patterns_with(component, row, code, instead) for code in np.flatnonzero(held).tolist()]
         if component.targets == (place,) and all(_raises(now, before) for now, before in pairs):
             continue

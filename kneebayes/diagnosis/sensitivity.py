@@ -25,9 +25,8 @@ from kneebayes.diagnosis.alarm import Thresholds
 from kneebayes.diagnosis.assessment import Assessment, column_of
 from kneebayes.diagnosis.uncertainty import under
 from kneebayes.errors import CaseError
-from kneebayes.inference.network import Engine, cores
-from kneebayes.inference.parameters import Parameters, parameters_of
-from kneebayes.inference.versions import Case
+from kneebayes.inference.network import Engine, VersionedCase, cores
+from kneebayes.inference.parameters import ParameterVector
 from kneebayes.spec.model_spec import LEVELS
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ class Sensitivity:
     ``functions`` are those of all numbers; ``floor`` is the alarm's level whatever the posterior, a place in `LEVELS`.
     """
 
-    parameters: Parameters
+    parameters: ParameterVector
     target: str
     functions: Functions
     thresholds: Thresholds
@@ -178,12 +177,12 @@ def sensitivity(assessed: Assessment, target: str) -> Sensitivity:
     """Find what a target, a column of the posteriors, owes to each number of the model, for one case."""
     network = assessed.assessor.network
     column_of(network, target)
-    parameters = parameters_of(network)
-    own = functions(parameters, Case(parameters, assessed.evidence))
+    parameters = network.parameters
+    own = functions(parameters, VersionedCase(parameters.network, assessed.evidence))
     return Sensitivity(parameters, target, own, assessed.thresholds, int(assessed.floor[0]))
 
 
-def functions(parameters: Parameters, case: Case) -> Functions:
+def functions(parameters: ParameterVector, case: VersionedCase) -> Functions:
     """Find the posteriors of one case as functions of every number.
 
     Those of findings of which nothing is known don't matter and are not asked for.
@@ -217,7 +216,7 @@ def batch_sensitivity(assessed: Assessment, target: str, *, engine: Engine = "au
     column, floor = column_of(network, target), assessed.floor
     if not n:
         raise CaseError("no cases to average over: give a frame with rows")
-    parameters = parameters_of(network)
+    parameters = network.parameters
     few = engine == "numpy" or (engine == "auto" and n <= FEW_CASES)
     total, largest = np.zeros((len(parameters.p), len(MEASURES))), np.zeros(len(parameters.p))
     for start in range(0, n, CHUNK_CASES):
@@ -236,12 +235,12 @@ def batch_sensitivity(assessed: Assessment, target: str, *, engine: Engine = "au
 
 
 def _by_case(
-    parameters: Parameters, assessed: Assessment, part: slice, floor: NDArray[np.int8], column: int
+    parameters: ParameterVector, assessed: Assessment, part: slice, floor: NDArray[np.int8], column: int
 ) -> tuple[Floats, Floats]:
     """Sum over cases, each asked for all numbers."""
     found = []
     for i in range(part.start, part.stop):
-        own = functions(parameters, Case(parameters, assessed.evidence[[i]]))
+        own = functions(parameters, VersionedCase(parameters.network, assessed.evidence[[i]]))
         single = Functions(own.joint[:, :, None], own.evidence[:, :, None])
         found.append(_measures(parameters, slice(None), single, assessed, floor[[i - part.start]], column))
     measures = np.concatenate(found, axis=2)
@@ -249,18 +248,17 @@ def _by_case(
 
 
 def _by_number(
-    parameters: Parameters, assessed: Assessment, part: slice, floor: NDArray[np.int8], column: int
+    parameters: ParameterVector, assessed: Assessment, part: slice, floor: NDArray[np.int8], column: int
 ) -> tuple[Floats, Floats]:
     """Sum over cases, each number asked for all cases to which it may matter."""
     evidence = assessed.evidence[part]
-    n, first = evidence.n, len(parameters.network.variables) - len(parameters.leaks)
-    now = parameters.network.posteriors(evidence, engine="numba")
+    network = parameters.network
+    n, first = evidence.n, len(network.model.risks) + len(network.model.causes)
+    now = network.posteriors(evidence, engine="numba")
     expanded = evidence.expanded()
     informed = expanded.codes[first:] >= 0
     sums, largest = np.zeros((len(parameters.p), len(MEASURES))), np.zeros(len(parameters.p))
-    finding = np.full(len(parameters.p), -1)
-    for f in range(len(parameters.leaks)):
-        finding[parameters.belongs_to(np.arange(len(parameters.leaks)) == f)] = f
+    finding = parameters.finding
 
     def work(i: int) -> None:
         known = informed[finding[i]] if finding[i] >= 0 else np.ones(len(expanded.case), dtype=bool)
@@ -281,7 +279,7 @@ def _by_number(
 
 
 def _measures(
-    parameters: Parameters,
+    parameters: ParameterVector,
     which: slice,
     own: Functions,
     assessed: Assessment,

@@ -38,9 +38,8 @@ from numpy.typing import NDArray
 from kneebayes.diagnosis.assessment import Assessment
 from kneebayes.errors import OptionError
 from kneebayes.inference.evidence import Evidence, Expanded
-from kneebayes.inference.network import CompiledModel, Engine, Posteriors, cores
-from kneebayes.inference.parameters import Parameters, parameters_of
-from kneebayes.inference.versions import Case
+from kneebayes.inference.network import CompiledModel, Engine, Posteriors, VersionedCase, cores
+from kneebayes.inference.parameters import ParameterVector
 from kneebayes.spec.model_spec import LEVELS, ModelSpec
 from kneebayes.spec.yaml_io import changed_version, with_numbers
 
@@ -67,8 +66,8 @@ CHUNK_BYTES = 1 << 27  # of answers of all draws, before they become intervals
 LEVEL_WORDS = {level: level.replace("_", " ") for level in LEVELS}
 
 
-def draw(parameters: Parameters, n: int, *, seed: int) -> Floats:
-    """Draw the numbers of a model from their plausible ranges, (n, P), in the order of `Parameters.names`.
+def draw(parameters: ParameterVector, n: int, *, seed: int) -> Floats:
+    """Draw the numbers of a model from their plausible ranges, (n, P), in the order of `ParameterVector.names`.
 
     The same seed gives the same draws, and fewer draws the first of more.
     """
@@ -82,7 +81,7 @@ def plausible(model: ModelSpec, *, seed: int) -> ModelSpec:
     Each number is the first of `draw` for this seed. Its range is that of the model, stretched where it was drawn
     from outside; basis, version (``+plausible``) and provenance say what it is.
     """
-    drawn = draw(Parameters(CompiledModel(model)), 1, seed=seed)[0].tolist()
+    drawn = draw(CompiledModel(model).parameters, 1, seed=seed)[0].tolist()
     numbers = {}
     for (place, number), p in zip(model.probabilities(), drawn, strict=True):
         low, high = number.range
@@ -282,7 +281,7 @@ def batch_uncertainty(
     if draws < MIN_DRAWS:
         raise OptionError(f"{draws} draws are too few for an interval: at least {MIN_DRAWS}")
     n, network, cause = assessed.evidence.n, assessed.assessor.network, assessed.assessor.column
-    parameters, floor = parameters_of(network), assessed.floor
+    parameters, floor = network.parameters, assessed.floor
     values = draw(parameters, draws, seed=seed)
     ends, shares = np.empty((4, n, len(network.columns))), np.empty((n, len(LEVELS)))
     few = engine == "numpy" or (engine == "auto" and n <= FEW_CASES)
@@ -301,19 +300,20 @@ def batch_uncertainty(
     return BatchUncertainty(low, high, low_error, high_error, shares, assessed.levels)
 
 
-def under(parameters: Parameters, values: Floats, expanded: Expanded) -> Posteriors:
+def under(parameters: ParameterVector, values: Floats, expanded: Expanded) -> Posteriors:
     """Posteriors of many cases under other numbers of the model, (P,), by compiled code."""
-    from kneebayes.inference.compiled.threads import renumbering_of  # here, because numba takes a while to import
+    network = parameters.network.with_numbers(values)
+    return expanded.pooled(network.posteriors(Evidence(expanded.codes), engine="numba"))
 
-    return expanded.pooled(renumbering_of(parameters).posteriors(values, expanded.codes))
 
-
-def _by_case(parameters: Parameters, values: Floats, evidence: Evidence) -> Floats:
+def _by_case(parameters: ParameterVector, values: Floats, evidence: Evidence) -> Floats:
     """Answer each case under all draws, shape (n, columns, draws)."""
-    return np.stack([Case(parameters, evidence[[i]]).posteriors(values)[0].T for i in range(evidence.n)])
+    return np.stack(
+        [VersionedCase(parameters.network, evidence[[i]]).posteriors(values)[0].T for i in range(evidence.n)]
+    )
 
 
-def _by_draw(parameters: Parameters, values: Floats, evidence: Evidence) -> Floats:
+def _by_draw(parameters: ParameterVector, values: Floats, evidence: Evidence) -> Floats:
     """Answer all cases under each draw, on all cores, shape (n, columns, draws)."""
     expanded = evidence.expanded()
     drawn = np.empty((evidence.n, len(parameters.network.columns), len(values)))

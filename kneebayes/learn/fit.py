@@ -49,11 +49,10 @@ from tqdm.auto import tqdm
 from kneebayes.cases.frames import row_name
 from kneebayes.cases.labels import LABEL, Cohort, read_cohort
 from kneebayes.errors import CaseError, OptionError
-from kneebayes.inference.counts import MIN_COMPILED, Cases, Counts, Engine, Expectation
+from kneebayes.inference.counts import MIN_COMPILED, Cases, Counts, Expectation
 from kneebayes.inference.evidence import UNKNOWN
-from kneebayes.inference.network import CompiledModel
-from kneebayes.inference.parameters import Parameters
-from kneebayes.inference.tables import Component, Tables
+from kneebayes.inference.network import CompiledModel, Engine
+from kneebayes.inference.tables import Component, Layout, Tables
 from kneebayes.spec.model_spec import ModelSpec, Probability
 from kneebayes.spec.yaml_io import changed_version, with_numbers
 
@@ -194,30 +193,12 @@ class Trials(NamedTuple):
     tried: Floats
 
 
-def count_trials(parameters: Parameters, values: Floats, tables: Tables, counts: Counts) -> Trials:
-    """Count the trials of every number of a model.
-
-    Parameters
-    ----------
-    parameters : Parameters
-        Where the P numbers of the model stand.
-    values : ndarray, shape (P,)
-        The numbers.
-    tables : Tables
-        The tables of the model with these numbers.
-    counts : Counts
-        Expected counts from these tables.
-
-    Returns
-    -------
-    Trials
-        Each of shape (P,).
-    """
-    n = len(values)
+def count_trials(values: Floats, tables: Tables, counts: Counts) -> Trials:
+    """Count the trials of every number of a model, (P,), from expected counts with the tables of these numbers."""
+    layout, n = tables.layout, len(values)
     over_chance, tried = np.zeros(n + 1), np.zeros(n + 1)  # the last: no link
-    chosen = np.zeros(n + len(parameters.distributions) + 1)  # by share
-    parts = (tables.base, *tables.components)
-    for part, component, count in zip(parameters.parts, parts, counts.components, strict=True):
+    chosen = np.zeros(n + len(layout.index.distributions) + 1)  # by share
+    for part, component, count in zip(layout.parts, tables.components, counts.components, strict=True):
         states, known = _by_state(count, component), _known(component)
         whole, total = known.sum(axis=1), states.sum(axis=1)
         for places in part.shares:
@@ -228,20 +209,20 @@ def count_trials(parameters: Parameters, values: Floats, tables: Tables, counts:
             for places in part.links[:, i]:
                 _add(over_chance, places, fired)
                 _add(tried, places, total)
-    marginal = _marginals(counts.joint[None], tables)[0]
-    for c, parents in enumerate(parameters.parents):
-        reached = counts.reached[c].reshape([tables.cards[p] for p in parents])
+    marginal = _marginals(counts.joint[None], layout)[0]
+    for c, parents in enumerate(layout.parents):
+        reached = counts.reached[c].reshape([layout.cards[p] for p in parents])
         for axis, (p, places) in enumerate(parents.items()):
             _add(over_chance, places, reached.sum(axis=tuple(a for a in range(len(parents)) if a != axis)))
-            _add(tried, places, marginal[p, : tables.cards[p]])
-        _add(chosen, parameters.splits[c] % len(chosen), marginal[c, 1 : tables.cards[c]])
+            _add(tried, places, marginal[p, : layout.cards[p]])
+        _add(chosen, layout.splits[c] % len(chosen), marginal[c, 1 : layout.cards[c]])
     present = _ratio(counts.present, 1.0 - tables.absent)
-    _add(over_chance, parameters.leaks, present.sum(axis=1))
-    _add(tried, parameters.leaks, counts.known[:, 0].sum(axis=1))
-    _add(over_chance, parameters.finding_links, _marginals(present, tables))
-    _add(tried, parameters.finding_links, counts.known)
+    _add(over_chance, layout.leaks, present.sum(axis=1))
+    _add(tried, layout.leaks, counts.known[:, 0].sum(axis=1))
+    _add(over_chance, layout.finding_links, _marginals(present, layout))
+    _add(tried, layout.finding_links, counts.known)
     acted = values * over_chance[:n]
-    for i, members in enumerate(parameters.distributions):
+    for i, members in enumerate(layout.index.distributions):
         acted[members] = chosen[members]
         tried[members] = chosen[members].sum() + chosen[n + i]
     return Trials(acted, tried[:n])
@@ -272,9 +253,9 @@ def _triggered(table: Floats, i: int) -> Floats:
     return total
 
 
-def _marginals(joint: Floats, tables: Tables) -> Floats:
+def _marginals(joint: Floats, layout: Layout) -> Floats:
     """Add up rows over the joint states by state of each cause, shape (rows, causes, most states)."""
-    n, cards = len(joint), tables.cards
+    n, cards = len(joint), layout.cards
     found = np.zeros((n, len(cards), max(cards)))
     for c, card in enumerate(cards):
         found[:, c, :card] = joint.reshape(n, int(np.prod(cards[:c])), card, -1).sum(axis=(1, 3))
@@ -513,7 +494,7 @@ class _Slope:
 
     def __init__(self, coins: Coins, cases: Cases) -> None:
         self.coins, self.cases, self.model = coins, cases, coins.model
-        self.parameters = Parameters(CompiledModel(self.model))
+        self.parameters = CompiledModel(self.model).parameters
         place = {name: i for i, name in enumerate(self.parameters.names)}
         self.places = np.array([place[name] for name in coins.places], dtype=np.intp)
         self.engine: Engine = "numba" if len(cases.weight) >= MIN_COMPILED else "numpy"
@@ -555,7 +536,7 @@ class _Slope:
     def _at(self, p: Floats) -> _Point:
         values = self.parameters.p.copy()
         values[self.places] = p
-        return _Point(self.parameters, values, self.places, self.engine)
+        return _Point(self.parameters.network.layout, values, self.places, self.engine)
 
     def _nothing_but(self, complaint: int) -> Cases:
         codes = np.full((len(self.cases.codes), 1), UNKNOWN, dtype=np.int8)
@@ -566,15 +547,15 @@ class _Slope:
 class _Point:
     """The model with some numbers in it, ready to count."""
 
-    def __init__(self, parameters: Parameters, values: Floats, places: NDArray[np.intp], engine: Engine) -> None:
-        self.parameters, self.values, self.places, self.engine = parameters, values, places, engine
-        self.tables = parameters.tables(values)
-        self.expectation = Expectation(self.tables, len(parameters.network.model.risks))
+    def __init__(self, layout: Layout, values: Floats, places: NDArray[np.intp], engine: Engine) -> None:
+        self.values, self.places, self.engine = values, places, engine
+        self.tables = layout.fill(values)
+        self.expectation = Expectation(self.tables)
 
     def counts(self, cases: Cases, engine: Engine | None = None) -> tuple[Counts, Trials]:
         """Count cases, and the trials of the numbers that are learned."""
         counts = self.expectation.counts(cases, engine=engine or self.engine)
-        acted, tried = count_trials(self.parameters, self.values, self.tables, counts)
+        acted, tried = count_trials(self.values, self.tables, counts)
         return counts, Trials(acted[self.places], tried[self.places])
 
 

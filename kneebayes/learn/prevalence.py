@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from math import inf, isfinite, log, log1p
 from numbers import Real
 
@@ -15,8 +14,7 @@ from kneebayes.errors import CaseError, PrevalenceError, UnknownNameError, neare
 from kneebayes.inference.counts import Cases, Expectation
 from kneebayes.inference.evidence import UNKNOWN
 from kneebayes.inference.network import CompiledModel
-from kneebayes.inference.parameters import Parameters
-from kneebayes.inference.tables import Component, Tables, tables
+from kneebayes.inference.tables import Layout, Tables
 from kneebayes.spec.model_spec import ModelSpec, Probability
 from kneebayes.spec.yaml_io import changed_version, with_numbers
 
@@ -132,7 +130,6 @@ class Alone:
         codes[list(file.variables).index(file.complaint)] = 1
         cards = [len(cause.states) for cause in file.causes.values()]
         states = np.stack(np.unravel_index(np.arange(int(np.prod(cards))), cards), axis=1)
-        self.n_risks = len(file.risks)
         self.case = Cases(codes, np.ones((1, len(cards), max(cards)), dtype=bool), np.ones(1))
         self.members = [states[:, list(file.causes).index(name)] > 0 for name in names]
 
@@ -149,7 +146,7 @@ class Alone:
         tuple of ndarray
             In the order of the names; neither is one minus the other, so that both keep their digits.
         """
-        joint = Expectation(tables, self.n_risks).counts(self.case).joint
+        joint = Expectation(tables).counts(self.case).joint
         return (
             np.array([joint[members].sum() for members in self.members]),
             np.array([joint[~members].sum() for members in self.members]),
@@ -160,7 +157,7 @@ class _LeakSearch:
     """The posteriors given the complaint alone, as a function of one factor of each cause's rates."""
 
     def __init__(self, file: ModelSpec, shares: dict[str, float]) -> None:
-        self.alone, self.parameters = Alone(file, list(shares)), Parameters(CompiledModel(file))
+        self.alone, self.parameters = Alone(file, list(shares)), CompiledModel(file).parameters
         own = [_cause(file, place) for place in self.parameters.names]
         self.places = [np.array([i for i, name in enumerate(own) if name == cause], dtype=int) for cause in shares]
         self.rates = [np.log1p(-np.minimum(self.parameters.p[places], ALMOST)) for places in self.places]
@@ -169,7 +166,7 @@ class _LeakSearch:
         values = self.parameters.p.copy()
         for places, rates, factor in zip(self.places, self.rates, factors.tolist(), strict=True):
             values[places] = -np.expm1(math.exp(factor) * rates)
-        return self.alone.posteriors(self.parameters.tables(values))
+        return self.alone.posteriors(self.parameters.network.layout.fill(values))
 
 
 def _cause(file: ModelSpec, place: str) -> str | None:
@@ -281,17 +278,15 @@ class _PrevalenceSearch:
     def __init__(self, model: ModelSpec, targets: Mapping[str, float]) -> None:
         self.model, self.targets = model, targets
         self.alone = Alone(model, list(targets))
-        self.places = [list(model.causes).index(name) for name in targets]
-        none = Probability(p=0.0, range=(0.0, 0.0), basis="judgement", why="-")
-        self.dry: Tables = tables(with_numbers(model, {f"causes.{name}.leak": none for name in targets}))
+        self.layout = Layout(model)
+        self.values = np.array([number.p for _, number in model.probabilities()])
+        self.places = [self.layout.index.place[f"causes.{name}.leak"] for name in targets]
 
     def posteriors(self, log_odds: Floats) -> tuple[Floats, Floats]:
-        """Compute P(cause | complaint) and P(no cause | complaint) of each: the leaks are triggers of their own."""
-        extra = tuple(
-            Component((), (), (), (c,), np.array([[1.0 - leak, leak]]))
-            for c, leak in zip(self.places, _chance(log_odds), strict=True)
-        )
-        return self.alone.posteriors(replace(self.dry, components=(*self.dry.components, *extra)))
+        """Compute P(cause | complaint) and P(not the cause | complaint) of each."""
+        values = self.values.copy()
+        values[self.places] = _chance(log_odds)
+        return self.alone.posteriors(self.layout.fill(values))
 
     def solve(self) -> Floats:
         start = np.clip([_log_odds(self.model.causes[name].leak.p) for name in self.targets], -12.0, 12.0)

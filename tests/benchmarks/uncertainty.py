@@ -22,9 +22,7 @@ import kneebayes as kb
 from kneebayes.cases.frames import to_arrow
 from kneebayes.diagnosis.sensitivity import functions
 from kneebayes.diagnosis.uncertainty import batch_uncertainty
-from kneebayes.inference.network import CompiledModel
-from kneebayes.inference.parameters import parameters_of
-from kneebayes.inference.versions import Case
+from kneebayes.inference.network import CompiledModel, VersionedCase
 from kneebayes.spec.yaml_io import with_numbers
 
 CASE = {"age": 67, "sex": "male", "long_travel": True, "unilateral_leg_swelling": "present", "calf_pain": True}
@@ -48,7 +46,7 @@ def main() -> None:
         ("intervals, 1000 draws", lambda: dx.intervals()),
         ("intervals, 1000 draws, unsure answers", lambda: doubtful.intervals()),
         ("intervals, 1000 draws, nothing known", lambda: model.diagnose({}).intervals()),
-        (f"sensitivity to all {len(parameters_of(model.network).p)} numbers", lambda: dx.sensitivity("dvt")),
+        (f"sensitivity to all {len(model.network.parameters.p)} numbers", lambda: dx.sensitivity("dvt")),
     ):
         wall, cpu, _ = min((timed(run) for _ in range(3)), key=lambda found: found[1])
         print(f"{name:<52}{1e3 * wall:>12.1f}{1e3 * cpu:>12.1f}")
@@ -95,8 +93,8 @@ def timed(run: Callable[[], Any]) -> tuple[float, float, Any]:
 
 def exhaustive(model: kb.Model, dx: Any) -> float:
     """Compare the sensitivity functions of every number with models made anew at five values."""
-    parameters = parameters_of(model.network)
-    own = functions(parameters, Case(parameters, dx.assessment.evidence))
+    parameters = model.network.parameters
+    own = functions(parameters, VersionedCase(parameters.network, dx.assessment.evidence))
     numbers, worst = dict(model.file.probabilities()), 0.0
     for i in range(len(parameters.p)):
         for t in FIVE:

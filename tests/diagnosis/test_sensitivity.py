@@ -16,9 +16,7 @@ from kneebayes.diagnosis.assessment import Assessor
 from kneebayes.diagnosis.sensitivity import batch_sensitivity, functions, sensitivity
 from kneebayes.errors import CaseError, UnknownColumnError, UnknownNameError
 from kneebayes.inference.evidence import Evidence, SoftEvidence
-from kneebayes.inference.network import CompiledModel, Posteriors
-from kneebayes.inference.parameters import parameters_of
-from kneebayes.inference.versions import Case
+from kneebayes.inference.network import CompiledModel, Posteriors, VersionedCase
 from kneebayes.spec.model_spec import LEVELS, ModelSpec
 from kneebayes.spec.yaml_io import with_numbers
 from tests.oracles import brute_force, random_codes, random_model
@@ -64,8 +62,8 @@ class TestFunctions:
     @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
     def test_every_number_of_the_real_model_at_five_values(self, case: dict[str, object]) -> None:
         dx = MODEL.diagnose(case)
-        parameters = parameters_of(dx.network)
-        asked = Case(parameters, dx.assessment.evidence)
+        parameters = dx.network.parameters
+        asked = VersionedCase(parameters.network, dx.assessment.evidence)
         own = functions(parameters, asked)
         assert len(own.joint) == len(list(MODEL.file.probabilities())) > 350
         for t in FIVE:
@@ -77,8 +75,8 @@ class TestFunctions:
     @pytest.mark.parametrize("case", list(CASES.values())[1:], ids=list(CASES)[1:])
     def test_real_model_made_anew_with_another_number(self, case: dict[str, object]) -> None:
         dx = MODEL.diagnose(case)
-        parameters = parameters_of(dx.network)
-        own = functions(parameters, Case(parameters, dx.assessment.evidence))
+        parameters = dx.network.parameters
+        own = functions(parameters, VersionedCase(parameters.network, dx.assessment.evidence))
         special = [i for i, name in enumerate(parameters.names) if "interactions" in name or ".split." in name]
         some = [*special, *range(3, len(parameters.p), 29)]
         for place, i in enumerate(some):
@@ -91,9 +89,11 @@ class TestFunctions:
     @pytest.mark.parametrize("model", RANDOM.values(), ids=RANDOM)
     def test_every_number_of_random_models_made_anew_at_five_values(self, model: ModelSpec) -> None:
         network = CompiledModel(model)
-        parameters = parameters_of(network)
+        parameters = network.parameters
         codes = possible(network, 2, 5)
-        of_cases = [functions(parameters, Case(parameters, Evidence(case[:, None]))) for case in codes.T]
+        of_cases = [
+            functions(parameters, VersionedCase(parameters.network, Evidence(case[:, None]))) for case in codes.T
+        ]
         for i in range(len(parameters.p)):
             for t in FIVE:
                 expected = CompiledModel(with_number(model, parameters.moved(i, t))).posteriors(Evidence(codes))
@@ -109,8 +109,8 @@ class TestFunctions:
         }
         network = CompiledModel(with_numbers(file, changes))
         case = Evidence.empty(len(network.variables)).with_state(network.variables.index("f1"), 1)
-        parameters = parameters_of(network)
-        own, i = functions(parameters, Case(parameters, case)), parameters.names.index(leak)
+        parameters = network.parameters
+        own, i = functions(parameters, VersionedCase(parameters.network, case)), parameters.names.index(leak)
         zero = np.zeros(len(parameters.p))
         assert np.isnan(own.at(zero)[i]).all()
         np.testing.assert_allclose(own.at(zero, limit=True)[i], own.at(zero + 1e-9)[i], rtol=0, atol=1e-12)
@@ -118,9 +118,9 @@ class TestFunctions:
     def test_by_brute_force(self) -> None:
         model = RANDOM["random 0"]
         network = CompiledModel(model)
-        parameters = parameters_of(network)
+        parameters = network.parameters
         case = possible(network, 1, 9)[:, 0]
-        own = functions(parameters, Case(parameters, Evidence(case[:, None])))
+        own = functions(parameters, VersionedCase(parameters.network, Evidence(case[:, None])))
         whole = brute_force(model, case)[1]
         for i in range(0, len(parameters.p), 3):
             expected, chance = brute_force(with_number(model, parameters.moved(i, 0.3)), case)
@@ -137,7 +137,7 @@ class TestFunctions:
         np.testing.assert_allclose(found, np.broadcast_to(expected, found.shape), rtol=0, atol=1e-12)
 
     def test_states_scale_in_proportion_and_the_rest_with_them(self) -> None:
-        parameters = parameters_of(MODEL.network)
+        parameters = MODEL.network.parameters
         i = parameters.names.index("risks.age.prior.sixties")
         moved, members = parameters.moved(i, 0.4), parameters.siblings[i]
         scale = (1 - 0.4) / (1 - parameters.p[i])
@@ -185,8 +185,8 @@ class TestTable:
     @pytest.mark.parametrize("case", [CASES["a swollen leg"], CASES["a young woman"], {"age": 45}], ids=str)
     def test_leader_changes_where_it_says(self, case: dict[str, object]) -> None:
         dx = MODEL.diagnose(case)
-        parameters, table = parameters_of(dx.network), dx.sensitivity()
-        asked, ranked = Case(parameters, dx.assessment.evidence), len(MODEL.causes) + 1
+        parameters, table = dx.network.parameters, dx.sensitivity()
+        asked, ranked = VersionedCase(parameters.network, dx.assessment.evidence), len(MODEL.causes) + 1
 
         def leader(name: str, t: float) -> str:
             values = parameters.moved(parameters.names.index(name), float(np.clip(t, 0, 1)))
@@ -208,8 +208,8 @@ class TestTable:
     @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
     def test_alarm_changes_where_it_says(self, case: dict[str, object], thresholds: tuple[float, float]) -> None:
         dx = MODEL.diagnose(case, thresholds=Thresholds(*thresholds))
-        parameters, table, assessor = parameters_of(dx.network), dx.sensitivity(), dx.assessment.assessor
-        asked = Case(parameters, dx.assessment.evidence)
+        parameters, table, assessor = dx.network.parameters, dx.sensitivity(), dx.assessment.assessor
+        asked = VersionedCase(parameters.network, dx.assessment.evidence)
 
         def level(name: str, t: float) -> str:
             values = parameters.moved(parameters.names.index(name), float(np.clip(t, 0, 1)))

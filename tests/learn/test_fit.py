@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 import kneebayes as kb
 from kneebayes.cases.labels import read_cohort
 from kneebayes.errors import CaseError, OptionError, UnknownColumnError
-from kneebayes.inference.counts import Cases, Engine, Expectation
+from kneebayes.inference.counts import Cases, Expectation
 from kneebayes.inference.evidence import Evidence
-from kneebayes.inference.network import CompiledModel
-from kneebayes.inference.parameters import Parameters
+from kneebayes.inference.network import CompiledModel, Engine
 from kneebayes.inference.tables import tables
 from kneebayes.learn.fit import Coins, count_trials, fit
 from kneebayes.learn.simulate import simulate
@@ -114,10 +113,10 @@ SHAPES: dict[str, dict[str, Any]] = {
 def test_expected_trials_equal_brute_force(shape: str, seed: int, engine: Engine) -> None:
     model = random_model(seed, **SHAPES[shape])
     cases = random_cases(model, 4, seed)
-    parameters = Parameters(CompiledModel(model))
-    model_tables = parameters.tables(parameters.p)
-    counts = Expectation(model_tables, len(model.risks)).counts(cases, engine=engine)
-    found = count_trials(parameters, parameters.p, model_tables, counts)
+    network = CompiledModel(model)
+    parameters = network.parameters
+    counts = Expectation(network.tables).counts(cases, engine=engine)
+    found = count_trials(parameters.p, network.tables, counts)
     expected = {place: np.zeros(2) for place, _ in model.probabilities()}
     for i, codes in enumerate(cases.codes.T):
         possible = worlds(model, codes, cases.allowed[i])
@@ -134,7 +133,7 @@ def test_expected_trials_equal_brute_force(shape: str, seed: int, engine: Engine
 def test_counts_do_not_depend_on_how_cases_are_cut() -> None:
     model = random_model(3, states=3)
     cases = random_cases(model, 600, 3)
-    expectation = Expectation(tables(model), len(model.risks))
+    expectation = Expectation(tables(model))
     whole = expectation.counts(cases)
     parts = [
         expectation.counts(Cases(cases.codes[:, part], cases.allowed[part], cases.weight[part]))
@@ -157,7 +156,7 @@ def test_both_engines_count_alike_with_impossible_and_all_but_impossible_cases_a
     cases.allowed[7] = False
     cases.codes[:, 11] = -1
     cases.codes[len(model.risks) :, 11] = [0] * len(model.causes) + [1] * len(model.findings)
-    expectation = Expectation(tables(model), len(model.risks))
+    expectation = Expectation(tables(model))
     one, other = (expectation.counts(cases, engine=engine) for engine in ("numpy", "numba"))
     assert np.isneginf(one.log_evidence[7])
     assert one.log_evidence[11] < np.log(np.finfo(float).tiny)  # the product of it all is 0
@@ -173,10 +172,10 @@ def test_trials_are_the_slope_of_the_evidence_that_inference_finds() -> None:
     """By Fisher's identity the slope of log P(evidence) by a number's log-odds is acted - p * tried."""
     model = kb.load_model().file
     cases = read_cohort(model, simulate(model, 30, seed=1, missing=0.4)).cases
-    parameters = Parameters(CompiledModel(model))
-    own = parameters.tables(parameters.p)
-    counts = Expectation(own, len(model.risks)).counts(cases, engine="numba")
-    acted, tried = count_trials(parameters, parameters.p, own, counts)
+    network = CompiledModel(model)
+    parameters = network.parameters
+    counts = Expectation(network.tables).counts(cases, engine="numba")
+    acted, tried = count_trials(parameters.p, network.tables, counts)
     alone = [i for i, p in enumerate(parameters.p) if 0 < p < 1 and i not in np.concatenate(parameters.distributions)]
     rng = np.random.default_rng(1)
     for i in rng.choice(alone, 8, replace=False).tolist():
