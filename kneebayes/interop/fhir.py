@@ -135,7 +135,7 @@ def questionnaire_content(model: ModelSpec, choice: str) -> dict[str, Any]:
     ``choice`` is what this version of FHIR calls an item that is answered by a code.
     """
     groups: dict[str, list[dict[str, Any]]] = {}
-    for column, name in _asked(model).items():
+    for column, name in model.input_columns.items():
         groups.setdefault(model.variables[name].group, []).append(_item(model, column, name, choice))
     return {
         "resourceType": "Questionnaire",
@@ -153,16 +153,6 @@ def questionnaire_content(model: ModelSpec, choice: str) -> dict[str, Any]:
             if group in groups
         ],
     }
-
-
-def _asked(model: ModelSpec) -> dict[str, str]:
-    """Name the questions, with the variable that each sets; a number is asked where bands can say every state."""
-    numeric = {
-        numeric.variable: name
-        for name, numeric in reversed(model.inputs.items())
-        if {band.state for band in numeric.bands} == set(model.variables[numeric.variable].states)
-    }
-    return {numeric.get(name, name): name for name in [*model.risks, *model.findings]}
 
 
 def _item(model: ModelSpec, column: str, name: str, choice: str) -> dict[str, Any]:

@@ -19,7 +19,6 @@ from kneebayes.diagnosis.explanation import Explanation, exact_shares, explain, 
 from kneebayes.errors import UnknownNameError
 from kneebayes.inference.evidence import DECIBANS, Evidence
 from kneebayes.interop.pgmpy import Reference
-from kneebayes.learn.simulate import input_columns
 from kneebayes.ui.cli import app
 
 MODEL = kb.load_model()
@@ -161,7 +160,7 @@ class TestSums:
 
     def test_more_than_14_pieces_are_sampled_by_seed_and_still_add_up(self) -> None:
         row = MODEL.simulate(1, seed=4, missing=0.4).iloc[0]
-        dx = MODEL.diagnose({c: row[c] for c in input_columns(MODEL.file) if pd.notna(row[c])})
+        dx = MODEL.diagnose({c: row[c] for c in MODEL.file.input_columns if pd.notna(row[c])})
         first, again, other = (dx.explanation("dvt", orders=60, seed=seed) for seed in (1, 1, 2))
         assert not first.exact
         assert len(first.contributions) > 14
