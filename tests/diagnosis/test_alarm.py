@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kneebayes import LEVELS, Diagnosis, Thresholds, load_model
-from kneebayes.diagnosis.assessment import Assessor
+from kneebayes.diagnosis.alarm import Assessor
 from kneebayes.errors import KneeBayesError, ThresholdError
 from kneebayes.inference.evidence import UNKNOWN, Evidence
 from kneebayes.inference.network import CompiledModel, Posteriors
