@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 import numpy as np
 
 from kneebayes.cases.coding import Coder, Problem, check_columns
-from kneebayes.diagnosis.alarm import Thresholds
-from kneebayes.diagnosis.assessment import Assessor
+from kneebayes.diagnosis.alarm import Assessor, Thresholds
 from kneebayes.diagnosis.diagnosis import Diagnosis
 from kneebayes.errors import CaseError, ImpossibleEvidenceError, UnknownNameError
 from kneebayes.inference.evidence import Evidence

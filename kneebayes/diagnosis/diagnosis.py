@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from kneebayes.diagnosis.alarm import Alarm, Thresholds
-from kneebayes.diagnosis.assessment import Assessment
+from kneebayes.diagnosis.alarm import Alarm, Assessment, Thresholds
 from kneebayes.diagnosis.wells import Points, points, points_line
 from kneebayes.inference.network import CompiledModel
 from kneebayes.spec.model_spec import ModelSpec

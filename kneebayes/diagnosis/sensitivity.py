@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.diagnosis.alarm import Thresholds
-from kneebayes.diagnosis.assessment import Assessment, column_of
+from kneebayes.diagnosis.alarm import Assessment, Thresholds, column_of
 from kneebayes.diagnosis.uncertainty import under
 from kneebayes.errors import CaseError
 from kneebayes.inference.network import Engine, VersionedCase, cores

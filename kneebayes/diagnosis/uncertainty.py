@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.diagnosis.assessment import Assessment
+from kneebayes.diagnosis.alarm import Assessment
 from kneebayes.errors import OptionError
 from kneebayes.inference.evidence import Evidence, Expanded
 from kneebayes.inference.network import CompiledModel, Engine, Posteriors, VersionedCase, cores

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from kneebayes.cases.coding import SYNONYMS
 from kneebayes.cases.frames import factor
 from kneebayes.cases.labels import NONE, Labels
-from kneebayes.diagnosis.assessment import Assessor
+from kneebayes.diagnosis.alarm import Assessor
 from kneebayes.diagnosis.wells import ScoreSheet
 from kneebayes.evaluation.metrics import MIN_CASES
 from kneebayes.scoring.scorer import Scored

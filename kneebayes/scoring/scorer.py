@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from kneebayes.cases.coding import CASE_ID, Coded, Coder, Problem, check_columns
 from kneebayes.cases.frames import factor
-from kneebayes.diagnosis.alarm import Thresholds
-from kneebayes.diagnosis.assessment import Assessment, Assessor
+from kneebayes.diagnosis.alarm import Assessment, Assessor, Thresholds
 from kneebayes.errors import FileFormatError, UnknownColumnError
 from kneebayes.inference.network import Engine
 from kneebayes.spec.model_spec import LEVELS

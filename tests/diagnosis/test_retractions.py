@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from kneebayes import LEVELS, Thresholds, load_model
-from kneebayes.diagnosis.alarm import Retractions, _raises
-from kneebayes.diagnosis.assessment import Assessor
+from kneebayes.diagnosis.alarm import Assessor, Retractions, _raises
 from kneebayes.errors import ModelFileError
 from kneebayes.inference.evidence import UNKNOWN, Evidence, SoftEvidence
 from kneebayes.inference.network import CompiledModel
