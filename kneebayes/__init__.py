@@ -4,6 +4,7 @@ Exact posteriors of nine causes and an alarm for deep vein thrombosis, from
 whatever is known of a case. A research tool, not a medical device.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from kneebayes.diagnosis.alarm import Thresholds
@@ -13,6 +14,7 @@ from kneebayes.model import Model, import_network, load_model, score_file
 from kneebayes.spec.model_spec import LEVELS
 
 if TYPE_CHECKING:
+    from kneebayes import plots
     from kneebayes.evaluation.evaluate import evaluate
     from kneebayes.ui.explorer import explore
 
@@ -31,17 +33,21 @@ __all__ = [
     "explore",
     "import_network",
     "load_model",
+    "plots",
     "score_file",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "evaluate":  # on demand, as it needs pandas and pyarrow, which a diagnosis does not wait for
-        from kneebayes.evaluation.evaluate import evaluate
-
-        return evaluate
-    if name == "explore":  # on demand, as only notebooks have ipywidgets
-        from kneebayes.ui.explorer import explore
-
-        return explore
+    # On demand: pandas, matplotlib and ipywidgets take long to import, and a diagnosis does not wait for them.
+    if name == "plots":
+        return import_module("kneebayes.plots")
+    if name == "evaluate":
+        return import_module("kneebayes.evaluation.evaluate").evaluate
+    if name == "explore":
+        return import_module("kneebayes.ui.explorer").explore
     raise AttributeError(f"module 'kneebayes' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return __all__  # what users are to find, and not the rooms behind it

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import glob
 import os
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from kneebayes.atomic import file_kind, plain_path
 from kneebayes.diagnosis.alarm import Thresholds
 from kneebayes.errors import DefectError, FileFormatError, KneeBayesError, MissingExtraError, defect
+from kneebayes.inference.network import cores
 from kneebayes.model import Model, load_model
 from kneebayes.scoring.score_file import FIRST_REASONS, Counts, score_file
 from kneebayes.spec.model_spec import ModelSpec
@@ -39,7 +40,7 @@ def score(
     keep: Iterable[str] = (),
     ignore: Iterable[str] = (),
     thresholds: Thresholds | None = None,
-    errors: str = "raise",
+    errors: Literal["raise", "null"] = "raise",
 ) -> dd.DataFrame:
     """Score a Dask frame of cases, partition by partition.
 
@@ -79,9 +80,13 @@ def score(
     """
     dask = _dask()
     model = model or load_model()
-    # Workers log what goes wrong.
-    given = {"keep": tuple(keep), "ignore": tuple(ignore), "thresholds": thresholds}
-    options: dict[str, Any] = {**given, "errors": errors, "redact": True}
+    options: dict[str, Any] = {
+        "keep": tuple(keep),
+        "ignore": tuple(ignore),
+        "thresholds": thresholds,
+        "errors": errors,
+        "redact": True,  # workers log what goes wrong
+    }
     meta = model.score(ddf._meta, **options)
     text = dask.delayed(model.file.model_dump_json(), pure=True)
     result: dd.DataFrame = ddf.map_partitions(_score_partition, text, options, meta=meta)
@@ -95,7 +100,14 @@ def score_files(
     model: Model | None = None,
     scheduler: str | None = None,
     rejects: str | Path | None = None,
-    **options: Any,
+    keep: Iterable[str] = (),
+    ignore: Iterable[str] = (),
+    columns: Iterable[str] | None = None,
+    thresholds: Thresholds | None = None,
+    intervals: float | None = None,
+    draws: int = 200,
+    seed: int = 0,
+    redact: bool = False,
 ) -> Counts:
     """Score many files of cases, each a partition, into a folder.
 
@@ -113,9 +125,8 @@ def score_files(
         Address of a Dask scheduler; by default the cores of this machine.
     rejects : str or pathlib.Path, optional
         A folder for the rejects of each file.
-    **options
-        ``keep``, ``ignore``, ``columns``, ``thresholds`` and ``redact``, as
-        for `kneebayes.score_file`.
+    keep, ignore, columns, thresholds, intervals, draws, seed, redact
+        As for `kneebayes.score_file`.
 
     Returns
     -------
@@ -143,6 +154,16 @@ def score_files(
             place.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FileFormatError(f"{place}: can't be made a folder to write to: {error}") from error
+    options = {
+        "keep": tuple(keep),
+        "ignore": tuple(ignore),
+        "columns": None if columns is None else tuple(columns),
+        "thresholds": thresholds,
+        "intervals": intervals,
+        "draws": draws,
+        "seed": seed,
+        "redact": redact,
+    }
     text = dask.delayed((model or load_model()).file.model_dump_json(), pure=True)
     work = dask.delayed(_score_part, pure=False)
     tasks = []
@@ -164,8 +185,7 @@ def _dask() -> Any:
 
 def _compute(dask: Any, tasks: list[Any], scheduler: str | None) -> list[Counts]:
     if scheduler is None:
-        # processes: a part is scored by threads of its own, and pyarrow's are not to be shared
-        results: tuple[Counts, ...] = dask.compute(*tasks, scheduler="threads", num_workers=os.cpu_count())
+        results: tuple[Counts, ...] = dask.compute(*tasks, scheduler="threads", num_workers=cores())
         return list(results)
     try:
         from distributed import Client
@@ -220,18 +240,13 @@ def _partitions(source: str) -> list[str]:
 
 
 def _sum(parts: list[Counts]) -> Counts:
-    total = Counts()
+    warnings: Counter[str] = Counter()
     for part in parts:
-        warnings = {
-            text: total.warnings.get(text, 0) + part.warnings.get(text, 0)
-            for text in {**total.warnings, **part.warnings}
-        }
-        total = replace(
-            total,
-            read=total.read + part.read,
-            scored=total.scored + part.scored,
-            rejected=total.rejected + part.rejected,
-            warnings=warnings,
-            reasons=(*total.reasons, *part.reasons)[:FIRST_REASONS],
-        )
-    return total
+        warnings.update(part.warnings)
+    return Counts(
+        read=sum(part.read for part in parts),
+        scored=sum(part.scored for part in parts),
+        rejected=sum(part.rejected for part in parts),
+        warnings=dict(warnings),
+        reasons=tuple(reason for part in parts for reason in part.reasons)[:FIRST_REASONS],
+    )

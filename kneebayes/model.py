@@ -1,18 +1,25 @@
-"""What users call: a loaded model that diagnoses one case, and scores many."""
+"""What `load_model` returns: a model that diagnoses one case, scores many, and is fitted, checked and written down.
+
+`Model.diagnose` is the page to start with: a case is encoded, the causes are inferred, the alarm is raised.
+"""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
-from kneebayes.cases.coding import Coder
-from kneebayes.diagnosis.alarm import AlarmRules, Thresholds
+import numpy as np
+
+from kneebayes.cases.coding import Coder, Problem, check_columns
+from kneebayes.diagnosis.alarm import Thresholds
+from kneebayes.diagnosis.assessment import Assessor
 from kneebayes.diagnosis.diagnosis import Diagnosis
 from kneebayes.errors import CaseError, ImpossibleEvidenceError, UnknownNameError
-from kneebayes.inference.network import CompiledModel, Engine
+from kneebayes.inference.evidence import Evidence
+from kneebayes.inference.network import CompiledModel, Engine, Posteriors
 from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.spec.yaml_io import DEFAULT_MODEL, model_path, read_model
 
@@ -25,26 +32,43 @@ if TYPE_CHECKING:
     from kneebayes.interop.fhir import Version
     from kneebayes.interop.pgmpy import Reference
     from kneebayes.learn.fit import FitReport
+    from kneebayes.learn.simulate import Shares
     from kneebayes.scoring.score_file import Counts
     from kneebayes.scoring.scorer import Scored, Scorer
 
 __all__ = [
-    "BulkModel",
     "Model",
-    "Workbench",
     "import_network",
     "load_model",
     "score_file",
 ]
 
+Frame = TypeVar("Frame")
 
-class Workbench:
-    """A model that can be compiled, shifted, fitted, checked, simulated from and written down.
+
+class Model:
+    """A model at work.
 
     Parameters
     ----------
     file : ModelSpec
-        A checked model file.
+        A checked model file; see `load_model`.
+
+    Attributes
+    ----------
+    file : ModelSpec
+        Everything the model knows, with sources.
+    causes : tuple of str
+        The names of the causes, in model order.
+    fit_report : FitReport or None
+        How the fit went, for a model that `fit` made.
+
+    Examples
+    --------
+    >>> model = load_model()
+    >>> dx = model.diagnose({"age": 67, "sex": "male", "unilateral_leg_swelling": "present"})
+    >>> dx.alarm.level
+    'caution'
     """
 
     def __init__(self, file: ModelSpec) -> None:
@@ -59,25 +83,83 @@ class Workbench:
             f"{len(f.causes)} causes, {len(f.findings)} findings>"
         )
 
+    def diagnose(
+        self,
+        case: Mapping[str, object],
+        *,
+        thresholds: Thresholds | None = None,
+        engine: Literal["exact", "pgmpy"] = "exact",
+    ) -> Diagnosis:
+        """Compute the posterior of each cause, and the alarm, for one case.
+
+        Parameters
+        ----------
+        case : mapping of str to object
+            What is known: state names, or for absent|present variables also yes/no, true/false, 1/0; ``age`` in
+            years, ``duration_days`` in days. What is not named, or is None, is unknown; only the complaint is taken
+            as present. An unsure answer is a mapping of states to likelihoods, or text such as ``"present:0.8"``.
+        thresholds : Thresholds, optional
+            When to warn; by default those of the model file.
+        engine : {"exact", "pgmpy"}
+            ``"pgmpy"`` asks pgmpy's VariableElimination instead (seconds), to check kneebayes by.
+
+        Returns
+        -------
+        Diagnosis
+            Posterior, alarm and red flags.
+
+        Raises
+        ------
+        UnknownColumnError
+            If a name is not a variable or input of the model.
+        CaseError
+            If a value is not allowed, or values contradict each other.
+        ImpossibleEvidenceError
+            If the model gives the evidence probability zero.
+        UnknownNameError
+            If there is no such engine.
+
+        Examples
+        --------
+        >>> dx = load_model().diagnose({"breathlessness_chest_pain": True, "long_travel": "yes"})
+        >>> dx.alarm.level
+        'emergency'
+        """
+        coded = self._coder.case(case)
+        posteriors = self.network.posteriors(coded.evidence)
+        if np.isneginf(posteriors.log_evidence[0]):
+            raise ImpossibleEvidenceError(self.assessor.contradiction(coded.evidence).reason)
+        if engine == "pgmpy":
+            posteriors = self._by_pgmpy(coded.evidence, posteriors)
+        elif engine != "exact":
+            raise UnknownNameError(f"no engine '{engine}': use 'exact' or 'pgmpy'")
+        assessed = self.assessor.assess(coded.evidence, thresholds or self._thresholds, posteriors=posteriors)
+        return Diagnosis.of(assessed, self._coder.words(coded.evidence), coded.warnings)
+
     @cached_property
     def network(self) -> CompiledModel:
         """The compiled model."""
         return CompiledModel(self.file)
 
     @cached_property
+    def assessor(self) -> Assessor:
+        """The compiled model with its alarm and red flags."""
+        return Assessor(self.network)
+
+    @cached_property
     def scorer(self) -> Scorer:
-        """The compiled model with its coding of tables and its alarm."""
+        """The same for tables, with their coding."""
         from kneebayes.scoring.scorer import Scorer  # here, so that a single case need not wait for pyarrow
 
-        return Scorer(self.network)
+        return Scorer(self.assessor)
 
     @cached_property
     def _coder(self) -> Coder:
         return Coder(self.file)
 
     @cached_property
-    def _rules(self) -> AlarmRules:
-        return AlarmRules(self.network)
+    def _thresholds(self) -> Thresholds:
+        return Thresholds.of(self.file)
 
     @cached_property
     def _reference(self) -> Reference:
@@ -85,42 +167,331 @@ class Workbench:
 
         return Reference(self.file)
 
-    @cached_property
-    def _thresholds(self) -> Thresholds:
-        return Thresholds.of(self.file)
+    def _by_pgmpy(self, evidence: Evidence, exact: Posteriors) -> Posteriors:
+        """Ask pgmpy for the posteriors of one case."""
+        known = self._coder.words(Evidence(evidence.codes))
+        likelihoods = {self.network.variables[answer.row]: answer.likelihood.tolist() for answer in evidence.soft}
+        values = self._reference.posteriors(known, likelihoods)
+        return Posteriors(exact.columns, np.array([[values[name] for name in exact.columns]]), exact.log_evidence)
 
-    def simulate(self, n: int, *, seed: int, **options: Any) -> pd.DataFrame:
-        """Draw cases from the model; see `kneebayes.learn.simulate.simulate`.
+    def score(
+        self,
+        frame: Frame,
+        *,
+        keep: Iterable[str] = (),
+        ignore: Iterable[str] = (),
+        thresholds: Thresholds | None = None,
+        errors: Literal["raise", "null"] = "raise",
+        intervals: float | None = None,
+        draws: int = 200,
+        seed: int = 0,
+        redact: bool = False,
+    ) -> Frame:
+        """Score a frame of cases, one a row.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
+            One column per variable, all optional; an empty cell is unknown. ``case_id`` is passed through, and may
+            repeat, unlike in a file; ``label``, ``also`` and ``true_*`` are left out. A warning tells of ages for
+            which the model's numbers are not made.
+        keep, ignore : iterable of str
+            Further columns to pass through, or to leave out.
+        thresholds : Thresholds, optional
+            When to warn; by default those of the model file.
+        errors : {"raise", "null"}
+            Whether a row that can't be scored raises, or comes back empty.
+        intervals : float, optional
+            Add how far the posteriors go within the plausible ranges of the model's numbers, for this share of the
+            draws, such as 0.9: ``<column>_low`` and ``<column>_high``, and the shares of draws in which the alarm
+            is at the level reported (``<alarm>_robust``) and at a graver one (``<alarm>_graver``). Each draw takes
+            as long as scoring once.
+        draws, seed : int
+            Of the plausible ranges, for intervals.
+        redact : bool
+            Let an error name the row by its position, and the column, but not the value nor the index, for where
+            errors end in logs.
+
+        Returns
+        -------
+        pandas.DataFrame, polars.DataFrame or pyarrow.Table
+            The same kind, and for pandas the same index: the causes, ``none_of_these``, further states,
+            ``most_likely``, the alarm, ``red_flags``, then the columns kept.
+
+        Raises
+        ------
+        UnknownColumnError
+            If a column is not accounted for.
+        CaseError
+            If a row can't be scored; the message names row, column and value.
+        UnknownNameError
+            If ``errors`` is neither.
+        OptionError
+            If the options of intervals are out of range.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"age": [67, 25], "calf_pain": ["yes", None]}, index=["a", "b"])
+        >>> load_model().score(frame)["most_likely"].index.tolist()
+        ['a', 'b']
+        """
+        from kneebayes.cases.frames import from_arrow, to_arrow
+        from kneebayes.cases.redaction import Redactor
+
+        if errors not in ("raise", "null"):
+            raise UnknownNameError(f"no way '{errors}' to treat errors: use 'raise' or 'null'")
+        keep = list(keep)
+        table = to_arrow(frame, self._coder.columns)
+        scored = self.score_table(
+            table, keep=keep, ignore=ignore, thresholds=thresholds, intervals=intervals, draws=draws, seed=seed
+        )
+        if scored.problems and errors == "raise":
+            more = f" ({scored.n_rejected} rows can't be scored; errors='null' leaves them empty)"
+            more = more if scored.n_rejected > 1 else ""
+            if redact:
+                first = scored.problems[0]
+                reason = Redactor(self.file).reason(first.column, first.reason)
+                raise CaseError(f"row {first.row}, column '{first.column}': {reason}{more}")
+            raise _case_error(scored.problems[0], frame, more)
+        for text, n_rows in scored.warnings.items():
+            warnings.warn(f"{text} ({n_rows} of {scored.n_read} rows)", stacklevel=2)
+        output: Frame = from_arrow(scored.table, scored.accepted, frame, keep)
+        return output
+
+    def score_table(
+        self,
+        table: pa.Table | pa.RecordBatch,
+        *,
+        keep: Iterable[str] = (),
+        ignore: Iterable[str] = (),
+        thresholds: Thresholds | None = None,
+        engine: Engine = "auto",
+        intervals: float | None = None,
+        draws: int = 200,
+        seed: int = 0,
+    ) -> Scored:
+        """Score an Arrow table, and say of each row that can't be scored why.
+
+        Parameters
+        ----------
+        table : pyarrow.Table or pyarrow.RecordBatch
+            As for `score`.
+        keep, ignore, thresholds, intervals, draws, seed
+            As for `score`.
+        engine : {"auto", "numpy", "numba"}
+            Which code computes them; they agree but for rounding. Name one to get the same last digits whatever the
+            number of rows.
+
+        Returns
+        -------
+        Scored
+            The output of the rows accepted, the problems of the others.
+
+        Raises
+        ------
+        UnknownColumnError
+            If a column is not accounted for.
+        """
+        return self.scorer.score(
+            table,
+            thresholds=thresholds or self._thresholds,
+            keep=keep,
+            ignore=ignore,
+            engine=engine,
+            intervals=intervals,
+            draws=draws,
+            seed=seed,
+        )
+
+    def score_file(
+        self,
+        source: str | Path,
+        target: str | Path,
+        *,
+        rejects: str | Path | None = None,
+        keep: Iterable[str] = (),
+        ignore: Iterable[str] = (),
+        columns: Iterable[str] | None = None,
+        thresholds: Thresholds | None = None,
+        intervals: float | None = None,
+        draws: int = 200,
+        seed: int = 0,
+        chunk_rows: int = 1 << 14,
+        progress: bool | None = None,
+        quiet: bool = False,
+        format: Literal["table", "fhir-ndjson"] = "table",
+        redact: bool = False,
+    ) -> Counts:
+        """Score a file of cases into another, in bounded memory; see `kneebayes.score_file`.
+
+        Parameters
+        ----------
+        source, target : str or pathlib.Path
+            CSV or Parquet, by extension, also .gz and .zst; ``-`` for standard input and output.
+        rejects, keep, ignore, columns, thresholds, intervals, draws, seed
+            As for `kneebayes.score_file`.
+        chunk_rows, progress, quiet, format, redact
+            Likewise.
+
+        Returns
+        -------
+        Counts
+            Rows read, scored and rejected.
+        """
+        from kneebayes.scoring.score_file import score_file
+
+        return score_file(
+            self,
+            source,
+            target,
+            rejects=rejects,
+            keep=keep,
+            ignore=ignore,
+            columns=columns,
+            thresholds=thresholds,
+            intervals=intervals,
+            draws=draws,
+            seed=seed,
+            chunk_rows=chunk_rows,
+            progress=progress,
+            quiet=quiet,
+            format=format,
+            redact=redact,
+        )
+
+    def sensitivity(
+        self,
+        frame: Any,
+        target: str | None = None,
+        *,
+        keep: Iterable[str] = (),
+        ignore: Iterable[str] = (),
+        thresholds: Thresholds | None = None,
+    ) -> pd.DataFrame:
+        """Say which numbers of the model matter most for a frame of cases.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
+            As for `score`. Each number of the model (some 360) takes as long as scoring twice.
+        target : str, optional
+            A cause, ``none_of_these``, or a state such as ``bakers_cyst_ruptured``; by default the cause of the
+            alarm.
+        keep, ignore : iterable of str
+            Further columns, which are passed over.
+        thresholds : Thresholds, optional
+            When to warn; by default those of the model file.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per number, by its place in the model file, the greatest mean swing first: ``p``, ``low``,
+            ``high``; ``posterior_low`` and ``posterior_high``, the mean posterior with the number at the ends of
+            its range; ``swing``, the mean distance of the two in a case, and ``largest_swing``; ``derivative``, its
+            mean at p; ``leader_changes`` and ``alarm_changes``, the share of cases in which another cause leads, or
+            the alarm is at another level, somewhere in the range; ``why``.
+
+        Raises
+        ------
+        UnknownColumnError
+            If a column is not accounted for.
+        CaseError
+            If a row can't be scored, or there are none.
+        UnknownNameError
+            If there is no such target.
+        """
+        from kneebayes.cases.frames import to_arrow
+        from kneebayes.diagnosis.sensitivity import batch_sensitivity
+
+        ignore = list(ignore)
+        table = to_arrow(frame, self._coder.columns)
+        check_columns(self.file, table.column_names, keep=keep, ignore=ignore)
+        _, assessed, problems = self.scorer.assess(table, thresholds or self._thresholds, ignore=ignore)
+        if problems:
+            raise _case_error(problems[0], frame, "")
+        return batch_sensitivity(assessed, target or self.file.alarm.cause)
+
+    def simulate(
+        self,
+        n: int,
+        *,
+        seed: int | np.random.Generator,
+        missing: Shares = 0.3,
+        missing_if: Mapping[str, Shares] | None = None,
+        prevalence: Mapping[str, float] | None = None,
+        with_causes: bool = False,
+        label: bool = False,
+        label_noise: float = 0.0,
+        complaint: bool = True,
+    ) -> pd.DataFrame:
+        """Draw cases from the model.
 
         Parameters
         ----------
         n : int
             Number of cases.
-        seed : int
-            Seed of the draw.
-        **options
-            ``missing`` (share of cells left empty), ``with_causes``.
+        seed : int or numpy.random.Generator
+            The same seed gives the same cases, and fewer of them are the first of more. ``missing`` empties cells
+            and changes nothing else.
+        missing : float or tuple of float
+            Share of cells left empty, each by chance alone: one share for all, or one for risk factors and one for
+            findings.
+        missing_if : mapping of str to (float or tuple of float), optional
+            The same for the cases in which a cause is present, as of people with a suspected clot more is asked;
+            where several of them are, the least.
+        prevalence : mapping of str to float, optional
+            P(cause | the complaint alone) of some causes, as for `with_prevalence`.
+        with_causes : bool
+            Whether to add the drawn causes as ``true_<cause>``, never empty.
+        label : bool
+            Whether to add a leading cause as ``label``, one by chance of those that are there, or
+            ``none_of_these``; and the others as ``also``, joined by ``;``.
+        label_noise : float
+            Share of labels that name another cause than is there; ``true_<cause>`` stays right.
+        complaint : bool
+            Whether to draw people with the complaint (the population of the model), rather than people with and
+            without it.
 
         Returns
         -------
         pandas.DataFrame
             One case per row, in the form that `score` takes.
+
+        Raises
+        ------
+        CaseError
+            If ``n``, ``seed`` or a share is out of range.
+        UnknownNameError
+            If there is no such cause.
+        ModelFileError
+            If the complaint can't arise, or a prevalence can't be had.
         """
         from kneebayes.learn.simulate import simulate
 
-        return simulate(self.file, n, seed=seed, **options)
+        return simulate(
+            self.file,
+            n,
+            seed=seed,
+            missing=missing,
+            missing_if=missing_if,
+            prevalence=prevalence,
+            with_causes=with_causes,
+            label=label,
+            label_noise=label_noise,
+            complaint=complaint,
+        )
 
     def with_prevalence(self, prevalence: Mapping[str, float], *, links: bool = False) -> Self:
-        """Shift the model to the prevalences of another clinic; see `kneebayes.learn.prevalence.with_prevalence`.
+        """Shift the model to the prevalences of another clinic; see `kneebayes.learn.prevalence`.
 
         Parameters
         ----------
         prevalence : mapping of str to float
             P(cause | the complaint alone), for some causes.
         links : bool
-            Whether the links to these causes change with their leaks, so that
-            their risk factors tell as much as before: right for people who
-            were referred because of the cause.
+            Whether the links to these causes change with their leaks, so that their risk factors tell as much as
+            before: right for people who were referred because of the cause.
 
         Returns
         -------
@@ -129,7 +500,6 @@ class Workbench:
 
         Examples
         --------
-        >>> from kneebayes.model import load_model
         >>> model = load_model().with_prevalence({"dvt": 0.12, "meniscal_tear": 0.3})
         >>> round(model.diagnose({}).probabilities["dvt"], 9)
         0.12
@@ -139,7 +509,7 @@ class Workbench:
         return type(self)(with_prevalence(self.file, prevalence, links=links))
 
     def plausible(self, *, seed: int) -> Self:
-        """Draw all numbers anew from their plausible ranges; see `kneebayes.diagnosis.uncertainty.plausible`.
+        """Draw all numbers anew from their plausible ranges; see `kneebayes.diagnosis.uncertainty`.
 
         Parameters
         ----------
@@ -149,69 +519,126 @@ class Workbench:
         Returns
         -------
         Model
-            A world in which the model is wrong as far as its ranges allow, to
-            simulate from and to try the model on.
+            A world in which the model is wrong as far as its ranges allow, to simulate from and to try the model
+            on.
 
         Examples
         --------
-        >>> from kneebayes.model import load_model
-        >>> model = load_model()
-        >>> cases = model.plausible(seed=1).simulate(10, seed=1)
-        >>> len(model.score(cases))
+        >>> cases = load_model().plausible(seed=1).simulate(10, seed=1)
+        >>> len(load_model().score(cases))
         10
         """
         from kneebayes.diagnosis.uncertainty import plausible
 
         return type(self)(plausible(self.file, seed=seed))
 
-    def fit(self, frame: Any, **options: Any) -> Self:
-        """Let cases move the leaks, links and splits; see `kneebayes.learn.fit.fit`.
+    def fit(
+        self,
+        frame: Any,
+        *,
+        prior_weight: float = 1.0,
+        risk_factors: bool = False,
+        label: str = "label",
+        ignore: Iterable[str] = (),
+        max_steps: int = 300,
+        tolerance: float = 1e-6,
+        progress: bool | None = None,
+    ) -> Self:
+        """Let cases move the leaks, links and splits, the model's own numbers being the prior.
 
         Parameters
         ----------
         frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
-            Cases as for `score`, any of them labelled by ``label`` and
-            ``also`` or ``true_<cause>``.
-        **options
-            ``prior_weight`` (1 as sure as the ranges say, 0 not at all),
-            ``risk_factors``, ``label``, ``ignore``, ``max_steps``,
-            ``tolerance``, ``progress``.
+            Cases as for `score`; any cells and labels may be missing. A ``label`` (and ``also``) says that every
+            other cause is absent, ``true_<cause>`` speaks of one cause.
+        prior_weight : float
+            How much more the model file counts than its ranges say; 0 for maximum likelihood.
+        risk_factors : bool
+            Whether to fit the priors of risk factors too.
+        label : str
+            The column of leading causes.
+        ignore : iterable of str
+            Columns to leave out.
+        max_steps : int
+            At most so many expectation steps.
+        tolerance : float
+            Stop once a step raises the log posterior by less than this per case.
+        progress : bool, optional
+            Whether to show a progress bar; by default if stderr is a terminal.
 
         Returns
         -------
         Model
-            A model like any other; every fitted number says so. Its
-            ``fit_report`` says how the fit went, and what moved.
+            A model like any other; every fitted number says so. Its ``fit_report`` says how the fit went, and what
+            moved.
+
+        Raises
+        ------
+        OptionError
+            If an option is out of range.
+        UnknownColumnError
+            If a column is not accounted for.
+        CaseError
+            If a row can't be read, or the model holds it impossible.
         """
         from kneebayes.learn.fit import fit
 
-        file, report = fit(self.file, frame, **options)
+        file, report = fit(
+            self.file,
+            frame,
+            prior_weight=prior_weight,
+            risk_factors=risk_factors,
+            label=label,
+            ignore=ignore,
+            max_steps=max_steps,
+            tolerance=tolerance,
+            progress=progress,
+        )
         fitted = type(self)(file)
         fitted.fit_report = report
         return fitted
 
-    def check(self, frame: Any, **options: Any) -> pd.DataFrame:
-        """Find what the model misjudges in cases: see `kneebayes.learn.check.check`.
+    def check(
+        self, frame: Any, *, pairs: bool = True, labels: bool = True, least: int = 20, ignore: Iterable[str] = ()
+    ) -> pd.DataFrame:
+        r"""Compare the findings, and pairs of findings, of cases with what the model expects of them.
 
         Parameters
         ----------
         frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
-            Cases as for `score`.
-        **options
-            ``pairs``, ``labels``, ``least``, ``ignore``.
+            One case per row, not the ones that the model was fitted to: those it would judge too well.
+        pairs : bool
+            Whether to check pairs too.
+        labels : bool
+            Whether labels, where there are any, count as known.
+        least : int
+            Findings and pairs known in fewer cases are left out.
+        ignore : iterable of str
+            Columns to leave out.
 
         Returns
         -------
         pandas.DataFrame
-            Findings and pairs of findings, observed and expected, with a
-            z-score each, the most misjudged first.
+            A row per finding, and per pair (``finding``, ``other``), the most misjudged first: ``cases`` in which
+            it is known; ``observed`` and ``expected``, the share of them in which it (or both) is present, the
+            latter given everything else known; ``z``, positive where there is more of it, or more dependence, than
+            expected. Among m rows of a true model the largest \|z\| is about sqrt(2 log m).
+
+        Raises
+        ------
+        OptionError
+            If ``least`` is under 1.
+        UnknownColumnError
+            If a column is not accounted for.
+        CaseError
+            If a row can't be read, or the model holds it impossible.
         """
         from kneebayes.learn.check import check
 
-        return check(self.network, frame, **options)
+        return check(self.network, frame, pairs=pairs, labels=labels, least=least, ignore=ignore)
 
     def plot_network(self, *, focus: str | None = None, ax: Axes | None = None) -> Axes:
-        """Draw risk factors, causes and findings; see `kneebayes.plots.network.plot_network`.
+        """Draw risk factors, causes and findings; see `kneebayes.plots.plot_network`.
 
         Parameters
         ----------
@@ -254,7 +681,7 @@ class Workbench:
         return to_pgmpy(self.file)
 
     def export(self, path: str | Path, format: str | None = None) -> list[Path]:
-        """Write the network for other programs; see `kneebayes.interop.export.export`.
+        """Write the network for other programs.
 
         Parameters
         ----------
@@ -266,15 +693,14 @@ class Workbench:
         Returns
         -------
         list of pathlib.Path
-            The file, and its sidecar of labels where the format has no room
-            for them.
+            The file, and its sidecar of labels where the format has no room for them.
         """
         from kneebayes.interop.export import export
 
         return export(self.file, path, format)
 
     def to_fhir_questionnaire(self, version: Version = "R5") -> Any:
-        """Write the questions as a FHIR Questionnaire; see `kneebayes.interop.fhir.questionnaire`.
+        """Write the questions as a FHIR Questionnaire.
 
         Parameters
         ----------
@@ -284,14 +710,14 @@ class Workbench:
         Returns
         -------
         fhir.resources Questionnaire
-            ``linkId`` is the column of a case.
+            A group per group of the model; ``linkId`` is the column of a case.
         """
         from kneebayes.interop.fhir import questionnaire
 
         return questionnaire(self.file, version)
 
     def case_from_fhir(self, response: object, version: Version = "R5") -> dict[str, object]:
-        """Read a FHIR QuestionnaireResponse; see `kneebayes.interop.fhir.read_response`.
+        """Read a FHIR QuestionnaireResponse.
 
         Parameters
         ----------
@@ -303,242 +729,17 @@ class Workbench:
         Returns
         -------
         dict of str to object
-            A case for `diagnose`.
+            A case for `diagnose`. What was not answered is not in it.
         """
         from kneebayes.interop.fhir import read_response
 
         return read_response(response, self.file, version)
 
 
-Frame = TypeVar("Frame")
-
-
-class BulkModel(Workbench):
-    """What a model does with many cases.
-
-    Parameters
-    ----------
-    file : ModelSpec
-        A checked model file.
-    """
-
-    def score_table(
-        self,
-        table: pa.Table | pa.RecordBatch,
-        *,
-        keep: Iterable[str] = (),
-        ignore: Iterable[str] = (),
-        thresholds: Thresholds | None = None,
-        engine: Engine = "auto",
-        intervals: float | None = None,
-        draws: int = 200,
-        seed: int = 0,
-    ) -> Scored:
-        """Score an Arrow table, and say of each row that can't be scored why.
-
-        Parameters
-        ----------
-        table : pyarrow.Table or pyarrow.RecordBatch
-            As for `score`.
-        keep, ignore : iterable of str
-            Further columns to pass through, or to leave out.
-        thresholds : Thresholds, optional
-            When to warn; by default those of the model file.
-        engine : {"auto", "numpy", "numba"}
-            As for `kneebayes.scoring.scorer.Scorer.score`.
-        intervals, draws, seed
-            As for `score`.
-
-        Returns
-        -------
-        Scored
-            The output of the rows accepted, the problems of the others.
-
-        Raises
-        ------
-        UnknownColumnError
-            If a column is not accounted for.
-        """
-        thresholds = thresholds or self._thresholds
-        return self.scorer.score(
-            table,
-            thresholds=thresholds,
-            keep=keep,
-            ignore=ignore,
-            engine=engine,
-            intervals=intervals,
-            draws=draws,
-            seed=seed,
-        )
-
-    def score(
-        self,
-        frame: Frame,
-        *,
-        keep: Iterable[str] = (),
-        ignore: Iterable[str] = (),
-        thresholds: Thresholds | None = None,
-        errors: Literal["raise", "null"] = "raise",
-        intervals: float | None = None,
-        draws: int = 200,
-        seed: int = 0,
-        redact: bool = False,
-    ) -> Frame:
-        """Score a frame of cases, one a row.
-
-        Parameters
-        ----------
-        frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
-            One column per variable, all optional; an empty cell is unknown.
-            ``case_id`` is passed through, and may repeat, unlike in a file;
-            ``label``, ``also`` and ``true_*`` are left out. A warning tells of
-            ages for which the model's numbers are not made.
-        keep, ignore : iterable of str
-            Further columns to pass through, or to leave out.
-        thresholds : Thresholds, optional
-            When to warn; by default those of the model file.
-        errors : {"raise", "null"}
-            Whether a row that can't be scored raises, or comes back empty.
-        intervals : float, optional
-            Add how far the posteriors go within the plausible ranges of the
-            model's numbers, for this share of the draws, such as 0.9:
-            ``<column>_low`` and ``<column>_high``, and the shares of draws in
-            which the alarm is at the level reported (``<alarm>_robust``) and
-            at a graver one (``<alarm>_graver``). Each draw takes as long as
-            scoring once.
-        draws, seed : int
-            Of the plausible ranges (see `kneebayes.diagnosis.uncertainty`), for intervals.
-        redact : bool
-            Let an error name the row by its position, and the column, but not
-            the value nor the index, for where errors end in logs.
-
-        Returns
-        -------
-        pandas.DataFrame, polars.DataFrame or pyarrow.Table
-            The same kind, and for pandas the same index: the causes,
-            ``none_of_these``, further states, ``most_likely``, the alarm,
-            ``red_flags``, then the columns kept.
-
-        Raises
-        ------
-        UnknownColumnError
-            If a column is not accounted for.
-        CaseError
-            If a row can't be scored; the message names row, column and value.
-        UnknownNameError
-            If ``errors`` is neither.
-        OptionError
-            If the options of intervals are out of range.
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> from kneebayes.model import load_model
-        >>> model = load_model()
-        >>> frame = pd.DataFrame({"age": [67, 25], "calf_pain": ["yes", None]}, index=["a", "b"])
-        >>> model.score(frame)["most_likely"].index.tolist()
-        ['a', 'b']
-        """
-        from kneebayes.cases.frames import from_arrow, to_arrow
-        from kneebayes.cases.redaction import Redactor
-
-        if errors not in ("raise", "null"):
-            raise UnknownNameError(f"no way '{errors}' to treat errors: use 'raise' or 'null'")
-        keep = list(keep)
-        table = to_arrow(frame, self.scorer.coder.columns)
-        scored = self.score_table(
-            table, keep=keep, ignore=ignore, thresholds=thresholds, intervals=intervals, draws=draws, seed=seed
-        )
-        if scored.problems and errors == "raise":
-            more = f" ({scored.n_rejected} rows can't be scored; errors='null' leaves them empty)"
-            more = more if scored.n_rejected > 1 else ""
-            if redact:
-                first = scored.problems[0]
-                reason = Redactor(self.file).reason(first.column, first.reason)
-                raise CaseError(f"row {first.row}, column '{first.column}': {reason}{more}")
-            raise _case_error(scored, frame, more)
-        for text, n_rows in scored.warnings.items():
-            warnings.warn(f"{text} ({n_rows} of {scored.n_read} rows)", stacklevel=2)
-        output: Frame = from_arrow(scored.table, scored.accepted, frame, keep)
-        return output
-
-    def sensitivity(
-        self,
-        frame: Any,
-        target: str | None = None,
-        *,
-        keep: Iterable[str] = (),
-        ignore: Iterable[str] = (),
-        thresholds: Thresholds | None = None,
-    ) -> pd.DataFrame:
-        """Say which numbers of the model matter most for a frame of cases.
-
-        Parameters
-        ----------
-        frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
-            As for `score`. Each number of the model (some 360) takes as long
-            as scoring twice.
-        target : str, optional
-            A cause, ``none_of_these``, or a state such as
-            ``bakers_cyst_ruptured``; by default the cause of the alarm.
-        keep, ignore : iterable of str
-            Further columns, which are passed over.
-        thresholds : Thresholds, optional
-            When to warn; by default those of the model file.
-
-        Returns
-        -------
-        pandas.DataFrame
-            A row per number, the greatest mean swing of the posterior over the
-            plausible range first; see `kneebayes.diagnosis.sensitivity.influence`.
-
-        Raises
-        ------
-        UnknownColumnError
-            If a column is not accounted for.
-        CaseError
-            If a row can't be scored, or there are none.
-        UnknownNameError
-            If there is no such target.
-        """
-        from kneebayes.cases.frames import to_arrow
-        from kneebayes.diagnosis.sensitivity import influence
-
-        thresholds, ignore = thresholds or self._thresholds, list(ignore)
-        table = to_arrow(frame, self.scorer.coder.columns)
-        scored = self.score_table(table, keep=keep, ignore=ignore, thresholds=thresholds)
-        if scored.problems:
-            raise _case_error(scored, frame, "")
-        coded = self.scorer.code(table, ignore=ignore)
-        return influence(self._rules, coded.evidence, thresholds, target or self.file.alarm.cause)
-
-    def score_file(self, source: str | Path, target: str | Path, **options: Any) -> Counts:
-        """Score a file of cases into another, in bounded memory.
-
-        Parameters
-        ----------
-        source, target : str or pathlib.Path
-            CSV or Parquet, by extension, also .gz and .zst; ``-`` for standard
-            input and output.
-        **options
-            As for `kneebayes.scoring.score_file.score_file`: ``rejects``, ``keep``,
-            ``ignore``, ``columns``, ``thresholds``, ``quiet``.
-
-        Returns
-        -------
-        Counts
-            Rows read, scored and rejected.
-        """
-        from kneebayes.scoring.score_file import score_file
-
-        return score_file(self, source, target, **options)
-
-
-def _case_error(scored: Scored, frame: Any, more: str) -> CaseError:
+def _case_error(problem: Problem, frame: Any, more: str) -> CaseError:
     from kneebayes.cases.frames import row_name
 
-    first = scored.problems[0]
-    return CaseError(f"{row_name(frame, first.row)}, column '{first.column}': {first.reason}{more}")
+    return CaseError(f"{row_name(frame, problem.row)}, column '{problem.column}': {problem.reason}{more}")
 
 
 def load_model(model: str | Path | None = None) -> Model:
@@ -547,9 +748,8 @@ def load_model(model: str | Path | None = None) -> Model:
     Parameters
     ----------
     model : str or pathlib.Path, optional
-        A path to a model file (anything that ends in .yaml or .yml), or the
-        name of one that ships with kneebayes, such as ``extended``; by default
-        the article's model.
+        A path to a model file (anything that ends in .yaml or .yml), or the name of one that ships with kneebayes,
+        such as ``extended``; by default the article's model.
 
     Returns
     -------
@@ -572,155 +772,144 @@ def load_model(model: str | Path | None = None) -> Model:
     return Model(read_model(model if is_path else model_path(str(model))))
 
 
-def import_network(path: str | Path, **options: Any) -> Model:
-    """Load a network that another program wrote; see `kneebayes.interop.importing.import_model`.
+def import_network(
+    path: str | Path,
+    format: str | None = None,
+    *,
+    labels: str | Path | None = None,
+    causes: Collection[str] | None = None,
+    complaint: str | None = None,
+    tolerance: float = 1e-9,
+) -> Model:
+    """Load a network that another program wrote.
 
     Parameters
     ----------
     path : str or pathlib.Path
         BIF, XMLBIF, NET, XDSL, UAI or JSON, by extension.
-    **options
-        ``format``, ``labels``, ``causes``, ``complaint``, ``tolerance``.
+    format : str, optional
+        By default what the ending of the path says.
+    labels : str or pathlib.Path, optional
+        The sidecar that `Model.export` wrote; by default ``FILE.labels.json``, if it is there. With it, what the
+        network left unchanged is as it was, and what it changed keeps its words.
+    causes : collection of str, optional
+        Which nodes are the causes, where no sidecar says so; by default the parents of the nodes that have no
+        children.
+    complaint : str, optional
+        The finding that is taken as present unless a case says otherwise, where no sidecar says so; by default
+        nothing is.
+    tolerance : float, default 1e-9
+        How far a column may miss 1, and a table be from a leaky noisy-OR: raise it for files of few digits.
 
     Returns
     -------
     Model
-        Ready to diagnose and score; ``file.provenance`` says what could not
-        be kept.
+        Ready to diagnose and score; ``file.provenance`` says what could not be kept.
 
     Raises
     ------
     FileFormatError
         If the file can't be read, or its tables are no distributions.
     ModelFileError
-        If the network is not risk factors -> causes -> findings with leaky
-        noisy-ORs.
+        If the network is not risk factors -> causes -> findings with leaky noisy-ORs.
+    UnknownNameError
+        If there is no such format, cause or complaint.
     """
     from kneebayes.interop.importing import import_model
 
-    return Model(import_model(path, **options))
+    return Model(import_model(path, format, labels=labels, causes=causes, complaint=complaint, tolerance=tolerance))
 
 
-def score_file(source: str | Path, target: str | Path, *, model: Model | None = None, **options: Any) -> Counts:
-    """Score a file of cases with the default model; see `Model.score_file`.
+def score_file(
+    source: str | Path,
+    target: str | Path,
+    *,
+    model: Model | None = None,
+    rejects: str | Path | None = None,
+    keep: Iterable[str] = (),
+    ignore: Iterable[str] = (),
+    columns: Iterable[str] | None = None,
+    thresholds: Thresholds | None = None,
+    intervals: float | None = None,
+    draws: int = 200,
+    seed: int = 0,
+    chunk_rows: int = 1 << 14,
+    progress: bool | None = None,
+    quiet: bool = False,
+    format: Literal["table", "fhir-ndjson"] = "table",
+    redact: bool = False,
+) -> Counts:
+    """Score a file of cases into another.
+
+    Reading, scoring and writing overlap, and memory does not grow with the file, but for 8 bytes per ``case_id`` by
+    which duplicates are found: the second and later rows with the same one are rejected, whether or not the first
+    could be scored.
 
     Parameters
     ----------
-    source, target : str or pathlib.Path
-        CSV or Parquet, by extension.
+    source : str or pathlib.Path
+        CSV (UTF-8, commas, a header) or Parquet, by extension; .csv.gz and .csv.zst are compressed CSV; ``-`` is
+        CSV from standard input.
+    target : str or pathlib.Path
+        Likewise; ``-`` is CSV to standard output. A file appears, and replaces one that was there, only once all of
+        it is written.
     model : Model, optional
         By default the article's model.
-    **options
-        As for `Model.score_file`.
+    rejects : str or pathlib.Path, optional
+        CSV of the rows that are not scored: ``row`` (number of the data row, from 1; empty lines don't count),
+        ``case_id``, ``column``, ``value``, ``reason``; a line for each reason.
+    keep, ignore : iterable of str
+        Further columns of the source to pass through, or to leave out.
+    columns : iterable of str, optional
+        Which columns to write, in this order, before those kept; by default all.
+    thresholds : Thresholds, optional
+        When to warn; by default those of the model file.
+    intervals, draws, seed
+        As for `Model.score`.
+    chunk_rows : int
+        About how many rows are scored at a time.
+    progress : bool, optional
+        Whether to show a progress bar on standard error; by default if that is a terminal.
+    quiet : bool
+        Never show one.
+    format : {"table", "fhir-ndjson"}
+        The second writes a FHIR Bundle a line, of two RiskAssessments (R5 or R4B alike); it takes neither
+        ``columns`` nor ``keep``.
+    redact : bool
+        Leave ``case_id`` and ``value`` empty among the rejects, and say in ``reason`` only what is allowed.
 
     Returns
     -------
     Counts
         Rows read, scored and rejected.
+
+    Raises
+    ------
+    FileFormatError
+        If a file can't be read or written, or is not a table. Nothing is written then, and what was at ``target``
+        stays.
+    UnknownColumnError
+        If a column is not accounted for, or ``columns`` names none of the output.
+    KeyboardInterrupt
+        If stopped; it says how many rows were read. Nothing is written.
+    DefectError
+        If something unexpected happened; it does not say what a case holds, as other errors don't either. Nothing
+        is written.
     """
-    return (model or load_model()).score_file(source, target, **options)
-
-
-class Model(BulkModel):
-    """A model at work.
-
-    Parameters
-    ----------
-    file : ModelSpec
-        A checked model file; see `load_model`.
-
-    Attributes
-    ----------
-    file : ModelSpec
-        Everything the model knows, with sources.
-    causes : tuple of str
-        The names of the causes, in model order.
-
-    Examples
-    --------
-    >>> model = load_model()
-    >>> dx = model.diagnose({"age": 67, "sex": "male", "unilateral_leg_swelling": "present"})
-    >>> dx.alarm.level
-    'caution'
-    """
-
-    def diagnose(
-        self,
-        case: Mapping[str, object],
-        *,
-        thresholds: Thresholds | None = None,
-        engine: Literal["exact", "pgmpy"] = "exact",
-    ) -> Diagnosis:
-        """Compute the posterior of each cause, and the alarm, for one case.
-
-        Parameters
-        ----------
-        case : mapping of str to object
-            What is known: state names, or for absent|present variables also
-            yes/no, true/false, 1/0; ``age`` in years, ``duration_days`` in
-            days. What is not named, or is None, is unknown; only the
-            complaint is taken as present. An unsure answer is a mapping of
-            states to likelihoods, or text such as ``"present:0.8"``.
-        thresholds : Thresholds, optional
-            When to warn; by default those of the model file.
-        engine : {"exact", "pgmpy"}
-            ``"pgmpy"`` asks pgmpy's VariableElimination instead (seconds), to
-            check kneebayes by.
-
-        Returns
-        -------
-        Diagnosis
-            Posterior, alarm and red flags.
-
-        Raises
-        ------
-        UnknownColumnError
-            If a name is not a variable or input of the model.
-        CaseError
-            If a value is not allowed, or values contradict each other.
-        ImpossibleEvidenceError
-            If the model gives the evidence probability zero.
-        UnknownNameError
-            If there is no such engine.
-
-        Examples
-        --------
-        >>> dx = load_model().diagnose({"breathlessness_chest_pain": True, "long_travel": "yes"})
-        >>> dx.alarm.level
-        'emergency'
-        """
-        thresholds = thresholds or self._thresholds
-        coded = self._coder.case(case)
-        posteriors = self.network.posteriors(coded.evidence)
-        codes = coded.evidence.hardened()
-        log_evidence = float(posteriors.log_evidence[0])
-        if log_evidence == float("-inf"):
-            raise ImpossibleEvidenceError(self.scorer.contradiction(codes, 0).reason)
-        evidence = {
-            name: variable.states[code]
-            for (name, variable), code in zip(self.file.variables.items(), coded.evidence.codes[:, 0], strict=True)
-            if code >= 0
-        }
-        likelihoods = {self.network.variables[answer.row]: answer.given.tolist() for answer in coded.evidence.soft}
-        if engine == "exact":
-            values = dict(zip(posteriors.columns, posteriors.values[0].tolist(), strict=True))
-        elif engine == "pgmpy":
-            values = self._reference.posteriors(evidence, likelihoods)
-        else:
-            raise UnknownNameError(f"no engine '{engine}': use 'exact' or 'pgmpy'")
-        ranked = (*self.causes, "none_of_these")
-        flags = self._rules.red_flags(codes)[:, 0]
-        causes = posteriors.values[:, : len(self.causes)]
-        alarm = self._rules.assess(coded.evidence, values[self.file.alarm.cause], thresholds, causes=causes)
-        return Diagnosis(
-            network=self.network,
-            coded=coded.evidence,
-            thresholds=thresholds,
-            evidence=evidence | {name: self._coder.text(name, values) for name, values in likelihoods.items()},
-            probabilities={name: values[name] for name in ranked},
-            details={name: values[name] for name in posteriors.columns if name not in ranked},
-            alarm=alarm,
-            red_flags=[name for name, raised in zip(self._rules.flags, flags, strict=True) if raised],
-            warnings=list(coded.warnings),
-            log_evidence=log_evidence,
-        )
+    return (model or load_model()).score_file(
+        source,
+        target,
+        rejects=rejects,
+        keep=keep,
+        ignore=ignore,
+        columns=columns,
+        thresholds=thresholds,
+        intervals=intervals,
+        draws=draws,
+        seed=seed,
+        chunk_rows=chunk_rows,
+        progress=progress,
+        quiet=quiet,
+        format=format,
+        redact=redact,
+    )

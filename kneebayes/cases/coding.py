@@ -166,23 +166,17 @@ class Vocabulary:
         share = left / max(1, len(states) - len(numbers))
         return np.array([numbers.get(code, share) for code in range(len(states))])
 
-    def text(self, variable: str, likelihood: Iterable[float]) -> str:
-        """Write an unsure answer as text that `likelihood` reads.
-
-        Parameters
-        ----------
-        variable : str
-            A variable.
-        likelihood : iterable of float
-            By state.
-
-        Returns
-        -------
-        str
-            Such as ``absent:0.2, present:0.8``.
-        """
-        states = self.model.variables[variable].states
-        return ", ".join(f"{state}:{number:g}" for state, number in zip(states, likelihood, strict=True))
+    def words(self, evidence: Evidence) -> dict[str, str]:
+        """Say what is known of one case, as values that `code` and `likelihood` read."""
+        variables = self.model.variables.items()
+        codes = zip(variables, evidence.codes[:, 0].tolist(), strict=True)
+        words = {name: variable.states[code] for (name, variable), code in codes if code != UNKNOWN}
+        names = list(self.model.variables)
+        for answer in evidence.soft:
+            name = names[answer.row]
+            pairs = zip(self.model.variables[name].states, answer.given, strict=True)
+            words[name] = ", ".join(f"{state}:{number:g}" for state, number in pairs)
+        return words
 
     def _band(self, column: str, numeric: NumericInput, number: float, value: object) -> int:
         if not numeric.minimum <= number <= numeric.maximum:

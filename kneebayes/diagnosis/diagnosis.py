@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
 
 from kneebayes.diagnosis.alarm import Alarm, Thresholds
+from kneebayes.diagnosis.assessment import Assessment
 from kneebayes.diagnosis.wells import Points, points, points_line
-from kneebayes.errors import CaseError
-from kneebayes.inference.evidence import Evidence
 from kneebayes.inference.network import CompiledModel
 from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.templates import render
@@ -24,120 +22,80 @@ if TYPE_CHECKING:
     from kneebayes.interop.fhir import Version
     from kneebayes.plots.case import CasePlots
 
-__all__ = [
-    "Diagnosis",
-    "JointState",
-    "Outcome",
-    "most_probable",
-    "most_probable_frame",
-]
-
-
-@dataclass(frozen=True)
-class JointState:
-    """One state of all causes together.
-
-    Attributes
-    ----------
-    states : dict of str to str
-        State of every cause, in model order.
-    probability : float
-        P(all of it | evidence).
-    present : tuple of str
-        The causes that are there, in model order; a state other than the
-        first one present as in ``bakers_cyst_ruptured``.
-    """
-
-    states: dict[str, str]
-    probability: float
-    present: tuple[str, ...]
-
-
-def most_probable(network: CompiledModel, evidence: Evidence, *, n: int = 5) -> list[JointState]:
-    """Find the most probable joint states of the causes of one case, exactly.
-
-    Parameters
-    ----------
-    network : CompiledModel
-        The compiled model.
-    evidence : Evidence
-        Of the one case.
-    n : int, default 5
-        At most how many, from 1; states with probability 0 are left out.
-
-    Returns
-    -------
-    list of JointState
-        The most probable first; ties in the order of ``network.joint_states``.
-
-    Raises
-    ------
-    CaseError
-        If `n` is under 1.
-    """
-    if n < 1:
-        raise CaseError(f"n {n}: ask for at least one joint state")
-    joint = network.joint(evidence)[0]
-    probability = joint / joint.sum()
-    order = np.argsort(-probability, kind="stable")[:n]
-    found = []
-    for k in order[probability[order] > 0].tolist():
-        places = list(zip(network.model.causes.items(), network.joint_states[k].tolist(), strict=True))
-        present = tuple(name if s == 1 else f"{name}_{cause.states[s]}" for (name, cause), s in places if s > 0)
-        states = {name: cause.states[s] for (name, cause), s in places}
-        found.append(JointState(states, float(probability[k]), present))
-    return found
-
-
-def most_probable_frame(found: Sequence[JointState]) -> pd.DataFrame:
-    """Give joint states as a table.
-
-    Parameters
-    ----------
-    found : sequence of JointState
-        At least one, the most probable first.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row each: the causes that are present (``none_of_these`` where none
-        is; a state other than the first one present as in ``bakers_cyst_ruptured``), their
-        joint probability, the sum of it so far, and the state of every cause.
-    """
-    import pandas as pd
-
-    rows = []
-    for joint in found:
-        present = ";".join(joint.present) or "none_of_these"
-        rows.append({"present": present, "probability": joint.probability} | joint.states)
-    frame = pd.DataFrame(rows)
-    frame.insert(2, "cumulative", frame["probability"].cumsum())
-    return frame
-
+__all__ = ["Diagnosis"]
 
 BAR = 30
 NONE = "none_of_these"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Outcome:
-    """The fields of a `kneebayes.Diagnosis`, where they are described, and how they read."""
+class Diagnosis:
+    """The posterior of each cause for one case, the alarm, and the reasons.
 
-    network: CompiledModel
-    coded: Evidence
-    thresholds: Thresholds
+    Its methods say why, what to ask next, how sure, and which numbers matter.
+
+    Attributes
+    ----------
+    assessment : Assessment
+        What it is made from: evidence as codes, posteriors and alarm levels.
+    evidence : dict of str to str
+        What was known, as state names, the assumed complaint included.
+    probabilities : dict of str to float
+        P(cause is present | evidence) of every cause in model order, then P(none of them) as ``none_of_these``.
+        Causes may coexist, so these do not add up to 1.
+    details : dict of str to float
+        P of the further states of causes that have more than two, such as ``bakers_cyst_ruptured``.
+    alarm : Alarm
+        Level, probability, reasons, open questions and advice.
+    red_flags : list of str
+        Variables that are a reason to seek help, whatever the cause.
+    warnings : list of str
+        What limits this result.
+    """
+
+    assessment: Assessment
     evidence: dict[str, str]
     probabilities: dict[str, float]
     details: dict[str, float]
     alarm: Alarm
     red_flags: list[str]
     warnings: list[str]
-    log_evidence: float
+
+    @classmethod
+    def of(cls, assessment: Assessment, evidence: dict[str, str], warnings: Iterable[str]) -> Self:
+        """Put an assessment of one case into words."""
+        posteriors = assessment.posteriors
+        values = dict(zip(posteriors.columns, posteriors.values[0].tolist(), strict=True))
+        ranked = (*assessment.assessor.model.causes, NONE)
+        return cls(
+            assessment=assessment,
+            evidence=evidence,
+            probabilities={name: values[name] for name in ranked},
+            details={name: p for name, p in values.items() if name not in ranked},
+            alarm=assessment.alarm(),
+            red_flags=assessment.red_flags(),
+            warnings=list(warnings),
+        )
+
+    @property
+    def network(self) -> CompiledModel:
+        """The compiled model that answered."""
+        return self.assessment.assessor.network
 
     @property
     def model(self) -> ModelSpec:
         """The model file behind the answer."""
         return self.network.model
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Of the alarm."""
+        return self.assessment.thresholds
+
+    @property
+    def log_evidence(self) -> float:
+        """Natural logarithm of P(evidence); of an unsure answer, in units of its largest likelihood."""
+        return float(self.assessment.posteriors.log_evidence[0])
 
     @property
     def posterior(self) -> pd.Series[float]:
@@ -150,21 +108,6 @@ class Outcome:
     def most_likely(self) -> str:
         """The cause with the highest posterior, or ``none_of_these``."""
         return max(self.probabilities, key=self.probabilities.__getitem__)
-
-    def wells(self, **judged: bool) -> Points:
-        """Count the points of the Wells score.
-
-        Parameters
-        ----------
-        **judged
-            Items that a clinician has judged: ``alternative_as_likely``.
-
-        Returns
-        -------
-        Points
-            Points, their range, and the class where it is certain.
-        """
-        return points(self.model, self.evidence, judged=judged)
 
     def __repr__(self) -> str:
         return str(self)
@@ -217,51 +160,16 @@ class Outcome:
         states = self.model.causes[cause].states[2:] if cause in self.model.causes else ()
         return [(state, self.details[f"{cause}_{state}"]) for state in states]
 
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Diagnosis(Outcome):
-    """The posterior of each cause for one case, the alarm, and the reasons.
-
-    Its methods say why, what to ask next, how sure, and which numbers matter.
-
-    Attributes
-    ----------
-    network : CompiledModel
-        The compiled model that answered.
-    coded : Evidence
-        What was known, as codes.
-    thresholds : Thresholds
-        Of the alarm.
-    evidence : dict of str to str
-        What was known, as state names, the assumed complaint included.
-    probabilities : dict of str to float
-        P(cause is present | evidence) of every cause in model order, then
-        P(none of them) as ``none_of_these``. Causes may coexist, so these do
-        not add up to 1.
-    details : dict of str to float
-        P of the further states of causes that have more than two, such as
-        ``bakers_cyst_ruptured``.
-    alarm : Alarm
-        Level, probability, reasons, open questions and advice.
-    red_flags : list of str
-        Variables that are a reason to seek help, whatever the cause.
-    warnings : list of str
-        What limits this result.
-    log_evidence : float
-        Natural logarithm of P(evidence).
-    """
-
     def explanation(self, target: str | None = None, *, orders: int = 500, seed: int = 0) -> Explanation:
         """Say which evidence moved a cause, and which other causes hold it down.
 
         Parameters
         ----------
         target : str, optional
-            A cause, ``none_of_these``, or a state such as
-            ``bakers_cyst_ruptured``; by default the cause of the alarm.
+            A cause, ``none_of_these``, or a state such as ``bakers_cyst_ruptured``; by default the cause of the
+            alarm.
         orders : int, default 500
-            Orders of the evidence to draw where more than 14 things are known;
-            up to 14, shares are exact.
+            Orders of the evidence to draw where more than 14 things are known; up to 14, shares are exact.
         seed : int, default 0
             Of that draw.
 
@@ -278,7 +186,7 @@ class Diagnosis(Outcome):
         from kneebayes.diagnosis.explanation import explain
 
         target = self.model.alarm.cause if target is None else target
-        return explain(self.network, self.coded, target, orders=orders, seed=seed)
+        return explain(self.network, self.assessment.evidence, target, orders=orders, seed=seed)
 
     def explanations(self, targets: Iterable[str] | None = None) -> list[Explanation]:
         """Explain several causes.
@@ -307,14 +215,11 @@ class Diagnosis(Outcome):
         Returns
         -------
         pandas.DataFrame
-            One row per piece of evidence, the greatest share first. ``decibans``
-            are its Shapley share of the change of the log-odds from prior to
-            posterior and add up to it; ``likelihood_ratio`` is the same as a
-            factor of the odds; ``leave_one_out`` is what it adds to all the
-            others, and ``without`` the posterior without it. The complaint is
-            what the change starts from, no piece, where it is present. The
-            ``attrs`` have prior, posterior, conflicts and what explains the
-            target away.
+            One row per thing known, the greatest share first. ``decibans`` are its Shapley share of the change of
+            the log-odds from prior to posterior and add up to it; ``likelihood_ratio`` is the same as a factor of
+            the odds; ``leave_one_out`` is what it adds to all the others, and ``without`` the posterior without it.
+            The complaint is what the change starts from, where it is present. The ``attrs`` have prior, posterior,
+            conflicts and what explains the target away.
 
         Examples
         --------
@@ -333,16 +238,15 @@ class Diagnosis(Outcome):
         Parameters
         ----------
         target : str, optional
-            What to learn about, as for `explanation`; by default all causes
-            together.
+            What to learn about, as for `explanation`; by default all causes together.
         n : int, optional
             At most how many questions; None for all.
 
         Returns
         -------
         pandas.DataFrame
-            One row per question, the most information per cost first; see
-            `kneebayes.diagnosis.questions.Question` for the columns.
+            One row per question, the most information per cost first; see `kneebayes.diagnosis.questions.Question`
+            for the columns.
 
         Examples
         --------
@@ -352,7 +256,7 @@ class Diagnosis(Outcome):
         """
         from kneebayes.diagnosis.questions import open_questions, question_frame
 
-        questions = open_questions(self.network, self.coded, self.thresholds, target=target)
+        questions = open_questions(self.assessment, target=target)
         return question_frame(questions, n)
 
     def uncertainty(self, level: float = 0.9, *, draws: int = 1000, seed: int = 0) -> Uncertainty:
@@ -370,8 +274,7 @@ class Diagnosis(Outcome):
         Returns
         -------
         Uncertainty
-            Intervals, the share of draws at each alarm level, and whether the
-            alarm is ``robust``; prints itself.
+            Intervals, the share of draws at each alarm level, and whether the alarm is ``robust``; prints itself.
 
         Raises
         ------
@@ -387,7 +290,7 @@ class Diagnosis(Outcome):
         """
         from kneebayes.diagnosis.uncertainty import uncertainty
 
-        return uncertainty(self.network, self.coded, self.thresholds, level=level, draws=draws, seed=seed)
+        return uncertainty(self.assessment, level=level, draws=draws, seed=seed)
 
     def intervals(self, level: float = 0.9, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
         """Give an interval for every posterior as a table.
@@ -400,9 +303,8 @@ class Diagnosis(Outcome):
         Returns
         -------
         pandas.DataFrame
-            ``posterior``, ``low``, ``high`` and the Monte Carlo errors of the
-            two ends, ``low_error`` and ``high_error``, by cause. The ``attrs``
-            have ``alarm_shares``, ``robust`` and a ``sentence``.
+            ``posterior``, ``low``, ``high`` and the Monte Carlo errors of the two ends, ``low_error`` and
+            ``high_error``, by cause. The ``attrs`` have ``alarm_shares``, ``robust`` and a ``sentence``.
 
         Examples
         --------
@@ -414,7 +316,7 @@ class Diagnosis(Outcome):
         return self.uncertainty(level, draws=draws, seed=seed).frame()
 
     def sensitivity(self, target: str | None = None, n: int | None = None) -> pd.DataFrame:
-        """Say which numbers of the model the posterior of a target hangs on.
+        """Say which numbers of the model the posterior of a target depends on.
 
         Parameters
         ----------
@@ -426,9 +328,8 @@ class Diagnosis(Outcome):
         Returns
         -------
         pandas.DataFrame
-            A row per number, the greatest swing over its plausible range
-            first. The posterior is (a + b t) / (c + d t) of the number t,
-            exactly; see `kneebayes.diagnosis.sensitivity.Sensitivity.frame` for the columns.
+            A row per number, the greatest swing over its plausible range first. The posterior is (a + b t) / (c + d
+            t) of the number t, exactly; see `kneebayes.diagnosis.sensitivity.Sensitivity.frame` for the columns.
 
         Raises
         ------
@@ -445,7 +346,7 @@ class Diagnosis(Outcome):
         from kneebayes.diagnosis.sensitivity import sensitivity
 
         target = self.model.alarm.cause if target is None else target
-        return sensitivity(self.network, self.coded, self.thresholds, target).frame(n=n)
+        return sensitivity(self.assessment, target).frame(n=n)
 
     def most_probable(self, n: int = 5) -> pd.DataFrame:
         """Find the most probable joint states of all causes, exactly.
@@ -458,9 +359,8 @@ class Diagnosis(Outcome):
         Returns
         -------
         pandas.DataFrame
-            One row each, the most probable first: ``present`` causes,
-            ``probability`` that all of it holds, ``cumulative`` probability,
-            and the state of every cause.
+            One row each, the most probable first: ``present`` causes, ``probability`` that all of it holds,
+            ``cumulative`` probability, and the state of every cause.
 
         Examples
         --------
@@ -468,14 +368,38 @@ class Diagnosis(Outcome):
         >>> load_model().diagnose({"pop_at_injury": True, "knee_locking": True}).most_probable(1)["present"][0]
         'meniscal_tear'
         """
-        return most_probable_frame(most_probable(self.network, self.coded, n=n))
+        from kneebayes.diagnosis.explanation import most_probable
 
-    def to_fhir(self, *, patient: str, version: Version = "R5", **options: Any) -> Any:
+        return most_probable(self.network, self.assessment.evidence, n)
+
+    def wells(self, **judged: bool) -> Points:
+        """Count the points of the Wells score.
+
+        Parameters
+        ----------
+        **judged
+            Items that a clinician has judged: ``alternative_as_likely``.
+
+        Returns
+        -------
+        Points
+            Points, their range, and the class where it is certain.
+        """
+        return points(self.model, self.evidence, judged=judged)
+
+    def to_fhir(
+        self,
+        *,
+        patient: str,
+        version: Version = "R5",
+        basis: str | Iterable[str] = (),
+        when: datetime | None = None,
+    ) -> Any:
         """Write the case as FHIR, R5 or R4B: a Bundle of two RiskAssessments, the causes and the alarm.
 
         Parameters
         ----------
-        patient, version, **options
+        patient, version, basis, when
             As for `kneebayes.interop.fhir.diagnosis_bundle`.
 
         Returns
@@ -485,7 +409,7 @@ class Diagnosis(Outcome):
         """
         from kneebayes.interop.fhir import diagnosis_bundle
 
-        return diagnosis_bundle(self, patient=patient, version=version, **options)
+        return diagnosis_bundle(self, patient=patient, version=version, basis=basis, when=when)
 
     @property
     def plot(self) -> CasePlots:

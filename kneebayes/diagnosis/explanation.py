@@ -1,16 +1,13 @@
-"""Why a cause is likely or not: what each piece of evidence did to its odds.
+"""Why a cause is likely or not, and what is most likely of all together.
 
-The value of a set of pieces may be infinite, as where one makes a cause
-certain; but infinite on one side only, and never lost again as pieces join.
-
-Shares are of the logarithm of the odds, in decibans: ten are a factor of ten in
-the odds.
-
-A piece is one thing known of the case. The complaint, which everybody of the
-population has, is where the change starts from and no piece of it; where a case
-says that it is absent or unsure, it is a piece, and the start is a person
-without any evidence. Everything is conditioning on evidence; nothing is said of
+The evidence is taken apart into the things known of the case, and each gets its share in the change of the log-odds
+from prior to posterior, in decibans: ten are a factor of ten in the odds. The complaint, which everybody of the
+population has, is where the change starts from and no part of it; where a case says that it is absent or unsure, it
+is a part, and the start is a person without any evidence. Everything is conditioning on evidence; nothing is said of
 what would have happened.
+
+The log-odds of a set of these may be infinite, as where one makes a cause certain; but infinite on one side only, and
+never lost again as others join.
 """
 
 from __future__ import annotations
@@ -25,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.errors import UnknownNameError, nearest
+from kneebayes.diagnosis.assessment import column_of
+from kneebayes.errors import CaseError
 from kneebayes.inference.evidence import DECIBANS, NOTICEABLE, UNKNOWN, Evidence, SoftEvidence
 from kneebayes.inference.network import CompiledModel
 from kneebayes.spec.model_spec import ModelSpec
@@ -35,34 +33,31 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_EXACT",
+    "Contribution",
     "Explanation",
-    "Piece",
     "Rival",
     "Shares",
     "exact_shares",
     "explain",
-    "less",
+    "most_probable",
     "sampled_shares",
     "subsets",
 ]
 
 Floats = NDArray[np.float64]
 Sets = NDArray[np.bool_]
+MAX_EXACT = 14  # things known
+MAX_ROWS = 1 << 16  # of one batch: unsure answers need more rows than sure ones
+ORDERS = 500
+NEARLY_CERTAIN = 0.99  # from here on 1 - P has lost digits, and P(absent) is computed by itself
 
 
 @dataclass(frozen=True, eq=False)
 class Shares:
-    """What each of n pieces did.
+    """What each of n players did: the mean of what it adds over all orders in which they may come, (n,).
 
-    Attributes
-    ----------
-    shapley : ndarray, shape (n,)
-        Mean of what the piece adds, over all orders in which the pieces may
-        come. They add up to the value of all less that of none. A piece that
-        makes the value infinite, alone or with others, has an infinite share;
-        the rest then have their shares of the change without such pieces.
-    standard_error : ndarray, shape (n,)
-        Of ``shapley``: 0 where it is exact.
+    They add up to the value of all less that of none. One that makes the value infinite, alone or with others, has
+    an infinite share; the rest then share the change without such. Standard errors are 0 where shares are exact.
     """
 
     shapley: Floats
@@ -70,20 +65,8 @@ class Shares:
 
 
 def subsets(n: int) -> Sets:
-    """List every subset of n pieces.
+    """List every subset of n, (2 ** n, n); the last varies fastest, as in an array of shape ``(2,) * n``.
 
-    Parameters
-    ----------
-    n : int
-        Number of pieces.
-
-    Returns
-    -------
-    ndarray of bool, shape (2 ** n, n)
-        The last piece varies fastest, as in an array of shape ``(2,) * n``.
-
-    Examples
-    --------
     >>> subsets(2).tolist()
     [[False, False], [False, True], [True, False], [True, True]]
     """
@@ -91,20 +74,8 @@ def subsets(n: int) -> Sets:
 
 
 def exact_shares(values: Floats) -> Shares:
-    """Compute Shapley values from the value of every subset.
+    """Compute Shapley's values from the value of every subset, (2 ** n,) in the order of `subsets`.
 
-    Parameters
-    ----------
-    values : ndarray, shape (2 ** n,)
-        In the order of `subsets`.
-
-    Returns
-    -------
-    Shares
-        Exact, by Shapley's formula.
-
-    Examples
-    --------
     >>> exact_shares(np.array([0.0, 1.0, 2.0, 5.0])).shapley.tolist()
     [3.0, 2.0]
     """
@@ -112,10 +83,10 @@ def exact_shares(values: Floats) -> Shares:
     if n == 0:
         return Shares(np.zeros(0), np.zeros(0))
     sizes = subsets(n).sum(axis=1).reshape((2,) * n)
-    # an order puts a given set of size s before a given piece, and the rest after it, with this probability
+    # an order puts a given set of size s before a given one, and the rest after it, with this probability
     weight = np.array([1.0 / (n * comb(n - 1, s)) for s in range(n)])
     cube = values.reshape((2,) * n)
-    gains = [less(np.take(cube, [1], axis=i), np.take(cube, [0], axis=i)) for i in range(n)]
+    gains = [_less(np.take(cube, [1], axis=i), np.take(cube, [0], axis=i)) for i in range(n)]
     decisive = np.array([np.isinf(gain).any() for gain in gains])
     if decisive.any():
         rest = cube[tuple(0 if settles else slice(None) for settles in decisive)]
@@ -125,27 +96,10 @@ def exact_shares(values: Floats) -> Shares:
 
 
 def sampled_shares(value: Callable[[Sets], Floats], n: int, *, orders: int, rng: np.random.Generator) -> Shares:
-    """Estimate Shapley values from random orders of the pieces.
+    """Estimate Shapley's values from random orders of n, at least 4, each drawn with its reverse for a smaller error.
 
-    Parameters
-    ----------
-    value : callable
-        Gives the values of a batch of sets, shape (sets, n) to (sets,).
-    n : int
-        Number of pieces.
-    orders : int
-        Number of orders, at least 4; each is drawn with its reverse, which
-        makes the error smaller.
-    rng : numpy.random.Generator
-        Draws the orders.
+    ``value`` gives the values of a batch of sets, (sets, n) to (sets,). Whatever the orders, the shares add up.
 
-    Returns
-    -------
-    Shares
-        With standard errors. Whatever the orders, the shares add up.
-
-    Examples
-    --------
     >>> shares = sampled_shares(lambda sets: sets @ [1.0, 2.0], 2, orders=4, rng=np.random.default_rng(1))
     >>> shares.shapley.tolist(), shares.standard_error.tolist()
     ([1.0, 2.0], [0.0, 0.0])
@@ -157,7 +111,7 @@ def sampled_shares(value: Callable[[Sets], Floats], n: int, *, orders: int, rng:
     sets = place[:, None, :] < np.arange(n + 1)[None, :, None]
     distinct, where = np.unique(sets.reshape(-1, n), axis=0, return_inverse=True)
     values = value(distinct)[where.reshape(-1)].reshape(2 * pairs, n + 1)
-    gains = np.take_along_axis(less(values[:, 1:], values[:, :-1]), place, axis=1)
+    gains = np.take_along_axis(_less(values[:, 1:], values[:, :-1]), place, axis=1)
     decisive: Sets = np.asarray(np.isinf(gains).any(axis=0))
     if decisive.any():
         kept = np.flatnonzero(~decisive)
@@ -177,19 +131,8 @@ def sampled_shares(value: Callable[[Sets], Floats], n: int, *, orders: int, rng:
     return Shares(gains.mean(axis=0), means.std(axis=0, ddof=1) / np.sqrt(pairs))
 
 
-def less(after: Floats, before: Floats) -> Floats:
-    """Subtract, where infinity less itself is nothing gained.
-
-    Parameters
-    ----------
-    after, before : ndarray
-        Of one shape.
-
-    Returns
-    -------
-    ndarray
-        The difference; 0 where both are equal, infinite or not.
-    """
+def _less(after: Floats, before: Floats) -> Floats:
+    """Subtract, where infinity less itself is nothing gained."""
     gained = np.zeros_like(after)
     np.subtract(after, before, out=gained, where=after != before)
     return gained
@@ -202,8 +145,8 @@ def _with_decisive(decisive: Sets, rest: Shares, limit: float) -> Shares:
 
 
 @dataclass(frozen=True)
-class Piece:
-    """One piece of evidence, and what it did to the odds of the target.
+class Contribution:
+    """One thing known of the case, and what it did to the odds of the target.
 
     Attributes
     ----------
@@ -225,6 +168,11 @@ class Piece:
     standard_error: float
     leave_one_out: float
     without: float
+
+    @property
+    def noticeable(self) -> bool:
+        """Whether it changes the odds by a deciban or more."""
+        return abs(self.decibans) >= NOTICEABLE
 
 
 @dataclass(frozen=True)
@@ -255,17 +203,16 @@ class Explanation:
     target : str
         A cause, ``none_of_these``, or a state such as ``bakers_cyst_ruptured``.
     prior, posterior : float
-        P(target) before and after the pieces.
+        P(target) before and after the evidence.
     change : float
         Of the log-odds, in decibans; infinite where the evidence settles it.
-    pieces : tuple of Piece
+    contributions : tuple of Contribution
         The greatest share first.
     rivals : tuple of Rival
         The other causes, that which holds the target down most first.
-    tension : float
-        How much less probable the pieces are together than if they had nothing
-        to do with each other, in decibans (Jensen's measure of conflict). Over
-        0 they fit together badly, whatever the target.
+    conflict : float
+        How much less probable all of it is together than if the parts had nothing to do with each other, in
+        decibans (Jensen's measure of conflict). Over 0 they fit together badly, whatever the target.
     lost : bool
         Whether something else is likelier than the target.
     model : ModelSpec
@@ -276,22 +223,22 @@ class Explanation:
     prior: float
     posterior: float
     change: float
-    pieces: tuple[Piece, ...]
+    contributions: tuple[Contribution, ...]
     rivals: tuple[Rival, ...]
-    tension: float
+    conflict: float
     lost: bool
     model: ModelSpec
 
     @property
     def exact(self) -> bool:
         """Whether the shares are exact rather than sampled."""
-        return not any(piece.standard_error for piece in self.pieces)
+        return not any(part.standard_error for part in self.contributions)
 
     @cached_property
     def conflicts(self) -> tuple[tuple[str, str], ...]:
-        """Pairs of pieces of which the first raises the odds and the second lowers them, the strongest first."""
-        ups = [piece for piece in self.pieces if piece.decibans >= NOTICEABLE]
-        downs = [piece for piece in self.pieces if piece.decibans <= -NOTICEABLE]
+        """Pairs of variables of which the first raises the odds and the second lowers them, the strongest first."""
+        ups = [part for part in self.contributions if part.decibans >= NOTICEABLE]
+        downs = [part for part in self.contributions if part.decibans <= -NOTICEABLE]
         pairs = sorted(product(ups, downs), key=lambda pair: -min(pair[0].decibans, -pair[1].decibans))
         return tuple((up.variable, down.variable) for up, down in pairs)
 
@@ -300,33 +247,33 @@ class Explanation:
         """The causes that hold a target down that has lost; none for one that leads."""
         return tuple(rival for rival in self.rivals if rival.decibans >= NOTICEABLE) if self.lost else ()
 
-    def sentence(self, piece: Piece) -> str:
-        """Say in plain words what a piece did.
+    def sentence(self, part: Contribution) -> str:
+        """Say in plain words what one of the contributions did.
 
         Parameters
         ----------
-        piece : Piece
-            One of the pieces.
+        part : Contribution
+            One of them.
 
         Returns
         -------
         str
             A sentence.
         """
-        name, ratio = self.model.label_of(self.target), _times(_ratio(abs(piece.decibans)))
-        if np.isinf(piece.decibans):
-            return f"{piece.said}: {'makes' if piece.decibans > 0 else 'rules'} {name} " + (
-                "certain." if piece.decibans > 0 else "out."
+        name, ratio = self.model.label_of(self.target), _times(_ratio(abs(part.decibans)))
+        if np.isinf(part.decibans):
+            return f"{part.said}: {'makes' if part.decibans > 0 else 'rules'} {name} " + (
+                "certain." if part.decibans > 0 else "out."
             )
-        verb = "raises" if piece.decibans > 0 else "lowers"
-        change = f"{piece.said}: {verb} the odds of {name} {ratio}"
+        verb = "raises" if part.decibans > 0 else "lowers"
+        change = f"{part.said}: {verb} the odds of {name} {ratio}"
         if np.isinf(self.change):
             return f"{change}, were they not settled."
-        if abs(piece.decibans) < NOTICEABLE:
-            return f"{piece.said}: hardly changes {name}; without it, {self._instead(piece)}."
-        if piece.decibans * piece.leave_one_out < 0:
-            return f"{change} as a rule, but not beside the rest; without it, {self._instead(piece)}."
-        return f"{change}; without it, {self._instead(piece)}."
+        if not part.noticeable:
+            return f"{part.said}: hardly changes {name}; without it, {self._instead(part)}."
+        if part.decibans * part.leave_one_out < 0:
+            return f"{change} as a rule, but not beside the rest; without it, {self._instead(part)}."
+        return f"{change}; without it, {self._instead(part)}."
 
     def content(self) -> dict[str, Any]:
         """Give all of it as plain objects, as JSON wants them; infinite decibans are None.
@@ -336,9 +283,9 @@ class Explanation:
         dict of str to object
             In the words of the attributes.
         """
-        numbers = {"prior": self.prior, "posterior": self.posterior, "change": self.change, "tension": self.tension}
+        numbers = {"prior": self.prior, "posterior": self.posterior, "change": self.change, "tension": self.conflict}
         parts: dict[str, Any] = {
-            "pieces": [asdict(piece) | {"sentence": self.sentence(piece)} for piece in self.pieces],
+            "pieces": [asdict(part) | {"sentence": self.sentence(part)} for part in self.contributions],
             "explained_away": [asdict(rival) for rival in self.explained_away],
         }
         plain: dict[str, Any] = {"target": self.target} | _finite(numbers) | {"exact": self.exact}
@@ -346,36 +293,36 @@ class Explanation:
         return plain | {"conflicts": [list(pair) for pair in self.conflicts]}
 
     def frame(self) -> pd.DataFrame:
-        """Give the pieces as a table.
+        """Give the contributions as a table.
 
         Returns
         -------
         pandas.DataFrame
-            One row per piece, by variable; ``attrs`` has the rest.
+            One row per contribution, by variable; ``attrs`` has the rest.
         """
         import pandas as pd
 
-        pulls: dict[str, list[str]] = {piece.variable: [] for piece in self.pieces}
+        pulls: dict[str, list[str]] = {part.variable: [] for part in self.contributions}
         for up, down in self.conflicts:
             pulls[up].append(down)
             pulls[down].append(up)
         rows = [
             {
-                "said": piece.said,
-                "decibans": piece.decibans,
-                "likelihood_ratio": _ratio(piece.decibans),
-                "standard_error": piece.standard_error,
-                "leave_one_out": piece.leave_one_out,
-                "leave_one_out_ratio": _ratio(piece.leave_one_out),
-                "without": piece.without,
-                "pulls_against": ";".join(pulls[piece.variable]),
-                "sentence": self.sentence(piece),
+                "said": part.said,
+                "decibans": part.decibans,
+                "likelihood_ratio": _ratio(part.decibans),
+                "standard_error": part.standard_error,
+                "leave_one_out": part.leave_one_out,
+                "leave_one_out_ratio": _ratio(part.leave_one_out),
+                "without": part.without,
+                "pulls_against": ";".join(pulls[part.variable]),
+                "sentence": self.sentence(part),
             }
-            for piece in self.pieces
+            for part in self.contributions
         ]
         columns = [*("said", "decibans", "likelihood_ratio", "standard_error", "leave_one_out")]
         columns += ["leave_one_out_ratio", "without", "pulls_against", "sentence"]
-        index = pd.Index([piece.variable for piece in self.pieces], name="variable", dtype=object)
+        index = pd.Index([part.variable for part in self.contributions], name="variable", dtype=object)
         frame = pd.DataFrame(rows, index=index, columns=columns)
         texts = ("said", "pulls_against", "sentence")
         frame = frame.astype({column: str if column in texts else float for column in columns})
@@ -385,25 +332,25 @@ class Explanation:
             "posterior": self.posterior,
             "change": self.change,
             "exact": self.exact,
-            "tension": self.tension,
+            "tension": self.conflict,
             "conflicts": [list(pair) for pair in self.conflicts],
             "explained_away": {rival.cause: rival.decibans for rival in self.explained_away},
         }
         return frame
 
-    def _instead(self, piece: Piece) -> str:
-        return f"{piece.without:.1%} instead of {self.posterior:.1%}"
+    def _instead(self, part: Contribution) -> str:
+        return f"{part.without:.1%} instead of {self.posterior:.1%}"
 
     def __str__(self) -> str:
         label = self.model.label_of(self.target)
         lines = [f"Why {label}: from {self.prior:.1%} to {self.posterior:.1%} ({self.change:+.1f} decibans)"]
-        leading = [piece for piece in self.pieces if abs(piece.decibans) >= NOTICEABLE]
-        lines += [f"  {piece.decibans:+6.1f}  {self.sentence(piece)}" for piece in leading]
-        if len(leading) < len(self.pieces):
-            rest = sum(piece.decibans for piece in self.pieces if abs(piece.decibans) < NOTICEABLE)
-            lines.append(f"  {rest:+6.1f}  {len(self.pieces) - len(leading)} more, each under 1 deciban.")
+        leading = [part for part in self.contributions if part.noticeable]
+        lines += [f"  {part.decibans:+6.1f}  {self.sentence(part)}" for part in leading]
+        if len(leading) < len(self.contributions):
+            rest = sum(part.decibans for part in self.contributions if not part.noticeable)
+            lines.append(f"  {rest:+6.1f}  {len(self.contributions) - len(leading)} more, each under 1 deciban.")
         if self.conflicts:
-            known = {piece.variable: piece.said for piece in self.pieces}
+            known = {part.variable: part.said for part in self.contributions}
             up, down = self.conflicts[0]
             more = f" (and {len(self.conflicts) - 1} more such pairs)" if len(self.conflicts) > 1 else ""
             lines.append(f"  Pull against each other: {known[up]} / {known[down]}{more}.")
@@ -411,7 +358,7 @@ class Explanation:
             other = self.model.label_of(rival.cause)
             lines.append(f"  Held down by {other}: were that ruled out, it would be at {rival.probability:.1%}.")
         if not self.exact:
-            worst = max(piece.standard_error for piece in self.pieces)
+            worst = max(part.standard_error for part in self.contributions)
             lines.append(f"  Shares are sampled: standard error up to {worst:.2g} decibans.")
         return "\n".join(lines)
 
@@ -429,12 +376,6 @@ def _times(ratio: float) -> str:
     return f"{ratio:.1f}-fold" if ratio < 100 else f"{ratio:,.0f}-fold"
 
 
-MAX_EXACT = 14  # pieces
-MAX_ROWS = 1 << 16  # of one batch: unsure pieces need more rows than sure ones
-ORDERS = 500
-NEARLY_CERTAIN = 0.99  # from here on 1 - P has lost digits, and P(absent) is computed by itself
-
-
 def explain(
     network: CompiledModel,
     evidence: Evidence,
@@ -444,37 +385,10 @@ def explain(
     seed: int = 0,
     max_exact: int = MAX_EXACT,
 ) -> Explanation:
-    """Explain the posterior of a target by the evidence of one case.
+    """Explain the posterior of a target, a column of the posteriors, by the evidence of one case.
 
-    Parameters
-    ----------
-    network : CompiledModel
-        The compiled model.
-    evidence : Evidence
-        Of the one case.
-    target : str
-        A cause, ``none_of_these``, or a state such as ``bakers_cyst_ruptured``.
-    orders : int, default 500
-        Orders of the pieces to draw where there are too many for exact shares.
-    seed : int, default 0
-        Of that draw.
-    max_exact : int, default 14
-        Pieces up to which shares are exact: n sure pieces take 2 ** n posteriors.
-
-    Returns
-    -------
-    Explanation
-        Pieces, rivals and words.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such target.
+    Shares of up to ``max_exact`` sure things are exact, at 2 ** n posteriors; for more, ``orders`` are drawn.
     """
-    if target not in network.columns:
-        raise UnknownNameError(
-            f"no target '{target}': give one of {', '.join(network.columns)}.{nearest(target, network.columns)}"
-        )
     case = _Case(network, evidence, target)
     n = len(case.rows)
     if n <= max_exact and case.n_rows <= MAX_ROWS:
@@ -489,16 +403,16 @@ def explain(
         shares = sampled_shares(lambda s: case.values(s)[0], n, orders=orders, rng=np.random.default_rng(seed))
         none, every, leave = values[0], values[1], values[2 : 2 + n]
         alone, together, nothing = chances[2 + n :], chances[1], chances[0]
-    tension = float((alone - nothing).sum() - (together - nothing))
-    return _assemble(case, shares, float(none), float(every), leave, tension * DECIBANS)
+    conflict = float((alone - nothing).sum() - (together - nothing))
+    return _assemble(case, shares, float(none), float(every), leave, conflict * DECIBANS)
 
 
 class _Case:
-    """The evidence of one case in pieces, and the log-odds of a target given any set of them."""
+    """The evidence of one case taken apart, and the log-odds of a target given any set of its parts."""
 
     def __init__(self, network: CompiledModel, evidence: Evidence, target: str) -> None:
         self.network, self.target = network, target
-        self.column = network.columns.index(target)
+        self.column = column_of(network, target)
         self.likelihood = {answer.row: answer.likelihood for answer in evidence.soft}
         self.base = Evidence.empty(len(network.variables)).codes
         complaint = network.variables.index(network.model.complaint)
@@ -531,7 +445,7 @@ class _Case:
         return _odds(*weighed)
 
     def values(self, sets: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-        """Log-odds, and logarithm of P(evidence), of some subsets, shape (sets, pieces)."""
+        """Log-odds, and logarithm of P(evidence), of some subsets, (sets, parts)."""
         codes = np.repeat(self.base, len(sets), axis=1)
         soft = []
         for row, own in zip(self.rows, sets.T, strict=True):
@@ -547,6 +461,8 @@ class _Case:
         own = [name for name in causes if self.target == name or self.target.startswith(f"{name}_")]
         rows = {name: self.network.variables.index(name) for name in causes if name not in own}
         free = {name: row for name, row in rows.items() if row not in self.known}
+        if not free:
+            return []
         codes = np.repeat(self.base, len(free), axis=1)
         for row, code in self.known.items():
             codes[row] = code
@@ -593,10 +509,10 @@ def _probability(log_odds: float) -> float:
     return float(np.exp(-np.logaddexp(0.0, -log_odds)))
 
 
-def _assemble(case: _Case, shares: Shares, none: float, every: float, leave: Floats, tension: float) -> Explanation:
+def _assemble(case: _Case, shares: Shares, none: float, every: float, leave: Floats, conflict: float) -> Explanation:
     network, model = case.network, case.network.model
-    added = less(np.full(len(leave), every), leave) * DECIBANS
-    pieces = []
+    added = _less(np.full(len(leave), every), leave) * DECIBANS
+    contributions = []
     for i, row in enumerate(case.rows):
         name = network.variables[row]
         states = model.variables[name].states
@@ -607,19 +523,42 @@ def _assemble(case: _Case, shares: Shares, none: float, every: float, leave: Flo
             unsure = ", ".join(f"{state.replace('_', ' ')} {p:.2g}" for state, p in zip(states, chances, strict=True))
             words = f"{model.variables[name].label}: unsure ({unsure})"
         share, error = float(shares.shapley[i]) * DECIBANS, float(shares.standard_error[i]) * DECIBANS
-        pieces.append(Piece(name, words, share, error, float(added[i]), _probability(float(leave[i]))))
+        contributions.append(Contribution(name, words, share, error, float(added[i]), _probability(float(leave[i]))))
     rivals = [
-        Rival(name, float(less(np.array([odds]), np.array([every]))[0]) * DECIBANS, _probability(odds))
+        Rival(name, float(_less(np.array([odds]), np.array([every]))[0]) * DECIBANS, _probability(odds))
         for name, odds in case.rivals()
     ]
     return Explanation(
         target=case.target,
         prior=_probability(none),
         posterior=_probability(every),
-        change=float(less(np.array([every]), np.array([none]))[0]) * DECIBANS,
-        pieces=tuple(sorted(pieces, key=lambda piece: -abs(piece.decibans))),
+        change=float(_less(np.array([every]), np.array([none]))[0]) * DECIBANS,
+        contributions=tuple(sorted(contributions, key=lambda part: -abs(part.decibans))),
         rivals=tuple(sorted(rivals, key=lambda rival: -rival.decibans)),
-        tension=tension,
+        conflict=conflict,
         lost=not case.leads(),
         model=model,
     )
+
+
+def most_probable(network: CompiledModel, evidence: Evidence, n: int = 5) -> pd.DataFrame:
+    """Find the n most probable joint states of the causes of one case, exactly; see `Diagnosis.most_probable`.
+
+    Those with probability 0 are left out, and ties are in the order of ``network.joint_states``.
+    """
+    import pandas as pd
+
+    if n < 1:
+        raise CaseError(f"n {n}: ask for at least one joint state")
+    joint = network.joint(evidence)[0]
+    probability = joint / joint.sum()
+    order = np.argsort(-probability, kind="stable")[:n]
+    rows = []
+    for k in order[probability[order] > 0].tolist():
+        places = list(zip(network.model.causes.items(), network.joint_states[k].tolist(), strict=True))
+        present = [name if s == 1 else f"{name}_{cause.states[s]}" for (name, cause), s in places if s > 0]
+        states = {name: cause.states[s] for (name, cause), s in places}
+        rows.append({"present": ";".join(present) or "none_of_these", "probability": float(probability[k])} | states)
+    frame = pd.DataFrame(rows)
+    frame.insert(2, "cumulative", frame["probability"].cumsum())
+    return frame

@@ -1,8 +1,7 @@
 """What to ask next: how much the answer to every open question would tell.
 
-A question is a finding or risk factor that has no answer yet and more than one
-possible. Everything is exact: the causes' joint posterior is computed for every
-answer that may come.
+A question is a finding or risk factor that has no answer yet and more than one possible. Everything is exact: the
+causes' joint posterior is computed for every answer that may come.
 """
 
 from __future__ import annotations
@@ -14,10 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.diagnosis.alarm import AlarmRules, Thresholds
-from kneebayes.errors import UnknownNameError, nearest
+from kneebayes.diagnosis.assessment import Assessment, column_of
 from kneebayes.inference.evidence import UNKNOWN, Evidence
-from kneebayes.inference.network import CompiledModel
+from kneebayes.inference.network import CompiledModel, Posteriors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,8 +41,8 @@ class Question:
     key : bool
         Whether the alarm needs it answered.
     gain : float
-        Expected information gain, in bits: the mutual information of the
-        answer and the target, given what is known.
+        Expected information gain, in bits: the mutual information of the answer and the target, given what is
+        known.
     cost : float
         Of asking, by the model file; 1 where it sets none.
     gain_per_cost : float
@@ -54,10 +52,9 @@ class Question:
     top_change : float
         Probability that the answer changes what is most likely.
     net_benefit : float
-        Expected gain in net benefit, as in decision curve analysis: true
-        alarms per case, false ones deducted at the odds of the caution
-        threshold, that is by the harms. It takes the best action by
-        probability alone; the rules of the alarm come on top.
+        Expected gain in net benefit, as in decision curve analysis: true alarms per case, false ones deducted at
+        the odds of the caution threshold, that is by the harms. It takes the best action by probability alone; the
+        rules of the alarm come on top.
     answers : dict of str to float
         P(answer | what is known) of every state.
     """
@@ -74,46 +71,20 @@ class Question:
     answers: dict[str, float]
 
 
-def open_questions(
-    network: CompiledModel,
-    evidence: Evidence,
-    thresholds: Thresholds,
-    *,
-    target: str | None = None,
-) -> list[Question]:
-    """Weigh every open question of one case.
+def open_questions(assessed: Assessment, *, target: str | None = None) -> list[Question]:
+    """Weigh every open question of one case, the most gain per cost first, ties in model order.
 
-    Parameters
-    ----------
-    network : CompiledModel
-        The compiled model.
-    evidence : Evidence
-        Of the one case; a soft answer counts as answered.
-    thresholds : Thresholds
-        Of the alarm.
-    target : str, optional
-        A cause, ``none_of_these``, or a state such as ``bakers_cyst_ruptured``,
-        to learn about whether it is so; by default the joint state of all
-        causes.
-
-    Returns
-    -------
-    list of Question
-        The most gain per cost first; ties in model order.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such target.
+    A soft answer counts as answered. The target is a column of the posteriors, to learn about whether it is so; by
+    default the joint state of all causes.
     """
-    if target is not None and target not in network.columns:
-        raise UnknownNameError(
-            f"no target '{target}': give one of {', '.join(network.columns)}.{nearest(target, network.columns)}"
-        )
+    assessor, evidence, thresholds = assessed.assessor, assessed.evidence, assessed.thresholds
+    network, model = assessor.network, assessor.model
+    column = None if target is None else column_of(network, target)
     answered = {answer.row for answer in evidence.soft} | set(np.flatnonzero(evidence.codes[:, 0] != UNKNOWN).tolist())
-    rows = [r for r, name in enumerate(network.variables) if r not in answered and name not in network.model.causes]
-    owner = np.array([r for r in rows for _ in network.model.variables[network.variables[r]].states], dtype=np.intp)
-    state = np.array([s for r in rows for s, _ in enumerate(network.model.variables[network.variables[r]].states)])
+    rows = [r for r, name in enumerate(network.variables) if r not in answered and name not in model.causes]
+    states = {r: model.variables[network.variables[r]].states for r in rows}
+    owner = np.array([r for r in rows for _ in states[r]], dtype=np.intp)
+    state = np.array([s for r in rows for s, _ in enumerate(states[r])])
     trial = evidence[np.zeros(1 + len(owner), dtype=np.intp)]  # as things are, then with each answer
     trial.codes[owner, np.arange(1, 1 + len(owner))] = state
     joint = _answered(network, trial, owner, state)
@@ -123,24 +94,22 @@ def open_questions(
     given = joint[1:] / np.where(possible, joint[1:].sum(axis=1), 1.0)[:, None]
 
     # not as a matrix product: on a busy machine its threads wait for each other longer than the sums take
-    marginals = np.einsum("nk,ck->nc", np.vstack([given, now]), network.membership)
-    marginals, before = marginals[:-1], marginals[-1]
-    if target is None:
+    marginals = np.einsum("nk,ck->nc", np.vstack([now, given]), network.membership)
+    before, after = marginals[0], marginals[1:]
+    if column is None:
         gain = chance * _divergence(given, now)
     else:
-        column = network.columns.index(target)
-        sides, prior = marginals[:, [column]], before[column]
+        sides, prior = after[:, [column]], before[column]
         gain = chance * _divergence(np.hstack([sides, 1.0 - sides]), np.array([prior, 1.0 - prior]))
 
-    ranked = len(network.model.causes) + 1
-    top = (marginals[:, :ranked].argmax(axis=1) != before[:ranked].argmax()) * chance
-
-    rules = AlarmRules(network)
-    alarm = marginals[:, rules.column]
-    level = rules.levels(evidence, before[[rules.column]], thresholds)[0]
-    change = (rules.levels(trial[1:], alarm, thresholds) != level) * chance
-    benefit = _benefit(alarm, thresholds.caution) * chance
-    baseline = float(_benefit(before[rules.column], thresholds.caution))
+    ranked = len(model.causes) + 1
+    top = (after[:, :ranked].argmax(axis=1) != before[:ranked].argmax()) * chance
+    with np.errstate(divide="ignore"):
+        posteriors = Posteriors(network.columns, marginals, np.log(np.concatenate([[1.0], chance])))
+    levels = assessor.assess(trial, thresholds, posteriors=posteriors).levels
+    change = (levels[1:] != levels[0]) * chance
+    benefit = _benefit(after[:, assessor.column], thresholds.caution) * chance
+    baseline = float(_benefit(before[assessor.column], thresholds.caution))
 
     questions = []
     for row in rows:
@@ -148,13 +117,13 @@ def open_questions(
         if len(own) < 2:
             continue
         name = network.variables[row]
-        variable = network.model.variables[name]
+        variable = model.variables[name]
         bits = max(0.0, float(gain[own].sum()))
         questions.append(
             Question(
                 variable=name,
                 question=variable.question,
-                key=name in network.model.alarm.key_questions,
+                key=name in model.alarm.key_questions,
                 gain=bits,
                 cost=variable.cost,
                 gain_per_cost=bits / variable.cost,
@@ -168,20 +137,7 @@ def open_questions(
 
 
 def question_frame(questions: Sequence[Question], n: int | None = None) -> pd.DataFrame:
-    """Give questions as a table.
-
-    Parameters
-    ----------
-    questions : sequence of Question
-        In order.
-    n : int, optional
-        At most how many; by default all.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per question, by variable; ``gain`` is in bits.
-    """
+    """Give the first n questions as a table, one row each by variable."""
     import pandas as pd
 
     columns = [field.name for field in fields(Question) if field.name not in ("variable", "answers")]

@@ -21,13 +21,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.diagnosis.alarm import AlarmRules, Thresholds
-from kneebayes.diagnosis.uncertainty import alarm_levels
-from kneebayes.errors import CaseError, UnknownNameError, nearest
-from kneebayes.inference.evidence import Evidence
-from kneebayes.inference.network import CompiledModel, Engine, cores
-from kneebayes.inference.parameters import Parameters, parameters_of
-from kneebayes.inference.versions import Case
+from kneebayes.diagnosis.alarm import Thresholds
+from kneebayes.diagnosis.assessment import Assessment, column_of
+from kneebayes.diagnosis.uncertainty import under
+from kneebayes.errors import CaseError
+from kneebayes.inference.network import Engine, VersionedCase, cores
+from kneebayes.inference.parameters import ParameterVector
 from kneebayes.spec.model_spec import LEVELS
 
 if TYPE_CHECKING:
@@ -36,45 +35,33 @@ if TYPE_CHECKING:
 __all__ = [
     "Functions",
     "Sensitivity",
-    "check_target",
+    "batch_sensitivity",
     "functions",
-    "influence",
     "sensitivity",
 ]
 
 Floats = NDArray[np.float64]
+FEW_CASES = 24  # up to which a case at a time for all numbers is quicker than all cases a number at a time
+CHUNK_CASES = 1 << 17
+MEASURES = ("posterior_low", "posterior_high", "swing", "derivative", "leader_changes", "alarm_changes")
 
 
 @dataclass(frozen=True, eq=False)
 class Functions:
     """The posteriors of one case, or of several, as functions of each of some numbers.
 
-    Attributes
-    ----------
-    joint : ndarray, shape (numbers, 2, ..., columns)
-        P(evidence, column) with the number at 0 and at 1, in units of P(evidence).
-    evidence : ndarray, shape (numbers, 2, ...)
-        P(evidence) likewise.
+    ``joint``, (numbers, 2, ..., columns), is P(evidence, column) with the number at 0 and at 1, and ``evidence``,
+    (numbers, 2, ...), P(evidence) likewise, both in units of P(evidence) by the model's own numbers.
     """
 
     joint: Floats
     evidence: Floats
 
     def at(self, t: Floats, *, limit: bool = False) -> Floats:
-        """Compute the posteriors with each number at a value of its own.
+        """Compute the posteriors with each number at a value of its own in [0, 1], (numbers,): (numbers, ..., columns).
 
-        Parameters
-        ----------
-        t : ndarray, shape (numbers,)
-            Values in [0, 1].
-        limit : bool
-            Where the evidence is impossible at 0 or 1, whether to give what
-            the posteriors tend to there (they are the same all the way).
-
-        Returns
-        -------
-        ndarray, shape (numbers, ..., columns)
-            NaN where the evidence is impossible, without ``limit``.
+        NaN where the evidence is impossible; with ``limit``, where it is impossible at 0 or 1, what the posteriors
+        tend to there (they are the same all the way).
         """
         share = t.reshape(-1, *[1] * (self.evidence.ndim - 2))
         evidence = (1.0 - share) * self.evidence[:, 0] + share * self.evidence[:, 1]
@@ -87,13 +74,7 @@ class Functions:
         return posterior
 
     def derivatives(self) -> Floats:
-        """Compute d posterior / d number at the model's own numbers, where P(evidence) is the unit.
-
-        Returns
-        -------
-        ndarray, shape (numbers, ..., columns)
-            (b c - a d) / (c + d p) ** 2.
-        """
+        """Compute d posterior / d number at the model's own numbers: (b c - a d) / (c + d p) ** 2, with divisor 1."""
         slope: Floats = (
             self.joint[:, 1] * self.evidence[:, 0, ..., None] - self.joint[:, 0] * self.evidence[:, 1, ..., None]
         )
@@ -104,21 +85,10 @@ class Functions:
 class Sensitivity:
     """What the posteriors of one case owe to each number of the model.
 
-    Attributes
-    ----------
-    parameters : Parameters
-        The numbers, their values and ranges.
-    target : str
-        The column of the posteriors asked about.
-    functions : Functions
-        Of all numbers.
-    thresholds : Thresholds
-        Of the alarm.
-    floor : int
-        Alarm level of the rules and open questions alone, as a place in `LEVELS`.
+    ``functions`` are those of all numbers; ``floor`` is the alarm's level whatever the posterior, a place in `LEVELS`.
     """
 
-    parameters: Parameters
+    parameters: ParameterVector
     target: str
     functions: Functions
     thresholds: Thresholds
@@ -127,23 +97,12 @@ class Sensitivity:
     def frame(self, *, n: int | None = None) -> pd.DataFrame:
         """Give the sensitivities as a table, the greatest swing first: the bars of a tornado.
 
-        Parameters
-        ----------
-        n : int, optional
-            At most how many numbers; by default all.
-
-        Returns
-        -------
-        pandas.DataFrame
-            A row per number, by its place in the model file: ``p``, ``low``,
-            ``high``; ``posterior_low`` and ``posterior_high``, the target with
-            the number at the ends of its range, and their distance ``swing``;
-            ``derivative`` at p; ``a``, ``b``, ``c``, ``d``, in units of
-            P(evidence); ``leader_below``, the value under which another cause
-            leads, and ``leads_below``, which; the same for above; ``alarm_below``
-            and ``level_below``, ``alarm_above`` and ``level_above`` for the
-            alarm level; ``leader_changes`` and ``alarm_changes``, whether that
-            is within the range; and ``why`` the number is what it is.
+        A row per number, by its place in the model file: ``p``, ``low``, ``high``; ``posterior_low`` and
+        ``posterior_high``, the target with the number at the ends of its range, and their distance ``swing``;
+        ``derivative`` at p; ``a``, ``b``, ``c``, ``d``, in units of P(evidence); ``leader_below``, the value under
+        which another cause leads, and ``leads_below``, which; the same for above; ``alarm_below`` and
+        ``level_below``, ``alarm_above`` and ``level_above`` for the alarm level; ``leader_changes`` and
+        ``alarm_changes``, whether that is within the range; and ``why`` the number is what it is.
         """
         import pandas as pd
 
@@ -214,54 +173,19 @@ class Sensitivity:
         }
 
 
-def sensitivity(network: CompiledModel, evidence: Evidence, thresholds: Thresholds, target: str) -> Sensitivity:
-    """Find what the posterior of a target owes to each number of the model, for one case.
-
-    Parameters
-    ----------
-    network : CompiledModel
-        The compiled model.
-    evidence : Evidence
-        Of the one case.
-    thresholds : Thresholds
-        Of the alarm.
-    target : str
-        A cause, ``none_of_these``, or a state such as ``bakers_cyst_ruptured``.
-
-    Returns
-    -------
-    Sensitivity
-        Functions, swings, and where the picture would change.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such target.
-    """
-    check_target(network, target)
-    parameters = parameters_of(network)
-    rules = AlarmRules(network)
-    probability = network.posteriors(evidence).values[:, rules.column]
-    floor = rules.floor(evidence, probability, thresholds)
-    own = functions(parameters, Case(parameters, evidence))
-    return Sensitivity(parameters, target, own, thresholds, int(floor[0]))
+def sensitivity(assessed: Assessment, target: str) -> Sensitivity:
+    """Find what a target, a column of the posteriors, owes to each number of the model, for one case."""
+    network = assessed.assessor.network
+    column_of(network, target)
+    parameters = network.parameters
+    own = functions(parameters, VersionedCase(parameters.network, assessed.evidence))
+    return Sensitivity(parameters, target, own, assessed.thresholds, int(assessed.floor[0]))
 
 
-def functions(parameters: Parameters, case: Case) -> Functions:
+def functions(parameters: ParameterVector, case: VersionedCase) -> Functions:
     """Find the posteriors of one case as functions of every number.
 
-    Parameters
-    ----------
-    parameters : Parameters
-        The numbers of the model.
-    case : Case
-        The evidence.
-
-    Returns
-    -------
-    Functions
-        Of all numbers; those of findings of which nothing is known don't
-        matter and are not asked for.
+    Those of findings of which nothing is known don't matter and are not asked for.
     """
     matters = np.flatnonzero(~parameters.belongs_to(~case.informed))
     values = [parameters.p, *(parameters.moved(int(i), t) for i in matters for t in (0.0, 1.0))]
@@ -275,103 +199,34 @@ def functions(parameters: Parameters, case: Case) -> Functions:
     return Functions(all_joint, all_evidence)
 
 
-def check_target(network: CompiledModel, target: str) -> None:
-    """Refuse a target that is no column of the posteriors.
+def batch_sensitivity(assessed: Assessment, target: str, *, engine: Engine = "auto") -> pd.DataFrame:
+    """Average the sensitivity of a target, a column of the posteriors, to each number of the model over cases.
 
-    Parameters
-    ----------
-    network : CompiledModel
-        The compiled model.
-    target : str
-        What was asked for.
+    A row per number, by its place in the model file, the greatest mean swing first: ``p``, ``low``, ``high``;
+    ``posterior_low`` and ``posterior_high``, the mean posterior with the number at the ends of its range;
+    ``swing``, the mean distance of the two in a case, and ``largest_swing``; ``derivative``, its mean at p;
+    ``leader_changes`` and ``alarm_changes``, the share of cases in which another cause leads, or the alarm is at
+    another level, somewhere in the range; ``why``. Every case must be possible.
 
-    Raises
-    ------
-    UnknownNameError
-        With the nearest match.
-    """
-    if target not in network.columns:
-        raise UnknownNameError(
-            f"no target '{target}': give one of {', '.join(network.columns)}.{nearest(target, network.columns)}"
-        )
-
-
-FEW_CASES = 24  # up to which a case at a time for all numbers is quicker than all cases a number at a time
-CHUNK_CASES = 1 << 17
-
-
-@dataclass(frozen=True, eq=False)
-class _Cases:
-    """Cases of a chunk, and what their alarm is without any probability."""
-
-    evidence: Evidence
-    floor: NDArray[np.int8]
-
-
-def influence(
-    rules: AlarmRules,
-    evidence: Evidence,
-    thresholds: Thresholds,
-    target: str,
-    *,
-    engine: Engine = "auto",
-) -> pd.DataFrame:
-    """Average the sensitivity of a target to each number of the model over cases.
-
-    Parameters
-    ----------
-    rules : AlarmRules
-        The alarm of the compiled model.
-    evidence : Evidence
-        Of n cases, every one possible.
-    thresholds : Thresholds
-        Of the alarm.
-    target : str
-        A cause, ``none_of_these``, or a state such as ``bakers_cyst_ruptured``.
-    engine : {"auto", "numpy", "numba"}
-        ``"numpy"`` takes a case at a time, ``"numba"`` a number at a time; they
-        agree but for rounding.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row per number, by its place in the model file, the greatest mean
-        swing first: ``p``, ``low``, ``high``; ``posterior_low`` and
-        ``posterior_high``, the mean posterior with the number at the ends of
-        its range; ``swing``, the mean distance of the two in a case, and
-        ``largest_swing``; ``derivative``, its mean at p; ``leader_changes``
-        and ``alarm_changes``, the share of cases in which another cause leads,
-        or the alarm is at another level, somewhere in the range; ``why``.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such target.
-    CaseError
-        If there are no cases.
+    "numpy" takes a case at a time, "numba" a number at a time; they agree but for rounding. CaseError without cases.
     """
     import pandas as pd
 
-    network = rules.network
-    check_target(network, target)
-    n = evidence.n
+    network, n = assessed.assessor.network, assessed.evidence.n
+    column, floor = column_of(network, target), assessed.floor
     if not n:
         raise CaseError("no cases to average over: give a frame with rows")
-    parameters, column = parameters_of(network), network.columns.index(target)
-    probability = network.posteriors(evidence, engine=engine).values[:, rules.column]
-    floor = rules.floor(evidence, probability, thresholds, engine=engine)
+    parameters = network.parameters
     few = engine == "numpy" or (engine == "auto" and n <= FEW_CASES)
-    total, largest = np.zeros((len(parameters.p), 6)), np.zeros(len(parameters.p))
+    total, largest = np.zeros((len(parameters.p), len(MEASURES))), np.zeros(len(parameters.p))
     for start in range(0, n, CHUNK_CASES):
         part = slice(start, min(n, start + CHUNK_CASES))
-        cases = _Cases(evidence[part], floor[part])
-        sums, most = (_by_case if few else _by_number)(parameters, cases, rules, thresholds, column)
+        sums, most = (_by_case if few else _by_number)(parameters, assessed, part, floor[part], column)
         total += sums
         largest = np.maximum(largest, most)
-    names = ("posterior_low", "posterior_high", "swing", "derivative", "leader_changes", "alarm_changes")
     table = pd.DataFrame(
         {"p": parameters.p, "low": parameters.low, "high": parameters.high}
-        | dict(zip(names, (total / n).T, strict=True)),
+        | dict(zip(MEASURES, (total / n).T, strict=True)),
         index=pd.Index(parameters.names, name="parameter"),
     )
     table.insert(6, "largest_swing", largest)
@@ -380,33 +235,30 @@ def influence(
 
 
 def _by_case(
-    parameters: Parameters, cases: _Cases, rules: AlarmRules, thresholds: Thresholds, column: int
+    parameters: ParameterVector, assessed: Assessment, part: slice, floor: NDArray[np.int8], column: int
 ) -> tuple[Floats, Floats]:
     """Sum over cases, each asked for all numbers."""
     found = []
-    for i in range(cases.evidence.n):
-        own = functions(parameters, Case(parameters, cases.evidence[[i]]))
+    for i in range(part.start, part.stop):
+        own = functions(parameters, VersionedCase(parameters.network, assessed.evidence[[i]]))
         single = Functions(own.joint[:, :, None], own.evidence[:, :, None])
-        found.append(_measures(parameters, slice(None), single, cases.floor[i : i + 1], rules, thresholds, column))
+        found.append(_measures(parameters, slice(None), single, assessed, floor[[i - part.start]], column))
     measures = np.concatenate(found, axis=2)
     return measures.sum(axis=2).T, measures[2].max(axis=1)
 
 
 def _by_number(
-    parameters: Parameters, cases: _Cases, rules: AlarmRules, thresholds: Thresholds, column: int
+    parameters: ParameterVector, assessed: Assessment, part: slice, floor: NDArray[np.int8], column: int
 ) -> tuple[Floats, Floats]:
     """Sum over cases, each number asked for all cases to which it may matter."""
-    from kneebayes.inference.compiled.threads import renumbering_of  # here, because numba takes a while to import
-
-    renumbering = renumbering_of(parameters)
-    n, first = cases.evidence.n, len(parameters.network.variables) - len(parameters.leaks)
-    now = parameters.network.posteriors(cases.evidence, engine="numba")
-    expanded = cases.evidence.expanded()
+    evidence = assessed.evidence[part]
+    network = parameters.network
+    n, first = evidence.n, len(network.model.risks) + len(network.model.causes)
+    now = network.posteriors(evidence, engine="numba")
+    expanded = evidence.expanded()
     informed = expanded.codes[first:] >= 0
-    sums, largest = np.zeros((len(parameters.p), 6)), np.zeros(len(parameters.p))
-    finding = np.full(len(parameters.p), -1)
-    for f in range(len(parameters.leaks)):
-        finding[parameters.belongs_to(np.arange(len(parameters.leaks)) == f)] = f
+    sums, largest = np.zeros((len(parameters.p), len(MEASURES))), np.zeros(len(parameters.p))
+    finding = parameters.finding
 
     def work(i: int) -> None:
         known = informed[finding[i]] if finding[i] >= 0 else np.ones(len(expanded.case), dtype=bool)
@@ -414,39 +266,35 @@ def _by_number(
         joint[:] = now.values
         rows, own = expanded.restricted(known)
         for end in (0, 1) if len(rows) else ():
-            found = own.pooled(renumbering.posteriors(parameters.moved(i, float(end)), own.codes))
+            found = under(parameters, parameters.moved(i, float(end)), own)
             evidence[0, end, rows] = np.exp(found.log_evidence - now.log_evidence[rows])
             joint[0, end, rows] = np.nan_to_num(found.values) * evidence[0, end, rows, None]
-        measures = _measures(
-            parameters, slice(i, i + 1), Functions(joint, evidence), cases.floor, rules, thresholds, column
-        )
+        measures = _measures(parameters, slice(i, i + 1), Functions(joint, evidence), assessed, floor, column)
         sums[i] = measures.sum(axis=2)[:, 0]
         largest[i] = measures[2].max()
 
-    workers = cores()
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         list(pool.map(work, range(len(parameters.p))))
     return sums, largest
 
 
 def _measures(
-    parameters: Parameters,
+    parameters: ParameterVector,
     which: slice,
     own: Functions,
+    assessed: Assessment,
     floor: NDArray[np.int8],
-    rules: AlarmRules,
-    thresholds: Thresholds,
     column: int,
 ) -> Floats:
     """Measure some numbers in some cases, shape (measures, numbers, cases).
 
-    A lead is linear in the number and the alarm's cause rises or falls all the
-    way, so what holds at both ends of a range holds within it.
+    A lead is linear in the number and the alarm's cause rises or falls all the way, so what holds at both ends of a
+    range holds within it.
     """
-    ranked = len(parameters.network.model.causes) + 1
+    ranked, cause = len(parameters.network.model.causes) + 1, assessed.assessor.column
     ends = [own.at(values[which], limit=True) for values in (parameters.p, parameters.low, parameters.high)]
     leader, *leaders = (end[..., :ranked].argmax(axis=-1) for end in ends)
-    level, *levels = (alarm_levels(end[..., rules.column], floor, thresholds) for end in ends)
+    level, *levels = (np.maximum(assessed.thresholds.levels(end[..., cause]), floor) for end in ends)
     low, high = ends[1][..., column], ends[2][..., column]
     return np.stack(
         [

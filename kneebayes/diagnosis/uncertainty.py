@@ -1,33 +1,29 @@
-"""How sure the posteriors and alarms of many cases are; `kneebayes.diagnosis.uncertainty` does the same for one.
+"""How sure posteriors and alarms are, given the plausible ranges of the model's numbers.
 
-A number p with the plausible range [low, high] becomes a distribution with
-median p, 5 % below low and 5 % above high: normal on the logit scale, with one
-spread below p and another above. Why this one:
+A number p with the plausible range [low, high] becomes a distribution with median p, 5 % below low and 5 % above high:
+normal on the logit scale, with one spread below p and another above. Why this one:
 
-- It keeps three numbers, p and both ends, exactly. A Beta distribution has two
-  parameters, so it would move p or an end wherever the range is not even.
-- Most ranges are even in the odds, not in the probability (0.02 [0.01, 0.039]):
-  there the two spreads are nearly the same.
+- It keeps three numbers, p and both ends, exactly. A Beta distribution has two parameters, so it would move p or an end
+  wherever the range is not even.
+- Most ranges are even in the odds, not in the probability (0.02 [0.01, 0.039]): there the two spreads are nearly the
+  same.
 - It stays within 0 and 1 and needs no fitting.
 
-No logit reaches 0 or 1. Where p or an end of its range is one of them, that
-side is normal on the plain scale, and what falls beyond 0 or 1 stays there:
-with the range [0, high] the link is absent altogether in 5 % of draws. A side
-without width has no spread: of [p, high], half of the draws are p itself.
+No logit reaches 0 or 1. Where p or an end of its range is one of them, that side is normal on the plain scale, and what
+falls beyond 0 or 1 stays there: with the range [0, high] the link is absent altogether in 5 % of draws. A side without
+width has no spread: of [p, high], half of the draws are p itself.
 
-Numbers are drawn independently of each other. The states of one distribution
-(of a risk factor, or of a cause) are then weighed together, so that they are a
-distribution again: each weighs so much that it would have the number drawn if
-it alone had been drawn, the others scaled in proportion. Leaks and links stay
-leaks and links, so every draw is a leaky noisy-OR.
+Numbers are drawn independently of each other. The states of one distribution (of a risk factor, or of a cause) are then
+weighed together, so that they are a distribution again: each weighs so much that it would have the number drawn if it
+alone had been drawn, the others scaled in proportion. Leaks and links stay leaks and links, so every draw is a leaky
+noisy-OR.
 
-Independent draws say nothing of judgements that were wrong together, such as
-all links of one finding: where that is likely, intervals are too narrow.
+Independent draws say nothing of judgements that were wrong together, such as all links of one finding: where that is
+likely, intervals are too narrow.
 
-Every draw of the numbers (`kneebayes.diagnosis.uncertainty`) is a model of its own, and each
-answers exactly. What is between two quantiles of the answers is the interval;
-the share of answers at each alarm level says how robust the alarm is. Draws in
-which the evidence is impossible say nothing and are left out.
+Every draw of the numbers is a model of its own, and each answers exactly. What is between two quantiles of the answers
+is the interval; the share of answers at each alarm level says how robust the alarm is. Draws in which the evidence is
+impossible say nothing and are left out.
 """
 
 from __future__ import annotations
@@ -39,12 +35,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.diagnosis.alarm import AlarmRules, Thresholds
+from kneebayes.diagnosis.assessment import Assessment
 from kneebayes.errors import OptionError
-from kneebayes.inference.evidence import Evidence
-from kneebayes.inference.network import CompiledModel, Engine, cores
-from kneebayes.inference.parameters import Parameters, parameters_of
-from kneebayes.inference.versions import Case
+from kneebayes.inference.evidence import Evidence, Expanded
+from kneebayes.inference.network import CompiledModel, Engine, Posteriors, VersionedCase, cores
+from kneebayes.inference.parameters import ParameterVector
 from kneebayes.spec.model_spec import LEVELS, ModelSpec
 from kneebayes.spec.yaml_io import changed_version, with_numbers
 
@@ -52,40 +47,29 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "MASS_IN_RANGE",
     "BatchUncertainty",
     "Uncertainty",
-    "alarm_levels",
     "batch_uncertainty",
-    "check_draws",
     "draw",
     "from_normal",
     "interval_ends",
     "plausible",
     "uncertainty",
+    "under",
 ]
 
 Floats = NDArray[np.float64]
-MASS_IN_RANGE = 0.9
 DEVIATIONS = 1.6448536269514722  # of a normal distribution's 95 % quantile from its median
+MIN_DRAWS = 20  # of which the 5 % and 95 % quantiles are still inside
+FEW_CASES = 16  # up to which a case at a time under all draws is quicker than all cases a draw at a time
+CHUNK_BYTES = 1 << 27  # of answers of all draws, before they become intervals
+LEVEL_WORDS = {level: level.replace("_", " ") for level in LEVELS}
 
 
-def draw(parameters: Parameters, n: int, *, seed: int) -> Floats:
-    """Draw the numbers of a model from their plausible ranges.
+def draw(parameters: ParameterVector, n: int, *, seed: int) -> Floats:
+    """Draw the numbers of a model from their plausible ranges, (n, P), in the order of `ParameterVector.names`.
 
-    Parameters
-    ----------
-    parameters : Parameters
-        The numbers of the model.
-    n : int
-        How many draws.
-    seed : int
-        The same seed gives the same draws, and fewer draws the first of more.
-
-    Returns
-    -------
-    ndarray, shape (n, P)
-        In the order of `Parameters.names`.
+    The same seed gives the same draws, and fewer draws the first of more.
     """
     z = np.random.default_rng(seed).standard_normal((n, len(parameters.p)))
     return parameters.normalised(from_normal(z, parameters.p, parameters.low, parameters.high))
@@ -94,27 +78,10 @@ def draw(parameters: Parameters, n: int, *, seed: int) -> Floats:
 def plausible(model: ModelSpec, *, seed: int) -> ModelSpec:
     """Draw all numbers of a model anew from their plausible ranges: what else might be true.
 
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-    seed : int
-        Of the draw.
-
-    Returns
-    -------
-    ModelSpec
-        Each number as the first of `draw` for this seed. Its range is that of
-        the model, stretched where it was drawn from outside; basis, version
-        (``+plausible``) and provenance say what it is.
-
-    Examples
-    --------
-    >>> from kneebayes.spec.yaml_io import model_path, read_model
-    >>> plausible(read_model(model_path("posterior_knee_pain")), seed=4).provenance
-    ('all numbers drawn from their plausible ranges, seed 4',)
+    Each number is the first of `draw` for this seed. Its range is that of the model, stretched where it was drawn
+    from outside; basis, version (``+plausible``) and provenance say what it is.
     """
-    drawn = draw(Parameters(CompiledModel(model)), 1, seed=seed)[0].tolist()
+    drawn = draw(CompiledModel(model).parameters, 1, seed=seed)[0].tolist()
     numbers = {}
     for (place, number), p in zip(model.probabilities(), drawn, strict=True):
         low, high = number.range
@@ -127,24 +94,10 @@ def plausible(model: ModelSpec, *, seed: int) -> ModelSpec:
 
 
 def from_normal(z: Floats, p: Floats, low: Floats, high: Floats) -> Floats:
-    """Turn standard normal numbers into draws from plausible ranges.
+    """Turn standard normal numbers, (..., P), into draws from plausible ranges: p, low, high, (P,).
 
-    Parameters
-    ----------
-    z : ndarray, shape (..., P)
-        Standard normal numbers.
-    p, low, high : ndarray, shape (P,)
-        The numbers, and the ends of their ranges.
+    p where z is 0, the ends of the range where z is its 5 % and 95 % quantile, and strictly rising between.
 
-    Returns
-    -------
-    ndarray, shape (..., P)
-        p where z is 0, the ends of the range where z is its 5 % and 95 %
-        quantile, and strictly rising between.
-
-    Examples
-    --------
-    >>> import numpy as np
     >>> z = np.array([[-DEVIATIONS], [0.0], [DEVIATIONS]])
     >>> from_normal(z, np.array([0.3]), np.array([0.1]), np.array([0.8])).ravel().round(6).tolist()
     [0.1, 0.3, 0.8]
@@ -162,21 +115,10 @@ def from_normal(z: Floats, p: Floats, low: Floats, high: Floats) -> Floats:
 
 
 def interval_ends(drawn: Floats, level: float) -> tuple[Floats, Floats, Floats, Floats]:
-    """Find the ends of intervals over the last axis, and their Monte Carlo errors.
+    """Find the low and high ends of intervals over the last axis, and the Monte Carlo standard errors of both.
 
-    Parameters
-    ----------
-    drawn : ndarray, shape (..., draws)
-        Answers, which get sorted in place; NaN is no answer.
-    level : float
-        Share of the answers within the interval.
-
-    Returns
-    -------
-    tuple of ndarray, shape (...)
-        Low and high ends, and the standard errors of both: half the distance of
-        the order statistics sqrt(n q (1 - q)) ranks on either side of the
-        quantile q of n draws.
+    ``drawn`` gets sorted in place; NaN is no answer. An error is half the distance of the order statistics sqrt(n q
+    (1 - q)) ranks on either side of the quantile q of n draws.
     """
     drawn.sort(axis=-1)  # NaN last
     n = drawn.shape[-1] - np.isnan(drawn).sum(axis=-1)
@@ -202,10 +144,6 @@ def _at(drawn: Floats, rank: Floats, n: NDArray[np.integer]) -> Floats:
 def _logit(p: Floats) -> Floats:
     odds: Floats = np.log(p) - np.log1p(-p)
     return odds
-
-
-LEAST_DRAWS = 20  # of which the 5 % and 95 % quantiles are still inside
-LEVEL_WORDS = {level: level.replace("_", " ") for level in LEVELS}
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,10 +201,8 @@ class Uncertainty:
         Returns
         -------
         pandas.DataFrame
-            A row per column of the posteriors: ``posterior``, ``low``, ``high``,
-            ``low_error``, ``high_error``. The ``attrs`` have ``level``,
-            ``draws``, ``seed``, ``alarm``, ``alarm_shares``, ``robust`` and
-            ``sentence``.
+            A row per column of the posteriors: ``posterior``, ``low``, ``high``, ``low_error``, ``high_error``. The
+            ``attrs`` have ``level``, ``draws``, ``seed``, ``alarm``, ``alarm_shares``, ``robust`` and ``sentence``.
         """
         import pandas as pd
 
@@ -289,226 +225,102 @@ class Uncertainty:
         return [(name, share) for name, share in reversed(self.shares.items()) if name != self.alarm]
 
 
-def uncertainty(
-    network: CompiledModel,
-    evidence: Evidence,
-    thresholds: Thresholds,
-    *,
-    level: float = 0.9,
-    draws: int = 1000,
-    seed: int = 0,
-) -> Uncertainty:
-    """Carry the plausible ranges through exact inference, for one case.
-
-    Parameters
-    ----------
-    network : CompiledModel
-        The compiled model.
-    evidence : Evidence
-        Of the one case.
-    thresholds : Thresholds
-        Of the alarm.
-    level : float, default 0.9
-        Share of the draws within the intervals, between 0 and 1.
-    draws : int, default 1000
-        Models to draw, at least 20.
-    seed : int, default 0
-        Of the draws.
-
-    Returns
-    -------
-    Uncertainty
-        Intervals, and shares of the alarm levels.
-
-    Raises
-    ------
-    OptionError
-        If level or draws are out of range.
-    """
-    check_draws(level, draws)
-    parameters = parameters_of(network)
-    drawn = Case(parameters, evidence).posteriors(draw(parameters, draws, seed=seed))[0].T
-    posterior = network.posteriors(evidence).values[0]
-    rules = AlarmRules(network)
-    floor = rules.floor(evidence, posterior[[rules.column]], thresholds)
-    own = drawn[rules.column][~np.isnan(drawn[rules.column])]
-    found = np.bincount(alarm_levels(own, floor[0], thresholds), minlength=len(LEVELS)) / max(1, len(own))
-    reported = alarm_levels(posterior[rules.column], floor[0], thresholds)
-    return Uncertainty(
-        network,
-        level,
-        draws,
-        seed,
-        posterior,
-        *interval_ends(drawn.copy(), level),
-        LEVELS[reported],
-        dict(zip(LEVELS, found.tolist(), strict=True)),
-    )
-
-
-def check_draws(level: float, draws: int) -> None:
-    """Refuse options out of range.
-
-    Parameters
-    ----------
-    level : float
-        Share of the draws within the intervals.
-    draws : int
-        How many draws.
-
-    Raises
-    ------
-    OptionError
-        If level is not between 0 and 1, or there are fewer than 20 draws.
-    """
-    if not 0.0 < level < 1.0:
-        raise OptionError(f"intervals at level {level:g}: give a share between 0 and 1, such as 0.9")
-    if draws < LEAST_DRAWS:
-        raise OptionError(f"{draws} draws are too few for an interval: at least {LEAST_DRAWS}")
-
-
-def alarm_levels(probability: Floats, floor: NDArray[np.int8] | np.int8, thresholds: Thresholds) -> NDArray[np.int8]:
-    """Give alarm levels where those that are left whatever the probability are known.
-
-    Parameters
-    ----------
-    probability : ndarray
-        Of the alarm's cause.
-    floor : ndarray of int8
-        As `kneebayes.diagnosis.alarm.AlarmRules.floor` gives it; its shape fits that of ``probability``.
-    thresholds : Thresholds
-        Of the alarm.
-
-    Returns
-    -------
-    ndarray of int8
-        Places in `LEVELS`.
-    """
-    return np.maximum(thresholds.levels(probability), floor)
-
-
-FEW_CASES = 16  # up to which a case at a time under all draws is quicker than all cases a draw at a time
-CHUNK_BYTES = 1 << 27  # of answers of all draws, before they become intervals
+def uncertainty(assessed: Assessment, *, level: float = 0.9, draws: int = 1000, seed: int = 0) -> Uncertainty:
+    """Carry the plausible ranges through exact inference, for one case; see `batch_uncertainty`."""
+    batch = batch_uncertainty(assessed, level=level, draws=draws, seed=seed, engine="numpy")
+    ends = batch.low[0], batch.high[0], batch.low_error[0], batch.high_error[0]
+    alarm, shares = LEVELS[assessed.levels[0]], dict(zip(LEVELS, batch.shares[0].tolist(), strict=True))
+    network, posterior = assessed.assessor.network, assessed.posteriors.values[0]
+    return Uncertainty(network, level, draws, seed, posterior, *ends, alarm, shares)
 
 
 @dataclass(frozen=True, eq=False)
 class BatchUncertainty:
     """What the plausible ranges leave open of n cases.
 
-    Attributes
-    ----------
-    low, high : ndarray, shape (n, columns)
-        Ends of the intervals.
-    low_error, high_error : ndarray, shape (n, columns)
-        Monte Carlo standard errors of the ends.
-    robust : ndarray, shape (n,)
-        Share of draws at the very alarm level of the model's own numbers.
-    graver : ndarray, shape (n,)
-        Share of draws at a graver one.
+    Ends of the intervals and their Monte Carlo standard errors, (n, columns); ``shares``, (n, levels), of the draws
+    at each level of the alarm; and ``levels``, (n,), those by the model's own numbers, as places in `LEVELS`.
     """
 
     low: Floats
     high: Floats
     low_error: Floats
     high_error: Floats
-    robust: Floats
-    graver: Floats
+    shares: Floats
+    levels: NDArray[np.int8]
+
+    @property
+    def robust(self) -> Floats:
+        """Share of draws at the very alarm level of the model's own numbers, (n,)."""
+        robust: Floats = np.where(np.arange(len(LEVELS)) == self.levels[:, None], self.shares, 0.0).sum(axis=1)
+        return robust
+
+    @property
+    def graver(self) -> Floats:
+        """Share of draws at a graver one, (n,)."""
+        graver: Floats = np.where(np.arange(len(LEVELS)) > self.levels[:, None], self.shares, 0.0).sum(axis=1)
+        return graver
 
     def columns(self) -> list[Floats]:
-        """List what there is to write of each case.
-
-        Returns
-        -------
-        list of ndarray, shape (n,)
-            Low and high end of each column of the posteriors in turn, then ``robust`` and ``graver``.
-        """
+        """List what there is to write of each case: low and high end of each column, ``robust`` and ``graver``."""
         ends = [np.ascontiguousarray(end) for pair in zip(self.low.T, self.high.T, strict=True) for end in pair]
         return [*ends, self.robust, self.graver]
 
 
 def batch_uncertainty(
-    rules: AlarmRules,
-    evidence: Evidence,
-    thresholds: Thresholds,
-    probability: Floats,
-    *,
-    level: float = 0.9,
-    draws: int = 200,
-    seed: int = 0,
-    engine: Engine = "auto",
+    assessed: Assessment, *, level: float = 0.9, draws: int = 200, seed: int = 0, engine: Engine = "auto"
 ) -> BatchUncertainty:
-    """Carry the plausible ranges through exact inference, for many cases.
+    """Carry the plausible ranges through exact inference, for many cases, all under the same draws.
 
-    Memory does not grow with the number of cases but for the result: cases are
-    taken in chunks, each under all draws.
-
-    Parameters
-    ----------
-    rules : AlarmRules
-        The alarm of the compiled model.
-    evidence : Evidence
-        Of n cases.
-    thresholds : Thresholds
-        Of the alarm.
-    probability : ndarray, shape (n,)
-        Posterior of the alarm's cause by the model's own numbers.
-    level, draws, seed
-        As for `kneebayes.diagnosis.uncertainty.uncertainty`. All cases are asked under the same draws.
-    engine : {"auto", "numpy", "numba"}
-        ``"numpy"`` takes a case at a time under all draws, ``"numba"`` all
-        cases a draw at a time; they agree but for rounding.
-
-    Returns
-    -------
-    BatchUncertainty
-        One row per case, whatever the other cases of the batch.
-
-    Raises
-    ------
-    OptionError
-        If level or draws are out of range.
+    Memory does not grow with the number of cases but for the result: cases are taken in chunks, each under all
+    draws. "numpy" takes a case at a time under all draws, "numba" all cases a draw at a time; they agree but for
+    rounding. OptionError if level is not between 0 and 1, or there are fewer than `MIN_DRAWS`.
     """
-    check_draws(level, draws)
-    n, network = evidence.n, rules.network
-    parameters = parameters_of(network)
+    if not 0.0 < level < 1.0:
+        raise OptionError(f"intervals at level {level:g}: give a share between 0 and 1, such as 0.9")
+    if draws < MIN_DRAWS:
+        raise OptionError(f"{draws} draws are too few for an interval: at least {MIN_DRAWS}")
+    n, network, cause = assessed.evidence.n, assessed.assessor.network, assessed.assessor.column
+    parameters, floor = network.parameters, assessed.floor
     values = draw(parameters, draws, seed=seed)
-    floor = rules.floor(evidence, probability, thresholds, engine=engine)
-    reported = alarm_levels(probability, floor, thresholds)
-    ends = np.empty((4, n, len(network.columns)))
-    robust, graver = np.empty(n), np.empty(n)
+    ends, shares = np.empty((4, n, len(network.columns))), np.empty((n, len(LEVELS)))
     few = engine == "numpy" or (engine == "auto" and n <= FEW_CASES)
     step = max(1, CHUNK_BYTES // (8 * draws * len(network.columns)))
     for start in range(0, n, step):
         part = slice(start, min(n, start + step))
-        drawn = (_by_case if few else _by_draw)(parameters, values, evidence[part])
-        found = alarm_levels(drawn[:, rules.column], floor[part, None], thresholds)
-        counts = ~np.isnan(drawn[:, rules.column])
+        drawn = (_by_case if few else _by_draw)(parameters, values, assessed.evidence[part])
+        counts = ~np.isnan(drawn[:, cause])
+        levels = assessed.thresholds.levels(np.where(counts, drawn[:, cause], 0.0))
+        found = np.maximum(levels, floor[part, None])
         whole = np.maximum(1, counts.sum(axis=1))
-        robust[part] = ((found == reported[part, None]) & counts).sum(axis=1) / whole
-        graver[part] = ((found > reported[part, None]) & counts).sum(axis=1) / whole
+        for place in range(len(LEVELS)):
+            shares[part, place] = ((found == place) & counts).sum(axis=1) / whole
         ends[:, part] = interval_ends(drawn, level)
     low, high, low_error, high_error = ends
-    return BatchUncertainty(low, high, low_error, high_error, robust, graver)
+    return BatchUncertainty(low, high, low_error, high_error, shares, assessed.levels)
 
 
-def _by_case(parameters: Parameters, values: Floats, evidence: Evidence) -> Floats:
+def under(parameters: ParameterVector, values: Floats, expanded: Expanded) -> Posteriors:
+    """Posteriors of many cases under other numbers of the model, (P,), by compiled code."""
+    network = parameters.network.with_numbers(values)
+    return expanded.pooled(network.posteriors(Evidence(expanded.codes), engine="numba"))
+
+
+def _by_case(parameters: ParameterVector, values: Floats, evidence: Evidence) -> Floats:
     """Answer each case under all draws, shape (n, columns, draws)."""
-    return np.stack([Case(parameters, evidence[[i]]).posteriors(values)[0].T for i in range(evidence.n)])
+    return np.stack(
+        [VersionedCase(parameters.network, evidence[[i]]).posteriors(values)[0].T for i in range(evidence.n)]
+    )
 
 
-def _by_draw(parameters: Parameters, values: Floats, evidence: Evidence) -> Floats:
+def _by_draw(parameters: ParameterVector, values: Floats, evidence: Evidence) -> Floats:
     """Answer all cases under each draw, on all cores, shape (n, columns, draws)."""
-    from kneebayes.inference.compiled.threads import renumbering_of  # here, because numba takes a while to import
-
-    renumbering = renumbering_of(parameters)
     expanded = evidence.expanded()
     drawn = np.empty((evidence.n, len(parameters.network.columns), len(values)))
 
     def work(d: int) -> None:
-        found = renumbering.posteriors(values[d], expanded.codes)
-        drawn[:, :, d] = (expanded.pooled(found) if evidence.soft else found).values
+        drawn[:, :, d] = under(parameters, values[d], expanded).values
 
-    workers = cores()
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         list(pool.map(work, range(len(values))))
     return drawn

@@ -35,8 +35,8 @@ WELLS = "wells"
 class Item(Frozen):
     """One item of a score: its points count where any of the states holds.
 
-    ``instead`` names columns that say nearly the same; they count for a case
-    of which no column of ``any_of`` is known.
+    ``instead`` names columns that say nearly the same; they count for a case of which no column of ``any_of`` is
+    known.
     """
 
     label: Text
@@ -55,18 +55,7 @@ class Item(Frozen):
         return self
 
     def holds(self, evidence: Mapping[str, str]) -> bool | None:
-        """Say whether the item holds for a case; None where that is not known.
-
-        Parameters
-        ----------
-        evidence : mapping of str to str
-            State by variable.
-
-        Returns
-        -------
-        bool or None
-            False only where every column is known and none is in such a state.
-        """
+        """Say whether the item holds for a case, by state of each variable; None where that is not known."""
         columns = self.any_of if any(name in evidence for name in self.any_of) else self.instead
         if any(evidence.get(name) in states for name, states in columns.items()):
             return True
@@ -74,10 +63,11 @@ class Item(Frozen):
 
 
 class Cutoff(Frozen):
-    """A class of a score."""
+    """A class of a score; ``scheme`` names the way to divide the points that it belongs to, as there may be several."""
 
     at_least: float
     label: Text
+    scheme: Identifier = "classes"
 
 
 class ScoreSheet(Frozen):
@@ -107,25 +97,8 @@ class ScoreSheet(Frozen):
 
 
 def read_sheet(path: str | Path | None = None) -> ScoreSheet:
-    """Read and check a score.
+    """Read and check a score from a YAML file; by default the Wells score that ships with kneebayes.
 
-    Parameters
-    ----------
-    path : str or pathlib.Path, optional
-        A YAML file; by default the Wells score that ships with kneebayes.
-
-    Returns
-    -------
-    ScoreSheet
-        Items, points and classes.
-
-    Raises
-    ------
-    ModelFileError
-        If the file can't be read or is inconsistent.
-
-    Examples
-    --------
     >>> read_sheet().items["previous_dvt"].points
     1.0
     """
@@ -168,23 +141,12 @@ class Points:
         return [name for name, holds in self.items.items() if holds is None]
 
     def reached(self, total: float) -> list[str]:
-        """Name the classes that a number of points reaches.
-
-        Parameters
-        ----------
-        total : float
-            Points.
-
-        Returns
-        -------
-        list of str
-            In the order of the sheet; none for the lowest class.
-        """
+        """Name the classes that a number of points reaches, in the order of the sheet; none for the lowest class."""
         return [name for name, cutoff in self.sheet.cutoffs.items() if total >= cutoff.at_least]
 
     @property
     def classes(self) -> list[str] | None:
-        """The classes reached, or None where that hangs on what is not known."""
+        """The classes reached, or None where that depends on what is not known."""
         low, high = (self.reached(total) for total in self.range)
         return low if low == high else None
 
@@ -192,7 +154,9 @@ class Points:
         low, high = self.range
         said = f"{self.sheet.title}: {low:g}" + (f" to {high:g}" if high > low else "")
         if self.classes is not None:
-            labels = [self.sheet.cutoffs[name].label for name in self.classes]
+            reached = [self.sheet.cutoffs[name] for name in self.classes]
+            highest = {cutoff.scheme: cutoff for cutoff in sorted(reached, key=lambda cutoff: cutoff.at_least)}
+            labels = [cutoff.label for cutoff in highest.values()]
             said += f" ({'; '.join(labels) or 'under every cutoff'})"
         asked = [self.sheet.items[name].label for name in self.unknown]
         return said + (f"; not known: {'; '.join(asked)}" if asked else "")
@@ -205,33 +169,12 @@ def points(
     judged: Mapping[str, bool] | None = None,
     sheet: ScoreSheet | None = None,
 ) -> Points:
-    """Count the points of one case.
+    """Count the points of one case: the state of each variable that is known, and items that a clinician has judged.
 
-    Parameters
-    ----------
-    model : ModelSpec
-        The model whose variables the evidence names.
-    evidence : mapping of str to str
-        State by variable.
-    judged : mapping of str to bool, optional
-        Items that a clinician has judged, which goes before the evidence; as
-        for those that no variable can say.
-    sheet : ScoreSheet, optional
-        By default the Wells score.
+    A judgement goes before the evidence; as for items that no variable can say. The sheet is by default the Wells
+    score. UnknownNameError if it has no item that was judged, or is about another cause than the alarm of the
+    model.
 
-    Returns
-    -------
-    Points
-        Points, their range, and the class where it is certain.
-
-    Raises
-    ------
-    UnknownNameError
-        If the sheet has no item that was judged, or is about another cause
-        than the alarm of the model.
-
-    Examples
-    --------
     >>> from kneebayes.spec.yaml_io import read_model
     >>> model = read_model(model_path("extended"))
     >>> print(points(model, {"previous_dvt": "present"}, judged={"alternative_as_likely": False}).range)
@@ -252,19 +195,9 @@ def points(
 
 
 def points_line(model: ModelSpec, evidence: Mapping[str, str]) -> str:
-    """Say the Wells score of one case in a line, for a model it fits and a case of which its items are known.
+    """Say the Wells score of one case in a line, for a model that it fits.
 
-    Parameters
-    ----------
-    model : ModelSpec
-        The model whose variables the evidence names.
-    evidence : mapping of str to str
-        State by variable.
-
-    Returns
-    -------
-    str
-        Empty unless every item is known but those that a clinician judges.
+    Empty unless every item is known but those that a clinician judges.
     """
     if not evidence.keys() & _default_sheet().columns or _default_sheet().cause != model.alarm.cause:
         return ""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from kneebayes.cases.coding import SYNONYMS
 from kneebayes.cases.frames import factor
 from kneebayes.cases.labels import NONE, Labels
-from kneebayes.diagnosis.alarm import AlarmRules
+from kneebayes.diagnosis.assessment import Assessor
 from kneebayes.diagnosis.wells import ScoreSheet
 from kneebayes.evaluation.metrics import MIN_CASES
 from kneebayes.scoring.scorer import Scored
@@ -124,12 +124,12 @@ def sheet_score(sheet: ScoreSheet, table: pa.Table) -> Comparator:
     return Comparator(sheet.title, f"at least {cutoff.at_least:g} points", note, total >= cutoff.at_least, total)
 
 
-def any_symptom(rules: AlarmRules, codes: Codes) -> Comparator:
+def any_symptom(assessor: Assessor, codes: Codes) -> Comparator:
     """Flag whoever has any red flag, or any finding among the signs of the alarm; codes are (variables, n)."""
-    model = rules.model
+    model = assessor.model
     rows = {name: row for row, name in enumerate(model.variables)}
     signs = [name for name in model.alarm_signs if name in model.findings]
-    flagged = rules.red_flags(codes).any(axis=0) | (codes[[rows[n] for n in signs]] == 1).any(axis=0)
+    flagged = assessor.red_flags(codes).any(axis=0) | (codes[[rows[n] for n in signs]] == 1).any(axis=0)
     label = model.causes[model.alarm.cause].label
     return Comparator("Any symptom", f"any red flag, or any of {len(signs)} symptoms of: {label}", "", flagged)
 

@@ -376,7 +376,7 @@ def evaluate(
         wanted = [name for name in model.scorer.coder.columns if name in names and name not in (*ignore, *labelled)]
         coded = model.scorer.coder.batch({name: factor(cases[name]) for name in wanted}, len(used))
         codes = coded.evidence.hardened()
-        others += [sheet_score(sheet, cases), any_symptom(model.scorer.rules, codes)]
+        others += [sheet_score(sheet, cases), any_symptom(model.assessor, codes)]
         others += cross_validated(model.file, codes, labels, threshold=thresholds.caution, seed=seed)
     compared = distinct([own, *others])
 

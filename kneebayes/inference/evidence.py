@@ -80,7 +80,7 @@ class Evidence:
         own = np.arange(self.n)[which] if self.soft else ()
         members = [(answer, np.flatnonzero(np.isin(own, answer.cases))) for answer in self.soft]
         soft = tuple(SoftEvidence(answer.row, cases, answer.given) for answer, cases in members if len(cases))
-        return Evidence(self.codes[:, which], soft)
+        return Evidence(np.ascontiguousarray(self.codes[:, which]), soft)
 
     def with_state(self, row: int, state: int | Codes) -> Evidence:
         """Know one variable for sure, or not at all: one state for all cases, or int8, (n,)."""
@@ -155,6 +155,8 @@ class Expanded:
 
     def pooled(self, result: Posteriors) -> Posteriors:
         """Mix the posteriors of the joint states of each case: of ``codes`` to one row per case."""
+        if len(self.case) == self.n:
+            return result  # a joint state each, of which the largest likelihood is 1
         weighed = self.log_weight + result.log_evidence
         top = np.full(self.n, -np.inf)
         np.maximum.at(top, self.case, weighed)

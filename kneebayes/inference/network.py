@@ -14,32 +14,51 @@ The scheme, for one case with C causes and K joint states of them:
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.errors import UnknownNameError
 from kneebayes.inference.evidence import MAX_STATES, UNKNOWN, Codes, Evidence
-from kneebayes.inference.tables import Component, Tables, or_matrix, tables
+from kneebayes.inference.parameters import ParameterVector
+from kneebayes.inference.tables import (
+    Component,
+    Layout,
+    Part,
+    Tables,
+    or_matrices,
+    or_messages,
+    outer_halves,
+)
 from kneebayes.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
-    from kneebayes.inference.compiled.threads import Kernel
+    from kneebayes.inference.compiled.kernels import Kernel
 
 __all__ = [
     "CompiledModel",
-    "Effect",
     "Engine",
+    "Findings",
+    "OrCause",
+    "OrComponent",
     "Posteriors",
-    "Several",
+    "UpperLayer",
+    "VersionedCase",
     "cores",
-    "digit_weights",
     "patterns",
 ]
+
+Floats = NDArray[np.float64]
+Engine = Literal["auto", "numpy", "numba"]
+MIN_COMPILED = 1024
+CHUNK_BYTES = 1 << 23
+TINY = 1e-300
 
 
 def cores() -> int:
@@ -58,200 +77,236 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-Floats = NDArray[np.float64]
+class OrComponent:
+    """ORs what a component of risk factors triggers into its targets.
 
-
-@dataclass(frozen=True, eq=False)
-class Several:
-    """A component that triggers several causes, as matrices.
-
-    Attributes
-    ----------
-    matrix : ndarray, shape (patterns, states of the targets after, before)
-        What the component does, by evidence pattern.
-    cards : tuple of int
-        Number of states of each cause.
-    forth, back : tuple of int
-        Orders of the axes (cases, causes...) that bring the targets to the
-        front, and back.
-    shape : tuple of int
-        Of the joint states with the targets in front.
+    It works on cells, (2 ** C, n): which of the C causes are present, the first as the highest bit. In what state a
+    cause is present does not depend on what triggered it, so states are told apart only after this.
     """
 
-    matrix: Floats
-    cards: tuple[int, ...]
-    forth: tuple[int, ...]
-    back: tuple[int, ...]
-    shape: tuple[int, ...]
+    def __init__(self, targets: tuple[int, ...], n_causes: int) -> None:
+        axes = (*targets, *(c for c in range(n_causes) if c not in targets))
+        self.size, self.shape = 1 << len(targets), (2,) * n_causes
+        self.forth = (n_causes, *axes)  # the cases in front, then the targets
+        self.back = tuple(int(i) for i in np.argsort(self.forth))
 
-    @classmethod
-    def of(cls, component: Component, cards: tuple[int, ...], split: tuple[Floats, ...]) -> Several:
-        """Lay out a component.
+    def forward(self, cells: Floats, matrices: Floats) -> Floats:
+        """Multiply by the matrix of each case, (n, after, before), as from `or_matrices`."""
+        return self._restored(matrices @ self._front(cells))
 
-        Parameters
-        ----------
-        component : Component
-            Other than the base.
-        cards : tuple of int
-            Number of states of each cause.
-        split : tuple of ndarray
-            Per cause P(state | present).
+    def backward(self, cells: Floats, back: Floats, matrices: Floats) -> tuple[Floats, Floats]:
+        """Take derivatives back: those by the matrices, (n, after, before), and those by the cells before."""
+        last = self._front(back)
+        return last @ self._front(cells).transpose(0, 2, 1), self._restored(matrices.transpose(0, 2, 1) @ last)
 
-        Returns
-        -------
-        Several
-            Its matrices.
-        """
-        rest = [c for c in range(len(cards)) if c not in component.targets]
-        forth = (0, *(c + 1 for c in (*component.targets, *rest)))
-        back = tuple(int(i) for i in np.argsort(forth))
-        return cls(_dense(component, cards, split), cards, forth, back, tuple(cards[i - 1] for i in forth[1:]))
+    def _front(self, cells: Floats) -> Floats:
+        n = cells.shape[-1]
+        return cells.reshape(*self.shape, n).transpose(self.forth).reshape(n, self.size, -1)
 
-    def applied(self, joint: Floats, pattern: NDArray[np.intp]) -> Floats:
-        """OR the triggers of the component into the joint.
-
-        Parameters
-        ----------
-        joint : ndarray, shape (n, joint states)
-            P(evidence so far, joint state of the causes).
-        pattern : ndarray of int, shape (n,)
-            The component's evidence pattern in each case.
-
-        Returns
-        -------
-        ndarray, shape (n, joint states)
-            With the component's evidence and effects.
-        """
-        n, matrix = len(joint), self.matrix[pattern]
-        front = joint.reshape(n, *self.cards).transpose(self.forth).reshape(n, matrix.shape[1], -1)
-        return (matrix @ front).reshape(n, *self.shape).transpose(self.back).reshape(n, -1)
+    def _restored(self, front: Floats) -> Floats:
+        n = len(front)
+        return front.reshape(n, *self.shape).transpose(self.back).reshape(-1, n)
 
 
-@dataclass(frozen=True, eq=False)
-class Effect:
-    """What brings about one cause after all the causes that cause it are settled.
+class OrCause:
+    """ORs all that triggers one cause alone into it: the causes that cause it, and components with no other target.
 
-    Attributes
-    ----------
-    shape : tuple of int
-        Joint states of the causes before it, its states, joint states of those after it.
-    share : ndarray
-        P(state | present) of its states but the first.
-    kept, gained : ndarray, shape (before, after)
-        P(no cause brings it about | the other causes), and P(one does), added
-        up and not subtracted from 1.
+    It works on cells, or where states of a cause that causes it matter on the joint states of the causes, (K, n).
+    Numbers are the same for all n, or have n versions.
     """
 
-    shape: tuple[int, int, int]
-    share: Floats
-    kept: Floats
-    gained: Floats
+    def __init__(self, layout: Layout, c: int, kept: Floats, gained: Floats, split: Floats) -> None:
+        """Take P(no cause triggers it) and P(one does), (states of those causes[, n]), and its split, (states[, n])."""
+        cards = layout.cards_before(c)
+        self.shape = prod(cards[:c]), cards[c], prod(cards[c + 1 :])
+        self.split = split if cards[c] > 2 else np.ones(1)
+        around = (self.shape[0], self.shape[2], -1)
+        others = np.stack(np.unravel_index(np.arange(prod(cards)), cards)).reshape(-1, *self.shape)[:, :, 0]
+        self.parents = np.zeros(self.shape[0] * self.shape[2], dtype=np.intp)  # the joint state of those that cause it
+        for parent in layout.parents[c]:
+            self.parents = self.parents * cards[parent] + others[parent].ravel()
+        self.kept, self.gained = kept[self.parents].reshape(around), gained[self.parents].reshape(around)
 
-    @classmethod
-    def of(cls, c: int, tables: Tables) -> Effect:
-        """Lay out a cause.
+    def forward(self, joint: Floats, off: Floats, on: Floats) -> Floats:
+        """Bring about the cause; ``off`` and ``on``, (n,), are P(no such component triggers it) and P(one does)."""
+        old = joint.reshape(*self.shape, -1)
+        new = np.empty_like(old)
+        np.multiply(old[:, 0], off * self.kept, out=new[:, 0])
+        np.multiply(old[:, 1:], off + on, out=new[:, 1:])
+        gained = off * self.gained
+        gained += on
+        gained *= old[:, 0]
+        for state, share in enumerate(self.split, start=1):
+            new[:, state] += gained * share if len(self.split) > 1 else gained
+        return new.reshape(joint.shape)
 
-        Parameters
-        ----------
-        c : int
-            Its number.
-        tables : Tables
-            Of the model.
+    def backward(self, joint: Floats, back: Floats, off: Floats, on: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        """Take derivatives of log P(evidence) back over the step.
 
-        Returns
-        -------
-        Effect
-            With the survivals of its parents multiplied out.
+        Returns those by the joint before, (K, n), by off and by on, (n,); and by state of the causes that cause it,
+        (states,), the cases in which the cause is present or would be if only one more trigger fired, over the
+        chance of that.
         """
-        cards = tables.cards
-        others = [1 if i == c else card for i, card in enumerate(cards)]
-        kept, gained = np.ones(others), np.zeros(others)
-        for parent, survival in tables.parents[c].items():
-            along = survival.reshape([-1 if i == parent else 1 for i in range(len(cards))])
-            gained = gained + kept * (1.0 - along)
-            kept = kept * along
-        shape = prod(cards[:c]), cards[c], prod(cards[c + 1 :])
-        return cls(shape, tables.split[c], kept.reshape(shape[0], shape[2]), gained.reshape(shape[0], shape[2]))
+        old, after = joint.reshape(*self.shape, -1), back.reshape(*self.shape, -1)
+        up = np.zeros_like(old[:, 0])
+        for state, share in enumerate(self.split, start=1):
+            up += after[:, state] * share
+        stays = (old[:, 1:] * after[:, 1:]).sum(axis=1)
+        reached = old[:, 0] * up + stays
+        by_off = (old[:, 0] * (after[:, 0] * self.kept + up * self.gained) + stays).sum(axis=(0, 1))
+        new = np.empty_like(after)
+        new[:, 1:] = after[:, 1:] * (off + on)
+        new[:, 0] = after[:, 0] * (off * self.kept) + up * (on + off * self.gained)
+        by_parents = np.bincount(self.parents, (reached @ (off + on)).ravel()).astype(float)
+        return new.reshape(joint.shape), by_off, reached.sum(axis=(0, 1)), by_parents
 
-    def act(self, joint: Floats, off: Floats, on: Floats) -> None:
-        """OR the causes and the components that trigger this cause alone into the joint, in place.
 
-        Parameters
-        ----------
-        joint : ndarray, shape (n, joint states)
-            P(evidence so far, joint state of the causes).
-        off, on : ndarray, shape (n,)
-            P(evidence of those components, none triggers), and P(..., one does).
+class Findings:
+    """Weighs the joint states of the causes by what is known of the findings and of the causes."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.tables, self.present = tables, 1.0 - tables.absent
+
+    def weigh(self, joint: Floats, codes: Codes) -> None:
+        """Multiply the joint, (n, K), by the likelihood, in place: a negative finding is a factor per cause."""
+        t, layout, n = self.tables, self.tables.layout, len(joint)
+        causes, findings = codes[layout.n_risks :].T[:, : len(t.split)], codes[layout.n_risks + len(t.split) :].T
+        negative = findings == 0
+        scalars = np.where(negative[:, :, None, None], t.absent_links, 1.0).prod(axis=1)
+        scalars[:, 0] *= np.where(negative, t.absent_leak, 1.0).prod(axis=1)[:, None]
+        if (causes != UNKNOWN).any():
+            scalars *= (causes == UNKNOWN)[:, :, None] | (causes[:, :, None] == np.arange(scalars.shape[2]))
+        weight = np.ones((n, 1))
+        for c, card in enumerate(layout.cards):
+            weight = (weight[:, :, None] * scalars[:, c, None, :card]).reshape(n, -1)
+        joint *= weight
+        for f in np.flatnonzero((findings == 1).any(axis=0)):
+            rows = findings[:, f] == 1
+            if rows.all():
+                joint *= self.present[f]
+            else:
+                joint[rows] *= self.present[f]
+
+    @cached_property
+    def _logs(self) -> tuple[Floats, Floats]:
+        """Logarithms of P(finding absent) and P(finding present), (K, F)."""
+        absent = self.tables.absent
+        return np.log(np.maximum(absent, TINY)).T, np.log(np.maximum(self.present, TINY)).T
+
+    def likelihood(self, codes: Codes, allowed: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        """P(findings | joint state) over its largest value, (K, n), and the logarithm of that value, (n,).
+
+        0 where labels, (n, C, most states), or known causes forbid the state. Logarithms add up, so that the
+        likelihood of ever so many improbable findings is not 0.
         """
-        states = joint.reshape(len(joint), *self.shape)
-        off, on = off[:, None, None], on[:, None, None]
-        absent = states[:, :, 0]
-        gain = absent * (on + off * self.gained)
-        absent *= off * self.kept
-        for state, share in enumerate(self.share, start=1):
-            present = states[:, :, state]
-            present *= off + on
-            present += gain * share if len(self.share) > 1 else gain
+        layout = self.tables.layout
+        n_causes = len(layout.cards)
+        findings, (log_absent, log_present) = codes[layout.n_risks + n_causes :], self._logs
+        logs: Floats = log_absent @ (findings == 0).astype(float) + log_present @ (findings == 1).astype(float)
+        for c, known in enumerate(codes[layout.n_risks :][:n_causes]):
+            fits = allowed[:, c] & ((known == UNKNOWN)[:, None] | (known[:, None] == np.arange(allowed.shape[2])))
+            if not fits[:, : layout.cards[c]].all():
+                logs[~fits.T[layout.states[:, c]]] = -np.inf
+        scale = logs.max(axis=0)
+        scale[np.isneginf(scale)] = 0.0
+        return np.exp(logs - scale), scale
 
 
-def patterns(component: Component, codes: NDArray[np.int8]) -> NDArray[np.intp]:
-    """Find the row of a component's table for each case; the last digit of a risk factor means unknown.
-
-    For all components at once, a product with their `digit_weights` is quicker for few cases.
-
-    Parameters
-    ----------
-    component : Component
-        The component.
-    codes : ndarray of int8, shape (variables, n)
-        The evidence.
-
-    Returns
-    -------
-    ndarray of int, shape (n,)
-        The rows.
-    """
+def patterns(component: Component | Part, codes: Codes) -> NDArray[np.intp]:
+    """Rows, (n,), of a component's table for codes, (variables, n); the last digit of a risk factor means unknown."""
     pattern = np.zeros(codes.shape[1], dtype=np.intp)
     for row, radix in zip(component.rows, component.radix, strict=True):
         pattern = pattern * radix + codes[row] % radix  # -1 becomes radix - 1
     return pattern
 
 
-def digit_weights(component: Component, n_risks: int) -> NDArray[np.intp]:
-    """Say what each risk factor's digit counts in the number of a component's pattern.
+def either(chances: Sequence[Floats], n: int) -> tuple[Floats, Floats]:
+    """P(none of some components triggers a cause) and P(any does), (n,) each, both with P(their evidence).
 
-    Parameters
-    ----------
-    component : Component
-        Its rows are places of risk factors.
-    n_risks : int
-        Number of risk factors.
-
-    Returns
-    -------
-    ndarray of int, shape (n_risks,)
-        0 for a risk factor that is not in the component.
+    ``chances``, (2, n) each, are P(evidence, not triggered) and P(evidence, triggered) of one component.
     """
-    weights = np.zeros(n_risks, dtype=np.intp)
-    weights[list(component.rows)] = np.cumprod([1, *component.radix[:0:-1]])[::-1]
-    return weights
+    off, on = np.ones(n), np.zeros(n)
+    for none, fired in chances:
+        on = on * (none + fired) + off * fired
+        off = off * none
+    return off, on
 
 
-def _dense(component: Component, cards: tuple[int, ...], split: tuple[Floats, ...]) -> Floats:
-    """Matrix of a component, shape (patterns, joint states of its targets after, before)."""
-    shape = tuple(cards[t] for t in component.targets)
-    size = int(np.prod(shape))
-    pairs, coefficients = or_matrix(component, cards, split)
-    dense = np.zeros((len(coefficients), size, size))
-    for i, (after, before) in enumerate(pairs):
-        row, column = (int(np.ravel_multi_index(s, shape)) if s else 0 for s in (after, before))
-        dense[:, row, column] = coefficients[:, i]
-    return dense
+class Taped(NamedTuple):
+    """What the way back over the upper layer needs of the way there."""
+
+    components: list[tuple[Floats, Floats]]  # cells before each step, and its matrices
+    causes: list[tuple[Floats, Floats, Floats]]  # the joint before each step, off and on
 
 
-Engine = Literal["auto", "numpy", "numba"]
-MIN_COMPILED = 1024
-CHUNK_BYTES = 1 << 23
+class UpperLayer:
+    """The way from the risk factors to the joint states of the causes, and back, with the numbers of some tables.
+
+    ``share``, (K[, n]), ``kept``, ``gained`` and ``split`` are as in `Tables`, and may have a last axis of versions.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        share: Floats,
+        kept: Sequence[Floats],
+        gained: Sequence[Floats],
+        split: Sequence[Floats],
+    ) -> None:
+        self.layout, n_causes = layout, len(layout.cards)
+        self.share = share.reshape(layout.n_joint, -1)
+        rest = range(1, len(layout.parts))
+        self.single = [[g for g in rest if layout.parts[g].targets == (c,)] for c in range(n_causes)]
+        several = [g for g in rest if len(layout.parts[g].targets) != 1]
+        self.components = {g: OrComponent(layout.parts[g].targets, n_causes) for g in several}
+        self.early, self.late = (
+            {c: OrCause(layout, c, kept[c], gained[c], split[c]) for c in own if self.single[c] or layout.parents[c]}
+            for own in (layout.early, layout.late)
+        )
+
+    def forward(self, triggers: Sequence[Floats]) -> tuple[Floats, Taped]:
+        """P(evidence on risk factors, joint state), (K, n), of a row of each component's table, (n, 2 ** T)."""
+        n, tape = len(triggers[0]), Taped([], [])
+        cells = np.ascontiguousarray(triggers[0].T)
+        for g, component in self.components.items():
+            tape.components.append((cells, or_matrices(triggers[g])))
+            cells = component.forward(*tape.components[-1])
+        for causes in (self.early, self.late):
+            if causes is self.late and len(cells) < self.layout.n_joint:
+                cells = cells[self.layout.column] * self.share
+            for c, cause in causes.items():
+                tape.causes.append((cells, *either([triggers[g].T for g in self.single[c]], n)))
+                cells = cause.forward(*tape.causes[-1])
+        return cells, tape
+
+    def backward(self, triggers: Sequence[Floats], tape: Taped, back: Floats) -> tuple[list[Floats], list[Floats]]:
+        """Take derivatives of log P(evidence) by the joint, (K, n), back to those by the rows of the tables.
+
+        Returns those, (n, 2 ** T) for each component, and what each `OrCause` returns of the states of the causes
+        that cause it; a single 0 for a cause that none does.
+        """
+        n, messages = back.shape[1], [np.empty(0)] * len(triggers)
+        reached = [np.zeros(1) for _ in self.layout.cards]
+        steps = reversed(tape.causes)
+        for causes in (self.late, self.early):
+            if causes is self.early and len(back) > triggers[0].shape[1]:
+                order = np.argsort(self.layout.column, kind="stable")
+                starts = np.searchsorted(self.layout.column[order], np.arange(triggers[0].shape[1]))
+                back = np.add.reduceat((back * self.share)[order], starts, axis=0)
+            for (c, cause), (cells, off, on) in zip(reversed(causes.items()), steps, strict=False):
+                back, by_off, by_on, by_parents = cause.backward(cells, back, off, on)
+                if self.layout.parents[c]:
+                    reached[c] = by_parents
+                for g in self.single[c]:
+                    none, fired = either([triggers[other].T for other in self.single[c] if other != g], n)
+                    messages[g] = np.stack([by_off * none + by_on * fired, by_on * (none + fired)], axis=1)
+        for (g, component), (cells, matrices) in zip(
+            reversed(self.components.items()), reversed(tape.components), strict=True
+        ):
+            flow, back = component.backward(cells, back, matrices)
+            messages[g] = or_messages(flow)
+        messages[0] = back.T
+        return messages, reached
 
 
 @dataclass(frozen=True, eq=False)
@@ -294,30 +349,34 @@ class CompiledModel:
     def __init__(self, model: ModelSpec) -> None:
         self.model = model
         self.variables = tuple(model.variables)
-        self.tables = tables(model)
-        cards = self.tables.cards
-        self.n_joint = int(np.prod(cards))
-        states = np.stack(np.unravel_index(np.arange(self.n_joint), cards), axis=1)
-        extra = [(c, s) for c, card in enumerate(cards) for s in range(2, card)]
+        self.layout = Layout(model)
+        self.n_joint, self.joint_states = self.layout.n_joint, self.layout.states
+        states = self.joint_states
+        extra = [(c, s) for c, card in enumerate(self.layout.cards) for s in range(2, card)]
         names = list(model.causes)
         self.columns = (
             *names,
             "none_of_these",
             *(f"{names[c]}_{model.causes[names[c]].states[s]}" for c, s in extra),
         )
-        members = [*(states[:, c] > 0 for c in range(len(cards))), (states == 0).all(axis=1)]
+        members = [*(states[:, c] > 0 for c in range(len(names))), (states == 0).all(axis=1)]
         members += [states[:, c] == s for c, s in extra]
-        self.joint_states = states
-        components = (self.tables.base, *self.tables.components)
-        self._radix = np.array([len(risk.states) for risk in model.risks.values()])[:, None]
-        self._digits = np.stack([digit_weights(component, len(model.risks)) for component in components])
-        self._several = {c: Several.of(c, cards, self.tables.split) for c in components[1:] if len(c.targets) != 1}
-        single = {c.targets[0] for c in components[1:] if len(c.targets) == 1}
-        touched = [c for c in self.tables.order if c in single or self.tables.parents[c]]
-        self._effects = {c: Effect.of(c, self.tables) for c in touched}
-        self._present = 1.0 - self.tables.absent
         # which joint states the columns of the posteriors add up, shape (columns, joint states)
         self.membership = np.stack(members).astype(np.float64)
+        self._radix = np.array([len(risk.states) for risk in model.risks.values()])[:, None]
+        self._digits = np.zeros((len(self.layout.parts), len(model.risks)), dtype=np.intp)
+        for digits, part in zip(self._digits, self.layout.parts, strict=True):
+            digits[list(part.rows)] = np.cumprod([1, *part.radix[:0:-1]])[::-1]
+        self.parameters = ParameterVector(self)
+        self.tables = self.layout.fill(self.parameters.p)
+
+    def with_numbers(self, values: Floats) -> CompiledModel:
+        """Make the same model with other numbers, (P,), as from `ParameterVector`; what is laid out is shared."""
+        other = copy(self)
+        for filled in ("_kernel", "_upper", "_findings", "_possible"):
+            other.__dict__.pop(filled, None)
+        other.tables = self.layout.fill(values)
+        return other
 
     def posteriors(self, evidence: Evidence, *, engine: Engine = "auto") -> Posteriors:
         """Compute the exact posteriors of a batch, one row per case, whatever the other cases of the batch.
@@ -334,7 +393,7 @@ class CompiledModel:
         if engine not in get_args(Engine):
             raise UnknownNameError(f"no engine '{engine}': use one of {', '.join(get_args(Engine))}")
         if engine == "numba" or (engine == "auto" and codes.shape[1] >= MIN_COMPILED):
-            values, evidence = self._kernel.run(codes)
+            values, evidence = self._kernel.posteriors(codes)
         else:
             values, evidence = self._posteriors(codes)
         np.minimum(values, 1.0, out=values)  # a quotient of two sums of the same terms may round to over 1
@@ -343,9 +402,18 @@ class CompiledModel:
 
     @cached_property
     def _kernel(self) -> Kernel:
-        from kneebayes.inference.compiled.threads import Kernel  # here, because numba takes a while to import
+        from kneebayes.inference.compiled.kernels import Kernel  # here, because numba takes a while to import
 
-        return Kernel(self.tables, len(self.model.risks))
+        return Kernel(self.tables)
+
+    @cached_property
+    def _upper(self) -> UpperLayer:
+        t = self.tables
+        return UpperLayer(self.layout, t.share, t.kept, t.gained, t.split)
+
+    @cached_property
+    def _findings(self) -> Findings:
+        return Findings(self.tables)
 
     def _posteriors(self, codes: Codes) -> tuple[Floats, Floats]:
         n = codes.shape[1]
@@ -386,59 +454,16 @@ class CompiledModel:
         return joint
 
     def _joint(self, codes: Codes) -> Floats:
-        n, cards = codes.shape[1], self.tables.cards
-        base, *others = self._patterns(codes)
-        joint = self._expand(self.tables.base.trigger[base])
-        off = np.ones((n, len(cards)))
-        on = np.zeros((n, len(cards)))
-        for component, pattern in zip(self.tables.components, others, strict=True):
-            if component in self._several:
-                joint = self._several[component].applied(joint, pattern)
-            else:
-                c, trigger = component.targets[0], component.trigger[pattern]
-                on[:, c] = on[:, c] * trigger.sum(axis=1) + off[:, c] * trigger[:, 1]
-                off[:, c] *= trigger[:, 0]
-        for c, effect in self._effects.items():
-            effect.act(joint, off[:, c], on[:, c])
-        self._weigh_findings(joint, codes)
+        rows = self._patterns(codes)
+        upper, _ = self._upper.forward([c.trigger[row] for c, row in zip(self.tables.components, rows, strict=True)])
+        joint = np.ascontiguousarray(upper.T)
+        self._findings.weigh(joint, codes)
         return joint
 
     def _patterns(self, codes: Codes) -> NDArray[np.intp]:
         """Rows of the components' tables, shape (components, n), the base's first; the last digit means unknown."""
         known = codes[: len(self._radix)]
         return self._digits @ np.where(known == UNKNOWN, self._radix, known)
-
-    def _expand(self, trigger: Floats) -> Floats:
-        """Spread P(triggered) of the causes over their states: (n, 2 ** C) to (n, K)."""
-        n = len(trigger)
-        for c, (card, split) in enumerate(zip(self.tables.cards, self.tables.split, strict=True)):
-            if card > 2:
-                before = int(np.prod(self.tables.cards[:c]))
-                halves = trigger.reshape(n, before, 2, -1)
-                trigger = np.concatenate([halves[:, :, :1], halves[:, :, 1:] * split[:, None]], axis=2).reshape(n, -1)
-        return trigger
-
-    def _weigh_findings(self, joint: Floats, codes: Codes) -> None:
-        """Multiply the joint, (n, K), by the likelihood of the findings and of known causes, in place."""
-        t = self.tables
-        n, cards, n_risks = len(joint), t.cards, len(self.model.risks)
-        causes = codes[n_risks : n_risks + len(cards)].T
-        findings = codes[n_risks + len(cards) :].T
-        negative = findings == 0
-        scalars = np.where(negative[:, :, None, None], t.absent_links, 1.0).prod(axis=1)
-        scalars[:, 0] *= np.where(negative, t.absent_leak, 1.0).prod(axis=1)[:, None]
-        if (causes != UNKNOWN).any():
-            scalars *= (causes == UNKNOWN)[:, :, None] | (causes[:, :, None] == np.arange(scalars.shape[2]))
-        weight = np.ones((n, 1))
-        for c, card in enumerate(cards):
-            weight = (weight[:, :, None] * scalars[:, c, None, :card]).reshape(n, -1)
-        joint *= weight
-        for f in np.flatnonzero((findings == 1).any(axis=0)):
-            rows = findings[:, f] == 1
-            if rows.all():
-                joint *= self._present[f]
-            else:
-                joint[rows] *= self._present[f]
 
     def constrained(self, risk: str) -> bool:
         """Say whether other risk factors can rule out states of one.
@@ -487,4 +512,89 @@ class CompiledModel:
     @cached_property
     def _possible(self) -> list[tuple[Component, NDArray[np.bool_]]]:
         """Which evidence patterns of each component have a probability over zero."""
-        return [(c, c.trigger.sum(axis=1) > 0) for c in (self.tables.base, *self.tables.components)]
+        return [(c, c.trigger.sum(axis=1) > 0) for c in self.tables.components]
+
+
+class VersionedCase:
+    """The evidence of one case, to be asked under many versions of the numbers of a model.
+
+    The same steps as for many cases, with versions of the model side by side in their place. What the evidence
+    excludes is never tabulated. ``informed``, (findings,), says whether something is known of each finding.
+    """
+
+    def __init__(self, network: CompiledModel, evidence: Evidence) -> None:
+        self.network, self.layout = network, network.layout
+        layout, variables = self.layout, network.model.variables.values()
+        given = {answer.row: answer.likelihood for answer in evidence.soft}
+        likelihoods = [
+            given[row] if row in given else np.where((code == UNKNOWN) | (np.arange(len(v.states)) == code), 1.0, 0.0)
+            for row, (v, code) in enumerate(zip(variables, evidence.codes[:, 0].tolist(), strict=True))
+        ]
+        self._causes = likelihoods[layout.n_risks :][: len(layout.cards)]
+        self._findings = likelihoods[layout.n_risks + len(layout.cards) :]
+        self.informed = np.array([likelihood[0] != likelihood[1] for likelihood in self._findings])
+        self._possible: list[tuple[Part, NDArray[np.intp], Floats]] = []
+        for part in layout.parts:
+            weight = np.ones(1)
+            for row in part.rows:
+                weight = (weight[:, None] * likelihoods[row]).ravel()
+            states = np.flatnonzero(weight)
+            self._possible.append((part, states, weight[states]))
+
+    def posteriors(self, values: Floats) -> tuple[Floats, Floats]:
+        """Compute posteriors, (versions, columns), and P(evidence) of each version of the numbers, (versions, P).
+
+        A row of NaN where the evidence is impossible; P(evidence) is up to the factor that likelihoods have.
+        """
+        n_possible = max(len(states) for _, states, _ in self._possible)
+        size = 8 * max(2 * self.layout.n_joint, n_possible << (len(self._causes) + 1) // 2)
+        step = max(1, CHUNK_BYTES // size)
+        parts = [self.joint(values[start : start + step]) for start in range(0, len(values), step)]
+        sums = np.concatenate([part @ self.network.membership.T for part in parts])
+        evidence = np.concatenate([part.sum(axis=1) for part in parts])
+        with np.errstate(invalid="ignore"):
+            return np.minimum(sums / evidence[:, None], 1.0), evidence
+
+    def joint(self, values: Floats) -> Floats:
+        """Compute P(evidence, joint state of the causes), (versions, joint states), of versions of the numbers."""
+        layout, n = self.layout, len(values)
+        shares = layout.shares(values)
+        links = np.concatenate([values, np.zeros((n, 1))], axis=1)
+        kept, gained = zip(*(layout.from_causes(c, links) for c in range(len(layout.cards))), strict=True)
+        upper = UpperLayer(
+            layout,
+            layout.share(shares).T,
+            [chance.T for chance in kept],
+            [chance.T for chance in gained],
+            [shares[:, split].T for split in layout.splits],
+        )
+        joint, _ = upper.forward([self._triggered(*possible, links, shares) for possible in self._possible])
+        self._weigh(joint.reshape(*layout.cards, n), links.T)
+        return np.ascontiguousarray(joint.T)
+
+    def _triggered(self, part: Part, states: NDArray[np.intp], weight: Floats, links: Floats, shares: Floats) -> Floats:
+        """P(evidence on this component, exactly these targets triggered), shape (versions, 2 ** targets)."""
+        prior = shares[:, part.shares[:, states]].prod(axis=1) * weight
+        left, right = outer_halves(prior, *self.layout.triggers(part, links, states))
+        triggered: Floats = np.matmul(left.transpose(0, 2, 1), right).reshape(len(links), -1)
+        return triggered
+
+    def _weigh(self, cells: Floats, links: Floats) -> None:
+        """Multiply by the likelihood of causes and findings, in place; a finding spans only the causes it links to."""
+        layout, n_numbers = self.layout, len(links) - 1
+
+        def along(values: Floats, c: int) -> Floats:
+            return values.reshape([len(values) if i == c else 1 for i in range(len(layout.cards))] + [-1])
+
+        for c, likelihood in enumerate(self._causes):
+            cells *= along(likelihood, c)
+        for f, likelihood in enumerate(self._findings):
+            if not self.informed[f]:
+                cells *= likelihood[0]
+                continue
+            absent = 1.0 - along(links[layout.leaks[f], None], 0)
+            for c, card in enumerate(layout.cards):
+                places = layout.finding_links[f, c, :card]
+                if (places < n_numbers).any():
+                    absent = absent * (1.0 - along(links[places], c))
+            cells *= likelihood[0] * absent + likelihood[1] * (1.0 - absent)

@@ -1,4 +1,4 @@
-"""Leaky noisy-OR numbers recovered from a whole conditional table: what `noisyor` does, backwards."""
+"""Whole conditional tables of a model, and the leaky noisy-OR numbers behind such a table."""
 
 from __future__ import annotations
 
@@ -22,60 +22,36 @@ __all__ = [
     "NoisyOr",
     "checked_nodes",
     "model_node",
-    "recover",
+    "noisy_or_from_table",
     "reordered",
 ]
 
+Floats = NDArray[np.float64]
 COLUMN_TOLERANCE = 1e-9  # pgmpy's own check_model() lets columns pass that miss 1 by 0.01
 MAX_TABLE_NUMBERS = 1 << 24  # 128 MiB in one table; the article's model has at most a few thousand numbers
+DIGITS = 12  # decimals that a number found keeps: 0.30000000000000004 was 0.3
+MAX_CONDITIONS = 1024
+TIE = 1e-9  # chances of absence this near are the same
+MAX_TIED = 64  # reference states that are tried where several would do
 
 
 @dataclass(frozen=True, eq=False)
 class Node:
     """One variable of a network with its conditional table.
 
-    Attributes
-    ----------
-    name : str
-        The variable.
-    states : tuple of str
-        Its states.
-    parents : tuple of str
-        The variables it depends on.
-    table : ndarray, shape (states, states of parent 1, ...)
-        P(state | states of the parents).
-    label : str
-        Words for it, where a format has room for them.
+    table: P(state | states of the parents), shape (states, states of parent 1, ...). label: words for it, where a
+    format has room for them.
     """
 
     name: str
     states: tuple[str, ...]
     parents: tuple[str, ...]
-    table: NDArray[np.float64]
+    table: Floats
     label: str = ""
 
 
 def model_node(model: ModelSpec, name: str) -> Node:
-    """Write the whole conditional table of one variable of a model.
-
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-    name : str
-        A variable.
-
-    Returns
-    -------
-    Node
-        With its table in full.
-
-    Raises
-    ------
-    ModelFileError
-        If the table is too large, or a column of it does not sum to 1 within
-        1e-9.
-    """
+    """Write the whole conditional table of one variable of a model; refuse one that is too large, or off 1 by 1e-9."""
     scope = {name, *_parents(model, name)}
     size = math.prod(len(model.variables[node].states) for node in scope)
     if size > MAX_TABLE_NUMBERS:
@@ -92,28 +68,9 @@ def model_node(model: ModelSpec, name: str) -> Node:
 
 
 def checked_nodes(nodes: Iterable[Node], source: str, *, tolerance: float = COLUMN_TOLERANCE) -> dict[str, Node]:
-    """Check that nodes make up a network.
+    """Check that nodes read from a file make up a network: each once, with its parents, and columns that sum to 1.
 
-    Parameters
-    ----------
-    nodes : iterable of Node
-        As read from a file.
-    source : str
-        The file, for errors.
-    tolerance : float, default 1e-9
-        How far a column may miss 1.
-
-    Returns
-    -------
-    dict of str to Node
-        By name, in order; every column divided by its sum.
-
-    Raises
-    ------
-    FileFormatError
-        If there is no node, one stands twice or has parents that are not there, or a table is
-        of another shape, holds what is no probability, or has a column that
-        does not sum to 1.
+    A column may miss 1 by ``tolerance``, and is divided by its sum.
     """
     found: dict[str, Node] = {}
     for node in nodes:
@@ -143,20 +100,7 @@ def checked_nodes(nodes: Iterable[Node], source: str, *, tolerance: float = COLU
 
 
 def reordered(nodes: Mapping[str, Node], states: Mapping[str, tuple[str, ...]]) -> dict[str, Node]:
-    """Bring the states of every node to another order.
-
-    Parameters
-    ----------
-    nodes : mapping of str to Node
-        A network.
-    states : mapping of str to tuple of str
-        The states of each node, in the order wanted.
-
-    Returns
-    -------
-    dict of str to Node
-        In the order of `nodes`.
-    """
+    """Bring the states of every node to the order wanted."""
     place = {name: [node.states.index(state) for state in states[name]] for name, node in nodes.items()}
     return {
         name: Node(
@@ -177,27 +121,13 @@ def _parents(model: ModelSpec, name: str) -> set[str]:
     return {*node.links, *(parent for i in model.interactions if i.target == name for parent in i.when)}
 
 
-Floats = NDArray[np.float64]
-DIGITS = 12  # decimals that a recovered number keeps: 0.30000000000000004 was 0.3
-MAX_CONDITIONS = 1024
-TIE = 1e-9  # survivals this near are the same
-MAX_TIED = 64
-
-
 @dataclass(frozen=True)
 class NoisyOr:
     """The numbers behind a table.
 
-    Attributes
-    ----------
-    leak : float
-        P(present) where every parent is in its reference state.
-    links : dict
-        By parent and state; states without effect are left out.
-    split : dict of str to float
-        P(state | present) of the third state on.
-    interactions : list of tuple
-        Conditions (states by parent) with the link that acts where they hold.
+    leak: P(present) where every parent is in its reference state. links: by parent and state, those without effect
+    left out. split: P(state | present) of the third state on. interactions: conditions (states by parent), each with
+    the link that acts where they hold.
     """
 
     leak: float
@@ -206,7 +136,7 @@ class NoisyOr:
     interactions: list[tuple[dict[str, list[str]], float]]
 
 
-def recover(
+def noisy_or_from_table(
     node: Node,
     states: Mapping[str, Sequence[str]],
     *,
@@ -214,32 +144,12 @@ def recover(
     unlinked: Mapping[str, str] | None = None,
     tolerance: float,
 ) -> NoisyOr:
-    """Find the leak, links and split behind the table of a cause or finding.
+    """Find the leak, links and split behind the table of a cause or finding, whose first state is absence.
 
-    Parameters
-    ----------
-    node : Node
-        Its first state is absence.
-    states : mapping of str to sequence of str
-        States of the parents.
-    free : collection of str
-        Parents that may interact, and whose every state may have a link: risk
-        factors. Of the others, the causes, the first state never has one.
-    unlinked : mapping of str to str, optional
-        The state of a free parent to which the leak refers; by default the
-        one in which the node is least likely.
-    tolerance : float
-        How far the table may be from what the numbers give.
-
-    Returns
-    -------
-    NoisyOr
-        Its numbers.
-
-    Raises
-    ------
-    ModelFileError
-        If the table is no leaky noisy-OR; the message says where and how far off.
+    ``free`` parents, the risk factors, may interact, and each of their states may have a link; of the others, the
+    causes, the first state never has one. ``unlinked`` is the state of a free parent to which the leak refers, by
+    default the one in which the node is least likely. A table that is no leaky noisy-OR within ``tolerance`` is
+    refused: the message says where, and how far off it is.
     """
     absent = node.table[0]
     split = _split(node, tolerance)
@@ -320,7 +230,7 @@ def _cells_off(view: Floats, place: tuple[int, ...]) -> int:
 
 
 def _line(absent: Floats, at: tuple[int, ...], axis: int) -> Floats:
-    """Vary one parent, the others staying where they are."""
+    """Take the values along one parent, the others staying where they are."""
     index: tuple[Any, ...] = (*at[:axis], slice(None), *at[axis + 1 :])
     line: Floats = absent[index]
     return line

@@ -36,6 +36,9 @@ __all__ = [
     "read_response",
 ]
 
+Version = Literal["R5", "R4B"]
+REFUSED_STATUS = ("entered-in-error", "stopped")
+
 ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
 # Levels of our own: FHIR's 'high' means more likely than not, which an urgent alarm at one in ten is not.
 LEVEL_SYSTEM = "urn:kneebayes:alarm-level"
@@ -50,23 +53,9 @@ PER_CENT_DIGITS = 10
 def causes_assessment(
     model: ModelSpec, posterior: Mapping[str, float], about: Mapping[str, Any], *, notes: Iterable[str] = ()
 ) -> dict[str, Any]:
-    """Write the posteriors of the causes as a RiskAssessment.
+    """Write the posteriors of the causes as a RiskAssessment: one prediction per cause, in per cent.
 
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-    posterior : mapping of str to float
-        P of every cause, of ``none_of_these`` and of further states, from 0 to 1.
-    about : mapping
-        ``subject``, and what else both assessments of a case share.
-    notes : iterable of str
-        Before the disclaimer.
-
-    Returns
-    -------
-    dict
-        One prediction per cause, in per cent. Causes may coexist.
+    ``about`` has the subject, and what else both assessments of a case share; the notes stand before the disclaimer.
     """
     predictions = []
     for name, cause in model.causes.items():
@@ -100,28 +89,9 @@ def alarm_assessment(
     questions: Iterable[str] = (),
     red_flags: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """Write the alarm as a RiskAssessment of its own.
+    """Write the alarm as a RiskAssessment of its own, with the advice as its ``mitigation``.
 
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-    level : str
-        Of the alarm.
-    probability : float
-        Of its cause, from 0 to 1.
-    about : mapping
-        As for `causes_assessment`.
-    reasons : iterable of str
-        In words.
-    questions, red_flags : iterable of str
-        Variables.
-
-    Returns
-    -------
-    dict
-        One prediction, whose ``qualitativeRisk`` is the level in a code system
-        of kneebayes' own; ``mitigation`` is the advice.
+    Its ``qualitativeRisk`` is the level in a code system of kneebayes' own.
     """
     name = model.alarm.cause
     prediction: dict[str, Any] = {
@@ -151,18 +121,7 @@ def alarm_assessment(
 
 
 def bundle(resources: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Put resources together.
-
-    Parameters
-    ----------
-    resources : iterable of mapping
-        Contents of resources.
-
-    Returns
-    -------
-    dict
-        A Bundle of type collection.
-    """
+    """Put the contents of resources together, in a Bundle of type collection."""
     return {
         "resourceType": "Bundle",
         "type": "collection",
@@ -171,22 +130,12 @@ def bundle(resources: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def questionnaire_content(model: ModelSpec, choice: str) -> dict[str, Any]:
-    """Write the questions of a model.
+    """Write the questions of a model as a Questionnaire: all answers optional, the causes not asked.
 
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-    choice : str
-        What this version of FHIR calls an item that is answered by a code.
-
-    Returns
-    -------
-    dict
-        A Questionnaire; all answers optional, the causes not asked.
+    ``choice`` is what this version of FHIR calls an item that is answered by a code.
     """
     groups: dict[str, list[dict[str, Any]]] = {}
-    for column, name in _asked(model).items():
+    for column, name in model.input_columns.items():
         groups.setdefault(model.variables[name].group, []).append(_item(model, column, name, choice))
     return {
         "resourceType": "Questionnaire",
@@ -204,16 +153,6 @@ def questionnaire_content(model: ModelSpec, choice: str) -> dict[str, Any]:
             if group in groups
         ],
     }
-
-
-def _asked(model: ModelSpec) -> dict[str, str]:
-    """Name the questions, with the variable that each sets; a number is asked where bands can say every state."""
-    numeric = {
-        numeric.variable: name
-        for name, numeric in reversed(model.inputs.items())
-        if {band.state for band in numeric.bands} == set(model.variables[numeric.variable].states)
-    }
-    return {numeric.get(name, name): name for name in [*model.risks, *model.findings]}
 
 
 def _item(model: ModelSpec, column: str, name: str, choice: str) -> dict[str, Any]:
@@ -266,10 +205,6 @@ def _per_cent(p: float) -> float:
     return round(min(max(100.0 * p, 0.0), 100.0), PER_CENT_DIGITS)
 
 
-Version = Literal["R5", "R4B"]
-REFUSED_STATUS = ("entered-in-error", "stopped")
-
-
 def diagnosis_bundle(
     dx: Diagnosis,
     *,
@@ -278,34 +213,10 @@ def diagnosis_bundle(
     basis: str | Iterable[str] = (),
     when: datetime | None = None,
 ) -> Any:
-    """Write a diagnosis as FHIR.
+    """Write a diagnosis as FHIR: a collection of two RiskAssessments, the causes and the alarm.
 
-    Parameters
-    ----------
-    dx : Diagnosis
-        Of one case.
-    patient : str
-        Whom it is about: ``Patient/123``, or the id alone.
-    version : {"R5", "R4B"}
-        Of FHIR.
-    basis : str or iterable of str
-        References to what it rests on, such as ``QuestionnaireResponse/7``.
-    when : datetime, optional
-        By default now, in UTC.
-
-    Returns
-    -------
-    fhir.resources Bundle
-        A collection of two RiskAssessments: the causes, and the alarm.
-
-    Raises
-    ------
-    MissingExtraError
-        If fhir.resources is not installed.
-    UnknownNameError
-        If there is no such version.
-    CaseError
-        If FHIR does not allow what was given, such as the reference.
+    ``patient`` is whom it is about, ``Patient/123`` or the id alone; ``basis`` are references to what it rests on, such
+    as ``QuestionnaireResponse/7``; ``when`` is by default now, in UTC.
     """
     references = [basis] if isinstance(basis, str) else list(basis)
     when = datetime.now(UTC).replace(microsecond=0) if when is None else when
@@ -333,56 +244,14 @@ def diagnosis_bundle(
 
 
 def questionnaire(model: ModelSpec, version: Version = "R5") -> Any:
-    """Write the questions of a model as FHIR.
-
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-    version : {"R5", "R4B"}
-        Of FHIR.
-
-    Returns
-    -------
-    fhir.resources Questionnaire
-        A group per group of the model; ``linkId`` is the column of a case.
-
-    Raises
-    ------
-    MissingExtraError
-        If fhir.resources is not installed.
-    UnknownNameError
-        If there is no such version.
-    """
+    """Write the questions of a model as FHIR: a group per group of the model; ``linkId`` is the column of a case."""
     return checked(questionnaire_content(model, "choice" if version == "R4B" else "coding"), version)
 
 
 def read_response(response: object, model: ModelSpec, version: Version = "R5") -> dict[str, object]:
-    """Read the answers to the questions of a model.
+    """Read the answers to the questions of a model as a case: what was not answered is not in it.
 
-    Parameters
-    ----------
-    response : mapping, str, bytes or fhir.resources QuestionnaireResponse
-        As JSON, or what JSON became.
-    model : ModelSpec
-        The model whose Questionnaire was answered.
-    version : {"R5", "R4B"}
-        Of FHIR.
-
-    Returns
-    -------
-    dict of str to object
-        A case for `Model.diagnose`. What was not answered is not in it.
-
-    Raises
-    ------
-    MissingExtraError
-        If fhir.resources is not installed.
-    CaseError
-        If it is no valid QuestionnaireResponse, was entered in error, answers
-        other questions, or an answer is not allowed.
-    UnknownColumnError
-        If the model has no such question.
+    The response is JSON, or what JSON became, and must be valid.
     """
     content = _plain(response)
     if content.get("resourceType") != "QuestionnaireResponse":
@@ -411,29 +280,7 @@ def read_response(response: object, model: ModelSpec, version: Version = "R5") -
 
 
 def checked(content: Mapping[str, Any], version: Version) -> Any:
-    """Check a resource.
-
-    Parameters
-    ----------
-    content : mapping
-        With its ``resourceType``.
-    version : {"R5", "R4B"}
-        Of FHIR.
-
-    Returns
-    -------
-    fhir.resources resource
-        ``.model_dump_json()`` writes it.
-
-    Raises
-    ------
-    MissingExtraError
-        If fhir.resources is not installed.
-    UnknownNameError
-        If there is no such version.
-    CaseError
-        If FHIR does not allow it.
-    """
+    """Check a resource by fhir.resources, whose object it becomes."""
     if version not in get_args(Version):
         raise UnknownNameError(f"no FHIR version '{version}' here: use one of {list(get_args(Version))}")
     kind = str(content["resourceType"])

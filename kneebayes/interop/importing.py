@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -15,12 +15,20 @@ import numpy as np
 from pydantic import ValidationError
 
 from kneebayes.errors import FileFormatError, KneeBayesError, ModelFileError, UnknownNameError, nearest
-from kneebayes.interop.cpt import COLUMN_TOLERANCE, DIGITS, Node, checked_nodes, model_node, recover, reordered
-from kneebayes.interop.export import SIDECAR_FORMAT, Format, format_of, read_json, read_net, read_uai, sidecar_path
+from kneebayes.interop.cpt import (
+    COLUMN_TOLERANCE,
+    DIGITS,
+    Node,
+    checked_nodes,
+    model_node,
+    noisy_or_from_table,
+    reordered,
+)
+from kneebayes.interop.export import JSON_FORMAT, SIDECAR_FORMAT, Format, format_of, sidecar_path
 from kneebayes.spec.model_spec import ABSENT_PRESENT, RESERVED, ModelSpec
 
 __all__ = [
-    "Plain",
+    "Renamed",
     "foreign_content",
     "identifier",
     "import_model",
@@ -28,22 +36,25 @@ __all__ = [
     "renamed",
 ]
 
+MAX_BYTES = 256_000_000
+ALWAYS = "asked_for_advice"  # stands in for a complaint: always present, so that it tells nothing
+DISCLAIMER = "Imported from another program: a research tool, not a medical device, and nothing in it has been checked."
+NO_ALARM = "No alarm came with the imported network: this level says nothing."
+# What stands between braces, quoted braces aside; possessive (++, *+), so that no text takes more than a pass or two.
+_BRACES = r'\{((?:[^{}"]++|"[^"]*+")*+)\}'
+NET_NODE = re.compile(rf"\bnode\s+([^\s{{}}]+)\s*{_BRACES}")
+NET_POTENTIAL = re.compile(rf"\bpotential\s*\(\s*([^\s|(){{}}]+)\s*(?:\|([^|(){{}}]*))?\)\s*{_BRACES}")
+BIF_KEYWORD = re.compile(r"\b(?:variable|probability)\b")
 ABSENT_WORDS = ("absent", "no", "false", "negative", "none", "off", "0")
 PRESENT_WORDS = ("present", "yes", "true", "positive", "on", "1")
 
 
 @dataclass(frozen=True, eq=False)
-class Plain:
+class Renamed:
     """A network in names that a model file can have.
 
-    Attributes
-    ----------
-    nodes : dict of str to Node
-        By new name; of a node with a state of absence, that comes first.
-    names : dict of str to str
-        New names by old.
-    state_labels : dict of str to dict of str to str
-        What the states were called, by new names.
+    nodes: by new name; of a node with a state of absence, that comes first. names: new names by old. state_labels: what
+    the states were called, by new names.
     """
 
     nodes: dict[str, Node]
@@ -51,19 +62,10 @@ class Plain:
     state_labels: dict[str, dict[str, str]]
 
 
-def renamed(nodes: Mapping[str, Node]) -> Plain:
-    """Give a network names that a model file can have.
+def renamed(nodes: Mapping[str, Node]) -> Renamed:
+    """Give a network identifiers in lower case, which a model file can have.
 
-    Parameters
-    ----------
-    nodes : mapping of str to Node
-        A checked network.
-
-    Returns
-    -------
-    Plain
-        Identifiers in lower case; absence first where a state is named so, and
-        pairs such as no and yes as absent and present.
+    Absence comes first where a state is named so, and pairs such as no and yes become absent and present.
     """
     names = _identifiers(nodes, "v_", reserved=True)
     states: dict[str, dict[str, str]] = {}
@@ -80,7 +82,7 @@ def renamed(nodes: Mapping[str, Node]) -> Plain:
         order[name] = (node.states[first], *(state for i, state in enumerate(node.states) if i != first))
         state_labels[names[name]] = {new[old]: old for old in order[name] if old and new[old] != old}
     ordered = reordered(nodes, order)
-    plain = {
+    network = {
         names[name]: Node(
             names[name],
             tuple(states[name][state] for state in node.states),
@@ -90,26 +92,12 @@ def renamed(nodes: Mapping[str, Node]) -> Plain:
         )
         for name, node in ordered.items()
     }
-    return Plain(plain, names, state_labels)
+    return Renamed(network, names, state_labels)
 
 
 def identifier(name: str, prefix: str) -> str:
-    """Make an identifier of a name.
+    """Make an identifier of any text; the prefix stands where it does not start with a letter.
 
-    Parameters
-    ----------
-    name : str
-        Any text.
-    prefix : str
-        What to start with where it does not start with a letter.
-
-    Returns
-    -------
-    str
-        Lower case letters, digits and underscores.
-
-    Examples
-    --------
     >>> identifier("Calf swelling (>3 cm)", "v_"), identifier("<5", "s_")
     ('calf_swelling_3_cm', 's_5')
     """
@@ -132,42 +120,16 @@ def _identifiers(names: Collection[str], prefix: str, *, reserved: bool = False)
     return taken
 
 
-ALWAYS = "asked_for_advice"  # stands in for a complaint: always present, so that it tells nothing
-DISCLAIMER = "Imported from another program: a research tool, not a medical device, and nothing in it has been checked."
-NO_ALARM = "No alarm came with the imported network: this level says nothing."
-
-
 def foreign_content(
-    plain: Plain, source: str, *, causes: Collection[str] | None, complaint: str | None, tolerance: float
+    network: Renamed, source: str, *, causes: Collection[str] | None, complaint: str | None, tolerance: float
 ) -> dict[str, Any]:
-    """Make the content of a model file from a network alone.
+    """Make the content of a model file from a network alone, notes on what is not there under ``provenance``.
 
-    Parameters
-    ----------
-    plain : Plain
-        The network.
-    source : str
-        The name of its file.
-    causes : collection of str or None
-        Old names of the causes; None for the parents of nodes without children.
-    complaint : str or None
-        Old name of the finding that is assumed present; None for none.
-    tolerance : float
-        How far a table may be from a leaky noisy-OR.
-
-    Returns
-    -------
-    dict
-        What `ModelSpec` validates, notes on what is not there under ``provenance``.
-
-    Raises
-    ------
-    ModelFileError
-        If the nodes are not risk factors, causes and findings, or a table is
-        no leaky noisy-OR.
+    Causes and complaint go by their old names; without them the causes are the parents of nodes without children, and
+    no finding is assumed present.
     """
-    nodes, how = plain.nodes, f"imported from {source}"
-    risks, chosen, findings = _roles(plain, source, causes)
+    nodes, how = network.nodes, f"imported from {source}"
+    risks, chosen, findings = _roles(network, source, causes)
     content: dict[str, Any] = {
         "format": 1,
         "name": identifier(source.rpartition(".")[0] or source, "v_"),
@@ -177,9 +139,9 @@ def foreign_content(
         "disclaimer": DISCLAIMER,
         "leak_convention": "P(present) = 1 - (1 - leak) * product(1 - link)",
         "groups": {"all": "All"},
-        "risks": {name: _words(plain, name) for name in risks},
-        "causes": {name: {**_words(plain, name), **_no_care(how)} for name in chosen},
-        "findings": {name: _words(plain, name) for name in findings},
+        "risks": {name: _words(network, name) for name in risks},
+        "causes": {name: {**_words(network, name), **_no_care(how)} for name in chosen},
+        "findings": {name: _words(network, name) for name in findings},
         "interactions": (),
     }
     for node in nodes.values():
@@ -191,37 +153,21 @@ def foreign_content(
             "group": "all",
             "leak": _number(1.0, None, how),
         }
-    content["complaint"] = ALWAYS if complaint is None else plain.names[complaint]
+    content["complaint"] = ALWAYS if complaint is None else network.names[complaint]
     content["alarm"] = {
         "cause": chosen[0],
         "thresholds": {level: _number(1.0, None, how) for level in ("caution", "urgent")},
         "key_questions": [*risks, *findings],
         "advice": dict.fromkeys(("emergency", "urgent", "caution", "not_assessed", "low"), NO_ALARM),
     }
-    content["provenance"] = tuple(_notes(plain, source, risks, chosen, findings, complaint))
+    content["provenance"] = tuple(_notes(network, source, risks, chosen, findings, complaint))
     return content
 
 
 def numbers_of(content: dict[str, Any], node: Node, original: ModelSpec | None, how: str, tolerance: float) -> None:
-    """Put the numbers behind a table into the content of a model file.
+    """Put the numbers behind a table into a node's entry of a model file, with ``how`` they came there.
 
-    Parameters
-    ----------
-    content : dict
-        Of a model file; its entry of the node is changed.
-    node : Node
-        The table.
-    original : ModelSpec or None
-        Where the reasons for numbers that did not change stand.
-    how : str
-        Where the others come from.
-    tolerance : float
-        How far the table may be from a leaky noisy-OR.
-
-    Raises
-    ------
-    ModelFileError
-        If it is none.
+    Those that did not change keep the range and the reasons of the original.
     """
     name = node.name
     kept = dict(original.probabilities()) if original else {}
@@ -247,7 +193,9 @@ def numbers_of(content: dict[str, Any], node: Node, original: ModelSpec | None, 
         p: next((s for s in all_states[p] if s not in links_before.get(p, {})), all_states[p][0]) for p in node.parents
     }
     free = [parent for parent in node.parents if parent in content["risks"]]
-    found = recover(node, all_states, free=free, unlinked=unlinked if original else None, tolerance=tolerance)
+    found = noisy_or_from_table(
+        node, all_states, free=free, unlinked=unlinked if original else None, tolerance=tolerance
+    )
     place = f"{kind}.{name}"
     entry["leak"] = _number(found.leak, kept.get(f"{place}.leak"), how)
     entry["links"] = {
@@ -261,16 +209,16 @@ def numbers_of(content: dict[str, Any], node: Node, original: ModelSpec | None, 
         content["interactions"] = (*others, *own_interactions)
 
 
-def _roles(plain: Plain, source: str, causes: Collection[str] | None) -> tuple[list[str], list[str], list[str]]:
+def _roles(network: Renamed, source: str, causes: Collection[str] | None) -> tuple[list[str], list[str], list[str]]:
     """Tell risk factors, causes and findings apart."""
-    nodes = plain.nodes
+    nodes = network.nodes
     has_children = {parent for node in nodes.values() for parent in node.parents}
     leaves = [name for name in nodes if name not in has_children]
     if causes is None:
         above = {parent for name in leaves for parent in nodes[name].parents}
         chosen = [name for name in nodes if name in above]
     else:
-        chosen = [plain.names[name] for name in causes]
+        chosen = [network.names[name] for name in causes]
     below = [n for n in nodes if n not in chosen and nodes[n].parents and set(nodes[n].parents) <= set(chosen)]
     risks = [name for name in nodes if name not in chosen and name not in below]
     advice = "name the causes with causes=[...] (--causes)"
@@ -291,10 +239,15 @@ def _roles(plain: Plain, source: str, causes: Collection[str] | None) -> tuple[l
 
 
 def _notes(
-    plain: Plain, source: str, risks: list[str], causes: list[str], findings: list[str], complaint: str | None
+    network: Renamed,
+    source: str,
+    risks: list[str],
+    causes: list[str],
+    findings: list[str],
+    complaint: str | None,
 ) -> list[str]:
-    new = {old: name for old, name in plain.names.items() if old != name}
-    states = [f"{name}: {old} as {s}" for name, own in plain.state_labels.items() for s, old in own.items()]
+    new = {old: name for old, name in network.names.items() if old != name}
+    states = [f"{name}: {old} as {s}" for name, own in network.state_labels.items() for s, old in own.items()]
     notes = [
         f"Imported from {source}: {len(risks)} risk factors, {len(causes)} causes and {len(findings)} findings, "
         "whose tables are leaky noisy-ORs.",
@@ -311,14 +264,14 @@ def _notes(
     return notes
 
 
-def _words(plain: Plain, name: str) -> dict[str, Any]:
-    node = plain.nodes[name]
+def _words(network: Renamed, name: str) -> dict[str, Any]:
+    node = network.nodes[name]
     return {
         "label": node.label,
         "question": f"{node.label}?",
         "group": "all",
         "states": node.states,
-        "state_labels": plain.state_labels[name],
+        "state_labels": network.state_labels[name],
     }
 
 
@@ -335,7 +288,7 @@ def _distribution(
 
 
 def _number(p: float, before: Any, how: str) -> dict[str, Any]:
-    """Give a number the company it needs; one that did not change keeps its own."""
+    """Write a number with its range, basis and reason; one that did not change keeps its own."""
     p = min(max(p, 0.0), 1.0)
     if before is None:
         return {"p": p, "range": (p, p), "basis": _by(how), "why": how}
@@ -351,9 +304,6 @@ def _by(how: str) -> str:
     return f"fitted: {how.replace(';', ',')}"
 
 
-MAX_BYTES = 256_000_000
-
-
 def import_model(
     path: str | os.PathLike[str],
     format: str | None = None,
@@ -363,42 +313,12 @@ def import_model(
     complaint: str | None = None,
     tolerance: float = COLUMN_TOLERANCE,
 ) -> ModelSpec:
-    """Read a network and make it a model file.
+    """Read a network and make it a model file, what could not be kept under ``provenance``.
 
-    Parameters
-    ----------
-    path : str or path-like
-        BIF, XMLBIF, NET, XDSL, UAI, or the JSON of `kneebayes.interop.export.export`.
-    format : str, optional
-        By default what the ending of the path says.
-    labels : str or path-like, optional
-        The sidecar; by default ``FILE.labels.json``, if it is there. With it,
-        what the network left unchanged is as it was, and what it changed keeps
-        its words.
-    causes : collection of str, optional
-        Which nodes are the causes, where no sidecar says so; by default the
-        parents of the nodes that have no children.
-    complaint : str, optional
-        The finding that is taken as present unless a case says otherwise, where
-        no sidecar says so; by default nothing is.
-    tolerance : float, default 1e-9
-        How far a column may miss 1, and a table be from a leaky noisy-OR:
-        raise it for files of few digits.
-
-    Returns
-    -------
-    ModelSpec
-        With what could not be kept under ``provenance``.
-
-    Raises
-    ------
-    FileFormatError
-        If the file can't be read, or its tables are no distributions.
-    ModelFileError
-        If the network is not risk factors -> causes -> findings, or a table
-        is no leaky noisy-OR.
-    UnknownNameError
-        If there is no such format, cause or complaint.
+    With the sidecar (by default ``FILE.labels.json``, if it is there), what the network left unchanged is as it was,
+    and what it changed keeps its words. Without, ``causes`` names the causes, by default the parents of the nodes that
+    have no children, and ``complaint`` the finding that is taken as present unless a case says otherwise. Raise
+    ``tolerance``, how far a column may miss 1 and a table be from a leaky noisy-OR, for files of few digits.
     """
     path = Path(path)
     chosen = format_of(path) if format is None else format
@@ -415,10 +335,10 @@ def import_model(
     for name in [*(causes or ()), *([complaint] if complaint is not None else [])]:
         if name not in found:
             raise UnknownNameError(f"{path}: has no node '{name}'.{nearest(name, found)}")
-    plain = renamed(found)
-    content = foreign_content(plain, path.name, causes=causes, complaint=complaint, tolerance=tolerance)
+    network = renamed(found)
+    content = foreign_content(network, path.name, causes=causes, complaint=complaint, tolerance=tolerance)
     model = _validated(content, path)
-    _verify(model, plain.nodes, path, tolerance)
+    _verify(model, network.nodes, path, tolerance)
     return model
 
 
@@ -444,6 +364,8 @@ def _nodes(text: str, format: str, path: Path) -> tuple[list[Node], dict[str, An
     odd = re.search(r"<(noisymax|noisyadder|deterministic|equation|decision|utility)\b", text)
     if format == "xdsl" and odd:  # pgmpy drops these without a word
         raise FileFormatError(f"{path}: holds a <{odd[1]}> node: change it to a table (cpt) in GeNIe first")
+    if format == "bif":
+        text = _whole_bif(text, path)
     from kneebayes.interop.pgmpy import read_pgmpy  # here, because pgmpy takes seconds to import
 
     try:
@@ -453,6 +375,109 @@ def _nodes(text: str, format: str, path: Path) -> tuple[list[Node], dict[str, An
     except Exception as error:  # its readers have no errors of their own, and raise whatever the parser does
         said = f"{type(error).__name__}: {error}"
         raise FileFormatError(f"{path}: pgmpy can't read this as {format}: {said[:300]}") from error
+
+
+def _whole_bif(text: str, path: Path) -> str:
+    """Refuse BIF blocks, headers and comments without an end: pgmpy looks for each in all the rest."""
+    depth = end = 0
+    whole = text.rfind("/*") <= text.rfind("*/")
+    for brace in re.finditer("[{}]", text):
+        header = text[end : brace.start()] if not depth else ""
+        named = BIF_KEYWORD.findall(header)
+        whole &= len(named) < 3 and ("probability" not in named or ")" in header)
+        depth += 1 if brace[0] == "{" else -1
+        whole &= depth >= 0
+        end = brace.end()
+    if depth or not whole or BIF_KEYWORD.search(text, end):
+        raise FileFormatError(f"{path}: not a whole BIF file: a block, a header or a comment has no end")
+    return f"{text[:end]}\n"  # to pgmpy, a block ends with its line
+
+
+def read_net(text: str, source: str) -> list[Node]:
+    """Read a network in Hugin's NET format."""
+    text = re.sub(r"^[ \t]*%.*$", "", text, flags=re.MULTILINE)  # a comment is a line of its own in what programs write
+    head = re.search(r"^[ \t]*(decision|utility|continuous|class)\b", text, re.MULTILINE)
+    if head:
+        raise FileFormatError(f"{source}: holds a {head[1]}: only networks of discrete chance nodes can be read")
+    states: dict[str, tuple[str, ...]] = {}
+    labels: dict[str, str] = {}
+    for name, body in NET_NODE.findall(text):
+        listed = re.search(r'\bstates\s*=\s*\(((?:\s*"[^"]*+")*+)\s*\)\s*;', body)
+        if not listed:
+            raise FileFormatError(f"{source}: the node {name} has no states")
+        states[name] = tuple(re.findall(r'"([^"]*)"', listed[1]))
+        label = re.search(r'\blabel\s*=\s*"([^"]*)"', body)
+        labels[name] = label[1] if label else ""
+    nodes: dict[str, Node] = {}
+    for child, parents, body in NET_POTENTIAL.findall(text):
+        data = re.search(r"\bdata\s*=([^;=]*);", body)
+        scope = [*parents.split(), child]
+        if not data or any(name not in states for name in scope):
+            raise FileFormatError(f"{source}: the potential of {child} has no data, or variables that are not there")
+        try:
+            numbers = np.array([float(word) for word in re.sub(r"[()]", " ", data[1]).split()])
+            table = numbers.reshape([len(states[name]) for name in scope])
+        except ValueError as error:
+            raise FileFormatError(f"{source}: the potential of {child}: {error}") from error
+        nodes[child] = Node(child, states[child], tuple(scope[:-1]), np.moveaxis(table, -1, 0), labels[child])
+    if not nodes or set(nodes) != set(states):
+        raise FileFormatError(f"{source}: not a whole NET file: {len(states)} nodes, {len(nodes)} potentials")
+    return [nodes[name] for name in states]
+
+
+def read_uai(text: str, source: str) -> list[Node]:
+    """Read a network of the UAI competitions, which has no names: ``v0``, ``v1`` ..., with states ``s0``, ``s1`` ..."""
+    words = iter(re.sub(r"#.*", "", text).split())
+    try:
+        kind = next(words)
+        if kind != "BAYES":
+            raise FileFormatError(f"{source}: a UAI file that starts with '{kind}': only BAYES has conditional tables")
+        cards = _integers(words, int(next(words)))
+        scopes = [_integers(words, int(next(words))) for _ in range(int(next(words)))]
+        nodes: dict[int, Node] = {}
+        for scope in scopes:
+            size = int(next(words))
+            *parents, child = scope
+            shape = [cards[v] for v in scope]
+            numbers = np.array([float(next(words)) for _ in range(size)]).reshape(shape)
+            nodes[child] = Node(
+                f"v{child}",
+                tuple(f"s{state}" for state in range(cards[child])),
+                tuple(f"v{parent}" for parent in parents),
+                np.moveaxis(numbers, -1, 0),
+            )
+        return [nodes[v] for v in range(len(cards))]
+    except (StopIteration, ValueError, IndexError, KeyError) as error:
+        if isinstance(error, FileFormatError):
+            raise
+        raise FileFormatError(f"{source}: not a whole UAI file: {error!r}") from error
+
+
+def read_json(text: str, source: str) -> tuple[list[Node], dict[str, Any] | None]:
+    """Read a network that `json_text` wrote, and the model file that came with it."""
+    try:
+        content = json.loads(text)
+        if content["format"] != JSON_FORMAT:
+            raise FileFormatError(f"{source}: format '{content['format']}', not '{JSON_FORMAT}'")
+        nodes = [
+            Node(
+                str(node["name"]),
+                tuple(map(str, node["states"])),
+                tuple(map(str, node["parents"])),
+                np.moveaxis(np.asarray(node["table"], dtype=float), -1, 0),
+                str(node.get("label", "")),
+            )
+            for node in content["network"]
+        ]
+    except (json.JSONDecodeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        if isinstance(error, FileFormatError):
+            raise
+        raise FileFormatError(f"{source}: not a network as JSON: {error!r}") from error
+    return nodes, content.get("model")
+
+
+def _integers(words: Iterator[str], n: int) -> list[int]:
+    return [int(next(words)) for _ in range(n)]
 
 
 def _sidecar(path: Path) -> dict[str, Any]:

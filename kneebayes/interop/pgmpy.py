@@ -27,37 +27,16 @@ if TYPE_CHECKING:
 __all__ = [
     "Reference",
     "pgmpy_text",
-    "query_pgmpy",
     "read_pgmpy",
     "to_pgmpy",
 ]
 
 
 def to_pgmpy(model: ModelSpec) -> DiscreteBayesianNetwork:
-    """Build the pgmpy network of a model.
+    """Build the pgmpy network of a model, the noisy-ORs written out as whole tables.
 
-    Nodes, states and tables stand in the order of the model file, whatever
-    the hash seed. The noisy-ORs are written out as whole tables.
+    Nodes, states and tables stand in the order of the model file, whatever the hash seed.
 
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-
-    Returns
-    -------
-    pgmpy.models.DiscreteBayesianNetwork
-        A network that passes ``check_model()`` and whose columns sum to 1
-        within 1e-9.
-
-    Raises
-    ------
-    ModelFileError
-        If a table does not sum to 1, or a variable has so many parents that
-        its whole table would not fit.
-
-    Examples
-    --------
     >>> from kneebayes.spec.yaml_io import model_path, read_model
     >>> network = to_pgmpy(read_model(model_path("posterior_knee_pain")))
     >>> network.check_model()
@@ -93,18 +72,8 @@ def to_pgmpy(model: ModelSpec) -> DiscreteBayesianNetwork:
 class Reference:
     """The posteriors of a model through pgmpy's VariableElimination: slow, and written by others.
 
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
+    ``network`` is the pgmpy network, built once.
 
-    Attributes
-    ----------
-    network : pgmpy.models.DiscreteBayesianNetwork
-        The network, built once.
-
-    Examples
-    --------
     >>> from kneebayes.spec.yaml_io import model_path, read_model
     >>> reference = Reference(read_model(model_path("posterior_knee_pain")))
     >>> posterior = reference.posteriors({"posterior_knee_pain": "present", "bakers_cyst": "intact"})
@@ -125,32 +94,10 @@ class Reference:
     def posteriors(
         self, evidence: Mapping[str, str], likelihoods: Mapping[str, Sequence[float]] | None = None
     ) -> dict[str, float]:
-        """Compute the posteriors of one case, in one joint query.
+        """Compute the posteriors of one case, in one joint query, named as in `kneebayes.inference.network.Posteriors`.
 
-        Parameters
-        ----------
-        evidence : mapping of str to str
-            State by variable, of any kind. Nothing is taken as known that is
-            not given, the complaint included.
-        likelihoods : mapping of str to sequence of float, optional
-            Unsure answers: P(what was said | state) by variable, a factor of
-            the network like any other.
-
-        Returns
-        -------
-        dict of str to float
-            Named and ordered as the columns of `kneebayes.inference.network.Posteriors`:
-            P(cause not absent) of each cause, P(all absent) as
-            ``none_of_these``, then ``<cause>_<state>`` for the third state on.
-
-        Raises
-        ------
-        UnknownNameError
-            If the model has no such variable.
-        CaseError
-            If a variable has no such state.
-        ImpossibleEvidenceError
-            If the model gives the evidence probability zero.
+        Nothing is taken as known that is not given, the complaint included. ``likelihoods`` are unsure answers,
+        P(what was said | state) by variable: a factor of the network like any other.
         """
         self._check(evidence)
         joint = self._joint(evidence, likelihoods or {})
@@ -210,41 +157,8 @@ class Reference:
                 raise CaseError(f"{name}: '{state}' is not among {list(allowed)}.{nearest(state, allowed)}")
 
 
-def query_pgmpy(model: ModelSpec, evidence: Mapping[str, str]) -> dict[str, float]:
-    """Compute the posteriors of one case through pgmpy's VariableElimination.
-
-    Builds the network anew; for several cases keep a `Reference`.
-
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-    evidence : mapping of str to str
-        State by variable, as for `Reference.posteriors`.
-
-    Returns
-    -------
-    dict of str to float
-        As from `Reference.posteriors`, whose errors it raises too.
-    """
-    return Reference(model).posteriors(evidence)
-
-
 def pgmpy_text(model: ModelSpec, format: str) -> str:
-    """Write the network of a model through one of pgmpy's writers.
-
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-    format : {"bif", "xmlbif", "xdsl"}
-        Those of pgmpy's writers that keep names and numbers.
-
-    Returns
-    -------
-    str
-        The content of a file, the same whatever the hash seed.
-    """
+    """Write the network of a model through one of pgmpy's writers that keep names and numbers: bif, xmlbif, xdsl."""
     network = to_pgmpy(model)
     with _quiet_import():
         from pgmpy.readwrite import BIFWriter, XDSLWriter, XMLBIFWriter
@@ -257,20 +171,7 @@ def pgmpy_text(model: ModelSpec, format: str) -> str:
 
 
 def read_pgmpy(text: str, format: str) -> list[Node]:
-    """Read a network through one of pgmpy's readers.
-
-    Parameters
-    ----------
-    text : str
-        The content of a file.
-    format : {"bif", "xmlbif", "xdsl"}
-        What it is written in.
-
-    Returns
-    -------
-    list of Node
-        In the order of the file, as far as pgmpy keeps it.
-    """
+    """Read a network through one of pgmpy's readers, in the order of the file as far as pgmpy keeps it."""
     with _quiet_import():
         from pgmpy.readwrite import BIFReader, XDSLReader, XMLBIFReader
     readers = {"bif": BIFReader, "xmlbif": XMLBIFReader, "xdsl": XDSLReader}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import logit
 
-from kneebayes.inference.evidence import DECIBANS, NOTICEABLE, Evidence
+from kneebayes.inference.evidence import DECIBANS, Evidence
 from kneebayes.plots.network import plot_network
 from kneebayes.plots.sensitivity import plot_curves, plot_tornado
 from kneebayes.plots.style import (
@@ -130,8 +130,8 @@ def plot_explanation(explanation: Explanation, *, ax: Axes | None = None) -> Axe
         probabilities. Solid bars raise, hatched bars lower, and each says the
         factor of its share; what is settled for certain reaches to the edge.
     """
-    leading = [piece for piece in explanation.pieces if abs(piece.decibans) >= NOTICEABLE]
-    rest = [piece.decibans for piece in explanation.pieces if abs(piece.decibans) < NOTICEABLE]
+    leading = [piece for piece in explanation.contributions if piece.noticeable]
+    rest = [piece.decibans for piece in explanation.contributions if not piece.noticeable]
     steps = [(piece.said, piece.decibans) for piece in leading]
     if rest:
         steps.append((f"{len(rest)} more, each under 1 deciban", float(sum(rest))))

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from kneebayes.cases.coding import CASE_ID, Coded, Coder, Problem, check_columns
 from kneebayes.cases.frames import factor
-from kneebayes.diagnosis.alarm import AlarmRules, Thresholds
+from kneebayes.diagnosis.alarm import Thresholds
+from kneebayes.diagnosis.assessment import Assessment, Assessor
 from kneebayes.errors import FileFormatError, UnknownColumnError
-from kneebayes.inference.evidence import Evidence
-from kneebayes.inference.network import CompiledModel, Engine, Posteriors
+from kneebayes.inference.network import Engine
 from kneebayes.spec.model_spec import LEVELS
 
 __all__ = [
@@ -22,25 +22,15 @@ __all__ = [
     "Scorer",
 ]
 
-UNSURE_IMPOSSIBLE = "impossible by the model: no states that the unsure answers allow fit the rest; mend one of them"
-
 
 @dataclass(frozen=True, eq=False)
 class Scored:
     """A scored batch.
 
-    Attributes
-    ----------
-    table : pyarrow.Table
-        One row per accepted row, in order: ``case_id`` where it came in, the
-        causes, ``none_of_these``, further states, ``most_likely``, the alarm,
-        ``red_flags`` (joined by ;), then the columns kept.
-    accepted : ndarray of bool, shape (n,)
-        Which rows of the batch those are.
-    problems : list of Problem
-        At least one for each other row.
-    warnings : dict of str to int
-        What to tell the user, and of how many rows.
+    ``table`` has one row per accepted row, in order: ``case_id`` where it came in, the causes, ``none_of_these``,
+    further states, ``most_likely``, the alarm, ``red_flags`` (joined by ;), then the columns kept. ``accepted``,
+    bool, (n,), says which rows of the batch those are; there is at least one problem for each other row.
+    ``warnings`` are what to tell the user, and of how many rows.
     """
 
     table: pa.Table
@@ -65,19 +55,13 @@ class Scored:
 
 
 class Scorer:
-    """Scores tables with one compiled model.
+    """Scores tables with one compiled model."""
 
-    Parameters
-    ----------
-    network : CompiledModel
-        The compiled model.
-    """
-
-    def __init__(self, network: CompiledModel) -> None:
-        self.network = network
-        self.model = network.model
+    def __init__(self, assessor: Assessor) -> None:
+        self.assessor = assessor
+        self.network = assessor.network
+        self.model = assessor.model
         self.coder = Coder(self.model)
-        self.rules = AlarmRules(network)
         self._flag_texts: dict[int, str] = {}
 
     @property
@@ -94,10 +78,9 @@ class Scorer:
     def interval_columns(self) -> tuple[str, ...]:
         """Names of what intervals add.
 
-        ``<column>_low`` and ``<column>_high`` for each column of the
-        posteriors; ``<alarm>_robust``, the share of draws at the very level
-        of the alarm that is reported; ``<alarm>_graver``, the share at a
-        graver one. What is left is the share at a milder one.
+        ``<column>_low`` and ``<column>_high`` for each column of the posteriors; ``<alarm>_robust``, the share of
+        draws at the very level of the alarm that is reported; ``<alarm>_graver``, the share at a graver one. What
+        is left is the share at a milder one.
         """
         ends = [f"{name}_{end}" for name in self.network.columns for end in ("low", "high")]
         return (*ends, f"{self.alarm_column}_robust", f"{self.alarm_column}_graver")
@@ -114,39 +97,15 @@ class Scorer:
         draws: int = 200,
         seed: int = 0,
     ) -> Scored:
-        """Score a table.
+        """Score a table with a column per variable, all optional; an empty cell is unknown.
 
-        Parameters
-        ----------
-        table : pyarrow.Table or pyarrow.RecordBatch
-            A column per variable, all optional; an empty cell is unknown.
-        thresholds : Thresholds
-            When to warn.
-        keep, ignore : iterable of str
-            Further columns to pass through, or to leave out. Evidence that is
-            ignored by name is not used.
-        engine : {"auto", "numpy", "numba"}
-            As for `CompiledModel.posteriors`; a caller that scores in batches names
-            one, so that a row's last digit does not hang on the batch's size.
-        intervals : float, optional
-            Add intervals with this share of the draws: see `interval_columns`.
-        draws, seed : int
-            Of the plausible ranges, for intervals.
+        Columns to keep are passed through; evidence that is ignored by name is not used. A caller that scores in
+        batches names an engine, so that a row's last digit does not depend on the batch's size. ``intervals`` is
+        the share of ``draws`` within intervals: see `interval_columns`.
 
-        Returns
-        -------
-        Scored
-            Posteriors of the rows accepted, reasons for the others.
-
-        Raises
-        ------
-        UnknownColumnError
-            If a column is not accounted for, or one to keep would take the
-            place of an output column.
-        FileFormatError
-            If a column stands twice, or holds lists or structures.
-        OptionError
-            If the options of intervals are out of range.
+        Raises UnknownColumnError if a column is not accounted for, or one to keep would take the place of an output
+        column; FileFormatError if a column stands twice, or holds lists or structures; OptionError if the options
+        of intervals are out of range.
         """
         keep, ignore = list(dict.fromkeys(keep)), list(ignore)
         check_columns(self.model, table.column_names, keep=keep, ignore=ignore)
@@ -154,53 +113,42 @@ class Scorer:
         clash = next((name for name in keep if name in (*self.columns, *added)), None)
         if clash is not None:
             raise UnknownColumnError(f"can't keep column '{clash}': the output has its own of that name; rename yours")
-        coded = self.code(table, ignore=ignore)
-        posteriors = self.network.posteriors(coded.evidence, engine=engine)
-        codes = coded.evidence.hardened()
-        accepted = np.ones(table.num_rows, dtype=bool)
-        accepted[[problem.row for problem in coded.problems]] = False
-        impossible = [
-            self.contradiction(codes, row)
-            for row in np.flatnonzero(accepted & np.isneginf(posteriors.log_evidence)).tolist()
-        ]
-        accepted[[problem.row for problem in impossible]] = False
-        problems = sorted([*coded.problems, *impossible], key=lambda problem: problem.row)
-        causes = posteriors.values[:, : len(self.model.causes)]
-        probability = posteriors.values[:, self.rules.column]
-        levels = self.rules.levels(coded.evidence, probability, thresholds, causes=causes, engine=engine)
-        output = self._output(codes, posteriors, levels)
+        coded, assessed, problems = self.assess(table, thresholds, ignore=ignore, engine=engine)
+        output = self._output(assessed)
         if intervals is not None:
             from kneebayes.diagnosis.uncertainty import batch_uncertainty  # here: few ask for it
 
-            case = self.rules, coded.evidence, thresholds, probability
-            found = batch_uncertainty(*case, level=intervals, draws=draws, seed=seed, engine=engine)
+            found = batch_uncertainty(assessed, level=intervals, draws=draws, seed=seed, engine=engine)
             output |= dict(zip(self.interval_columns, map(pa.array, found.columns()), strict=True))
         if CASE_ID in table.column_names:
             output = {CASE_ID: table[CASE_ID], **output}
         result = pa.table({**output, **{name: table[name] for name in keep}})
+        accepted = np.ones(table.num_rows, dtype=bool)
+        accepted[[problem.row for problem in problems]] = False
         return Scored(
             result if accepted.all() else result.filter(pa.array(accepted)), accepted, problems, coded.warnings
         )
 
+    def assess(
+        self,
+        table: pa.Table | pa.RecordBatch,
+        thresholds: Thresholds,
+        *,
+        ignore: Iterable[str] = (),
+        engine: Engine = "auto",
+    ) -> tuple[Coded, Assessment, list[Problem]]:
+        """Code a table and assess its rows, those with problems too; problems are in the order of the rows."""
+        coded = self.code(table, ignore=ignore)
+        assessed = self.assessor.assess(coded.evidence, thresholds, engine=engine)
+        refused = {problem.row for problem in coded.problems}
+        impossible = [row for row in np.flatnonzero(assessed.impossible).tolist() if row not in refused]
+        problems = [*coded.problems, *(self._contradiction(assessed, row) for row in impossible)]
+        return coded, assessed, sorted(problems, key=lambda problem: problem.row)
+
     def code(self, table: pa.Table | pa.RecordBatch, *, ignore: Iterable[str] = ()) -> Coded:
-        """Code the evidence of a table.
+        """Code the evidence of a table; columns that are no evidence are passed over.
 
-        Parameters
-        ----------
-        table : pyarrow.Table or pyarrow.RecordBatch
-            As for `score`; columns that are no evidence are passed over.
-        ignore : iterable of str
-            Columns to leave out.
-
-        Returns
-        -------
-        Coded
-            Codes, and the rows refused.
-
-        Raises
-        ------
-        FileFormatError
-            If a column stands twice, or holds lists or structures.
+        Raises FileFormatError if a column stands twice, or holds lists or structures.
         """
         ignore = list(ignore)
         taken = [name for name in self.coder.columns if name in table.column_names and name not in ignore]
@@ -208,63 +156,32 @@ class Scorer:
             _refuse_odd_column(table, name)
         return self.coder.batch({name: factor(table[name]) for name in taken}, table.num_rows)
 
-    def contradiction(self, codes: NDArray[np.int8], row: int) -> Problem:
-        """Say which values of a case the model holds impossible together.
+    def _contradiction(self, assessed: Assessment, row: int) -> Problem:
+        found = self.assessor.contradiction(assessed.evidence[[row]])
+        return Problem(row, "+".join(found.values), "+".join(found.values.values()), found.reason)
 
-        Parameters
-        ----------
-        codes : ndarray of int8, shape (variables, n)
-            The evidence, of which the row has probability zero.
-        row : int
-            The case.
-
-        Returns
-        -------
-        Problem
-            Naming a smallest set of values: without any one of them the rest
-            is possible.
-        """
-        case = codes[:, [row]].copy()
-        if not np.isneginf(self.network.posteriors(Evidence(case)).log_evidence[0]):
-            return Problem(int(row), "", "", UNSURE_IMPOSSIBLE)
-        for place in np.flatnonzero(case[:, 0] >= 0):
-            trial = case.copy()
-            trial[place] = -1
-            if np.isneginf(self.network.posteriors(Evidence(trial)).log_evidence[0]):
-                case = trial
-        names = [self.network.variables[place] for place in np.flatnonzero(case[:, 0] >= 0)]
-        values = [self.model.variables[n].states[case[self.coder.rows[n], 0]] for n in names]
-        said = " and ".join(f"{name}={value}" for name, value in zip(names, values, strict=True))
-        return Problem(
-            int(row),
-            "+".join(names),
-            "+".join(values),
-            f"impossible by the model: {said} contradict each other; mend one of them",
-        )
-
-    def _output(self, codes: NDArray[np.int8], posteriors: Posteriors, levels: NDArray[np.int8]) -> dict[str, pa.Array]:
-        values = posteriors.values
-        ranked = len(self.model.causes) + 1
+    def _output(self, assessed: Assessment) -> dict[str, pa.Array]:
+        posteriors = assessed.posteriors
+        values, ranked = posteriors.values, len(self.model.causes) + 1
         best = np.where(np.isnan(values[:, 0]), 0, np.argmax(values[:, :ranked], axis=1))
         names = pa.array(posteriors.columns[:ranked])
         return {
             **{name: pa.array(np.ascontiguousarray(values[:, i])) for i, name in enumerate(posteriors.columns)},
             "most_likely": names.take(pa.array(best)),
-            self.alarm_column: pa.array(LEVELS).take(pa.array(levels)),
-            "red_flags": self._joined_flags(codes),
+            self.alarm_column: pa.array(LEVELS).take(pa.array(assessed.levels)),
+            "red_flags": self._joined_flags(assessed),
         }
 
-    def _joined_flags(self, codes: NDArray[np.int8]) -> pa.Array:
+    def _joined_flags(self, assessed: Assessment) -> pa.Array:
         """Join the names of each row's red flags by ; making each distinct text once."""
-        flags = self.rules.red_flags(codes)
-        mask = np.zeros(codes.shape[1], dtype=np.int64)
-        for bit, raised in enumerate(flags):
+        mask = np.zeros(assessed.evidence.n, dtype=np.int64)
+        for bit, raised in enumerate(assessed.flags):
             mask |= raised.astype(np.int64) << bit
         distinct = pa.array(mask).dictionary_encode()
         masks = distinct.dictionary.to_pylist()
         for value in masks:
             if value not in self._flag_texts:
-                self._flag_texts[value] = ";".join(n for bit, n in enumerate(self.rules.flags) if value >> bit & 1)
+                self._flag_texts[value] = ";".join(n for bit, n in enumerate(self.assessor.flags) if value >> bit & 1)
         return pa.array([self._flag_texts[value] for value in masks], pa.string()).take(distinct.indices)
 
 

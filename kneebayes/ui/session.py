@@ -78,7 +78,7 @@ def control_of(model: ModelSpec, name: str) -> Control:
 
 def _ranked_questions(dx: Diagnosis) -> list[Question]:
     """List the open questions in the order to ask them: key questions by what they may change, then the others."""
-    ranked = open_questions(dx.network, dx.coded, dx.thresholds)
+    ranked = open_questions(dx.assessment)
     keys = sorted((question for question in ranked if question.key), key=lambda question: -question.alarm_change)
     return [*keys, *(question for question in ranked if not question.key)]
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import kneebayes as kb
-from kneebayes.inference.compiled.threads import Kernel
+from kneebayes.inference.compiled.kernels import Kernel
 from kneebayes.inference.network import CompiledModel
 from kneebayes.spec.model_spec import ModelSpec
 from tests.oracles import random_codes, random_model
@@ -53,7 +53,7 @@ def sparse_model(causes: int, findings: int) -> ModelSpec:
 def show(label: str, model: ModelSpec, missing: float = 0.5) -> None:
     """Print one line."""
     network = CompiledModel(model)
-    kernel = Kernel(network.tables, len(model.risks))
+    kernel = Kernel(network.tables)
     codes = random_codes(model, CASES, 2, risks=1 - missing, findings=1 - missing)
     codes[list(model.variables).index(model.complaint)] = 1
     print(f"{label:<34}{1e6 * cost(kernel, codes) / CASES:>12.2f}{network.n_joint:>15,}")
@@ -61,11 +61,11 @@ def show(label: str, model: ModelSpec, missing: float = 0.5) -> None:
 
 def cost(kernel: Kernel, codes: NDArray[np.int8]) -> float:
     """Processor time of the quickest of several runs."""
-    kernel.run(codes)
+    kernel.posteriors(codes)
     times = []
     for _ in range(7):
         start = time.thread_time()
-        kernel.run(codes)
+        kernel.posteriors(codes)
         times.append(time.thread_time() - start)
     return min(times)
 

@@ -52,7 +52,7 @@ def main() -> None:
             start = time.thread_time()
             explanation = model.diagnose(case).explanation(target)
             here += time.thread_time() - start
-            for piece in explanation.pieces:
+            for piece in explanation.contributions:
                 own = frozenset([piece.variable])
                 share = sum(
                     (value[some | own] - value[some]) / (n * math.comb(n - 1, len(some)))

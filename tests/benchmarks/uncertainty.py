@@ -22,9 +22,7 @@ import kneebayes as kb
 from kneebayes.cases.frames import to_arrow
 from kneebayes.diagnosis.sensitivity import functions
 from kneebayes.diagnosis.uncertainty import batch_uncertainty
-from kneebayes.inference.network import CompiledModel
-from kneebayes.inference.parameters import parameters_of
-from kneebayes.inference.versions import Case
+from kneebayes.inference.network import CompiledModel, VersionedCase
 from kneebayes.spec.yaml_io import with_numbers
 
 CASE = {"age": 67, "sex": "male", "long_travel": True, "unilateral_leg_swelling": "present", "calf_pain": True}
@@ -48,7 +46,7 @@ def main() -> None:
         ("intervals, 1000 draws", lambda: dx.intervals()),
         ("intervals, 1000 draws, unsure answers", lambda: doubtful.intervals()),
         ("intervals, 1000 draws, nothing known", lambda: model.diagnose({}).intervals()),
-        (f"sensitivity to all {len(parameters_of(model.network).p)} numbers", lambda: dx.sensitivity("dvt")),
+        (f"sensitivity to all {len(model.network.parameters.p)} numbers", lambda: dx.sensitivity("dvt")),
     ):
         wall, cpu, _ = min((timed(run) for _ in range(3)), key=lambda found: found[1])
         print(f"{name:<52}{1e3 * wall:>12.1f}{1e3 * cpu:>12.1f}")
@@ -56,11 +54,10 @@ def main() -> None:
     print(f"\n{f'{n:,} cases':<52}{'wall s':>12}{'CPU s':>12}")
     table = to_arrow(frame, model.scorer.coder.columns)
     evidence = model.scorer.code(table).evidence
-    thresholds, rules = dx.thresholds, model.scorer.rules
-    wall, plain, posteriors = timed(lambda: model.network.posteriors(evidence, engine="numba"))
+    assessed = model.assessor.assess(evidence, dx.thresholds, engine="numba")
+    wall, plain, _ = timed(lambda: model.network.posteriors(evidence, engine="numba"))
     print(f"{'posteriors':<52}{wall:>12.2f}{plain:>12.2f}")
-    p = posteriors.values[:, rules.column]
-    wall, cpu, found = timed(lambda: batch_uncertainty(rules, evidence, thresholds, p, draws=draws, engine="numba"))
+    wall, cpu, found = timed(lambda: batch_uncertainty(assessed, draws=draws, engine="numba"))
     print(
         f"{f'intervals, {draws} draws':<52}{wall:>12.2f}{cpu:>12.2f}   {cpu / (draws * plain):.2f} x draws x posteriors"
     )
@@ -96,14 +93,14 @@ def timed(run: Callable[[], Any]) -> tuple[float, float, Any]:
 
 def exhaustive(model: kb.Model, dx: Any) -> float:
     """Compare the sensitivity functions of every number with models made anew at five values."""
-    parameters = parameters_of(model.network)
-    own = functions(parameters, Case(parameters, dx.coded))
+    parameters = model.network.parameters
+    own = functions(parameters, VersionedCase(parameters.network, dx.assessment.evidence))
     numbers, worst = dict(model.file.probabilities()), 0.0
     for i in range(len(parameters.p)):
         for t in FIVE:
             moved = zip(numbers.items(), parameters.moved(i, t).tolist(), strict=True)
             changes = {k: v.model_copy(update={"p": p, "range": (0.0, 1.0)}) for (k, v), p in moved if p != v.p}
-            expected = CompiledModel(with_numbers(model.file, changes)).posteriors(dx.coded).values[0]
+            expected = CompiledModel(with_numbers(model.file, changes)).posteriors(dx.assessment.evidence).values[0]
             found = own.at(np.full(len(parameters.p), t))[i]
             if np.isnan(expected).any() or np.isnan(found).any():
                 assert np.isnan(expected).all()

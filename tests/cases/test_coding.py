@@ -11,6 +11,7 @@ import pytest
 
 from kneebayes.cases.coding import Coded, Coder, Factor, Problem, check_columns, short
 from kneebayes.errors import CaseError, UnknownColumnError
+from kneebayes.inference.evidence import Evidence, SoftEvidence
 from kneebayes.spec.yaml_io import model_path, read_model
 
 MODEL = read_model(model_path("posterior_knee_pain"))
@@ -142,7 +143,9 @@ def test_likelihoods_are_read_and_what_is_not_named_shares_the_rest(
     found = CODER.likelihood(column, value)
     assert found is not None
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-15)
-    written = CODER.text(column, found)
+    row = list(MODEL.variables).index(column)
+    soft = (SoftEvidence(row, np.array([0]), found),)
+    written = CODER.words(Evidence(Evidence.empty(len(MODEL.variables)).codes, soft))[column]
     assert written.startswith(f"{MODEL.variables[column].states[0]}:{expected[0]:g}, ")
     again = CODER.likelihood(column, written)
     assert again is not None

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from kneebayes import LEVELS, Diagnosis, Thresholds, load_model
-from kneebayes.diagnosis.alarm import AlarmRules
+from kneebayes.diagnosis.assessment import Assessor
 from kneebayes.errors import KneeBayesError, ThresholdError
-from kneebayes.inference.evidence import Evidence
-from kneebayes.inference.network import CompiledModel
+from kneebayes.inference.evidence import UNKNOWN, Evidence
+from kneebayes.inference.network import CompiledModel, Posteriors
 from kneebayes.model import Model
 from kneebayes.spec.model_spec import ModelSpec
 from tests.spec.test_model_spec import num, small
@@ -135,7 +135,9 @@ def test_a_swollen_leg_is_at_caution_in_any_of_many_random_cases() -> None:
     codes = np.stack([np.where(rng.random(3000) < 0.4, rng.integers(0, len(v.states), 3000), -1) for v in variables])
     codes = codes.astype(np.int8)
     codes[MODEL.network.variables.index("unilateral_leg_swelling")] = 1
-    levels = AlarmRules(MODEL.network).levels(Evidence(codes), np.zeros(3000), Thresholds.of(MODEL.file))
+    network, zeros = MODEL.network, np.zeros((3000, len(MODEL.network.columns)))
+    posteriors = Posteriors(network.columns, zeros, np.zeros(3000))
+    levels = MODEL.assessor.assess(Evidence(codes), Thresholds.of(MODEL.file), posteriors=posteriors).levels
     assert (levels >= LEVELS.index("caution")).all()
 
 
@@ -231,9 +233,8 @@ def test_the_gravest_rule_comes_first_wherever_it_stands_in_the_file() -> None:
 def test_batch_levels_are_those_of_single_cases() -> None:
     cases: list[Case] = [{}, WELL, SWOLLEN, BREATHLESS, {**SWOLLEN, **BREATHLESS}, {"dvt": 1}, {**SWOLLEN, **MAJOR[0]}]
     coded = np.hstack([MODEL.scorer.coder.case(case).evidence.codes for case in cases])
-    p = MODEL.network.posteriors(Evidence(coded)).values[:, MODEL.causes.index("dvt")]
-    levels = AlarmRules(MODEL.network).levels(Evidence(coded), p, Thresholds.of(MODEL.file))
-    assert [LEVELS[i] for i in levels] == [level(case) for case in cases]
+    assessed = MODEL.assessor.assess(Evidence(coded), Thresholds.of(MODEL.file))
+    assert [LEVELS[i] for i in assessed.levels] == [level(case) for case in cases]
 
 
 # the article's ten reasons to seek help (claims 114 to 123)
@@ -341,7 +342,7 @@ def test_a_model_without_rules_or_flags_works() -> None:
     content = small()
     content["alarm"]["rules"] = []
     content["red_flags"] = []
-    rules = AlarmRules(CompiledModel(ModelSpec.model_validate(content)))
+    rules = Assessor(CompiledModel(ModelSpec.model_validate(content)))
     assert rules.red_flags(np.full((9, 4), -1, dtype=np.int8)).shape == (0, 4)
 
 
@@ -380,3 +381,47 @@ def test_the_facts_that_fire_a_rule_are_told_by_their_labels() -> None:
     assert dx.alarm.reasons == ["at risk (Age: 50 or older; Smoker; Sport: foot ball)"]
     dx = model.diagnose({"age": 60, "sport": "snow", "smoker": "no"})
     assert dx.alarm.reasons == ["at risk (Age: 50 or older; Sport: snow)"]
+
+
+def test_a_probability_that_is_not_a_number_has_no_level() -> None:
+    with pytest.raises(ThresholdError, match="not a number"):
+        Thresholds(0.02, 0.1).levels(np.array([0.5, np.nan]))
+
+
+def test_a_case_whose_posterior_is_not_a_number_is_not_scored_as_low() -> None:
+    network = MODEL.network
+    values = np.full((1, len(network.columns)), np.nan)
+    posteriors = Posteriors(network.columns, values, np.zeros(1))
+    with pytest.raises(ThresholdError, match="not a number"):
+        MODEL.assessor.assess(Evidence.empty(len(network.variables)), Thresholds(0.02, 0.1), posteriors=posteriors)
+
+
+def test_a_case_that_can_not_be_is_not_graded_low() -> None:
+    male, pregnant = (
+        (MODEL.network.variables.index("sex"), "male"),
+        (MODEL.network.variables.index("pregnancy"), "pregnant"),
+    )
+    evidence = Evidence.empty(len(MODEL.network.variables), 2)
+    for row, state in (male, pregnant):
+        states = MODEL.file.variables[MODEL.network.variables[row]].states
+        evidence = evidence.with_state(row, np.array([states.index(state), UNKNOWN], dtype=np.int8))
+    assessed = MODEL.assessor.assess(evidence, Thresholds.of(MODEL.file))
+    assert assessed.impossible.tolist() == [True, False]
+    assert assessed.levels[0] >= LEVELS.index("urgent")
+    assert MODEL.assessor.contradiction(evidence[[0]]).values == {"sex": "male", "pregnancy": "pregnant"}
+
+
+@pytest.mark.parametrize("factor", [1e-300, 9e-161, 1.0, 9e200, 1e300])
+def test_only_the_ratio_of_likelihoods_counts_for_the_alarm(factor: float) -> None:
+    facts = {**SWOLLEN, "calf_pain": {"absent": 0.2, "present": 0.8}, "skin_redness": {"absent": 0.5, "present": 0.1}}
+    scaled = {
+        name: {state: factor * p for state, p in value.items()} if isinstance(value, dict) else value
+        for name, value in facts.items()
+    }
+    plain, dx = MODEL.diagnose(facts), MODEL.diagnose(scaled)
+    assert dx.probabilities == pytest.approx(plain.probabilities, abs=1e-14)
+    assert dx.log_evidence == pytest.approx(plain.log_evidence, abs=1e-12)
+    assert (dx.alarm.level, dx.next_questions().index.tolist()) == (
+        plain.alarm.level,
+        plain.next_questions().index.tolist(),
+    )

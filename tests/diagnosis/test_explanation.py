@@ -19,7 +19,6 @@ from kneebayes.diagnosis.explanation import Explanation, exact_shares, explain, 
 from kneebayes.errors import UnknownNameError
 from kneebayes.inference.evidence import DECIBANS, Evidence
 from kneebayes.interop.pgmpy import Reference
-from kneebayes.learn.simulate import input_columns
 from kneebayes.ui.cli import app
 
 MODEL = kb.load_model()
@@ -42,7 +41,7 @@ def vignette(place: int) -> dict[str, Any]:
 
 def explained(case: dict[str, Any], target: str, **options: Any) -> Explanation:
     dx = MODEL.diagnose(case)
-    return explain(NETWORK, dx.coded, target, **options)
+    return explain(NETWORK, dx.assessment.evidence, target, **options)
 
 
 def log_odds(p: float) -> float:
@@ -87,7 +86,7 @@ class TestAgainstPgmpy:
     def test_unsure_pieces_count_by_their_likelihoods(self, reference: Reference) -> None:
         case = {"calf_pain": "present:0.8", "sport": "running:0.5, soccer:0.2", "sex": "male"}
         dx = MODEL.diagnose(case)
-        chances = {NETWORK.variables[answer.row]: answer.likelihood.tolist() for answer in dx.coded.soft}
+        chances = {NETWORK.variables[answer.row]: answer.likelihood.tolist() for answer in dx.assessment.evidence.soft}
 
         def value(names: frozenset[str]) -> float:
             sure = COMPLAINT | ({"sex": "male"} if "sex" in names else {})
@@ -154,27 +153,27 @@ class TestSums:
         for explanation in dx.explanations():
             assert explanation.exact
             assert explanation.posterior == pytest.approx(dx.probabilities[explanation.target], abs=1e-12)
-            total = sum(piece.decibans for piece in explanation.pieces)
+            total = sum(piece.decibans for piece in explanation.contributions)
             change = (log_odds(explanation.posterior) - log_odds(explanation.prior)) * DECIBANS
             assert total == pytest.approx(explanation.change, abs=1e-9)
             assert total == pytest.approx(change, abs=1e-9)
 
     def test_more_than_14_pieces_are_sampled_by_seed_and_still_add_up(self) -> None:
         row = MODEL.simulate(1, seed=4, missing=0.4).iloc[0]
-        dx = MODEL.diagnose({c: row[c] for c in input_columns(MODEL.file) if pd.notna(row[c])})
+        dx = MODEL.diagnose({c: row[c] for c in MODEL.file.input_columns if pd.notna(row[c])})
         first, again, other = (dx.explanation("dvt", orders=60, seed=seed) for seed in (1, 1, 2))
         assert not first.exact
-        assert len(first.pieces) > 14
-        assert sum(piece.decibans for piece in first.pieces) == pytest.approx(first.change, abs=1e-9)
-        assert first.pieces == again.pieces
-        assert first.pieces != other.pieces
+        assert len(first.contributions) > 14
+        assert sum(piece.decibans for piece in first.contributions) == pytest.approx(first.change, abs=1e-9)
+        assert first.contributions == again.contributions
+        assert first.contributions != other.contributions
         assert "standard error" in str(first)
         assert first.posterior == pytest.approx(dx.probabilities["dvt"], abs=1e-12)
 
     def test_sampled_and_exact_agree(self) -> None:
         exact = explained(vignette(5), "hamstring_tendonitis")
-        sampled = {p.variable: p for p in explained(vignette(5), "hamstring_tendonitis", max_exact=3).pieces}
-        for piece in exact.pieces:
+        sampled = {p.variable: p for p in explained(vignette(5), "hamstring_tendonitis", max_exact=3).contributions}
+        for piece in exact.contributions:
             other = sampled[piece.variable]
             assert other.decibans == pytest.approx(piece.decibans, abs=5 * other.standard_error + 1e-9)
             assert other.leave_one_out == pytest.approx(piece.leave_one_out, abs=1e-9)
@@ -185,7 +184,7 @@ class TestSums:
         explanation = explained({**case, "bakers_cyst": {"absent": 1e-9, "intact": 1, "ruptured": 1}}, "bakers_cyst")
         assert explanation.posterior > 1 - 1e-9
         row = NETWORK.variables.index("bakers_cyst")
-        clamped = np.repeat(sure.coded.codes, 3, axis=1)
+        clamped = np.repeat(sure.assessment.evidence.codes, 3, axis=1)
         clamped[row] = [0, 1, 2]
         absent, *present = np.exp(NETWORK.posteriors(Evidence(clamped)).log_evidence)
         odds = math.log(sum(present) / absent * 1e9) - log_odds(explanation.prior)
@@ -197,11 +196,11 @@ class TestCertain:
 
     def test_a_known_cause_settles_it(self) -> None:
         explanation = explained({"dvt": "present", "calf_pain": "yes", "age": 70}, "dvt")
-        first, *rest = explanation.pieces
+        first, *rest = explanation.contributions
         assert (first.variable, first.decibans, first.leave_one_out) == ("dvt", math.inf, math.inf)
         assert explanation.change == math.inf
         before = explained({"calf_pain": "yes", "age": 70}, "dvt")
-        assert [p.decibans for p in rest] == pytest.approx([p.decibans for p in before.pieces], abs=1e-9)
+        assert [p.decibans for p in rest] == pytest.approx([p.decibans for p in before.contributions], abs=1e-9)
         assert all(piece.leave_one_out == 0 for piece in rest)
         assert "makes Deep vein thrombosis certain" in str(explanation)
 
@@ -220,7 +219,7 @@ class TestCertain:
         dx = MODEL.diagnose({"calf_pain": "yes", "age": 70})
         explanation = dx.explanation(target)
         assert explanation.posterior == pytest.approx({**dx.probabilities, **dx.details}[target], abs=1e-12)
-        assert sum(piece.decibans for piece in explanation.pieces) == pytest.approx(explanation.change, abs=1e-9)
+        assert sum(piece.decibans for piece in explanation.contributions) == pytest.approx(explanation.change, abs=1e-9)
 
     def test_an_unknown_target_is_refused_with_the_nearest(self) -> None:
         with pytest.raises(UnknownNameError, match=r"no target 'dtv'.*'dvt'"):
@@ -264,7 +263,7 @@ class TestWords:
 
     def test_conflicts_are_pairs_of_which_one_raises_and_one_lowers(self) -> None:
         explanation = self.DX.explanation("dvt")
-        share = {piece.variable: piece.decibans for piece in explanation.pieces}
+        share = {piece.variable: piece.decibans for piece in explanation.contributions}
         assert explanation.conflicts
         assert all(share[up] >= 1 and share[down] <= -1 for up, down in explanation.conflicts)
         strength = [min(share[up], -share[down]) for up, down in explanation.conflicts]
@@ -280,13 +279,13 @@ class TestWords:
         a, b = "calf_pain", "inner_knee_pain"
         apart = evidence(a) + evidence(b) - 2 * evidence()
         together = evidence(a, b) - evidence()
-        tension = explained({a: "yes", b: "yes"}, "dvt").tension
+        tension = explained({a: "yes", b: "yes"}, "dvt").conflict
         assert tension == pytest.approx((apart - together) * DECIBANS, abs=1e-9)
         assert tension > 0  # a calf and an inner knee that both hurt are no common pair
 
     def test_each_sentence_says_what_is_known_and_which_way_it_moves(self) -> None:
         explanation = self.DX.explanation("dvt")
-        for piece in explanation.pieces:
+        for piece in explanation.contributions:
             sentence = explanation.sentence(piece)
             assert sentence.startswith(piece.said)
             if abs(piece.decibans) >= 1:
@@ -344,6 +343,6 @@ class TestCommand:
 
 def test_every_pair_of_pieces_of_a_case_is_in_words_of_the_model_file() -> None:
     words = {v.label for v in MODEL.file.variables.values()}
-    for one, two in combinations(TestWords.DX.explanation().pieces, 2):
+    for one, two in combinations(TestWords.DX.explanation().contributions, 2):
         assert one.said.split(":")[0] in words
         assert one.said != two.said

@@ -10,7 +10,7 @@ import pytest
 from pgmpy.inference import VariableElimination
 
 import kneebayes as kb
-from kneebayes.diagnosis.diagnosis import most_probable
+from kneebayes.diagnosis.explanation import most_probable
 from kneebayes.diagnosis.questions import Question, open_questions
 from kneebayes.errors import CaseError, ModelFileError, UnknownNameError
 from kneebayes.inference.evidence import Evidence, SoftEvidence
@@ -25,7 +25,7 @@ CASE = {"age": 67, "sex": "male", "calf_pain": "yes", "fever": "no", "long_trave
 
 
 def weighed(dx: kb.Diagnosis, target: str | None = None) -> dict[str, Question]:
-    found = open_questions(dx.network, dx.coded, dx.thresholds, target=target)
+    found = open_questions(dx.assessment, target=target)
     return {question.variable: question for question in found}
 
 
@@ -242,4 +242,4 @@ class TestMostProbable:
     def test_at_least_one_is_asked_for(self) -> None:
         dx = MODEL.diagnose({})
         with pytest.raises(CaseError, match="at least one"):
-            most_probable(dx.network, dx.coded, n=0)
+            most_probable(dx.network, dx.assessment.evidence, n=0)

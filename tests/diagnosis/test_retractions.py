@@ -1,4 +1,4 @@
-"""Readings: the alarm without its doubtful signs, against every reading by hand, and that no sign makes it milder."""
+"""Retractions: the alarm without its doubtful signs, against every one by hand, and that no sign makes it milder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from kneebayes import LEVELS, Thresholds, load_model
-from kneebayes.diagnosis.alarm import AlarmRules, Readings, _raises
+from kneebayes.diagnosis.alarm import Retractions, _raises
+from kneebayes.diagnosis.assessment import Assessor
+from kneebayes.errors import ModelFileError
 from kneebayes.inference.evidence import UNKNOWN, Evidence, SoftEvidence
 from kneebayes.inference.network import CompiledModel
 from kneebayes.spec.model_spec import ModelSpec
@@ -56,15 +58,17 @@ def every_reading(network: CompiledModel, case: Codes) -> float:
 
 @pytest.mark.parametrize("seed", [0, 1, 5, 9, 11, 13, 26])
 @pytest.mark.parametrize("bounded", [False, True])
-def test_the_gravest_reading_is_the_highest_of_all(seed: int, bounded: bool) -> None:
+def test_the_highest_posterior_is_the_highest_of_all(seed: int, bounded: bool) -> None:
     network = CompiledModel(random_model(seed, risks=4, causes=3, findings=6, states=3 if seed == 5 else 2))
     codes = random_codes(network.model, 3000, seed)
-    readings = Readings(network)
+    retractions = Retractions(network)
     causes = network.posteriors(Evidence(codes)).values[:, : len(network.model.causes)]
     possible = ~np.isnan(causes[:, 0])
     codes, causes = codes[:, possible], causes[possible]
-    own = causes[:, readings.column]
-    best, taken = readings.gravest(Evidence(codes), own, np.nextafter(own, 1.0), causes=causes if bounded else None)
+    own = causes[:, retractions.column]
+    best, taken = retractions.max_posterior(
+        Evidence(codes), own, np.nextafter(own, 1.0), causes=causes if bounded else None
+    )
     counts = np.array([bits.bit_count() for bits in taken.tolist()])
     assert counts.max() > 1 or seed < 9
     some = np.argsort(-counts, kind="stable")[[*range(15), *range(-15, 0)]]  # by hand takes its time
@@ -77,19 +81,21 @@ def test_the_gravest_reading_is_the_highest_of_all(seed: int, bounded: bool) -> 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_sign_left_in_every_reading_is_one_that_cannot_lower_the_cause(seed: int) -> None:
     network = CompiledModel(random_model(seed, risks=4, causes=3, findings=6))
-    readings = Readings(network)
+    retractions = Retractions(network)
     codes = random_codes(network.model, 3000, seed)
-    kept = [(row, states) for row, states in signs_of(network.model) if network.variables[row] not in readings.doubtful]
+    kept = [
+        (row, states) for row, states in signs_of(network.model) if network.variables[row] not in retractions.doubtful
+    ]
     for row, states in kept:
         for state in states:
             without, present = codes.copy(), codes.copy()
             without[row], present[row] = UNKNOWN, state
-            before, after = (network.posteriors(Evidence(c)).values[:, readings.column] for c in (without, present))
+            before, after = (network.posteriors(Evidence(c)).values[:, retractions.column] for c in (without, present))
             assert not (after < before - 1e-12).any()
 
 
 def test_only_signs_that_another_cause_explains_are_taken_back() -> None:
-    doubtful = set(AlarmRules(MODEL.network).readings.doubtful)
+    doubtful = set(MODEL.assessor.retractions.doubtful)
     assert doubtful == {
         "age", "pregnancy", "overweight", "cardiovascular_disease", "cramping_pain", "calf_pain", "thigh_pain",
     }  # fmt: skip
@@ -102,11 +108,11 @@ def graded(levels: NDArray[np.int8]) -> NDArray[np.int8]:
 
 def milder(network: CompiledModel, codes: Codes) -> int:
     """Count cases in which a sign, added to no answer or put for an absence, makes the alarm milder."""
-    rules, thresholds, count = AlarmRules(network), Thresholds.of(network.model), 0
+    assessor, thresholds, count = Assessor(network), Thresholds.of(network.model), 0
 
     def levels(trial: Codes) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
-        p = network.posteriors(Evidence(trial)).values[:, rules.column]
-        return graded(rules.levels(Evidence(trial), p, thresholds)), ~np.isnan(p)
+        assessed = assessor.assess(Evidence(trial), thresholds)
+        return graded(assessed.levels), ~assessed.impossible
 
     for row, states in signs_of(network.model):
         binary = len(network.model.variables[network.variables[row]].states) == 2
@@ -133,7 +139,7 @@ def test_no_sign_makes_the_alarm_milder_in_the_models_that_ship(name: str) -> No
 
 def test_the_search_would_find_a_sign_that_talks_itself_down(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        Readings, "gravest", lambda self, evidence, p, worth, **_: (p, np.zeros(len(p), dtype=np.int64))
+        Retractions, "max_posterior", lambda self, evidence, p, worth, **_: (p, np.zeros(len(p), dtype=np.int64))
     )
     network = load_model("examples/ankle.yaml").network
     assert milder(network, random_codes(network.model, 4000, 7)) > 0
@@ -158,37 +164,38 @@ def test_what_follows_the_alarm_knows_of_the_reading() -> None:
 
 
 def test_an_unsure_answer_stays_in_every_reading() -> None:
-    network, readings = MODEL.network, Readings(MODEL.network)
+    network, retractions = MODEL.network, Retractions(MODEL.network)
     row = network.variables.index("skin_redness")
     coded = MODEL.scorer.code(pa.table({k: [str(v)] * 2 for k, v in {**ATTACKS, "cramping_pain": 1}.items()}))
     soft = (SoftEvidence(row, np.array([1]), np.array([0.2, 0.8])),)
     evidence = Evidence(coded.evidence.with_state(row, UNKNOWN).codes, soft)
-    own = network.posteriors(evidence).values[:, readings.column]
-    best, _ = readings.gravest(evidence, own, np.nextafter(own, 1.0))
+    own = network.posteriors(evidence).values[:, retractions.column]
+    best, _ = retractions.max_posterior(evidence, own, np.nextafter(own, 1.0))
     trial = evidence.with_state(network.variables.index("cramping_pain"), 0)
-    assert best == pytest.approx(network.posteriors(trial).values[:, readings.column], abs=1e-12)
+    assert best == pytest.approx(network.posteriors(trial).values[:, retractions.column], abs=1e-12)
     assert best[1] > best[0]
 
 
-def test_readings_that_cannot_matter_are_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retractions_that_cannot_matter_are_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     network = MODEL.network
     frame = MODEL.simulate(3000, seed=1, missing=0.6)
     codes = MODEL.scorer.code(pa.Table.from_pandas(frame, preserve_index=False)).evidence.codes
-    readings = Readings(network)
+    retractions = Retractions(network)
     causes = network.posteriors(Evidence(codes)).values[:, : len(network.model.causes)]
-    own = causes[:, readings.column]
+    own = causes[:, retractions.column]
     sought = own * 1.1
-    whole, _ = readings.gravest(Evidence(codes), own, np.nextafter(own, 1.0))
-    some, _ = readings.gravest(Evidence(codes), own, sought)
+    whole, _ = retractions.max_posterior(Evidence(codes), own, np.nextafter(own, 1.0))
+    some, _ = retractions.max_posterior(Evidence(codes), own, sought)
     reached = whole >= sought
     assert reached.any()
     np.testing.assert_array_equal(some[reached], whole[reached])
-    fewest, _ = readings.gravest(Evidence(codes), own, sought, causes=causes)
+    fewest, _ = retractions.max_posterior(Evidence(codes), own, sought, causes=causes)
     np.testing.assert_array_equal(fewest[reached], whole[reached])
-    counts = [len(readings._pairs(codes, own, sought, p)[0]) for p in (None, causes)]
+    present, needed = retractions._present(codes), np.log(sought / (1 - sought)) - np.log(own / (1 - own))
+    counts = [len(retractions._pairs(present, own, needed, p)[0]) for p in (None, causes)]
     assert counts[1] < 0.8 * counts[0]
     monkeypatch.setattr(CompiledModel, "posteriors", None)
-    best, taken = readings.gravest(Evidence(codes), own, np.full(len(own), np.inf))
+    best, taken = retractions.max_posterior(Evidence(codes), own, np.full(len(own), np.inf))
     np.testing.assert_array_equal(best, own)
     assert not taken.any()
 
@@ -235,14 +242,16 @@ def test_a_sign_that_nobody_has_or_everybody_takes_nothing_back(chance: float) -
     codes = np.full((len(network.variables), 2), UNKNOWN, dtype=np.int8)
     codes[network.variables.index("r3"), 1] = chance
     p = network.posteriors(Evidence(codes)).values[:, network.columns.index("c0")]
-    found, taken = Readings(network).gravest(Evidence(codes), p, np.ones(2))
+    found, taken = Retractions(network).max_posterior(Evidence(codes), p, np.ones(2))
     np.testing.assert_array_equal(found, p)
     np.testing.assert_array_equal(taken, [0, 0])
 
 
-def test_no_cases_have_no_readings() -> None:
+def test_no_cases_have_no_retractions() -> None:
     codes = np.full((len(MODEL.network.variables), 0), UNKNOWN, dtype=np.int8)
-    best, taken = Readings(MODEL.network).gravest(Evidence(codes), np.zeros(0), np.zeros(0), causes=np.zeros((0, 9)))
+    best, taken = Retractions(MODEL.network).max_posterior(
+        Evidence(codes), np.zeros(0), np.zeros(0), causes=np.zeros((0, 9))
+    )
     assert len(best) == len(taken) == 0
 
 
@@ -254,32 +263,68 @@ def mixed_up() -> tuple[CompiledModel, Codes, NDArray[np.float64]]:
     return network, codes[:, ~np.isnan(own)], own[~np.isnan(own)]
 
 
-def test_readings_in_small_portions_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retractions_in_small_portions_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     network, codes, own = mixed_up()
-    whole = Readings(network).gravest(Evidence(codes), own, np.nextafter(own, 1.0), engine="numpy")
+    whole = Retractions(network).max_posterior(Evidence(codes), own, np.nextafter(own, 1.0), engine="numpy")
     monkeypatch.setattr("kneebayes.diagnosis.alarm.PAIRS", 7)
     for at_once, in_portions in zip(
-        whole, Readings(network).gravest(Evidence(codes), own, np.nextafter(own, 1.0), engine="numpy"), strict=True
+        whole,
+        Retractions(network).max_posterior(Evidence(codes), own, np.nextafter(own, 1.0), engine="numpy"),
+        strict=True,
     ):
         np.testing.assert_array_equal(at_once, in_portions)
 
 
-def test_at_most_so_many_signs_are_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_case_with_too_many_signs_to_search_is_urgent(monkeypatch: pytest.MonkeyPatch) -> None:
     network, codes, own = mixed_up()
-    whole, taken = Readings(network).gravest(Evidence(codes), own, np.nextafter(own, 1.0))
-    monkeypatch.setattr("kneebayes.diagnosis.alarm.MAX_TAKEN_BACK", 1)
-    some, fewer = Readings(network).gravest(Evidence(codes), own, np.nextafter(own, 1.0))
-    assert max(bits.bit_count() for bits in taken.tolist()) > 1
-    assert max(bits.bit_count() for bits in fewer.tolist()) == 1
-    assert ((some >= own) & (some <= whole)).all()
+    worth, thresholds = np.nextafter(own, 1.0), Thresholds.of(network.model)
+    whole, _ = Retractions(network).max_posterior(Evidence(codes), own, worth)
+    monkeypatch.setattr("kneebayes.diagnosis.alarm.MAX_RETRACTED", 1)
+    some, fewer = Retractions(network).max_posterior(Evidence(codes), own, worth)
+    retractions = Retractions(network)
+    counts = np.bitwise_count(retractions._present(codes))
+    assert {0, 1, 2} <= set(counts.tolist())
+    np.testing.assert_array_equal(some[counts < 2], whole[counts < 2])
+    assert (some[counts > 1] == 1.0).all()
+    assert not fewer[counts > 1].any()
+    assessed = Assessor(network).assess(Evidence(codes), thresholds)
+    assert (assessed.levels[counts > 1] >= LEVELS.index("urgent")).all()
+    case = int(np.flatnonzero((counts > 1) & (assessed.by_posterior == 0) & (assessed.by_rules < 2))[0])
+    assert (
+        "signs of x have other causes too, and a sign never makes the alarm milder" in assessed.alarm(case).reasons[0]
+    )
+
+
+def test_no_sign_makes_the_alarm_milder_where_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kneebayes.diagnosis.alarm.MAX_RETRACTED", 2)
+    for seed in (9, 11):
+        network = CompiledModel(random_model(seed, risks=4, causes=3, findings=6))
+        assert milder(network, random_codes(network.model, 1500, seed)) == 0
+
+
+def test_a_model_with_more_doubtful_signs_than_bits_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kneebayes.diagnosis.alarm.MAX_DOUBTFUL", 6)
+    with pytest.raises(
+        ModelFileError, match=r"7 signs may lower dvt.*over 6: list those that matter under alarm.signs"
+    ):
+        Retractions(MODEL.network)
+
+
+def test_a_case_without_a_chance_of_the_cause_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kneebayes.diagnosis.alarm.MAX_RETRACTED", 0)
+    network, codes, _ = mixed_up()
+    known = Evidence(codes).with_state(network.variables.index("c0"), 0)
+    zero = np.zeros(known.n)
+    highest, _ = Retractions(network).max_posterior(known, zero, zero + 0.02)
+    np.testing.assert_array_equal(highest, zero)
 
 
 def test_a_reason_names_all_signs_that_are_taken_back() -> None:
     network, codes, own = mixed_up()
-    best, taken = Readings(network).gravest(Evidence(codes), own, np.nextafter(own, 1.0))
+    best, taken = Retractions(network).max_posterior(Evidence(codes), own, np.nextafter(own, 1.0))
     case = next(i for i, bits in enumerate(taken.tolist()) if bits.bit_count() == 2)
     thresholds = Thresholds(caution=float(own[case] + best[case]) / 2, urgent=1.0)
-    alarm = AlarmRules(network).assess(Evidence(codes[:, [case]]), float(own[case]), thresholds)
+    alarm = Assessor(network).assess(Evidence(codes[:, [case]]), thresholds).alarm()
     assert alarm.level == "caution"
     assert f"P(x) would be {best[case]:.1%} without 'x', 'x', and a sign" in alarm.reasons[0]
 
@@ -292,9 +337,9 @@ def test_an_impossible_reading_does_not_count() -> None:
     codes = np.full((len(network.variables), 1), UNKNOWN, dtype=np.int8)
     codes[[network.variables.index(name) for name in ("c1", "f1")]] = 1  # c1 is known, and always brings f1 about
     own = network.posteriors(Evidence(codes)).values[:, network.columns.index("c0")]
-    readings = Readings(network)
-    assert "f1" in readings.doubtful
-    best, taken = readings.gravest(Evidence(codes), own, np.nextafter(own, 1.0))
+    retractions = Retractions(network)
+    assert "f1" in retractions.doubtful
+    best, taken = retractions.max_posterior(Evidence(codes), own, np.nextafter(own, 1.0))
     np.testing.assert_array_equal(best, own)
     assert not taken.any()
 
@@ -307,17 +352,17 @@ def test_no_reading_that_matters_is_spared(seed: int, factor: float) -> None:
     causes = network.posteriors(Evidence(codes)).values[:, :3]
     codes, causes = codes[:, ~np.isnan(causes[:, 0])], causes[~np.isnan(causes[:, 0])]
     own = causes[:, network.columns.index("c0")]
-    readings, worth = Readings(network), np.minimum(own * factor, 1 - 1e-9)
-    whole, _ = readings.gravest(Evidence(codes), own, np.nextafter(own, 1.0))
-    some, _ = readings.gravest(Evidence(codes), own, worth, causes=causes)
+    retractions, worth = Retractions(network), np.minimum(own * factor, 1 - 1e-9)
+    whole, _ = retractions.max_posterior(Evidence(codes), own, np.nextafter(own, 1.0))
+    some, _ = retractions.max_posterior(Evidence(codes), own, worth, causes=causes)
     matters = (whole >= worth) & (worth > own)
     np.testing.assert_array_equal(some[matters], whole[matters])
 
 
 def test_the_bounds_of_a_finding_are_those_of_its_links() -> None:
     finding = MODEL.file.findings["calf_pain"]
-    readings = Readings(MODEL.network)
-    sign = readings._signs[readings.doubtful.index("calf_pain")]
+    retractions = Retractions(MODEL.network)
+    sign = retractions._signs[retractions.doubtful.index("calf_pain")]
     alone = 1 - finding.leak.p
     clot = alone * (1 - finding.links["dvt"]["present"].p)
     rest = alone * np.prod([1 - max(n.p for n in states.values()) for c, states in finding.links.items() if c != "dvt"])

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 import kneebayes as kb
 from kneebayes.diagnosis import sensitivity as influence_module
-from kneebayes.diagnosis.alarm import AlarmRules, Thresholds
-from kneebayes.diagnosis.sensitivity import functions, influence, sensitivity
+from kneebayes.diagnosis.alarm import Thresholds
+from kneebayes.diagnosis.assessment import Assessor
+from kneebayes.diagnosis.sensitivity import batch_sensitivity, functions, sensitivity
 from kneebayes.errors import CaseError, UnknownColumnError, UnknownNameError
 from kneebayes.inference.evidence import Evidence, SoftEvidence
-from kneebayes.inference.network import CompiledModel
-from kneebayes.inference.parameters import parameters_of
-from kneebayes.inference.versions import Case
+from kneebayes.inference.network import CompiledModel, Posteriors, VersionedCase
 from kneebayes.spec.model_spec import LEVELS, ModelSpec
 from kneebayes.spec.yaml_io import with_numbers
 from tests.oracles import brute_force, random_codes, random_model
@@ -63,8 +62,8 @@ class TestFunctions:
     @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
     def test_every_number_of_the_real_model_at_five_values(self, case: dict[str, object]) -> None:
         dx = MODEL.diagnose(case)
-        parameters = parameters_of(dx.network)
-        asked = Case(parameters, dx.coded)
+        parameters = dx.network.parameters
+        asked = VersionedCase(parameters.network, dx.assessment.evidence)
         own = functions(parameters, asked)
         assert len(own.joint) == len(list(MODEL.file.probabilities())) > 350
         for t in FIVE:
@@ -76,23 +75,25 @@ class TestFunctions:
     @pytest.mark.parametrize("case", list(CASES.values())[1:], ids=list(CASES)[1:])
     def test_real_model_made_anew_with_another_number(self, case: dict[str, object]) -> None:
         dx = MODEL.diagnose(case)
-        parameters = parameters_of(dx.network)
-        own = functions(parameters, Case(parameters, dx.coded))
+        parameters = dx.network.parameters
+        own = functions(parameters, VersionedCase(parameters.network, dx.assessment.evidence))
         special = [i for i, name in enumerate(parameters.names) if "interactions" in name or ".split." in name]
         some = [*special, *range(3, len(parameters.p), 29)]
         for place, i in enumerate(some):
             t = FIVE[place % 5]
             network = CompiledModel(with_number(MODEL.file, parameters.moved(i, t)))
-            expected = network.posteriors(dx.coded)
+            expected = network.posteriors(dx.assessment.evidence)
             found = own.at(np.full(len(parameters.p), t))[i]
             same(found, expected.values[0], np.exp(expected.log_evidence[0]))
 
     @pytest.mark.parametrize("model", RANDOM.values(), ids=RANDOM)
     def test_every_number_of_random_models_made_anew_at_five_values(self, model: ModelSpec) -> None:
         network = CompiledModel(model)
-        parameters = parameters_of(network)
+        parameters = network.parameters
         codes = possible(network, 2, 5)
-        of_cases = [functions(parameters, Case(parameters, Evidence(case[:, None]))) for case in codes.T]
+        of_cases = [
+            functions(parameters, VersionedCase(parameters.network, Evidence(case[:, None]))) for case in codes.T
+        ]
         for i in range(len(parameters.p)):
             for t in FIVE:
                 expected = CompiledModel(with_number(model, parameters.moved(i, t))).posteriors(Evidence(codes))
@@ -108,8 +109,8 @@ class TestFunctions:
         }
         network = CompiledModel(with_numbers(file, changes))
         case = Evidence.empty(len(network.variables)).with_state(network.variables.index("f1"), 1)
-        parameters = parameters_of(network)
-        own, i = functions(parameters, Case(parameters, case)), parameters.names.index(leak)
+        parameters = network.parameters
+        own, i = functions(parameters, VersionedCase(parameters.network, case)), parameters.names.index(leak)
         zero = np.zeros(len(parameters.p))
         assert np.isnan(own.at(zero)[i]).all()
         np.testing.assert_allclose(own.at(zero, limit=True)[i], own.at(zero + 1e-9)[i], rtol=0, atol=1e-12)
@@ -117,9 +118,9 @@ class TestFunctions:
     def test_by_brute_force(self) -> None:
         model = RANDOM["random 0"]
         network = CompiledModel(model)
-        parameters = parameters_of(network)
+        parameters = network.parameters
         case = possible(network, 1, 9)[:, 0]
-        own = functions(parameters, Case(parameters, Evidence(case[:, None])))
+        own = functions(parameters, VersionedCase(parameters.network, Evidence(case[:, None])))
         whole = brute_force(model, case)[1]
         for i in range(0, len(parameters.p), 3):
             expected, chance = brute_force(with_number(model, parameters.moved(i, 0.3)), case)
@@ -130,13 +131,13 @@ class TestFunctions:
     @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
     def test_at_its_own_value_each_number_gives_the_posterior(self, case: dict[str, object]) -> None:
         dx = MODEL.diagnose(case)
-        own = sensitivity(dx.network, dx.coded, THRESHOLDS, "dvt")
+        own = sensitivity(dx.assessment, "dvt")
         found = own.functions.at(own.parameters.p)
         expected = np.array([*dx.probabilities.values(), *dx.details.values()])
         np.testing.assert_allclose(found, np.broadcast_to(expected, found.shape), rtol=0, atol=1e-12)
 
     def test_states_scale_in_proportion_and_the_rest_with_them(self) -> None:
-        parameters = parameters_of(MODEL.network)
+        parameters = MODEL.network.parameters
         i = parameters.names.index("risks.age.prior.sixties")
         moved, members = parameters.moved(i, 0.4), parameters.siblings[i]
         scale = (1 - 0.4) / (1 - parameters.p[i])
@@ -184,8 +185,8 @@ class TestTable:
     @pytest.mark.parametrize("case", [CASES["a swollen leg"], CASES["a young woman"], {"age": 45}], ids=str)
     def test_leader_changes_where_it_says(self, case: dict[str, object]) -> None:
         dx = MODEL.diagnose(case)
-        parameters, table = parameters_of(dx.network), dx.sensitivity()
-        asked, ranked = Case(parameters, dx.coded), len(MODEL.causes) + 1
+        parameters, table = dx.network.parameters, dx.sensitivity()
+        asked, ranked = VersionedCase(parameters.network, dx.assessment.evidence), len(MODEL.causes) + 1
 
         def leader(name: str, t: float) -> str:
             values = parameters.moved(parameters.names.index(name), float(np.clip(t, 0, 1)))
@@ -207,13 +208,14 @@ class TestTable:
     @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
     def test_alarm_changes_where_it_says(self, case: dict[str, object], thresholds: tuple[float, float]) -> None:
         dx = MODEL.diagnose(case, thresholds=Thresholds(*thresholds))
-        parameters, table, rules = parameters_of(dx.network), dx.sensitivity(), AlarmRules(dx.network)
-        asked = Case(parameters, dx.coded)
+        parameters, table, assessor = dx.network.parameters, dx.sensitivity(), dx.assessment.assessor
+        asked = VersionedCase(parameters.network, dx.assessment.evidence)
 
         def level(name: str, t: float) -> str:
             values = parameters.moved(parameters.names.index(name), float(np.clip(t, 0, 1)))
-            p = asked.posteriors(values[None])[0][:, rules.column]
-            return LEVELS[rules.levels(dx.coded, p, dx.thresholds)[0]]
+            posteriors = Posteriors(dx.network.columns, asked.posteriors(values[None])[0], np.zeros(1))
+            assessed = assessor.assess(dx.assessment.evidence, dx.thresholds, posteriors=posteriors)
+            return LEVELS[assessed.levels[0]]
 
         for name, row in table.iloc[:12].iterrows():
             for side, sign in (("below", -1), ("above", 1)):
@@ -254,7 +256,7 @@ class TestManyCases:
     @pytest.mark.parametrize("engine", ["numpy", "numba"])
     def test_it_is_the_mean_over_the_cases(self, engine: Any) -> None:
         network = CompiledModel(RANDOM["random 1"])
-        rules, codes = AlarmRules(network), possible(network, 7, 3)
+        assessor, codes = Assessor(network), possible(network, 7, 3)
         row = len(network.variables) - 1
         codes[row, :3] = -1
         codes[0, 5] = -1
@@ -263,10 +265,11 @@ class TestManyCases:
             SoftEvidence(0, np.array([5]), np.array([0.3, 0.9, 0.0])),
         )
         evidence = Evidence(codes, soft)
-        found = influence(rules, evidence, THRESHOLDS, "c0", engine=engine)
+        assessed = assessor.assess(evidence, THRESHOLDS)
+        found = batch_sensitivity(assessed, "c0", engine=engine)
         each = []
         for i in range(7):
-            each.append(sensitivity(network, evidence[[i]], THRESHOLDS, "c0").frame().loc[found.index])
+            each.append(sensitivity(assessor.assess(evidence[[i]], THRESHOLDS), "c0").frame().loc[found.index])
         for name in ("posterior_low", "posterior_high", "swing", "derivative", "leader_changes", "alarm_changes"):
             mean = np.mean([table[name].astype(float) for table in each], axis=0)
             np.testing.assert_allclose(found[name], mean, rtol=0, atol=1e-11, err_msg=name)
@@ -274,17 +277,17 @@ class TestManyCases:
 
     def test_engines_agree_on_the_real_model(self) -> None:
         codes = possible(MODEL.network, 4, 8)
-        rules = AlarmRules(MODEL.network)
-        one, other = (influence(rules, Evidence(codes), THRESHOLDS, "dvt", engine=e) for e in ("numpy", "numba"))
+        assessed = MODEL.assessor.assess(Evidence(codes), THRESHOLDS)
+        one, other = (batch_sensitivity(assessed, "dvt", engine=e) for e in ("numpy", "numba"))
         for name in self.MEASURES:
             np.testing.assert_allclose(one[name], other.loc[one.index, name], rtol=0, atol=1e-11, err_msg=name)
 
     def test_chunks_do_not_show(self, monkeypatch: pytest.MonkeyPatch) -> None:
         network = CompiledModel(RANDOM["random 2"])
-        rules, codes = AlarmRules(network), possible(network, 9, 3)
-        whole = influence(rules, Evidence(codes), THRESHOLDS, "c0")
+        assessed = Assessor(network).assess(Evidence(possible(network, 9, 3)), THRESHOLDS)
+        whole = batch_sensitivity(assessed, "c0")
         monkeypatch.setattr(influence_module, "CHUNK_CASES", 4)
-        parts = influence(rules, Evidence(codes), THRESHOLDS, "c0").loc[whole.index]
+        parts = batch_sensitivity(assessed, "c0").loc[whole.index]
         for name in self.MEASURES:
             np.testing.assert_allclose(whole[name], parts[name], rtol=0, atol=1e-13, err_msg=name)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 import kneebayes as kb
 from kneebayes.diagnosis import uncertainty as robustness
-from kneebayes.diagnosis.alarm import AlarmRules, Thresholds
+from kneebayes.diagnosis.alarm import Thresholds
+from kneebayes.diagnosis.assessment import Assessment, Assessor
 from kneebayes.diagnosis.uncertainty import (
     DEVIATIONS,
     Uncertainty,
@@ -25,12 +26,9 @@ from kneebayes.diagnosis.uncertainty import (
     uncertainty,
 )
 from kneebayes.errors import OptionError
-from kneebayes.inference.compiled.threads import Kernel, Renumbering, renumbering_of
 from kneebayes.inference.evidence import Evidence, SoftEvidence
-from kneebayes.inference.network import CompiledModel
-from kneebayes.inference.parameters import Parameters, parameters_of
+from kneebayes.inference.network import CompiledModel, Engine, VersionedCase
 from kneebayes.inference.tables import tables
-from kneebayes.inference.versions import Case
 from kneebayes.scoring.score_file import score_file
 from kneebayes.spec.model_spec import LEVELS, ModelSpec
 from kneebayes.spec.yaml_io import with_numbers
@@ -80,42 +78,54 @@ class TestNumbersAsOneVector:
 
     @pytest.mark.parametrize("model", FILES.values(), ids=FILES)
     def test_tables_are_those_of_a_model_file_with_these_numbers(self, model: ModelSpec) -> None:
-        parameters = Parameters(CompiledModel(model))
+        parameters = CompiledModel(model).parameters
         for values in (parameters.p, draw(parameters, 1, seed=3)[0]):
-            found, expected = parameters.tables(values), tables(renumbered(model, values))
-            for one, other in zip((found.base, *found.components), (expected.base, *expected.components), strict=True):
+            found, expected = parameters.network.layout.fill(values), tables(renumbered(model, values))
+            for one, other in zip(found.components, expected.components, strict=True):
                 assert one.variables == other.variables
                 assert one.targets == other.targets
                 np.testing.assert_allclose(one.trigger, other.trigger, rtol=1e-10, atol=1e-300)
-            for name in ("absent_leak", "absent_links", "absent"):
+            for name in ("share", "absent_leak", "absent_links", "absent"):
                 np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-12)
-            for mine, theirs in zip(found.split, expected.split, strict=True):
-                np.testing.assert_allclose(mine, theirs, rtol=1e-12)
-            for kept, survivals in zip(found.parents, expected.parents, strict=True):
-                assert list(kept) == list(survivals)
-                for c, values_of_c in kept.items():
-                    np.testing.assert_allclose(values_of_c, survivals[c], rtol=1e-12)
+            for name in ("split", "kept", "gained"):
+                for mine, theirs in zip(getattr(found, name), getattr(expected, name), strict=True):
+                    np.testing.assert_allclose(mine, theirs, rtol=1e-12)
 
     @pytest.mark.parametrize("model", FILES.values(), ids=FILES)
-    def test_kernel_with_other_numbers_is_the_kernel_made_of_them(self, model: ModelSpec) -> None:
-        parameters = Parameters(CompiledModel(model))
-        values = draw(parameters, 1, seed=4)[0] * 0.9 + 0.05
-        found, expected = Renumbering(parameters).kernel(values), Kernel(parameters.tables(values), len(model.risks))
-        for layer in ("upper", "lower"):
-            mine, theirs = getattr(found, layer), getattr(expected, layer)
-            for name in mine._fields:
-                np.testing.assert_allclose(
-                    getattr(mine, name), getattr(theirs, name), rtol=1e-11, atol=1e-300, err_msg=name
-                )
+    def test_a_model_with_other_numbers_is_the_model_file_of_these_numbers(self, model: ModelSpec) -> None:
+        network = CompiledModel(model)
+        codes = random_codes(model, 40, 3, risks=0.5, causes=0.05, findings=0.5)
+        own = network.posteriors(Evidence(codes), engine="numba").values.tobytes()
+        for values in draw(network.parameters, 2, seed=4):
+            expected = CompiledModel(renumbered(model, values)).posteriors(Evidence(codes), engine="numpy")
+            for engine in get_args(Engine):
+                found = network.with_numbers(values).posteriors(Evidence(codes), engine=engine)
+                np.testing.assert_allclose(found.values, expected.values, rtol=0, atol=1e-12)
+                np.testing.assert_allclose(found.log_evidence, expected.log_evidence, rtol=1e-12, atol=1e-12)
+        assert network.posteriors(Evidence(codes), engine="numba").values.tobytes() == own
+
+    def test_a_layout_is_the_same_whatever_the_numbers(self) -> None:
+        """Also where numbers are equal, or 0 or 1: structure is what the file links."""
+        model = FILES["three states"]
+        flat = CompiledModel(model).layout.flat
+        for value in (0.0, 0.25, 1.0):
+            parameters = CompiledModel(model).parameters
+            values = np.full(len(parameters.p), value)
+            for members in parameters.distributions:
+                values[members] /= len(members)
+            other = CompiledModel(renumbered(model, values)).layout.flat
+            mine, theirs = (f.fill(f.layout.fill(values)) for f in (flat, other))
+            for name, one, another in zip(mine._fields, mine, theirs, strict=True):
+                np.testing.assert_array_equal(one, another, err_msg=name)
 
     @pytest.mark.parametrize("end", [0.0, 1.0])
     def test_kernel_at_the_ends_of_the_numbers(self, end: float) -> None:
         model = FILES["three states"]
-        parameters = Parameters(CompiledModel(model))
+        parameters = CompiledModel(model).parameters
         codes = random_codes(model, 50, 2, risks=0.4, causes=0.1, findings=0.5)
         for i in range(len(parameters.p)):
             values = parameters.moved(i, end)
-            found = renumbering_of(parameters).posteriors(values, codes)
+            found = parameters.network.with_numbers(values).posteriors(Evidence(codes), engine="numba")
             expected = CompiledModel(renumbered(model, values)).posteriors(Evidence(codes), engine="numpy")
             np.testing.assert_allclose(
                 np.exp(found.log_evidence), np.exp(expected.log_evidence), rtol=1e-10, atol=1e-15
@@ -125,11 +135,11 @@ class TestNumbersAsOneVector:
     @pytest.mark.parametrize("model", FILES.values(), ids=FILES)
     def test_one_case_under_many_numbers_is_each_model_asked_anew(self, model: ModelSpec) -> None:
         network = CompiledModel(model)
-        parameters = Parameters(network)
+        parameters = network.parameters
         versions = draw(parameters, 4, seed=5)
         models = [CompiledModel(renumbered(model, values)) for values in versions]
         for case in possible(network, 5, 7).T:
-            values, evidence = Case(parameters, Evidence(case[:, None])).posteriors(versions)
+            values, evidence = VersionedCase(parameters.network, Evidence(case[:, None])).posteriors(versions)
             for other, posterior, chance in zip(models, values, evidence, strict=True):
                 expected = other.posteriors(Evidence(case[:, None]))
                 np.testing.assert_allclose(posterior, expected.values[0], rtol=0, atol=1e-12)
@@ -138,10 +148,10 @@ class TestNumbersAsOneVector:
     def test_a_draw_is_a_noisy_or_by_brute_force(self) -> None:
         model = FILES["three states"]
         network = CompiledModel(model)
-        values = draw(Parameters(network), 3, seed=1)
+        values = draw(network.parameters, 3, seed=1)
         codes = possible(network, 4, 3)
         for case in codes.T:
-            found, chances = Case(parameters_of(network), Evidence(case[:, None])).posteriors(values)
+            found, chances = VersionedCase(network, Evidence(case[:, None])).posteriors(values)
             for own, posterior, chance in zip(values, found, chances, strict=True):
                 expected, total = brute_force(renumbered(model, own), case)
                 assert chance == pytest.approx(total, rel=1e-12)
@@ -180,11 +190,11 @@ class TestRangesAsDistributions:
         assert (np.diff(drawn) >= 0).all()
 
     def test_numbers_without_a_range_stay_to_the_last_digit(self) -> None:
-        parameters = Parameters(CompiledModel(narrowed(FILES["many causes"])))
+        parameters = CompiledModel(narrowed(FILES["many causes"])).parameters
         np.testing.assert_array_equal(draw(parameters, 20, seed=0), np.repeat(parameters.p[None], 20, axis=0))
 
     def test_draws_keep_the_ranges_of_the_model(self) -> None:
-        parameters = parameters_of(MODEL.network)
+        parameters = MODEL.network.parameters
         drawn = draw(parameters, 4000, seed=2)
         wide = parameters.high > parameters.low
         alone = wide & ~np.isin(np.arange(len(wide)), list(parameters.siblings))
@@ -197,7 +207,7 @@ class TestRangesAsDistributions:
 
     def test_states_drawn_together_are_a_distribution(self) -> None:
         for network in (MODEL.network, CompiledModel(FILES["many causes"])):
-            parameters = parameters_of(network)
+            parameters = network.parameters
             drawn = draw(parameters, 500, seed=3)
             assert drawn.min() >= 0.0
             assert drawn.max() <= 1.0
@@ -206,14 +216,14 @@ class TestRangesAsDistributions:
 
     @pytest.mark.parametrize("value", [0.0, 0.05, 0.6, 1.0])
     def test_a_state_drawn_alone_has_the_number_drawn(self, value: float) -> None:
-        parameters = parameters_of(MODEL.network)
+        parameters = MODEL.network.parameters
         for i in list(parameters.siblings)[:12]:
             values = parameters.p.copy()
             values[i] = value
             np.testing.assert_allclose(parameters.normalised(values), parameters.moved(i, value), rtol=1e-9, atol=1e-12)
 
     def test_a_seed_gives_its_draws_and_more_draws_begin_with_fewer(self) -> None:
-        parameters = parameters_of(MODEL.network)
+        parameters = MODEL.network.parameters
         np.testing.assert_array_equal(draw(parameters, 5, seed=9), draw(parameters, 12, seed=9)[:5])
         assert (draw(parameters, 5, seed=9) != draw(parameters, 5, seed=8)).any()
 
@@ -224,7 +234,7 @@ class TestPlausibleModel:
     @pytest.mark.parametrize("seed", [0, 7])
     def test_its_numbers_are_those_of_the_draw_and_lie_in_its_ranges(self, seed: int) -> None:
         other = dict(MODEL.plausible(seed=seed).file.probabilities())
-        drawn = draw(parameters_of(MODEL.network), 1, seed=seed)[0]
+        drawn = draw(MODEL.network.parameters, 1, seed=seed)[0]
         assert [number.p for number in other.values()] == drawn.tolist()
         for place, number in MODEL.file.probabilities():
             low, high = other[place].range
@@ -260,8 +270,8 @@ class TestOneCase:
     def test_interval_is_the_quantiles_of_the_models_asked_one_by_one(self) -> None:
         network = CompiledModel(FILES["three states"])
         codes = possible(network, 1, 5)
-        found = uncertainty(network, Evidence(codes), THRESHOLDS, level=0.8, draws=40, seed=6)
-        values = draw(Parameters(network), 40, seed=6)
+        found = uncertainty(Assessor(network).assess(Evidence(codes), THRESHOLDS), level=0.8, draws=40, seed=6)
+        values = draw(network.parameters, 40, seed=6)
         each = np.array(
             [CompiledModel(renumbered(network.model, v)).posteriors(Evidence(codes)).values[0] for v in values]
         )
@@ -333,11 +343,11 @@ class TestOneCase:
         network = CompiledModel(with_numbers(file, changes))
         codes = np.full((len(network.variables), 1), -1, dtype=np.int8)
         codes[network.variables.index("f1")] = 1
-        parameters = parameters_of(network)
+        parameters = network.parameters
         none = np.flatnonzero(parameters.belongs_to(np.array([n == "f1" for n in file.findings])))
         values = draw(parameters, 30, seed=0)
         values[:10, none] = 0.0
-        drawn = Case(parameters, Evidence(codes)).posteriors(values)[0]
+        drawn = VersionedCase(parameters.network, Evidence(codes)).posteriors(values)[0]
         assert np.isnan(drawn[:10]).all()
         low, high, *_ = interval_ends(drawn.T.copy(), 0.8)
         np.testing.assert_allclose(low, np.quantile(drawn[10:], 0.1, axis=0), atol=1e-15)
@@ -366,7 +376,7 @@ class TestManyCases:
 
     @pytest.fixture(scope="class")
     @staticmethod
-    def cases() -> tuple[AlarmRules, Evidence, Floats]:
+    def cases() -> Assessment:
         codes = possible(MODEL.network, 30, 11)
         row = MODEL.network.variables.index("calf_pain")
         codes[row, :4] = -1
@@ -375,31 +385,26 @@ class TestManyCases:
             SoftEvidence(0, np.array([3]), np.linspace(0, 1, 5)),
         )
         codes[0, 3] = -1
-        rules = AlarmRules(MODEL.network)
         evidence = Evidence(codes, soft)
-        return rules, evidence, MODEL.network.posteriors(evidence).values[:, rules.column]
+        return MODEL.assessor.assess(evidence, THRESHOLDS)
 
-    def test_engines_agree_and_a_case_is_as_if_alone(self, cases: tuple[AlarmRules, Evidence, Floats]) -> None:
-        rules, evidence, p = cases
-        found = batch_uncertainty(rules, evidence, THRESHOLDS, p, draws=25, seed=3, engine="numba")
-        slow = batch_uncertainty(rules, evidence, THRESHOLDS, p, draws=25, seed=3, engine="numpy")
+    def test_engines_agree_and_a_case_is_as_if_alone(self, cases: Assessment) -> None:
+        found = batch_uncertainty(cases, draws=25, seed=3, engine="numba")
+        slow = batch_uncertainty(cases, draws=25, seed=3, engine="numpy")
         for name in ("low", "high", "low_error", "high_error", "robust", "graver"):
             np.testing.assert_allclose(getattr(found, name), getattr(slow, name), rtol=0, atol=1e-12, err_msg=name)
         for i in (0, 3, 7):
-            alone = uncertainty(MODEL.network, evidence[[i]], THRESHOLDS, draws=25, seed=3)
+            alone = uncertainty(MODEL.assessor.assess(cases.evidence[[i]], THRESHOLDS), draws=25, seed=3)
             np.testing.assert_allclose(found.low[i], alone.low, rtol=0, atol=1e-12)
             np.testing.assert_allclose(found.high_error[i], alone.high_error, rtol=0, atol=1e-12)
             assert found.robust[i] == pytest.approx(alone.shares[alone.alarm])
             graver = sum(alone.shares[name] for name in LEVELS[LEVELS.index(alone.alarm) + 1 :])
             assert found.graver[i] == pytest.approx(graver)
 
-    def test_chunks_do_not_show(
-        self, cases: tuple[AlarmRules, Evidence, Floats], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        rules, evidence, p = cases
-        whole = batch_uncertainty(rules, evidence, THRESHOLDS, p, draws=20, engine="numba")
+    def test_chunks_do_not_show(self, cases: Assessment, monkeypatch: pytest.MonkeyPatch) -> None:
+        whole = batch_uncertainty(cases, draws=20, engine="numba")
         monkeypatch.setattr(robustness, "CHUNK_BYTES", 7 * 20 * 11 * 8)
-        parts = batch_uncertainty(rules, evidence, THRESHOLDS, p, draws=20, engine="numba")
+        parts = batch_uncertainty(cases, draws=20, engine="numba")
         for name in ("low", "high", "robust", "graver"):
             np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name))
 

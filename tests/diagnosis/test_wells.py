@@ -13,7 +13,7 @@ import yaml
 import kneebayes as kb
 from kneebayes.diagnosis.wells import points, read_sheet
 from kneebayes.errors import ModelFileError, UnknownNameError
-from kneebayes.learn.prevalence import with_shares
+from kneebayes.learn.prevalence import with_prevalence
 from kneebayes.spec.yaml_io import model_path
 
 ITEMS = {
@@ -147,7 +147,7 @@ def test_a_sheet_that_contradicts_itself_is_refused(tmp_path: Path, change: dict
 @cache
 def classes_at(share: float, n: int = 30_000) -> dict[str, tuple[float, float]]:
     """Draw patients in whom a clot is as frequent as said: by class, its share and the mean posterior."""
-    suspected = kb.Model(with_shares(kb.load_model("extended").file, {"dvt": share}))
+    suspected = kb.Model(with_prevalence(kb.load_model("extended").file, {"dvt": share}, links=True))
     drawn = suspected.simulate(n, seed=5, missing=0.0)
     p = suspected.score(drawn.drop(columns="d_dimer"))["dvt"].to_numpy()
     present = {name: (drawn[name] == "present").to_numpy() for name in [*ALL_ABSENT]}

@@ -10,7 +10,7 @@ import pytest
 from kneebayes.errors import ModelFileError
 from kneebayes.inference.evidence import Evidence
 from kneebayes.inference.network import CompiledModel
-from kneebayes.inference.tables import MAX_CAUSES, Component, conditional_table, or_matrix, separate, tables
+from kneebayes.inference.tables import MAX_CAUSES, Layout, conditional_table, or_matrices, or_messages, tables
 from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.spec.yaml_io import model_path, read_model
 from tests.oracles import _chance as chance
@@ -70,15 +70,15 @@ def test_columns_of_the_shipped_model_are_distributions(name: str) -> None:
 
 
 def test_the_largest_group_of_dependent_risks_comes_first_and_carries_the_leaks() -> None:
-    t = tables(SMALL)
-    assert t.base.variables == ("age", "sport")
-    assert t.base.targets == (0, 1, 2)
-    assert [component.variables for component in t.components] == [("smoker",)]
-    young_idle = t.base.trigger[0 * 4 + 0]
+    base, *others = tables(SMALL).components
+    assert base.variables == ("age", "sport")
+    assert base.targets == (0, 1, 2)
+    assert [component.variables for component in others] == [("smoker",)]
+    young_idle = base.trigger[0 * 4 + 0]
     assert young_idle.sum() == pytest.approx(0.6 * 0.6, rel=1e-13)
     nothing_triggered = 0.36 * 0.98 * 0.99 * 0.995
     assert young_idle[0] == pytest.approx(nothing_triggered, rel=1e-13)
-    old_on_snow = t.base.trigger[1 * 4 + 2]
+    old_on_snow = base.trigger[1 * 4 + 2]
     tear_off_with_interaction, cyst_off = 0.98 * 0.8 * 0.75, 0.99 * 0.9
     assert old_on_snow[0] == pytest.approx(0.4 * 0.05 * tear_off_with_interaction * cyst_off * 0.995, rel=1e-13)
 
@@ -99,7 +99,7 @@ def test_a_row_that_does_not_name_a_parent_holds_for_all_its_states() -> None:
 
 
 def test_a_single_risk_triggers_its_cause_by_its_link() -> None:
-    (smoker,) = tables(SMALL).components
+    _, smoker = tables(SMALL).components
     assert smoker.targets == (2,)
     np.testing.assert_allclose(smoker.trigger, [[0.8, 0.0], [0.194, 0.006], [0.994, 0.006]], rtol=1e-13)
 
@@ -107,7 +107,7 @@ def test_a_single_risk_triggers_its_cause_by_its_link() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_an_unknown_risk_is_the_sum_over_its_states(seed: int) -> None:
     t = tables(random_model(seed, risks=6, causes=4))
-    for component in (t.base, *t.components):
+    for component in t.components:
         trigger = component.trigger.reshape(*component.radix, -1)
         for axis in range(len(component.radix)):
             known, unknown = np.split(trigger, [-1], axis=axis)
@@ -115,51 +115,45 @@ def test_an_unknown_risk_is_the_sum_over_its_states(seed: int) -> None:
         assert component.trigger[-1].sum() == pytest.approx(1.0, rel=1e-12)
 
 
-@pytest.mark.parametrize("states", [2, 3, 4])
-@pytest.mark.parametrize("seed", range(4))
-def test_a_component_moves_states_but_loses_no_probability(seed: int, states: int) -> None:
-    t = tables(random_model(seed, risks=6, causes=4, states=states))
-    assert t.components
+@pytest.mark.parametrize("n_targets", range(5))
+def test_triggers_move_targets_but_lose_no_probability_and_heal_nothing(n_targets: int) -> None:
+    trigger = np.random.default_rng(n_targets).random((3, 2**n_targets))
+    matrices = or_matrices(trigger)
+    np.testing.assert_allclose(matrices.sum(axis=1), trigger.sum(axis=1)[:, None] * np.ones(2**n_targets), rtol=1e-14)
+    for after, before, fired in product(range(2**n_targets), repeat=3):
+        expected = trigger[:, [t for t in range(2**n_targets) if before | t == after]].sum(axis=1)
+        np.testing.assert_allclose(matrices[:, after, before], expected, rtol=1e-14)
+        slope = or_matrices(np.eye(2**n_targets))[fired, after, before]
+        assert slope == (before | fired == after)
+
+
+def test_messages_are_the_derivatives_by_the_triggers() -> None:
+    rng = np.random.default_rng(1)
+    trigger, flow = rng.random((5, 8)), rng.random((5, 8, 8))
+    step = rng.random((5, 8)) * 0.1
+    change = (flow * (or_matrices(trigger + step) - or_matrices(trigger))).sum(axis=(1, 2))
+    np.testing.assert_allclose((or_messages(flow) * step).sum(axis=1), change, rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_targets_are_called_apart_where_they_are_triggered_independently(seed: int) -> None:
+    """Whatever is known of the rest: the numbers are drawn, so that independence by accident does not happen."""
+    t = tables(random_model(seed, risks=7, causes=5))
+    seen = set()
     for component in t.components:
-        pairs, matrix = or_matrix(component, t.cards, t.split)
-        pattern = component.trigger.sum(axis=1)
-        for before in product(*(range(t.cards[c]) for c in component.targets)):
-            column = matrix[:, [i for i, pair in enumerate(pairs) if pair[1] == before]]
-            np.testing.assert_allclose(column.sum(axis=1), pattern, rtol=1e-12, err_msg=f"{before}")
-
-
-def test_a_component_never_heals_and_never_changes_a_present_state() -> None:
-    t = tables(random_model(1, risks=6, causes=4, states=4))
-    for component in t.components:
-        pairs, _ = or_matrix(component, t.cards, t.split)
-        for after, before in pairs:
-            assert all(a == b or b == 0 for a, b in zip(after, before, strict=True))
-        assert len(set(pairs)) == len(pairs)
-
-
-def test_matrix_entries_can_be_worked_on_in_place() -> None:
-    """A cell must not be overwritten before the cells that read it are done."""
-    t = tables(random_model(2, risks=6, causes=4, states=3))
-    for component in t.components:
-        pairs, _ = or_matrix(component, t.cards, t.split)
-        written: set[tuple[int, ...]] = set()
-        for after, before in pairs:
-            assert before not in written or before == after
-            if after not in written:
-                assert before == after, "the diagonal comes first"
-            written.add(after)
-
-
-def test_only_triggers_that_act_apart_are_called_separate() -> None:
-    apart = np.outer([0.7, 0.3], [0.6, 0.4]) * 0.5
-    nearly = apart + 1e-9 * np.array([[1, -1], [-1, 1]])
-    impossible = np.zeros((2, 2))
-    rows = np.stack([apart, nearly, impossible]).reshape(3, 4)
-    separately, chances = separate(Component(("r",), (0,), (3,), (0, 1), rows))
-    assert separately.tolist() == [True, False, True]
-    np.testing.assert_allclose(chances[0], [0.5, 0.7, 0.3, 0.6, 0.4], rtol=1e-14)
-    np.testing.assert_allclose(chances[1], [0.5, 0.7, 0.3, 0.6, 0.4], rtol=1e-12)
-    np.testing.assert_array_equal(chances[2], np.zeros(5))
+        joint = component.trigger.reshape(-1, *[2] * len(component.targets))
+        joint = joint / joint.sum(axis=tuple(range(1, joint.ndim)), keepdims=True)
+        expected = np.ones_like(joint)
+        for i in range(len(component.targets)):
+            axes = tuple(a for a in range(1, joint.ndim) if a != i + 1)
+            expected = expected * joint.sum(axis=axes, keepdims=True)
+        independent = np.isclose(joint, expected, rtol=1e-12, atol=0.0).reshape(len(joint), -1).all(axis=1)
+        codes = np.stack(np.unravel_index(np.arange(len(joint)), component.radix), axis=1)
+        unknown = codes == np.array(component.radix) - 1
+        for pattern, apart in zip(unknown, t.layout.apart(component.part), strict=True):
+            assert apart == independent[(unknown == pattern).all(axis=1)].all()
+            seen.add(bool(apart))
+    assert seen == {True, False}
 
 
 def test_risks_of_very_many_causes_are_tabulated_with_the_base() -> None:
@@ -170,9 +164,9 @@ def test_risks_of_very_many_causes_are_tabulated_with_the_base() -> None:
         if place:  # seven of them, one more than an OR takes at a time
             cause["links"]["smoker"] = {"present": num(0.3 - place / 50)}
     model = ModelSpec.model_validate(content)
-    t = tables(model)
-    assert set(t.base.variables) == set(model.risks)
-    assert (t.components, t.base.targets) == ((), tuple(range(len(everything))))
+    (base,) = tables(model).components
+    assert set(base.variables) == set(model.risks)
+    assert base.targets == tuple(range(len(everything)))
     network, codes = CompiledModel(model), random_codes(model, 4, 1, causes=0.2)
     found = network.posteriors(Evidence(codes))
     for case in range(codes.shape[1]):
@@ -202,7 +196,7 @@ def many_causes(n: int, states: int = 2) -> ModelSpec:
 
 def test_more_causes_than_can_be_enumerated_are_refused() -> None:
     with pytest.raises(ModelFileError, match=r"small: 17 causes, but .* at most 16"):
-        tables(many_causes(MAX_CAUSES + 1))
+        Layout(many_causes(MAX_CAUSES + 1))
 
 
 def test_as_many_causes_as_allowed_are_computed() -> None:

@@ -185,7 +185,7 @@ def test_bundles_have_no_columns_and_no_table_endings(model: kb.Model, tmp_path:
     with pytest.raises(OptionError, match="fhir-ndjson has no columns"):
         model.score_file(source, tmp_path / "x.ndjson", format="fhir-ndjson", columns=["dvt"])
     with pytest.raises(NameNotKnown, match=r"no format 'fhir' to score into"):
-        model.score_file(source, tmp_path / "x.ndjson", format="fhir")
+        model.score_file(source, tmp_path / "x.ndjson", format="fhir")  # type: ignore[arg-type]
     with pytest.raises(FileFormatError, match="the ending tells the format"):
         model.score_file(source, tmp_path / "x.ndjson")
 

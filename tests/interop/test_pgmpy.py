@@ -19,7 +19,7 @@ from kneebayes.errors import CaseError, FileFormatError, ImpossibleEvidenceError
 from kneebayes.inference.tables import conditional_table
 from kneebayes.interop import cpt
 from kneebayes.interop.export import export
-from kneebayes.interop.pgmpy import Reference, query_pgmpy, to_pgmpy
+from kneebayes.interop.pgmpy import Reference, to_pgmpy
 from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.spec.yaml_io import model_path, read_model
 from tests.oracles import brute_force, number, random_codes, random_model
@@ -115,7 +115,7 @@ def test_known_causes_are_certain(rest: dict[str, str] | str) -> None:
     causes = {"c0": "absent", "c1": "present1", "c2": "present"}
     evidence = {**(first if rest == "all" else rest), **causes}  # type: ignore[dict-item]
     expected = {"c0": 0.0, "c1": 1.0, "c2": 1.0, "none_of_these": 0.0, "c1_present1": 1.0}
-    assert query_pgmpy(model, evidence) == pytest.approx(expected, abs=1e-15)
+    assert Reference(model).posteriors(evidence) == pytest.approx(expected, abs=1e-15)
 
 
 def impossible_model() -> ModelSpec:
@@ -141,7 +141,7 @@ def test_impossible_evidence_is_an_error(evidence: dict[str, str]) -> None:
     with pytest.raises(
         ImpossibleEvidenceError, match="impossible.*: " + ", ".join(f"{k}={v}" for k, v in evidence.items())
     ):
-        query_pgmpy(impossible_model(), evidence)
+        Reference(impossible_model()).posteriors(evidence)
 
 
 def test_pgmpy_alone_would_answer_impossible_evidence() -> None:
@@ -155,9 +155,9 @@ def test_pgmpy_alone_would_answer_impossible_evidence() -> None:
 def test_unknown_names_and_states_are_refused() -> None:
     model = random_model(2)
     with pytest.raises(UnknownNameError, match="no variable 'xc0'"):
-        query_pgmpy(model, {"xc0": "absent"})
+        Reference(model).posteriors({"xc0": "absent"})
     with pytest.raises(CaseError, match=r"c0: 'presnt' is not among \['absent', 'present'\].*'present'"):
-        query_pgmpy(model, {"c0": "presnt"})
+        Reference(model).posteriors({"c0": "presnt"})
 
 
 def test_bif_read_by_pgmpy_has_the_same_numbers(bif: Path, reference: Reference) -> None:

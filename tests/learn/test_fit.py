@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 import kneebayes as kb
 from kneebayes.cases.labels import read_cohort
 from kneebayes.errors import CaseError, OptionError, UnknownColumnError
-from kneebayes.inference.counts import Cases, Engine, Expectation
+from kneebayes.inference.counts import Cases, Expectation
 from kneebayes.inference.evidence import Evidence
-from kneebayes.inference.network import CompiledModel
-from kneebayes.inference.parameters import Parameters
+from kneebayes.inference.network import CompiledModel, Engine
 from kneebayes.inference.tables import tables
-from kneebayes.learn.fit import Coins, count_trials, fit
+from kneebayes.learn.fit import BetaPriors, fit, noisy_or_counts
 from kneebayes.learn.simulate import simulate
 from kneebayes.spec.model_spec import ModelSpec, Probability
 from kneebayes.spec.yaml_io import with_numbers
@@ -114,10 +113,10 @@ SHAPES: dict[str, dict[str, Any]] = {
 def test_expected_trials_equal_brute_force(shape: str, seed: int, engine: Engine) -> None:
     model = random_model(seed, **SHAPES[shape])
     cases = random_cases(model, 4, seed)
-    parameters = Parameters(CompiledModel(model))
-    model_tables = parameters.tables(parameters.p)
-    counts = Expectation(model_tables, len(model.risks)).counts(cases, engine=engine)
-    found = count_trials(parameters, parameters.p, model_tables, counts)
+    network = CompiledModel(model)
+    parameters = network.parameters
+    counts = Expectation(network.tables).counts(cases, engine=engine)
+    found = noisy_or_counts(parameters.p, network.tables, counts)
     expected = {place: np.zeros(2) for place, _ in model.probabilities()}
     for i, codes in enumerate(cases.codes.T):
         possible = worlds(model, codes, cases.allowed[i])
@@ -134,7 +133,7 @@ def test_expected_trials_equal_brute_force(shape: str, seed: int, engine: Engine
 def test_counts_do_not_depend_on_how_cases_are_cut() -> None:
     model = random_model(3, states=3)
     cases = random_cases(model, 600, 3)
-    expectation = Expectation(tables(model), len(model.risks))
+    expectation = Expectation(tables(model))
     whole = expectation.counts(cases)
     parts = [
         expectation.counts(Cases(cases.codes[:, part], cases.allowed[part], cases.weight[part]))
@@ -157,7 +156,7 @@ def test_both_engines_count_alike_with_impossible_and_all_but_impossible_cases_a
     cases.allowed[7] = False
     cases.codes[:, 11] = -1
     cases.codes[len(model.risks) :, 11] = [0] * len(model.causes) + [1] * len(model.findings)
-    expectation = Expectation(tables(model), len(model.risks))
+    expectation = Expectation(tables(model))
     one, other = (expectation.counts(cases, engine=engine) for engine in ("numpy", "numba"))
     assert np.isneginf(one.log_evidence[7])
     assert one.log_evidence[11] < np.log(np.finfo(float).tiny)  # the product of it all is 0
@@ -170,13 +169,13 @@ def test_both_engines_count_alike_with_impossible_and_all_but_impossible_cases_a
 
 
 def test_trials_are_the_slope_of_the_evidence_that_inference_finds() -> None:
-    """By Fisher's identity the slope of log P(evidence) by a number's log-odds is acted - p * tried."""
+    """By Fisher's identity the slope of log P(evidence) by a number's log-odds is successes - p * trials."""
     model = kb.load_model().file
     cases = read_cohort(model, simulate(model, 30, seed=1, missing=0.4)).cases
-    parameters = Parameters(CompiledModel(model))
-    own = parameters.tables(parameters.p)
-    counts = Expectation(own, len(model.risks)).counts(cases, engine="numba")
-    acted, tried = count_trials(parameters, parameters.p, own, counts)
+    network = CompiledModel(model)
+    parameters = network.parameters
+    counts = Expectation(network.tables).counts(cases, engine="numba")
+    successes, trials = noisy_or_counts(parameters.p, network.tables, counts)
     alone = [i for i, p in enumerate(parameters.p) if 0 < p < 1 and i not in np.concatenate(parameters.distributions)]
     rng = np.random.default_rng(1)
     for i in rng.choice(alone, 8, replace=False).tolist():
@@ -188,7 +187,7 @@ def test_trials_are_the_slope_of_the_evidence_that_inference_finds() -> None:
             other = CompiledModel(with_numbers(model, {parameters.names[i]: number}))
             evidence.append(other.posteriors(Evidence(cases.codes), engine="numpy").log_evidence.sum())
         slope = (evidence[0] - evidence[1]) / (2 * step)
-        assert acted[i] - p * tried[i] == pytest.approx(slope, abs=1e-6), parameters.names[i]
+        assert successes[i] - p * trials[i] == pytest.approx(slope, abs=1e-6), parameters.names[i]
 
 
 # The fit
@@ -390,7 +389,7 @@ def test_the_report_lists_what_moved_farthest_first() -> None:
     start = small(1)
     _, report = fit(start, drawn(moved(start, 1, 1.0), 200, 1), max_steps=10)
     table = report.table()
-    assert len(table) == len(report.changes) == len(Coins(start).places)
+    assert len(table) == len(report.changes) == len(BetaPriors(start).places)
     assert table["moved"].abs().is_monotonic_decreasing
     assert table["place"][0] in str(report).splitlines()[1]
 

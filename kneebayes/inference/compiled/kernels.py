@@ -1,45 +1,155 @@
-"""The passes of expectation, there and back, compiled.
+"""The compiled passes: posteriors of a batch, and expected counts there and back.
 
-The arithmetic of ``inference.py`` in another order. A few cases go through
-the upper layer side by side, a case per lane of a vector register, because
-there every step does the same to each; then each case alone takes the vectors
-of its own positive findings. Tables and results are the same.
+The arithmetic of ``network.py`` in another order. A few cases go through the upper layer side by side, a case per
+lane of a vector register, because there every step does the same to each; then each case alone takes the vectors of
+its own positive findings. On the way back the same holds the other way round. Nothing is subtracted or divided but by
+P(evidence). Tables and results are the same.
 
-All compiled code stands in this file: numba compiles anew what it has cached
-only when the file of the function called changes, so touch this one after a
-change of ``lanes.py``.
-
-The arithmetic of ``expectation.py``: a few cases side by side, a case per lane
-of a vector register, through the upper layer and back; each alone through its
-findings. Nothing is subtracted or divided but by P(evidence).
-
-All compiled code that counts stands in this file: numba compiles anew what it
-has cached only when the file of the function called changes, so touch this one
-after a change of ``lanes.py``.
+All compiled code stands in this file: numba compiles anew what it has cached only when the file of the function called
+changes, so touch this one after a change of ``vectors.py``.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
+from kneebayes.inference.compiled.layout import FlatTables
 from kneebayes.inference.compiled.vectors import LANES, add, gather, interleave, load, multiply, separate, splat, store
+from kneebayes.inference.counts import Cases, Counts
+from kneebayes.inference.network import cores, patterns
+from kneebayes.inference.tables import Tables, or_messages
 
 __all__ = [
-    "alike",
-    "count",
-    "score",
+    "Kernel",
 ]
 
 # what numba compiles has no types of its own
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, call-arg, var-annotated"
 
+Floats = NDArray[np.float64]
+CASES_PER_TASK = 4096
+MAX_TASKS = 16  # of a count, whatever the number of cores, so that sums round alike everywhere
+MIN_CASES = 64  # in one of those
+
+
+class Kernel:
+    """The compiled passes with the numbers of some tables."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.layout = tables.layout.flat
+        self.tables = self.layout.fill(tables)
+        self.n_columns = len(self.tables.cards) + 1 + len(self.tables.extra)
+
+    def posteriors(self, codes: NDArray[np.int8]) -> tuple[Floats, Floats]:
+        """Compute the posteriors, (n, columns), and P(evidence), (n,), of a batch of codes, (variables, n).
+
+        A row of NaN where the evidence is impossible.
+        """
+        n, flat = codes.shape[1], self.tables
+        codes = np.ascontiguousarray(codes)
+        values, evidence = np.empty((n, self.n_columns)), np.empty(n)
+
+        def work(start: int) -> None:
+            stop = min(start + CASES_PER_TASK, n)
+            together, pattern = _alike(flat, codes, start, stop)
+            key = together * len(flat.base) + pattern
+            if key.max() <= np.iinfo(np.int16).max:
+                key = key.astype(np.int16)  # NumPy sorts these by radix, five times as fast
+            place = np.argsort(key, kind="stable")
+            _score(flat, codes, start + place, together[place], values, evidence)
+
+        starts = range(0, n, CASES_PER_TASK)
+        workers = min(len(starts), cores())
+        if workers <= 1:
+            for start in starts:
+                work(start)
+        else:
+            with ThreadPoolExecutor(workers) as pool:
+                list(pool.map(work, starts))
+        return values, evidence
+
+    def counts(self, cases: Cases) -> Counts:
+        """Add up the expected counts of at least one case, by weight, always in the same order."""
+        n, flat = len(cases.weight), self.tables
+        pattern = patterns(self.layout.layout.parts[0], cases.codes)
+        order = np.argsort(pattern, kind="stable")  # cases of one pattern read and write the same row of the base
+        pattern = pattern[order]
+        codes = np.ascontiguousarray(cases.codes.T[order])
+        allowed, weight = cases.allowed[order], np.asarray(cases.weight, dtype=float)[order]
+        log_evidence = np.empty(n)
+        length = max(-(-n // MAX_TASKS), MIN_CASES)
+
+        def work(start: int) -> tuple[int, _Sums]:
+            part = slice(start, start + length)
+            first, last = int(pattern[part][0]), int(pattern[part][-1])
+            sums = _nothing(flat, last + 1 - first)
+            _count(flat, codes[part], allowed[part], weight[part], first, sums, log_evidence[part])
+            return first, sums
+
+        starts = range(0, n, length)
+        total = _nothing(flat, len(flat.base))
+        with ThreadPoolExecutor(min(cores(), len(starts))) as pool:
+            for first, sums in pool.map(work, starts):
+                for name, mine, theirs in zip(_Sums._fields, total, sums, strict=True):
+                    own = mine[first : first + len(theirs)] if name == "base" else mine
+                    own += theirs
+        restored = np.empty(n)
+        restored[order] = log_evidence
+        return self._counts(total, restored)
+
+    def _counts(self, sums: _Sums, log_evidence: Floats) -> Counts:
+        flat, layout = self.tables, self.layout.layout
+        components = [sums.base[:, : 1 << len(layout.cards)]]
+        for i, part in enumerate(layout.parts[1:]):
+            entries, size = self.layout.entries[i], 1 << len(part.targets)
+            flows = sums.table[flat.table_start[i] : flat.table_start[i + 1]].reshape(-1, len(entries))
+            flow = np.zeros((len(flows), max(size, 2), max(size, 2)))
+            flow[:, entries[:, 0], entries[:, 1]] = flows
+            components.append(or_messages(flow)[:, :size])
+        reached = [
+            sums.reached[flat.parent_start[c] : flat.parent_start[c + 1]] if parents else np.zeros(1)
+            for c, parents in enumerate(layout.parents)
+        ]
+        known = sums.known.reshape(len(sums.known), len(layout.cards), -1)
+        return Counts(log_evidence, sums.present, known, sums.joint, components, reached)
+
+
+class _Sums(NamedTuple):
+    """What a count adds up."""
+
+    present: Floats  # (findings, K)
+    known: Floats  # (findings, causes * most states)
+    joint: Floats  # (K,)
+    base: Floats  # (patterns of the base that there are, columns)
+    table: Floats  # laid out as that of the flat tables
+    reached: Floats  # as ``kept``
+
+
+def _nothing(flat: FlatTables, n_patterns: int) -> _Sums:
+    n_findings = len(flat.vector)
+    return _Sums(
+        present=np.zeros((n_findings, len(flat.share))),
+        known=np.zeros((n_findings, flat.most * len(flat.cards))),
+        joint=np.zeros_like(flat.share),
+        base=np.zeros((n_patterns, flat.base.shape[1])),
+        table=np.zeros_like(flat.table),
+        reached=np.zeros_like(flat.kept),
+    )
+
 
 _compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
 
 
+# What both passes share: the upper layer, forward
+
+
 @_compiled
-def alike(upper, codes, start, stop):  # pragma: no cover
+def _alike(flat, codes, start, stop):  # pragma: no cover
     """Tell cases apart by what they share with others.
 
     Returns which components trigger their targets together, as cases side by side
@@ -48,61 +158,48 @@ def alike(upper, codes, start, stop):  # pragma: no cover
     """
     together = np.zeros(stop - start, np.int64)
     pattern = np.zeros(stop - start, np.int64)
-    for component in range(len(upper.group_run), -1, -1):
+    for part in range(len(flat.group_run), -1, -1):
+        if part > 0 and flat.target_start[part] - flat.target_start[part - 1] == 1:
+            continue
         pattern[:] = 0
-        for i in range(upper.component_start[component], upper.component_start[component + 1]):
-            radix, column = upper.component_radix[i], codes[upper.component_rows[i], start:stop]
+        for i in range(flat.part_start[part], flat.part_start[part + 1]):
+            radix, column = flat.radix[i], codes[flat.row[i], start:stop]
             for case in range(stop - start):
                 pattern[case] = pattern[case] * radix + (radix - 1 if column[case] < 0 else column[case])
-        if component > 0 and upper.target_start[component] - upper.target_start[component - 1] > 1:
+        if part > 0:
             for case in range(stop - start):
-                plain = upper.is_plain[upper.pattern_start[component - 1] + pattern[case]]
-                together[case] = 2 * together[case] + (not plain)
+                apart = flat.apart[flat.pattern_start[part - 1] + pattern[case]]
+                together[case] = 2 * together[case] + (not apart)
     return together, pattern
 
 
 @_compiled
-def _patterns(upper, component, block, pattern):  # pragma: no cover
-    """Find the row of a component's table for each lane."""
+def _find_patterns(flat, block, pattern):  # pragma: no cover
+    """Find the row of each part's table for each lane."""
     pattern[:] = 0
-    for i in range(upper.component_start[component], upper.component_start[component + 1]):
-        row, radix = block[upper.component_rows[i]], upper.component_radix[i]
-        for lane in range(LANES):
-            pattern[lane] = pattern[lane] * radix + (radix - 1 if row[lane] < 0 else row[lane])
+    for part in range(len(pattern)):
+        for i in range(flat.part_start[part], flat.part_start[part + 1]):
+            radix, row = flat.radix[i], flat.row[i]
+            for lane in range(LANES):
+                digit = block[row, lane]
+                pattern[part, lane] = pattern[part, lane] * radix + (radix - 1 if digit < 0 else digit)
 
 
 @_compiled
-def _or_component(upper, component, pattern, cells, off, on, scale, coefficient):  # pragma: no cover
-    """OR the triggers of one component into ``off`` and ``on`` where they are independent, else into the cells."""
-    plain = True
-    for lane in range(LANES):
-        plain = plain and upper.is_plain[upper.pattern_start[component] + pattern[lane]]
-    first, last = upper.target_start[component], upper.target_start[component + 1]
-    if plain:
-        start, width = upper.plain_start[component], 1 + 2 * (last - first)
-        store(scale, 0, multiply(load(scale, 0), gather(upper.plain, start, width, pattern)))
-        for i in range(last - first):
-            target = upper.target[first + i]
-            was_off = load(off, target)
-            triggered = multiply(was_off, gather(upper.plain, start + 2 + 2 * i, width, pattern))
-            store(on, target, add(load(on, target), triggered))
-            store(off, target, multiply(was_off, gather(upper.plain, start + 1 + 2 * i, width, pattern)))
-        return
-    begin, n_entries = upper.entry_start[component], upper.entry_start[component + 1] - upper.entry_start[component]
+def _or_component(flat, i, pattern, cells, coefficient):  # pragma: no cover
+    """OR the triggers of a component with several targets into the cells, in place."""
+    begin, n_entries = flat.entry_start[i], flat.entry_start[i + 1] - flat.entry_start[i]
     for e in range(n_entries):
-        store(coefficient, e, gather(upper.table, upper.table_start[component] + e, n_entries, pattern))
-    after, before = upper.after[begin : begin + n_entries], upper.before[begin : begin + n_entries]
-    groups = upper.group[upper.group_start[component] : upper.group_start[component + 1]]
-    if upper.in_nines[component]:
-        for e in range(0, n_entries, 9):
-            _or_two(cells, groups, upper.group_run[component], after, before, e, coefficient)
-    else:
-        _or_many(cells, groups, upper.group_run[component], after, before, coefficient)
+        store(coefficient, e, gather(flat.table, flat.table_start[i] + e, n_entries, pattern))
+    after, before = flat.after[begin : begin + n_entries], flat.before[begin : begin + n_entries]
+    groups, run = flat.group[flat.group_start[i] : flat.group_start[i + 1]], flat.group_run[i]
+    for e in range(0, n_entries, 9):
+        _or_two(cells, groups, run, after, before, e, coefficient)
 
 
 @_compiled
 def _or_two(cells, groups, run, after, before, e, coefficient):  # pragma: no cover
-    """Work on two binary targets, in given states of the others: the nine coefficients stay in registers."""
+    """Work on two targets, where of the others are present the same: the nine coefficients stay in registers."""
     both_both, both_one, both_other = load(coefficient, e), load(coefficient, e + 1), load(coefficient, e + 2)
     both_none, one_one, one_none = load(coefficient, e + 3), load(coefficient, e + 4), load(coefficient, e + 5)
     other_other, other_none, none_none = load(coefficient, e + 6), load(coefficient, e + 7), load(coefficient, e + 8)
@@ -128,58 +225,39 @@ def _or_two(cells, groups, run, after, before, e, coefficient):  # pragma: no co
 
 
 @_compiled
-def _or_many(cells, groups, run, after, before, coefficient):  # pragma: no cover
-    """Work on any targets, an entry at a time."""
-    for g in range(len(groups)):
-        for cell in range(groups[g], groups[g] + run):
-            lanes = multiply(load(cells, cell + before[0]), load(coefficient, 0))
-            for e in range(1, len(after)):
-                moved = multiply(load(cells, cell + before[e]), load(coefficient, e))
-                if after[e] == after[e - 1]:
-                    lanes = add(lanes, moved)
-                else:
-                    store(cells, cell + after[e - 1], lanes)
-                    lanes = moved
-            store(cells, cell + after[len(after) - 1], lanes)
+def _spread(flat, cells, joint, weight, spread, start, stop):  # pragma: no cover
+    """Tell the states of the causes apart, from what is present of them, and weigh those that were not yet."""
+    for i in range(len(spread)):
+        lanes = splat(1.0)
+        for j in range(len(flat.spread)):
+            state = flat.spread_states[i, j]
+            if state > 0:
+                lanes = multiply(lanes, load(weight, flat.spread[j] * flat.most + state))
+        store(spread, i, lanes)
+    for k in range(start, stop):
+        factor = multiply(splat(flat.share[k]), load(spread, flat.spread_of[k]))
+        store(joint, k, multiply(load(cells, flat.column[k]), factor))
 
 
 @_compiled
-def _weigh(lower, block, weight, scale):  # pragma: no cover
-    """Weigh each cause's states by known causes and by the findings that need no vector."""
-    for c in range(len(lower.cards)):
-        for state in range(lower.cards[c]):
-            known = gather(lower.known, state * (lower.most + 1) + 1, 1, block[lower.first_cause + c])
-            store(weight, c * lower.most + state, known)
-    scaled = load(scale, 0)
-    for f in range(len(lower.vector)):
-        code = block[lower.first_finding + f]
-        scaled = multiply(scaled, gather(lower.leak_factor, 3 * f + 1, 1, code))
-        for i in range(lower.link_start[f], lower.link_start[f + 1]):
-            factor = gather(lower.link_factor, 3 * i + 1, 1, code)
-            store(weight, lower.link[i], multiply(load(weight, lower.link[i]), factor))
-    store(scale, 0, scaled)
-
-
-@_compiled
-def _or_cause(upper, lower, c, cells, off, on, weight, start, stop):  # pragma: no cover
-    """OR the single-target components and the causes of one cause in, and weigh its states."""
-    run, stride, none = upper.cell_run[c], upper.stride[c], load(weight, c * lower.most)
-    for p in range(upper.parent_start[c], upper.parent_start[c + 1]):
-        kept, triggered = splat(upper.parent[p, 0]), splat(upper.parent[p, 1])
-        for state in range(upper.cards[c] - 1, 0, -1):
-            gain = multiply(add(load(on, c), multiply(load(off, c), triggered)), splat(upper.split[c, state]))
-            own, keep = add(load(off, c), load(on, c)), splat(1.0)
-            if state == 1:  # the last to draw on the absent cells
+def _or_cause(flat, c, joint, off, on, weight, start, stop):  # pragma: no cover
+    """OR the single-target components and the causes of one cause in, and weigh its states told apart, in place."""
+    run, stride, none = flat.state_run[c], flat.stride[c], load(weight, c * flat.most)
+    is_spread = flat.apart_cards[c] < flat.cards[c]
+    for p in range(flat.parent_start[c], flat.parent_start[c + 1]):
+        kept, gained = splat(flat.kept[p]), splat(flat.gained[p])
+        for state in range(flat.apart_cards[c] - 1, 0, -1):
+            weighed = splat(1.0) if is_spread else load(weight, c * flat.most + state)
+            gain = multiply(add(load(on, c), multiply(load(off, c), gained)), splat(flat.split[c, state]))
+            own, gain, keep = multiply(add(load(off, c), load(on, c)), weighed), multiply(gain, weighed), splat(1.0)
+            if state == 1:  # the last to draw on the states in which it is absent
                 keep = multiply(multiply(load(off, c), kept), none)
-            if upper.cards[c] == lower.cards[c]:  # else the states are weighed where they are told apart
-                weighed = load(weight, c * lower.most + state)
-                own, gain = multiply(own, weighed), multiply(gain, weighed)
-            groups = upper.cell[upper.cell_start[p] : upper.cell_start[p + 1]]
-            for g in range(np.searchsorted(groups, start), np.searchsorted(groups, stop)):
-                for cell in range(groups[g], groups[g] + run):
-                    absent, present = load(cells, cell), load(cells, cell + state * stride)
-                    store(cells, cell + state * stride, add(multiply(present, own), multiply(absent, gain)))
-                    store(cells, cell, multiply(absent, keep))
+            states = flat.state[flat.state_start[p] : flat.state_start[p + 1]]
+            for g in range(np.searchsorted(states, start), np.searchsorted(states, stop)):
+                for k in range(states[g], states[g] + run):
+                    absent, present = load(joint, k), load(joint, k + state * stride)
+                    store(joint, k + state * stride, add(multiply(present, own), multiply(absent, gain)))
+                    store(joint, k, multiply(absent, keep))
 
 
 @_compiled
@@ -190,76 +268,110 @@ def _aligned(n):  # pragma: no cover
     return numbers[first : first + n * LANES].reshape(n, LANES)
 
 
+# Posteriors
+
+
 @_compiled
-def score(upper, lower, codes, order, together, values, evidence):  # pragma: no cover
+def _or_apart(flat, i, pattern, off, on, scale):  # pragma: no cover
+    """OR the triggers of a component into ``off`` and ``on``: its targets are independent in all lanes."""
+    first, last = flat.target_start[i], flat.target_start[i + 1]
+    start, width = flat.plain_start[i], 1 + 2 * (last - first)
+    store(scale, 0, multiply(load(scale, 0), gather(flat.plain, start, width, pattern)))
+    for t in range(last - first):
+        target = flat.target[first + t]
+        was_off = load(off, target)
+        triggered = multiply(was_off, gather(flat.plain, start + 2 + 2 * t, width, pattern))
+        store(on, target, add(load(on, target), triggered))
+        store(off, target, multiply(was_off, gather(flat.plain, start + 1 + 2 * t, width, pattern)))
+
+
+@_compiled
+def _weigh(flat, block, weight, scale):  # pragma: no cover
+    """Weigh each cause's states by known causes and by the findings that need no vector."""
+    for c in range(len(flat.cards)):
+        for state in range(flat.cards[c]):
+            known = gather(flat.known, state * (flat.most + 1) + 1, 1, block[flat.first_cause + c])
+            store(weight, c * flat.most + state, known)
+    scaled = load(scale, 0)
+    for f in range(len(flat.vector)):
+        code = block[flat.first_finding + f]
+        scaled = multiply(scaled, gather(flat.leak_factor, 3 * f + 1, 1, code))
+        for i in range(flat.link_start[f], flat.link_start[f + 1]):
+            factor = gather(flat.link_factor, 3 * i + 1, 1, code)
+            store(weight, flat.link[i], multiply(load(weight, flat.link[i]), factor))
+    store(scale, 0, scaled)
+
+
+@_compiled
+def _score(flat, codes, order, together, values, evidence):  # pragma: no cover
     """Compute ``values`` and ``evidence`` of the cases in ``order``, those that go the same way together."""
-    n_causes, size = len(upper.order), upper.base.shape[1]
+    n_causes, size, n_joint = len(flat.order), flat.base.shape[1], len(flat.share)
+    n_cells = 1 << n_causes
     block = np.empty((len(codes), LANES), np.int64)
-    cells, rows = _aligned(size), _aligned(size).reshape(LANES, size)
+    pattern = np.empty((len(flat.part_start) - 1, LANES), np.int64)
+    cells = _aligned(size)
+    joint = _aligned(-(-n_joint // LANES) * LANES + LANES) if n_joint > n_cells else cells
+    rows = _aligned(len(joint)).reshape(LANES, len(joint))
     off, on = _aligned(n_causes), _aligned(n_causes)
-    weight = _aligned(n_causes * lower.most)
+    weight, spread = _aligned(n_causes * flat.most), _aligned(len(flat.spread_states))
     scale = _aligned(1)
-    coefficient = _aligned(max(1, len(upper.after)))
-    pattern = np.empty(LANES, np.int64)
-    late = np.empty(len(lower.late_states))
-    joint = _aligned(lower.present.shape[1] // LANES + 1).ravel()[: lower.present.shape[1]]
-    positives = np.empty(len(lower.vector) + 2, np.int64)
+    coefficient = _aligned(max(1, len(flat.after)))
+    own = _aligned(n_joint // LANES + 1).ravel()[:n_joint]
+    positives = np.empty(len(flat.vector) + 2, np.int64)
     first = 0
     while first < len(order):
-        n_cases = 1  # cases that go the same way: what one gets does not hang on the others
+        n_cases = 1  # cases that go the same way: what one gets does not depend on the others
         while n_cases < LANES and first + n_cases < len(order) and together[first + n_cases] == together[first]:
             n_cases += 1
         for code in range(len(codes)):
             for lane in range(LANES):  # lanes past the end repeat the last case
                 block[code, lane] = codes[code, order[first + min(lane, n_cases - 1)]]
-        _patterns(upper, 0, block, pattern)
+        _find_patterns(flat, block, pattern)
         for cell in range(0, size, LANES):
-            interleave(upper.base, pattern, cell, cells, cell)
+            interleave(flat.base, pattern[0], cell, cells, cell)
         off[:] = 1.0
         on[:] = 0.0
         scale[:] = 1.0
-        for component in range(len(upper.group_run)):
-            _patterns(upper, component + 1, block, pattern)
-            _or_component(upper, component, pattern, cells, off, on, scale, coefficient)
-        _weigh(lower, block, weight, scale)
-        n_blocks = upper.cards[0] if upper.order[0] == 0 else 1  # the cells of one of its states stay in the cache
-        block_size = upper.cards[0] * upper.stride[0] // n_blocks
-        if n_blocks > 1:
-            _or_cause(upper, lower, 0, cells, off, on, weight, 0, n_blocks * block_size)
-        for start in range(0, n_blocks * block_size, block_size):
-            for c in upper.order:
-                if c > 0 or n_blocks == 1:
-                    _or_cause(upper, lower, c, cells, off, on, weight, start, start + block_size)
-        for cell in range(0, size, LANES):
-            separate(cells, cell, rows, cell)
+        for i in range(len(flat.group_run)):
+            apart = True
+            for lane in range(LANES):
+                apart = apart and flat.apart[flat.pattern_start[i] + pattern[i + 1, lane]]
+            if apart:
+                _or_apart(flat, i, pattern[i + 1], off, on, scale)
+            else:
+                _or_component(flat, i, pattern[i + 1], cells, coefficient)
+        _weigh(flat, block, weight, scale)
+        n_blocks = 2 if flat.order[0] == 0 and flat.cards[0] == 2 else 1  # with it absent or present: in the cache
+        if n_blocks == 2:
+            _or_cause(flat, 0, cells, off, on, weight, 0, n_cells)
+        for i in range(n_blocks):
+            start, stop = i * (n_cells // n_blocks), (i + 1) * (n_cells // n_blocks)
+            for place in range(n_blocks - 1, flat.n_early):
+                _or_cause(flat, flat.order[place], cells, off, on, weight, start, stop)
+            if n_joint > n_cells:
+                start, stop = i * (n_joint // n_blocks), (i + 1) * (n_joint // n_blocks)
+                _spread(flat, cells, joint, weight, spread, start, stop)
+                for place in range(flat.n_early, n_causes):
+                    _or_cause(flat, flat.order[place], joint, off, on, weight, start, stop)
+        for state in range(0, n_joint, LANES):
+            separate(joint, state, rows, state)
         for lane in range(n_cases):
             n_positive = 0
-            for f in range(len(lower.vector)):
-                if block[lower.first_finding + f, lane] == 1 and lower.vector[f] >= 0:
-                    positives[n_positive] = lower.vector[f]
+            for f in range(len(flat.vector)):
+                if block[flat.first_finding + f, lane] == 1 and flat.vector[f] < len(flat.present) - 1:
+                    positives[n_positive] = flat.vector[f]
                     n_positive += 1
-            positives[n_positive : n_positive + 2] = len(lower.present) - 1
-            for i in range(len(late)):
-                late[i] = scale[0, lane]
-                for j, c in enumerate(lower.late):
-                    state = lower.late_states[i, j]
-                    if state > 0:
-                        late[i] *= lower.late_split[j, state] * weight[c * lower.most + state, lane]
-            for r in range(len(lower.run)):
-                source, target, states = lower.run[r]
-                part = joint[target : target + lower.run_length]
-                row = rows[lane, source : source + lower.run_length]
-                vector = lower.present[positives[0], target : target + lower.run_length]
-                other = lower.present[positives[1], target : target + lower.run_length]
-                factor = late[states]
-                for i in range(len(part)):
-                    part[i] = row[i] * factor * (vector[i] * other[i])
+            positives[n_positive : n_positive + 2] = len(flat.present) - 1
+            row, factor = rows[lane], scale[0, lane]
+            vector, other = flat.present[positives[0]], flat.present[positives[1]]
+            for k in range(n_joint):
+                own[k] = row[k] * factor * (vector[k] * other[k])
             for p in range(2, n_positive, 2):  # two at a time; the last of an odd number with ones
-                vector, other = lower.present[positives[p]], lower.present[positives[p + 1]]
-                for k in range(len(joint)):
-                    joint[k] *= vector[k] * other[k]
+                vector, other = flat.present[positives[p]], flat.present[positives[p + 1]]
+                for k in range(n_joint):
+                    own[k] *= vector[k] * other[k]
             case = order[first + lane]
-            evidence[case] = _fold(lower.cards, lower.extra, joint, values[case])
+            evidence[case] = _fold(flat.cards, flat.extra, own, values[case])
         first += n_cases
 
 
@@ -286,24 +398,26 @@ def _fold(cards, extra, joint, values):  # pragma: no cover
     return joint[0]
 
 
-# what numba compiles has no types of its own
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, call-arg, var-annotated"
+# Expected counts
 
 
 @_compiled
-def count(course, codes, allowed, weight, first_pattern, sums, log_evidence):  # pragma: no cover
+def _count(flat, codes, allowed, weight, first_pattern, sums, log_evidence):  # pragma: no cover
     """Add the expected counts of cases, a row of codes each, to ``sums``, and write down their log P(evidence)."""
-    n_cells, n_causes = len(course.share), len(course.order)
-    n_parts, n_several, width = len(course.part_start) - 1, len(course.several), course.base.shape[1]
+    n_joint, n_causes = len(flat.share), len(flat.order)
+    n_parts, n_several, width, n_cells = len(flat.part_start) - 1, len(flat.several), flat.base.shape[1], 1 << n_causes
     block, pattern = np.empty((codes.shape[1], LANES), np.int64), np.empty((n_parts, LANES), np.int64)
     each = np.arange(LANES)
-    states = _aligned((1 + n_several + n_causes) * n_cells)  # the joint before each step, and after the last
-    size = max(n_cells, width) + LANES  # whole vectors
+    n_early = flat.n_early
+    # the cells before each step and after the last, then the joint likewise; more, as what is read comes in vectors
+    taped = _aligned((1 + n_several + n_early) * n_cells + (1 + n_causes - n_early) * n_joint + width)
+    size = max(n_joint + LANES, width)  # whole vectors
     back, cells, rows = _aligned(size), _aligned(size), _aligned(size).reshape(LANES, size)
-    scale, evidence, chance = np.empty(LANES), _aligned(2), _aligned(2 * n_parts)
-    combined, message = _aligned(2), _aligned(2)
-    coefficient, flow = _aligned(course.most_entries), _aligned(course.most_entries)
-    reached = _aligned(len(course.kept))
+    scale, evidence, message = np.empty(LANES), _aligned(2), _aligned(2)
+    off, on, unweighed = _aligned(n_causes), _aligned(n_causes), _aligned(n_causes * flat.most)
+    spread = _aligned(len(flat.spread_states))
+    coefficient, flow, reached = _aligned(len(flat.after) + 1), _aligned(len(flat.after) + 1), _aligned(len(flat.kept))
+    unweighed[:] = 1.0
     reached[:] = 0.0
     for first in range(0, len(codes), LANES):
         n_cases = min(LANES, len(codes) - first)
@@ -311,28 +425,33 @@ def count(course, codes, allowed, weight, first_pattern, sums, log_evidence):  #
             case = first + min(lane, n_cases - 1)
             for row in range(len(block)):
                 block[row, lane] = codes[case, row]
-            scale[lane] = _likelihood(course, codes[case], allowed[case], rows[lane])
-        for cell in range(0, n_cells, LANES):
-            interleave(rows, each, cell, back, cell)
-        _find_patterns(course, block, pattern)
+            scale[lane] = _likelihood(flat, codes[case], allowed[case], rows[lane])
+        for state in range(0, n_joint, LANES):
+            interleave(rows, each, state, back, state)
+        _find_patterns(flat, block, pattern)
         for cell in range(0, width, LANES):
-            interleave(course.base, pattern[0], cell, cells, cell)
-        for cell in range(n_cells):
-            store(states, cell, multiply(load(cells, course.column[cell]), splat(course.share[cell])))
+            interleave(flat.base, pattern[0], cell, taped, cell)
         at = 0
-        for i in range(n_several):
-            _or_several(course, i, pattern[course.several[i]], states, at, coefficient)
+        for i in flat.several:
+            taped[at + n_cells : at + 2 * n_cells] = taped[at : at + n_cells]
             at += n_cells
-        for i, part in enumerate(course.single):
-            store(chance, 2 * part, gather(course.single_table, course.single_start[i], 2, pattern[part]))
-            store(chance, 2 * part + 1, gather(course.single_table, course.single_start[i] + 1, 2, pattern[part]))
-        for c in course.order:
-            _combine(course, c, -1, chance, combined)
-            _or_cause_forward(course, c, states, at, combined)
+            _or_component(flat, i, pattern[i + 1], taped[at : at + n_cells], coefficient)
+        for place in range(n_causes):
+            c, step = flat.order[place], n_cells if place < n_early else n_joint
+            if place == n_early:
+                joint = taped[at + n_cells : at + n_cells + n_joint]
+                _spread(flat, taped[at : at + n_cells], joint, unweighed, spread, 0, n_joint)
+                at += n_cells
+            taped[at + step : at + 2 * step] = taped[at : at + step]
+            at += step
+            _either(flat, c, -1, pattern, off, on)
+            _or_cause(flat, c, taped[at : at + step], off, on, unweighed, 0, step)
+        if n_early == n_causes:
+            _spread(flat, taped[at : at + n_cells], taped[at + n_cells :], unweighed, spread, 0, n_joint)
             at += n_cells
         whole = splat(0.0)
-        for cell in range(n_cells):
-            whole = add(whole, multiply(load(states, at + cell), load(back, cell)))
+        for state in range(n_joint):
+            whole = add(whole, multiply(load(taped, at + state), load(back, state)))
         store(evidence, 0, whole)
         for lane in range(LANES):
             p = evidence[0, lane]
@@ -340,37 +459,39 @@ def count(course, codes, allowed, weight, first_pattern, sums, log_evidence):  #
                 log_evidence[first + lane] = np.log(p) + scale[lane]
             evidence[1, lane] = weight[first + lane] / p if lane < n_cases and p > 0.0 else 0.0
         counted = load(evidence, 1)
-        for cell in range(n_cells):
-            derivative = multiply(load(back, cell), counted)
-            store(back, cell, derivative)
-            store(cells, cell, multiply(derivative, load(states, at + cell)))
-        for cell in range(0, n_cells, LANES):
-            separate(cells, cell, rows, cell)
+        for state in range(n_joint):
+            derivative = multiply(load(back, state), counted)
+            store(back, state, derivative)
+            store(cells, state, multiply(derivative, load(taped, at + state)))
+        for state in range(0, n_joint, LANES):
+            separate(cells, state, rows, state)
         for lane in range(n_cases):
-            _count_findings(course, codes[first + lane, course.first_finding :], rows[lane, :n_cells], sums)
-        for i in range(n_causes - 1, -1, -1):
+            _count_findings(flat, codes[first + lane, flat.first_finding :], rows[lane, :n_joint], sums)
+        for place in range(n_causes - 1, -1, -1):
+            if place == n_early - 1:
+                at -= n_cells
+                _back_spread(flat, back, cells)
+            c, step = flat.order[place], n_cells if place < n_early else n_joint
+            at -= step
+            _either(flat, c, -1, pattern, off, on)
+            _back_cause(flat, c, taped[at : at + step], back, off, on, message, reached)
+            for j in range(flat.single_start[c], flat.single_start[c + 1]):
+                _either(flat, c, j, pattern, off, on)
+                _count_single(flat, flat.single[j], pattern, message, off[c], on[c], n_cases, sums.table)
+        if n_early == 0:
             at -= n_cells
-            c = course.order[i]
-            _combine(course, c, -1, chance, combined)
-            _back_cause(course, c, states, at, back, combined, message, reached)
-            for j in range(course.single_of[c], course.single_of[c + 1]):
-                _combine(course, c, j, chance, combined)
-                _count_single(course, j, pattern[course.single[j]], message, combined, n_cases, sums.single)
-        for i in range(n_several - 1, -1, -1):
+            _back_spread(flat, back, cells)
+        for place in range(n_several - 1, -1, -1):
             at -= n_cells
-            part = course.several[i]
-            _back_several(course, i, pattern[part], states, at, back, coefficient, flow)
-            n_entries = course.entry_start[i + 1] - course.entry_start[i]
+            i = flat.several[place]
+            _back_component(flat, i, pattern[i + 1], taped[at : at + n_cells], back, coefficient, flow)
+            n_entries = flat.entry_start[i + 1] - flat.entry_start[i]
             for lane in range(n_cases):
-                place = course.several_start[i] + n_entries * pattern[part, lane]
+                start = flat.table_start[i] + n_entries * pattern[i + 1, lane]
                 for e in range(n_entries):
-                    sums.several[place + e] += flow[e, lane]
-        cells[:width] = 0.0
-        for cell in range(n_cells):
-            column = course.column[cell]
-            store(cells, column, add(load(cells, column), multiply(load(back, cell), splat(course.share[cell]))))
-        for column in range(0, width, LANES):
-            separate(cells, column, rows, column)
+                    sums.table[start + e] += flow[e, lane]
+        for cell in range(0, width, LANES):
+            separate(back, cell, rows, cell)
         for lane in range(n_cases):
             sums.base[pattern[0, lane] - first_pattern] += rows[lane, :width]
     for p in range(len(reached)):
@@ -378,146 +499,112 @@ def count(course, codes, allowed, weight, first_pattern, sums, log_evidence):  #
 
 
 @_compiled
-def _likelihood(course, codes, allowed, row):  # pragma: no cover
+def _likelihood(flat, codes, allowed, row):  # pragma: no cover
     """Fill ``row`` with P(findings | joint state), 0 where labels forbid it; return the logarithm it is scaled by."""
-    n_causes, most = course.absent_links.shape[1:]
-    weight = np.zeros((n_causes, most))
+    n_causes, most = len(flat.cards), flat.most
+    weight = np.zeros(n_causes * most)
     for c in range(n_causes):
-        known = codes[course.first_cause + c]
-        for state in range(course.cards[c]):
-            weight[c, state] = 1.0 if allowed[c, state] and (known < 0 or known == state) else 0.0
+        known = codes[flat.first_cause + c]
+        for state in range(flat.cards[c]):
+            weight[c * most + state] = 1.0 if allowed[c, state] and (known < 0 or known == state) else 0.0
     scale = 0.0
-    for f in range(len(course.present)):
-        if codes[course.first_finding + f] == 0:
-            scale += course.log_absent_leak[f]
-            weight *= course.absent_links[f]
+    for f in range(len(flat.vector)):
+        code = codes[flat.first_finding + f]
+        if code >= 0:
+            scale += flat.log_leak[3 * f + 1 + code]
+            for i in range(flat.link_start[f], flat.link_start[f + 1]):
+                weight[flat.link[i]] *= flat.link_factor[3 * i + 1 + code]
     row[0], size = 1.0, 1
     for c in range(n_causes - 1, -1, -1):
-        peak = weight[c].max()
+        own = weight[c * most : c * most + flat.cards[c]]
+        peak = own.max()
         if peak > 0.0:
             scale += np.log(peak)
-            weight[c] /= peak
-        for state in range(course.cards[c] - 1, -1, -1):
-            factor, source, target = weight[c, state], row[:size], row[state * size : (state + 1) * size]
+            own /= peak
+        for state in range(flat.cards[c] - 1, -1, -1):
+            factor, source, target = own[state], row[:size], row[state * size : (state + 1) * size]
             for k in range(size):
                 target[k] = source[k] * factor
-        size *= course.cards[c]
-    for f in range(len(course.present)):
-        if codes[course.first_finding + f] == 1:
-            scale += course.log_peak[f]
-            row[:size] *= course.present[f]
+        size *= flat.cards[c]
+    for f in range(len(flat.vector)):
+        if codes[flat.first_finding + f] == 1 and flat.vector[f] < len(flat.present) - 1:
+            vector = flat.vector[f]
+            scale += np.log(flat.peak[vector])
+            factor = 1.0 / flat.peak[vector]
+            for k in range(size):
+                row[k] *= flat.present[vector, k] * factor
     return scale
 
 
 @_compiled
-def _find_patterns(course, block, pattern):  # pragma: no cover
-    """Find the row of each component's table for each lane."""
-    pattern[:] = 0
-    for part in range(len(pattern)):
-        for i in range(course.part_start[part], course.part_start[part + 1]):
-            radix, row = course.radix[i], course.row[i]
-            for lane in range(LANES):
-                digit = block[row, lane]
-                pattern[part, lane] = pattern[part, lane] * radix + (radix - 1 if digit < 0 else digit)
-
-
-@_compiled
-def _or_several(course, i, pattern, states, at, coefficient):  # pragma: no cover
-    """OR the triggers of a component with several targets into the joint."""
-    begin, end = course.entry_start[i], course.entry_start[i + 1]
-    n_entries, n_cells = end - begin, len(course.share)
-    after, before = course.after[begin:end], course.before[begin:end]
-    for e in range(n_entries):
-        store(coefficient, e, gather(course.several_table, course.several_start[i] + e, n_entries, pattern))
-    for g in range(course.group_start[i], course.group_start[i + 1]):
-        old = at + course.group[g]
-        lanes = multiply(load(states, old + before[0]), load(coefficient, 0))
-        for e in range(1, n_entries):
-            moved = multiply(load(states, old + before[e]), load(coefficient, e))
-            if after[e] == after[e - 1]:
-                lanes = add(lanes, moved)
-            else:
-                store(states, old + n_cells + after[e - 1], lanes)
-                lanes = moved
-        store(states, old + n_cells + after[n_entries - 1], lanes)
-
-
-@_compiled
-def _back_several(course, i, pattern, states, at, back, coefficient, flow):  # pragma: no cover
-    """Take derivatives back over such a component, and find what flowed by each of its entries."""
-    begin, end = course.entry_start[i], course.entry_start[i + 1]
-    n_entries, cells = end - begin, _aligned(course.target_size[i])
-    after, before, rank = course.after[begin:end], course.before[begin:end], course.rank[begin:end]
-    for e in range(n_entries):
-        store(coefficient, e, gather(course.several_table, course.several_start[i] + e, n_entries, pattern))
-    flow[:n_entries] = 0.0
-    for g in range(course.group_start[i], course.group_start[i + 1]):
-        group = course.group[g]
-        cells[:] = 0.0
-        for e in range(n_entries):
-            last = load(back, group + after[e])
-            store(flow, e, add(load(flow, e), multiply(last, load(states, at + group + before[e]))))
-            store(cells, rank[e], add(load(cells, rank[e]), multiply(last, load(coefficient, e))))
-        for e in range(n_entries):
-            store(back, group + before[e], load(cells, rank[e]))
-
-
-@_compiled
-def _combine(course, c, but, chance, combined):  # pragma: no cover
+def _either(flat, c, but, pattern, off, on):  # pragma: no cover
     """P(no component of the single target c, but one, triggers it) and P(any does), with P(their evidence)."""
-    off, on = splat(1.0), splat(0.0)
-    for j in range(course.single_of[c], course.single_of[c + 1]):
+    none_of_all, any_of_all = splat(1.0), splat(0.0)
+    for j in range(flat.single_start[c], flat.single_start[c + 1]):
         if j != but:
-            part = course.single[j]
-            none, fired = load(chance, 2 * part), load(chance, 2 * part + 1)
-            on = add(multiply(on, add(none, fired)), multiply(off, fired))
-            off = multiply(off, none)
-    store(combined, 0, off)
-    store(combined, 1, on)
+            i = flat.single[j]
+            none = gather(flat.table, flat.table_start[i] + 2, 3, pattern[i + 1])
+            fired = gather(flat.table, flat.table_start[i] + 1, 3, pattern[i + 1])
+            any_of_all = add(multiply(any_of_all, add(none, fired)), multiply(none_of_all, fired))
+            none_of_all = multiply(none_of_all, none)
+    store(off, c, none_of_all)
+    store(on, c, any_of_all)
 
 
 @_compiled
-def _or_cause_forward(course, c, states, at, combined):  # pragma: no cover
-    """OR the single-target components and the causes of one cause in."""
-    off, on = load(combined, 0), load(combined, 1)
-    either, n_cells, stride = add(off, on), len(course.share), course.stride[c]
-    for p in range(course.parents_of[c], course.parents_of[c + 1]):
-        keep = multiply(off, splat(course.kept[p]))
-        gain = add(on, multiply(off, splat(course.lost[p])))
-        for i in range(course.cell_start[p], course.cell_start[p + 1]):
-            old = at + course.cell[i]
-            absent = load(states, old)
-            gained = multiply(absent, gain)
-            store(states, old + n_cells, multiply(absent, keep))
-            for state in range(1, course.cards[c]):
-                place = old + state * stride
-                share = multiply(gained, splat(course.split[c, state]))
-                store(states, place + n_cells, add(multiply(load(states, place), either), share))
+def _back_component(flat, i, pattern, before, back, coefficient, flow):  # pragma: no cover
+    """Take derivatives back over a component with several targets, in place; find what flowed by each entry."""
+    begin, n_entries = flat.entry_start[i], flat.entry_start[i + 1] - flat.entry_start[i]
+    for e in range(n_entries):
+        store(coefficient, e, gather(flat.table, flat.table_start[i] + e, n_entries, pattern))
+    flow[:n_entries] = 0.0
+    for g in range(flat.group_start[i], flat.group_start[i + 1]):
+        for cell in range(flat.group[g], flat.group[g] + flat.group_run[i]):
+            derivative, was = splat(0.0), flat.before[begin + flat.by_before[begin]]
+            for place in range(n_entries):
+                e = flat.by_before[begin + place]
+                if flat.before[begin + e] != was:
+                    store(back, cell + was, derivative)
+                    derivative, was = splat(0.0), flat.before[begin + e]
+                last = load(back, cell + flat.after[begin + e])
+                store(flow, e, add(load(flow, e), multiply(last, load(before, cell + was))))
+                derivative = add(derivative, multiply(last, load(coefficient, e)))
+            store(back, cell + was, derivative)
 
 
 @_compiled
-def _back_cause(course, c, states, at, back, combined, message, reached):  # pragma: no cover
+def _back_spread(flat, back, cells):  # pragma: no cover
+    """Take derivatives back from the joint states of the causes to what is present of them, in place."""
+    cells[: flat.base.shape[1]] = 0.0
+    for k in range(len(flat.share)):
+        cell = flat.column[k]
+        store(cells, cell, add(load(cells, cell), multiply(load(back, k), splat(flat.share[k]))))
+    back[: flat.base.shape[1]] = cells[: flat.base.shape[1]]
+
+
+@_compiled
+def _back_cause(flat, c, before, back, off, on, message, reached):  # pragma: no cover
     """Take derivatives back over one cause; those by off and by on become the message."""
-    off, on = load(combined, 0), load(combined, 1)
-    either, stride = add(off, on), course.stride[c]
+    none, fired = load(off, c), load(on, c)
+    either, stride = add(none, fired), flat.stride[c]
     by_off, by_on = splat(0.0), splat(0.0)
-    for p in range(course.parents_of[c], course.parents_of[c + 1]):
-        kept, lost = splat(course.kept[p]), splat(course.lost[p])
-        keep, gain = multiply(off, kept), add(on, multiply(off, lost))
+    for p in range(flat.parent_start[c], flat.parent_start[c + 1]):
+        kept, gained = splat(flat.kept[p]), splat(flat.gained[p])
+        keep, gain = multiply(none, kept), add(fired, multiply(none, gained))
         found = splat(0.0)
-        for i in range(course.cell_start[p], course.cell_start[p + 1]):
-            cell = course.cell[i]
-            old, after = load(states, at + cell), load(back, cell)
-            up, stays = splat(0.0), splat(0.0)
-            for state in range(1, course.cards[c]):
-                place = cell + state * stride
-                last = load(back, place)
-                up = add(up, multiply(last, splat(course.split[c, state])))
-                stays = add(stays, multiply(last, load(states, at + place)))
-                store(back, place, multiply(last, either))
-            found = add(found, add(stays, multiply(old, up)))
-            by_off = add(by_off, add(stays, multiply(old, add(multiply(after, kept), multiply(up, lost)))))
-            store(back, cell, add(multiply(after, keep), multiply(up, gain)))
+        for g in range(flat.state_start[p], flat.state_start[p + 1]):
+            for k in range(flat.state[g], flat.state[g] + flat.state_run[c]):
+                old, after = load(before, k), load(back, k)
+                up, stays = splat(0.0), splat(0.0)
+                for state in range(1, flat.apart_cards[c]):
+                    place = k + state * stride
+                    last = load(back, place)
+                    up = add(up, multiply(last, splat(flat.split[c, state])))
+                    stays = add(stays, multiply(last, load(before, place)))
+                    store(back, place, multiply(last, either))
+                found = add(found, add(stays, multiply(old, up)))
+                by_off = add(by_off, add(stays, multiply(old, add(multiply(after, kept), multiply(up, gained)))))
+                store(back, k, add(multiply(after, keep), multiply(up, gain)))
         by_on = add(by_on, found)
         store(reached, p, add(load(reached, p), multiply(found, either)))
     store(message, 0, by_off)
@@ -525,31 +612,31 @@ def _back_cause(course, c, states, at, back, combined, message, reached):  # pra
 
 
 @_compiled
-def _count_single(course, j, pattern, message, others, n_cases, sums):  # pragma: no cover
-    """Add up, by pattern of a component with one target, what came back to its two columns."""
+def _count_single(flat, i, pattern, message, none, fired, n_cases, table):  # pragma: no cover
+    """Add up, by pattern of a component with one target, what came back to its triggers; the others' are given."""
     for lane in range(n_cases):
-        place = course.single_start[j] + 2 * pattern[lane]
-        off, on = message[0, lane], message[1, lane]
-        sums[place] += off * others[0, lane] + on * others[1, lane]
-        sums[place + 1] += on * (others[0, lane] + others[1, lane])
+        start = flat.table_start[i] + 3 * pattern[i + 1, lane]
+        by_off, by_on = message[0, lane], message[1, lane]
+        table[start + 2] += by_off * none[lane] + by_on * fired[lane]
+        table[start + 1] += by_on * (none[lane] + fired[lane])
 
 
 @_compiled
-def _count_findings(course, codes, posterior, sums):  # pragma: no cover
+def _count_findings(flat, codes, posterior, sums):  # pragma: no cover
     """Add up the joint states of a case, by findings that are present, and its causes' states by findings known."""
-    n_causes, most = course.absent_links.shape[1:]
+    n_causes, most = len(flat.cards), flat.most
     sums.joint[:] += posterior
     for f in range(len(codes)):
         if codes[f] == 1:
             sums.present[f] += posterior
-    marginal = np.zeros((n_causes, most))
+    marginal = np.zeros(n_causes * most)
     folded = posterior
     for c in range(n_causes):  # what is folded is not needed any more
-        size = len(folded) // course.cards[c]
-        marginal[c, 0] = folded[:size].sum()
-        for state in range(1, course.cards[c]):
+        size = len(folded) // flat.cards[c]
+        marginal[c * most] = folded[:size].sum()
+        for state in range(1, flat.cards[c]):
             part = folded[state * size : (state + 1) * size]
-            marginal[c, state] = part.sum()
+            marginal[c * most + state] = part.sum()
             folded[:size] += part
         folded = folded[:size]
     for f in range(len(codes)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import shutil
+import time
 import warnings
 from pathlib import Path
 from typing import Any, get_args
@@ -15,9 +16,9 @@ from typer.testing import CliRunner
 
 import kneebayes as kb
 from kneebayes.errors import FileFormatError, ModelFileError, UnknownNameError
-from kneebayes.interop.cpt import Node, model_node, recover
+from kneebayes.interop.cpt import Node, model_node, noisy_or_from_table
 from kneebayes.interop.export import Format, export, sidecar_path
-from kneebayes.interop.importing import import_model
+from kneebayes.interop.importing import import_model, read_net, read_uai
 from kneebayes.interop.pgmpy import Reference
 from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.spec.yaml_io import parse_model, read_model
@@ -215,13 +216,13 @@ def test_tolerance_takes_a_file_of_few_digits(tmp_path: Path) -> None:
     assert prior["present"].p == pytest.approx(0.3 / 0.99999, abs=1e-12)
 
 
-def test_an_effect_that_hangs_on_another_cause_is_no_noisy_or() -> None:
+def test_an_effect_that_depends_on_another_cause_is_no_noisy_or() -> None:
     table = np.array([[0.9, 0.8], [0.7, 0.1]])
     node = Node("f", ("absent", "present"), ("a", "b"), np.stack([table, 1 - table]))
     states = {"a": ("absent", "present"), "b": ("absent", "present")}
     with pytest.raises(ModelFileError, match=r"f: .* a and b do not act independently"):
-        recover(node, states, tolerance=1e-9)
-    found = recover(node, states, free=["a", "b"], tolerance=1e-9)
+        noisy_or_from_table(node, states, tolerance=1e-9)
+    found = noisy_or_from_table(node, states, free=["a", "b"], tolerance=1e-9)
     [(when, link)] = found.interactions
     assert when == {"a": ["present"], "b": ["present"]}
     assert link == pytest.approx(1 - 0.1 * 0.9 / (0.8 * 0.7))
@@ -236,6 +237,9 @@ def test_an_effect_that_hangs_on_another_cause_is_no_noisy_or() -> None:
         ("x.net", "net {}\ndecision d {}", "holds a decision"),
         ("x.json", "[]", "not a network as JSON"),
         ("x.bif", "nothing", "no nodes"),
+        ("x.bif", "network n { }\nvariable a { type discrete [ 2 ] { yes, no };\n", "not a whole BIF file"),
+        ("x.bif", "probability ( a | b { table 1; }\n", "not a whole BIF file"),
+        ("x.bif", "/* for ever", "not a whole BIF file"),
         ("x.xmlbif", "nothing", "pgmpy can't read this as xmlbif"),
         ("x.xdsl", "<smile><noisymax id='a'/></smile>", "<noisymax>"),
     ],
@@ -244,6 +248,47 @@ def test_files_that_are_none_say_so(name: str, text: str, message: str, tmp_path
     (tmp_path / name).write_text(text)
     with pytest.raises(FileFormatError, match=message):
         import_model(tmp_path / name)
+
+
+HANGING = {  # texts that regular expressions without bounds read in quadratic or cubic time
+    "net_potentials": ("x.net", "potential(a|"),
+    "net_nodes": ("x.net", "node x{"),
+    "net_strings": ("x.net", 'node x{"'),
+    "net_states": ("x.net", "node x { states = (states = ("),
+    "net_data": ("x.net", "data ="),
+    "net_blanks": ("x.net", "\n \n"),
+    "bif_variables": ("x.bif", "variable "),
+    "bif_headers": ("x.bif", "probability ( a | "),
+    "bif_open": ("x.bif", "variable x { "),
+    "bif_lines": ("x.bif", "variable x {} "),
+    "bif_comments": ("x.bif", "/* /* "),
+}
+
+
+@pytest.mark.parametrize("case", HANGING)
+def test_a_text_that_never_ends_its_blocks_is_refused_at_once(case: str, tmp_path: Path) -> None:
+    name, piece = HANGING[case]
+    path = tmp_path / name
+    path.write_text(piece * (400_000 // len(piece)))
+    began = time.process_time()
+    with pytest.raises(FileFormatError):
+        import_model(path)
+    assert time.process_time() - began < 5
+
+
+def test_names_of_states_may_hold_what_else_is_punctuation(tmp_path: Path) -> None:
+    path = tmp_path / "x.net"
+    path.write_text(
+        'net { }\nnode a { label = "of {all}"; states = ("<5 (low)" ">=5; {high}"); }\n'
+        "potential (a) { data = (0.25 0.75); }\n"
+    )
+    [node] = read_net(path.read_text(), str(path))
+    assert (node.states, node.label) == (("<5 (low)", ">=5; {high}"), "of {all}")
+
+
+def test_comments_of_a_uai_file_are_passed_over() -> None:
+    [node] = read_uai("BAYES # a network\n1 # nodes\n2\n1\n1 0\n\n# table\n2\n0.25 0.75\n", "x.uai")
+    assert node.table.tolist() == [0.25, 0.75]
 
 
 def test_unknown_names_are_refused(model: ModelSpec, tmp_path: Path) -> None:
