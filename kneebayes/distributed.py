@@ -10,7 +10,6 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from kneebayes.atomic import file_kind, plain_path
 from kneebayes.diagnosis.alarm import Thresholds
 from kneebayes.errors import DefectError, FileFormatError, KneeBayesError, MissingExtraError, defect
 from kneebayes.model import Model, load_model
-from kneebayes.scoring.score_file import FIRST_REASONS, Counts, score_file
+from kneebayes.scoring.score_file import ScoreSummary, score_file
 from kneebayes.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ def score_files(
     scheduler: str | None = None,
     rejects: str | Path | None = None,
     **options: Any,
-) -> Counts:
+) -> ScoreSummary:
     """Score many files of cases, each a partition, into a folder.
 
     Parameters
@@ -119,7 +118,7 @@ def score_files(
 
     Returns
     -------
-    Counts
+    ScoreSummary
         Summed over the files.
 
     Raises
@@ -150,7 +149,7 @@ def score_files(
         name = os.path.basename(path)
         reject = None if rejects_folder is None else str(rejects_folder / f"{name.split('.')[0]}.csv")
         tasks.append(work(text, path, str(folder / name), reject, options))
-    return _sum(_compute(dask, tasks, scheduler))
+    return sum(_compute(dask, tasks, scheduler), ScoreSummary())
 
 
 def _dask() -> Any:
@@ -162,10 +161,10 @@ def _dask() -> Any:
     return dask
 
 
-def _compute(dask: Any, tasks: list[Any], scheduler: str | None) -> list[Counts]:
+def _compute(dask: Any, tasks: list[Any], scheduler: str | None) -> list[ScoreSummary]:
     if scheduler is None:
         # processes: a part is scored by threads of its own, and pyarrow's are not to be shared
-        results: tuple[Counts, ...] = dask.compute(*tasks, scheduler="threads", num_workers=os.cpu_count())
+        results: tuple[ScoreSummary, ...] = dask.compute(*tasks, scheduler="threads", num_workers=os.cpu_count())
         return list(results)
     try:
         from distributed import Client
@@ -198,7 +197,7 @@ def _score_partition(frame: pd.DataFrame, text: str, options: dict[str, Any]) ->
     raise unexpected  # here, so that it does not carry the other along
 
 
-def _score_part(text: str, source: str, target: str, rejects: str | None, options: dict[str, Any]) -> Counts:
+def _score_part(text: str, source: str, target: str, rejects: str | None, options: dict[str, Any]) -> ScoreSummary:
     return score_file(_compiled(text), source, target, rejects=rejects, quiet=True, **options)
 
 
@@ -217,21 +216,3 @@ def _partitions(source: str) -> list[str]:
     if repeated is not None:
         raise FileFormatError(f"{source}: several files are called {repeated}: their parts would overwrite each other")
     return found
-
-
-def _sum(parts: list[Counts]) -> Counts:
-    total = Counts()
-    for part in parts:
-        warnings = {
-            text: total.warnings.get(text, 0) + part.warnings.get(text, 0)
-            for text in {**total.warnings, **part.warnings}
-        }
-        total = replace(
-            total,
-            read=total.read + part.read,
-            scored=total.scored + part.scored,
-            rejected=total.rejected + part.rejected,
-            warnings=warnings,
-            reasons=(*total.reasons, *part.reasons)[:FIRST_REASONS],
-        )
-    return total

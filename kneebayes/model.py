@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kneebayes.interop.fhir import Version
     from kneebayes.interop.pgmpy import Reference
     from kneebayes.learn.fit import FitReport
-    from kneebayes.scoring.score_file import Counts
+    from kneebayes.scoring.score_file import ScoreSummary
     from kneebayes.scoring.scorer import Scored, Scorer
 
 __all__ = [
@@ -440,7 +440,6 @@ class BulkModel(Workbench):
         ['a', 'b']
         """
         from kneebayes.cases.frames import from_arrow, to_arrow
-        from kneebayes.cases.redaction import Redactor
 
         if errors not in ("raise", "null"):
             raise UnknownNameError(f"no way '{errors}' to treat errors: use 'raise' or 'null'")
@@ -454,8 +453,7 @@ class BulkModel(Workbench):
             more = more if scored.n_rejected > 1 else ""
             if redact:
                 first = scored.problems[0]
-                reason = Redactor(self.file).reason(first.column, first.reason)
-                raise CaseError(f"row {first.row}, column '{first.column}': {reason}{more}")
+                raise CaseError(f"{first.place}: {first.plain}{more}")
             raise _case_error(scored, frame, more)
         for text, n_rows in scored.warnings.items():
             warnings.warn(f"{text} ({n_rows} of {scored.n_read} rows)", stacklevel=2)
@@ -512,7 +510,7 @@ class BulkModel(Workbench):
         coded = self.scorer.code(table, ignore=ignore)
         return influence(self._rules, coded.evidence, thresholds, target or self.file.alarm.cause)
 
-    def score_file(self, source: str | Path, target: str | Path, **options: Any) -> Counts:
+    def score_file(self, source: str | Path, target: str | Path, **options: Any) -> ScoreSummary:
         """Score a file of cases into another, in bounded memory.
 
         Parameters
@@ -526,7 +524,7 @@ class BulkModel(Workbench):
 
         Returns
         -------
-        Counts
+        ScoreSummary
             Rows read, scored and rejected.
         """
         from kneebayes.scoring.score_file import score_file
@@ -601,7 +599,7 @@ def import_network(path: str | Path, **options: Any) -> Model:
     return Model(import_model(path, **options))
 
 
-def score_file(source: str | Path, target: str | Path, *, model: Model | None = None, **options: Any) -> Counts:
+def score_file(source: str | Path, target: str | Path, *, model: Model | None = None, **options: Any) -> ScoreSummary:
     """Score a file of cases with the default model; see `Model.score_file`.
 
     Parameters
@@ -615,7 +613,7 @@ def score_file(source: str | Path, target: str | Path, *, model: Model | None = 
 
     Returns
     -------
-    Counts
+    ScoreSummary
         Rows read, scored and rejected.
     """
     return (model or load_model()).score_file(source, target, **options)

@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kneebayes.cases.coding import CASE_ID
-from kneebayes.cases.frames import factor, row_name, to_arrow
+from kneebayes.cases.frames import encode_column, encode_columns, row_name, to_arrow
 from kneebayes.cases.labels import LABEL, Labels, label_columns, read_labels
 from kneebayes.diagnosis.alarm import Thresholds
 from kneebayes.diagnosis.wells import read_sheet
@@ -156,7 +156,7 @@ def evaluate(
     others = [replace(rival, name=name or rival.name) for rival, (name, _) in zip(others, called, strict=True)]
     if sheet is not None:
         wanted = [name for name in model.scorer.coder.columns if name in names and name not in (*ignore, *labelled)]
-        coded = model.scorer.coder.batch({name: factor(cases[name]) for name in wanted}, len(used))
+        coded = model.scorer.coder.batch(encode_columns(cases, wanted), len(used))
         codes = coded.evidence.hardened()
         others += [sheet_score(sheet, cases), any_symptom(model.scorer.rules, codes)]
         others += cross_validated(model.file, codes, labels, threshold=caution.caution, seed=seed)
@@ -272,7 +272,7 @@ def _notes(
     given = [
         name
         for name in model.causes
-        if name in cases.column_names and name not in ignore and (factor(cases[name]).index >= 0).any()
+        if name in cases.column_names and name not in ignore and (encode_column(cases[name]).index >= 0).any()
     ]
     if given:
         notes.append(f"causes were given as evidence, so this is no blind test of: {', '.join(given)}")

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kneebayes.atomic import write_whole
-from kneebayes.cases.redaction import Redactor
 from kneebayes.diagnosis.alarm import Thresholds
 from kneebayes.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from kneebayes.cases.coding import Problem
+    from kneebayes.cases.problems import Problem
     from kneebayes.plots.cohort import EvaluationPlots
 
 __all__ = [
@@ -186,7 +185,6 @@ class Evaluation:
         str or None
             The text, if there is no path.
         """
-        plain = Redactor(self.model).reason
         content = {
             "model": self.model.name,
             "version": self.model.version,
@@ -203,7 +201,7 @@ class Evaluation:
             },
             "confusion": self.confusion.to_dict("index"),
             "notes": self.notes,
-            "problems": [f"row {p.row}, column '{p.column}': {plain(p.column, p.reason)}" for p in self.problems],
+            "problems": [f"{p.place}: {p.plain}" for p in self.problems],
             "disclaimer": self.model.disclaimer,
         }
         text = json.dumps(_plain(content), indent=2, ensure_ascii=False)

@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kneebayes.cases.coding import CASE_ID, Coded, Coder, Problem, check_columns
-from kneebayes.cases.frames import factor
+from kneebayes.cases.coding import CASE_ID, Coded, Coder, check_columns
+from kneebayes.cases.frames import encode_columns
+from kneebayes.cases.problems import Kind, Problem, why
 from kneebayes.diagnosis.alarm import AlarmRules, Thresholds
 from kneebayes.errors import FileFormatError, UnknownColumnError
 from kneebayes.inference.evidence import Evidence
@@ -21,8 +22,6 @@ __all__ = [
     "Scored",
     "Scorer",
 ]
-
-UNSURE_IMPOSSIBLE = "impossible by the model: no states that the unsure answers allow fit the rest; mend one of them"
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +126,7 @@ class Scorer:
             ignored by name is not used.
         engine : {"auto", "numpy", "numba"}
             As for `CompiledModel.posteriors`; a caller that scores in batches names
-            one, so that a row's last digit does not hang on the batch's size.
+            one, so that a row's last digit does not depend on the batch's size.
         intervals : float, optional
             Add intervals with this share of the draws: see `interval_columns`.
         draws, seed : int
@@ -148,7 +147,7 @@ class Scorer:
         OptionError
             If the options of intervals are out of range.
         """
-        keep, ignore = list(dict.fromkeys(keep)), list(ignore)
+        keep, ignore = list(dict.fromkeys(map(str, keep))), list(map(str, ignore))
         check_columns(self.model, table.column_names, keep=keep, ignore=ignore)
         added = () if intervals is None else self.interval_columns
         clash = next((name for name in keep if name in (*self.columns, *added)), None)
@@ -206,7 +205,7 @@ class Scorer:
         taken = [name for name in self.coder.columns if name in table.column_names and name not in ignore]
         for name in taken:
             _refuse_odd_column(table, name)
-        return self.coder.batch({name: factor(table[name]) for name in taken}, table.num_rows)
+        return self.coder.batch(encode_columns(table, taken), table.num_rows)
 
     def contradiction(self, codes: NDArray[np.int8], row: int) -> Problem:
         """Say which values of a case the model holds impossible together.
@@ -226,7 +225,7 @@ class Scorer:
         """
         case = codes[:, [row]].copy()
         if not np.isneginf(self.network.posteriors(Evidence(case)).log_evidence[0]):
-            return Problem(int(row), "", "", UNSURE_IMPOSSIBLE)
+            return Problem(int(row), "", "", why(Kind.IMPOSSIBLE_SOFT))
         for place in np.flatnonzero(case[:, 0] >= 0):
             trial = case.copy()
             trial[place] = -1
@@ -235,12 +234,8 @@ class Scorer:
         names = [self.network.variables[place] for place in np.flatnonzero(case[:, 0] >= 0)]
         values = [self.model.variables[n].states[case[self.coder.rows[n], 0]] for n in names]
         said = " and ".join(f"{name}={value}" for name, value in zip(names, values, strict=True))
-        return Problem(
-            int(row),
-            "+".join(names),
-            "+".join(values),
-            f"impossible by the model: {said} contradict each other; mend one of them",
-        )
+        kind = Kind.IMPOSSIBLE if len(names) == 1 else Kind.IMPOSSIBLE_TOGETHER
+        return Problem(int(row), "+".join(names), "+".join(values), why(kind, said=said, names=" and ".join(names)))
 
     def _output(self, codes: NDArray[np.int8], posteriors: Posteriors, levels: NDArray[np.int8]) -> dict[str, pa.Array]:
         values = posteriors.values

@@ -39,11 +39,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from kneebayes.cases.problems import Problem
     from kneebayes.diagnosis.diagnosis import Diagnosis
     from kneebayes.diagnosis.explanation import Explanation
     from kneebayes.model import Model
-    from kneebayes.scoring.rejects import Reject
-    from kneebayes.scoring.score_file import Counts
+    from kneebayes.scoring.score_file import ScoreSummary
 
 __all__ = [
     "app",
@@ -243,7 +243,7 @@ def evaluate(
     Labels: a column 'label' of causes or none_of_these ('also' names further ones, joined by ;),
     or a column true_<cause> of states for each, of which cells may be empty, or both.
     """
-    from kneebayes.cases.redaction import Redactor, refuse_headless
+    from kneebayes.cases.coding import refuse_headless
     from kneebayes.evaluation.evaluate import evaluate as assess
     from kneebayes.evaluation.report import check_report
 
@@ -273,9 +273,8 @@ def evaluate(
     if report is not None:
         result.report(report)
         say(f"wrote {report}")
-    plain = Redactor(loaded.file).reason
-    refused = [(reject.row, reject.column, reject.reason) for reject in unreadable]
-    refused += [(int(positions[p.row]), p.column, plain(p.column, p.reason)) for p in result.problems]
+    refused = [(p.row, p.column, p.plain) for p in unreadable]
+    refused += [(int(positions[p.row]), p.column, p.plain) for p in result.problems]
     for row, column, reason in sorted(refused)[:MOST_SHOWN]:
         say(f"left out: data row {row + 1}{f', column {column!r}' if column else ''}: {reason}")
     if refused:
@@ -283,7 +282,7 @@ def evaluate(
         raise typer.Exit(SOME_REJECTED)
 
 
-def read_cases(path: str, ignore: list[str]) -> tuple[pa.Table, NDArray[np.intp], list[Reject]]:
+def read_cases(path: str, ignore: list[str]) -> tuple[pa.Table, NDArray[np.intp], list[Problem]]:
     """Read a whole file of cases.
 
     Parameters
@@ -299,7 +298,7 @@ def read_cases(path: str, ignore: list[str]) -> tuple[pa.Table, NDArray[np.intp]
         The rows that could be read.
     ndarray of int
         The place of each in the file, from 0.
-    list of Reject
+    list of Problem
         The others; ``row`` is the place in the file, from 0.
 
     Raises
@@ -313,21 +312,21 @@ def read_cases(path: str, ignore: list[str]) -> tuple[pa.Table, NDArray[np.intp]
     import pyarrow as pa
 
     from kneebayes.atomic import file_stamp, refuse_changed
-    from kneebayes.scoring.score_file import open_source
+    from kneebayes.scoring.readers import open_reader
 
     stamp = file_stamp(path)
-    source = open_source(path, chunk_rows=CHUNK_ROWS)
+    source = open_reader(path, chunk_rows=CHUNK_ROWS)
     try:
         source.leave_out(ignore)
         tables: list[Any] = [source.empty()]
         places: list[NDArray[np.intp]] = [np.zeros(0, dtype=np.intp)]
-        rejects: list[Reject] = []
+        rejects: list[Problem] = []
         n_read = 0
         for piece in source.pieces():
             rows = source.parse(piece)
             tables.append(rows.table)
             places.append(rows.positions + n_read)
-            rejects += [replace(reject, row=reject.row + n_read) for reject in rows.rejects]
+            rejects += [replace(problem, row=problem.row + n_read) for problem in rows.problems]
             n_read += rows.n_read
     finally:
         source.close()
@@ -558,7 +557,7 @@ def _rows(count: int) -> str:
     return f"{count:,} row{'' if count == 1 else 's'}"
 
 
-def _summarise(counts: Counts, rejects: str | None, model: Model) -> None:
+def _summarise(counts: ScoreSummary, rejects: str | None, model: Model) -> None:
     say(f"{_rows(counts.read)} read: {counts.scored:,} scored, {counts.rejected:,} rejected")
     for reason in counts.reasons:
         say(f"  {reason}")
