@@ -32,7 +32,6 @@ MODULES = (
     "scoring.score_file",
     "learn.simulate",
     "evaluation.evaluate",
-    "evaluation.result",
     "learn.fit",
     "learn.prevalence",
     "interop.export",

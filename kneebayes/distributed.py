@@ -10,16 +10,16 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from kneebayes.atomic import file_kind, plain_path
 from kneebayes.diagnosis.alarm import Thresholds
 from kneebayes.errors import DefectError, FileFormatError, KneeBayesError, MissingExtraError, defect
+from kneebayes.inference.network import cores
 from kneebayes.model import Model, load_model
-from kneebayes.scoring.score_file import FIRST_REASONS, Counts, score_file
+from kneebayes.scoring.score_file import ScoreSummary, score_file
 from kneebayes.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def score(
     keep: Iterable[str] = (),
     ignore: Iterable[str] = (),
     thresholds: Thresholds | None = None,
-    errors: str = "raise",
+    errors: Literal["raise", "null"] = "raise",
 ) -> dd.DataFrame:
     """Score a Dask frame of cases, partition by partition.
 
@@ -79,9 +79,13 @@ def score(
     """
     dask = _dask()
     model = model or load_model()
-    # Workers log what goes wrong.
-    given = {"keep": tuple(keep), "ignore": tuple(ignore), "thresholds": thresholds}
-    options: dict[str, Any] = {**given, "errors": errors, "redact": True}
+    options: dict[str, Any] = {
+        "keep": tuple(keep),
+        "ignore": tuple(ignore),
+        "thresholds": thresholds,
+        "errors": errors,
+        "redact": True,  # workers log what goes wrong
+    }
     meta = model.score(ddf._meta, **options)
     text = dask.delayed(model.file.model_dump_json(), pure=True)
     result: dd.DataFrame = ddf.map_partitions(_score_partition, text, options, meta=meta)
@@ -95,8 +99,15 @@ def score_files(
     model: Model | None = None,
     scheduler: str | None = None,
     rejects: str | Path | None = None,
-    **options: Any,
-) -> Counts:
+    keep: Iterable[str] = (),
+    ignore: Iterable[str] = (),
+    columns: Iterable[str] | None = None,
+    thresholds: Thresholds | None = None,
+    intervals: float | None = None,
+    draws: int = 200,
+    seed: int = 0,
+    redact: bool = False,
+) -> ScoreSummary:
     """Score many files of cases, each a partition, into a folder.
 
     Parameters
@@ -113,13 +124,12 @@ def score_files(
         Address of a Dask scheduler; by default the cores of this machine.
     rejects : str or pathlib.Path, optional
         A folder for the rejects of each file.
-    **options
-        ``keep``, ``ignore``, ``columns``, ``thresholds`` and ``redact``, as
-        for `kneebayes.score_file`.
+    keep, ignore, columns, thresholds, intervals, draws, seed, redact
+        As for `kneebayes.score_file`.
 
     Returns
     -------
-    Counts
+    ScoreSummary
         Summed over the files.
 
     Raises
@@ -143,6 +153,16 @@ def score_files(
             place.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FileFormatError(f"{place}: can't be made a folder to write to: {error}") from error
+    options = {
+        "keep": tuple(keep),
+        "ignore": tuple(ignore),
+        "columns": None if columns is None else tuple(columns),
+        "thresholds": thresholds,
+        "intervals": intervals,
+        "draws": draws,
+        "seed": seed,
+        "redact": redact,
+    }
     text = dask.delayed((model or load_model()).file.model_dump_json(), pure=True)
     work = dask.delayed(_score_part, pure=False)
     tasks = []
@@ -150,7 +170,7 @@ def score_files(
         name = os.path.basename(path)
         reject = None if rejects_folder is None else str(rejects_folder / f"{name.split('.')[0]}.csv")
         tasks.append(work(text, path, str(folder / name), reject, options))
-    return _sum(_compute(dask, tasks, scheduler))
+    return sum(_compute(dask, tasks, scheduler), ScoreSummary())
 
 
 def _dask() -> Any:
@@ -162,10 +182,9 @@ def _dask() -> Any:
     return dask
 
 
-def _compute(dask: Any, tasks: list[Any], scheduler: str | None) -> list[Counts]:
+def _compute(dask: Any, tasks: list[Any], scheduler: str | None) -> list[ScoreSummary]:
     if scheduler is None:
-        # processes: a part is scored by threads of its own, and pyarrow's are not to be shared
-        results: tuple[Counts, ...] = dask.compute(*tasks, scheduler="threads", num_workers=os.cpu_count())
+        results: tuple[ScoreSummary, ...] = dask.compute(*tasks, scheduler="threads", num_workers=cores())
         return list(results)
     try:
         from distributed import Client
@@ -198,7 +217,7 @@ def _score_partition(frame: pd.DataFrame, text: str, options: dict[str, Any]) ->
     raise unexpected  # here, so that it does not carry the other along
 
 
-def _score_part(text: str, source: str, target: str, rejects: str | None, options: dict[str, Any]) -> Counts:
+def _score_part(text: str, source: str, target: str, rejects: str | None, options: dict[str, Any]) -> ScoreSummary:
     return score_file(_compiled(text), source, target, rejects=rejects, quiet=True, **options)
 
 
@@ -217,21 +236,3 @@ def _partitions(source: str) -> list[str]:
     if repeated is not None:
         raise FileFormatError(f"{source}: several files are called {repeated}: their parts would overwrite each other")
     return found
-
-
-def _sum(parts: list[Counts]) -> Counts:
-    total = Counts()
-    for part in parts:
-        warnings = {
-            text: total.warnings.get(text, 0) + part.warnings.get(text, 0)
-            for text in {**total.warnings, **part.warnings}
-        }
-        total = replace(
-            total,
-            read=total.read + part.read,
-            scored=total.scored + part.scored,
-            rejected=total.rejected + part.rejected,
-            warnings=warnings,
-            reasons=(*total.reasons, *part.reasons)[:FIRST_REASONS],
-        )
-    return total

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, check
 
 from kneebayes.cases.coding import NOT_EVIDENCE_PREFIX, SYNONYMS
 from kneebayes.errors import CaseError, UnknownNameError, nearest
-from kneebayes.learn.prevalence import with_shares
+from kneebayes.learn.prevalence import with_prevalence
 from kneebayes.model import Model, load_model
 from kneebayes.spec.model_spec import ABSENT_PRESENT, ModelSpec
 
@@ -87,7 +88,7 @@ class KneeBayesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         target: str | None = None,
         learn: Literal["prevalence", "numbers"] | None = "prevalence",
         prior_weight: float = 10.0,
-        columns: Any = None,
+        columns: Sequence[Any] | None = None,
     ) -> None:
         self.model = model
         self.target = target
@@ -137,8 +138,12 @@ class KneeBayesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if y is not None:
             check_consistent_length(X, y)
         if self.learn == "prevalence":
-            shares = (present.sum(axis=0) + self.prior_weight * self._alone(model)) / (len(present) + self.prior_weight)
-            model = Model(with_shares(model.file, dict(zip(self.targets_, shares.tolist(), strict=True))))
+            shares = (present.sum(axis=0) + self.prior_weight * self._prior(model)) / (len(present) + self.prior_weight)
+            if not ((shares > 0) & (shares < 1)).all():
+                off = {name: p for name, p in zip(self.targets_, shares.tolist(), strict=True) if not 0 < p < 1}
+                raise CaseError(f"shares {off}: must be over 0 and under 1; a prior_weight over 0 keeps them so")
+            by_cause = dict(zip(self.targets_, shares.tolist(), strict=True))
+            model = Model(with_prevalence(model.file, by_cause, links=True))
         elif self.learn == "numbers":
             model = Model(self._learned(model.file, cases, present))
         model.score(cases[:1])  # refuses columns that are not the model's
@@ -256,7 +261,7 @@ class KneeBayesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classes_ = np.tile([0, 1], (len(names), 1))  # two values for each, which scorers take for multi-label
         return np.asarray(values, dtype=np.int64)
 
-    def _alone(self, model: Model) -> Floats:
+    def _prior(self, model: Model) -> Floats:
         alone = model.diagnose({}).probabilities
         return np.array([alone[name] for name in self.targets_])
 

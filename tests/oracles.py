@@ -9,9 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.spec.model_spec import ModelSpec
+from kneebayes.spec.model_spec import Distribution, ModelSpec, Probability
 
 WORDS = {"label": "x", "question": "x?", "group": "all"}
+
+
+def one(effect: Probability | Distribution) -> Probability:
+    """Take a leak or link of a finding with two states for the number that it is."""
+    assert isinstance(effect, Probability)
+    return effect
 
 
 def number(p: float) -> dict[str, Any]:
@@ -87,7 +93,7 @@ def random_model(
             "recovery": "soon",
             "care_basis": "judgement",
         }
-    finding_nodes = {
+    finding_nodes: dict[str, Any] = {
         f"f{f}": {
             **WORDS,
             "leak": number(rng.uniform(0.01, 0.3)),

@@ -21,8 +21,8 @@ from sklearn.utils.estimator_checks import check_estimator
 from sklearn.utils.validation import validate_data
 
 import kneebayes as kb
-from kneebayes.errors import CaseError, UnknownColumnError, UnknownNameError
-from kneebayes.learn.prevalence import with_shares
+from kneebayes.errors import CaseError, PrevalenceError, UnknownColumnError, UnknownNameError
+from kneebayes.learn.prevalence import with_prevalence
 from kneebayes.sklearn import KneeBayesClassifier
 from tests.oracles import random_model
 
@@ -232,7 +232,7 @@ def test_it_is_shifted_to_the_share_of_the_cases_and_the_prior_weight(X: pd.Data
 
 def test_shares_of_all_causes_are_met_together(model: kb.Model) -> None:
     shares = {name: 0.02 * (i + 1) for i, name in enumerate(model.causes)}
-    shifted = kb.Model(with_shares(model.file, shares))
+    shifted = kb.Model(with_prevalence(model.file, shares, links=True))
     p = shifted.diagnose({}).probabilities
     assert all(abs(p[name] - share) < 1e-9 for name, share in shares.items())
     assert "was 0.00088" in shifted.file.causes["dvt"].leak.basis
@@ -240,7 +240,7 @@ def test_shares_of_all_causes_are_met_together(model: kb.Model) -> None:
 
 def test_shifting_keeps_the_ratios_of_the_risks(model: kb.Model) -> None:
     """What raising the leak alone would not: a clot in five, and a risk factor would hardly count."""
-    shifted = with_shares(model.file, {"dvt": 0.15})
+    shifted = with_prevalence(model.file, {"dvt": 0.15}, links=True)
     old, new = model.file.causes["dvt"], shifted.causes["dvt"]
     rate = np.log1p(-new.leak.p) / np.log1p(-old.leak.p)
     assert rate > 5
@@ -253,14 +253,20 @@ def test_shifting_keeps_the_ratios_of_the_risks(model: kb.Model) -> None:
 
 @pytest.mark.parametrize("shares", [{"dvt": 0.0}, {"dvt": 1.0}, {"dvt": -0.1}])
 def test_impossible_shares_are_refused(model: kb.Model, shares: dict[str, float]) -> None:
-    with pytest.raises(CaseError, match="over 0 and under 1"):
-        with_shares(model.file, shares)
+    with pytest.raises(PrevalenceError, match="between 0 and 1"):
+        with_prevalence(model.file, shares, links=True)
     with pytest.raises(UnknownNameError, match=r"no cause 'dvd'.*Did you mean 'dvt'"):
-        with_shares(model.file, {"dvd": 0.1})
+        with_prevalence(model.file, {"dvd": 0.1}, links=True)
+
+
+def test_labels_that_all_say_the_same_need_a_prior() -> None:
+    X, y = pd.DataFrame({"age": [67, 25]}), pd.DataFrame({"dvt": [0, 0], "leg_cramps": [1, 1]})
+    with pytest.raises(CaseError, match=r"shares \{'dvt': 0\.0, 'leg_cramps': 1\.0\}: must be over 0 and under 1"):
+        KneeBayesClassifier(prior_weight=0).fit(X, y)
 
 
 def test_shifting_to_another_clinic_mends_the_calibration(model: kb.Model) -> None:
-    clinic = kb.Model(with_shares(model.file, {"dvt": 0.25}))
+    clinic = kb.Model(with_prevalence(model.file, {"dvt": 0.25}, links=True))
     drawn = clinic.simulate(3000, seed=11, missing=0.4, with_causes=True)
     clots = (drawn["true_dvt"] == "present").astype(int)
     X = drawn.drop(columns=[str(name) for name in drawn if str(name).startswith("true_") or name == "case_id"])

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from kneebayes.diagnosis.alarm import Alarm, Thresholds
-from kneebayes.diagnosis.assessment import Assessment
+from kneebayes.diagnosis.alarm import Alarm, Assessment, Thresholds
 from kneebayes.diagnosis.wells import Points, points, points_line
 from kneebayes.inference.network import CompiledModel
 from kneebayes.spec.model_spec import ModelSpec
+from kneebayes.templates import render
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,22 +135,7 @@ class Diagnosis:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{html.escape(self.label(name))}</td><td style='text-align:right'>{p:.1%}</td>"
-            f"<td style='width:12em'><div style='background:#4477aa;height:0.8em;width:{100 * p:.1f}%'></div></td></tr>"
-            for name, p in self._ranked()
-        )
-        reasons = "".join(f"<li>{html.escape(reason)}</li>" for reason in self.alarm.reasons)
-        questions = "".join(f"<li>{html.escape(self.model.variables[q].question)}</li>" for q in self.alarm.questions)
-        flags = ", ".join(html.escape(self.label(name)) for name in self.red_flags)
-        warnings = "".join(f"<p>{html.escape(warning)}</p>" for warning in self.warnings)
-        return (
-            f"<div><p><b>Alarm: {html.escape(self.alarm.level.replace('_', ' '))}.</b> "
-            f"{html.escape(self.alarm.advice)}</p><ul>{reasons}</ul>"
-            + (f"<p>Not answered:</p><ul>{questions}</ul>" if questions else "")
-            + (f"<p>Red flags: {flags}</p>" if flags else "")
-            + f"<table>{rows}</table>{warnings}<p><small>{html.escape(self.model.disclaimer)}</small></p></div>"
-        )
+        return render("diagnosis.html", dx=self, ranked=self._ranked())
 
     def label(self, name: str) -> str:
         """Give the words for a variable.

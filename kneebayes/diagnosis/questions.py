@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.diagnosis.assessment import Assessment, column_of
+from kneebayes.diagnosis.alarm import Assessment, column_of
 from kneebayes.inference.evidence import UNKNOWN, Evidence
 from kneebayes.inference.network import CompiledModel, Posteriors
 

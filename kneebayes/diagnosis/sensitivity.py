@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.diagnosis.alarm import Thresholds
-from kneebayes.diagnosis.assessment import Assessment, column_of
+from kneebayes.diagnosis.alarm import Assessment, Thresholds, column_of
 from kneebayes.diagnosis.uncertainty import under
 from kneebayes.errors import CaseError
 from kneebayes.inference.network import Engine, VersionedCase, cores
@@ -252,9 +251,9 @@ def _by_number(
 ) -> tuple[Floats, Floats]:
     """Sum over cases, each number asked for all cases to which it may matter."""
     evidence = assessed.evidence[part]
-    model = parameters.network.model
-    n, first = evidence.n, len(model.risks) + len(model.causes)
-    now = parameters.network.posteriors(evidence, engine="numba")
+    network = parameters.network
+    n, first = evidence.n, len(network.model.risks) + len(network.model.causes)
+    now = network.posteriors(evidence, engine="numba")
     expanded = evidence.expanded()
     informed = expanded.codes[first:] >= 0
     sums, largest = np.zeros((len(parameters.p), len(MEASURES))), np.zeros(len(parameters.p))

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.diagnosis.assessment import Assessment
+from kneebayes.diagnosis.alarm import Assessment
 from kneebayes.errors import OptionError
 from kneebayes.inference.evidence import Evidence, Expanded
 from kneebayes.inference.network import CompiledModel, Engine, Posteriors, VersionedCase, cores
@@ -67,7 +67,7 @@ LEVEL_WORDS = {level: level.replace("_", " ") for level in LEVELS}
 
 
 def draw(parameters: ParameterVector, n: int, *, seed: int) -> Floats:
-    """Draw the numbers of a model from their plausible ranges, (n, P), in the order of `Parameters.names`.
+    """Draw the numbers of a model from their plausible ranges, (n, P), in the order of `ParameterVector.names`.
 
     The same seed gives the same draws, and fewer draws the first of more.
     """
@@ -302,7 +302,8 @@ def batch_uncertainty(
 
 def under(parameters: ParameterVector, values: Floats, expanded: Expanded) -> Posteriors:
     """Posteriors of many cases under other numbers of the model, (P,), by compiled code."""
-    return expanded.pooled(parameters.network.with_numbers(values).posteriors(Evidence(expanded.codes), engine="numba"))
+    network = parameters.network.with_numbers(values)
+    return expanded.pooled(network.posteriors(Evidence(expanded.codes), engine="numba"))
 
 
 def _by_case(parameters: ParameterVector, values: Floats, evidence: Evidence) -> Floats:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from kneebayes.cases.coding import Vocabulary
+from kneebayes.cases.coding import Coder
 from kneebayes.errors import CaseError, MissingExtraError, UnknownColumnError, UnknownNameError, nearest
 from kneebayes.spec.model_spec import ModelSpec, NumericInput
 
@@ -135,7 +135,7 @@ def questionnaire_content(model: ModelSpec, choice: str) -> dict[str, Any]:
     ``choice`` is what this version of FHIR calls an item that is answered by a code.
     """
     groups: dict[str, list[dict[str, Any]]] = {}
-    for column, name in _asked(model).items():
+    for column, name in model.input_columns.items():
         groups.setdefault(model.variables[name].group, []).append(_item(model, column, name, choice))
     return {
         "resourceType": "Questionnaire",
@@ -153,16 +153,6 @@ def questionnaire_content(model: ModelSpec, choice: str) -> dict[str, Any]:
             if group in groups
         ],
     }
-
-
-def _asked(model: ModelSpec) -> dict[str, str]:
-    """Name the questions, with the variable that each sets; a number is asked where bands can say every state."""
-    numeric = {
-        numeric.variable: name
-        for name, numeric in reversed(model.numeric_inputs.items())
-        if {band.state for band in numeric.bands} == set(model.variables[numeric.variable].states)
-    }
-    return {numeric.get(name, name): name for name in [*model.risks, *model.findings]}
 
 
 def _item(model: ModelSpec, column: str, name: str, choice: str) -> dict[str, Any]:
@@ -273,7 +263,7 @@ def read_response(response: object, model: ModelSpec, version: Version = "R5") -
     own = QUESTIONNAIRE.format(model.name)
     if asked and asked != own:
         raise CaseError(f"QuestionnaireResponse: answers {asked}, not {own}")
-    vocabulary = Vocabulary(model)
+    vocabulary = Coder(model)
     case: dict[str, object] = {}
     for link, values in _answers(content.get("item", [])):
         if link not in vocabulary.columns:

@@ -59,43 +59,14 @@ def check(
 ) -> pd.DataFrame:
     r"""Compare the findings, and pairs of findings, of cases with what the model expects of them.
 
-    Parameters
-    ----------
-    network : CompiledModel
-        The compiled model.
-    frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
-        One case per row, not the ones that the model was fitted to: those it
-        would judge too well.
-    pairs : bool
-        Whether to check pairs too.
-    labels : bool
-        Whether labels, where there are any, count as known.
-    least : int
-        Findings and pairs known in fewer cases are left out.
-    ignore : iterable of str
-        Columns to leave out.
+    The cases are not to be the ones that the model was fitted to: those it would judge too well. ``labels``, where
+    there are any, count as known. Findings and pairs known in fewer than ``least`` cases are left out.
 
-    Returns
-    -------
-    pandas.DataFrame
-        A row per finding, and per pair (``finding``, ``other``), the most
-        misjudged first: ``cases`` in which it is known; ``observed``
-        and ``expected``, the share of them in which it (or both) is present,
-        the latter given everything else known; ``z``, positive
-        where there is more of it, or more dependence, than expected. Among m
-        rows of a true model the largest \|z\| is about sqrt(2 log m).
+    A row per finding, and per pair (``finding``, ``other``), the most misjudged first: ``cases`` in which it is known;
+    ``observed`` and ``expected``, the share of them in which it (or both) is present, the latter given everything else
+    known; ``z``, positive where there is more of it, or more dependence, than expected. Among m rows of a true model
+    the largest \|z\| is about sqrt(2 log m).
 
-    Raises
-    ------
-    OptionError
-        If ``least`` is under 1.
-    UnknownColumnError
-        If a column is not accounted for.
-    CaseError
-        If a row can't be read, or the model holds it impossible.
-
-    Examples
-    --------
     >>> from kneebayes.spec.yaml_io import model_path, read_model
     >>> from kneebayes.learn.simulate import simulate
     >>> model = read_model(model_path("posterior_knee_pain"))

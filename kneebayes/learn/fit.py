@@ -1,24 +1,22 @@
 """Let cases move the numbers of a model: maximum a posteriori by expectation maximisation.
 
-Every leak, link and split of the model file is a coin whose range says how
-sure it is. Its prior is the Beta distribution with mean p and a standard
-deviation of a 3.29th of the range's width, so that about 90 % of it lie within
-the range. It counts like k = p (1 - p) / sd^2 - 1 cases (at least 1, and times
-the prior weight) in which the coin fell as p says.
+Every leak, link and split of the model file is the chance of a trial, and its
+range says how sure it is. Its prior is the Beta distribution with mean p and a
+standard deviation of a 3.29th of the range's width, so that about 90 % of it
+lie within the range. It counts like k = p (1 - p) / sd^2 - 1 trials (at least
+1, and times the prior weight) that succeeded as often as p says.
 
 The estimate is the mode in log-odds. There the mode of the prior is p itself,
-so without cases nothing moves, and after falling S of N times it is
+so without cases nothing moves, and after S successes in N trials it is
 (S + k p) / (N + k). The states of a split, or of a risk factor, share one
 Dirichlet prior that is as sure as the least sure of them.
 
-A link is a coin of its own: wherever its parent is in the state, it is tossed,
-and the node is present if any of its coins, the leak's included, falls on its
-face (Henrion 1987; Meek and Heckerman 1997). Which did is never observed. If
-the node is absent none did; if it is present, a coin of chance q did with
-probability q / P(present | parents).
-
-What is learned, and from which prior, stands in ``coins.py``. Causes may be
-hidden and any cell empty; the expected counts are exact.
+In a noisy-OR every link is a trial of its own: wherever its parent is in the
+state, it is made, and the node is present if any of the trials, the leak's
+included, succeeds (Henrion 1987; Meek and Heckerman 1997). Which did is never
+observed. If the node is absent none did; if it is present, one of chance q did
+with probability q / P(present | parents). Causes may be hidden and any cell
+empty; the expected counts are exact.
 
 People come into the data because of their complaint. If it were learned from
 like any other finding, its leak would run to 1, and the frequency of every
@@ -44,6 +42,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaincinv, expit, logit
 from tqdm.auto import tqdm
 
 from kneebayes.cases.frames import row_name
@@ -60,41 +59,31 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "BetaPriors",
     "Change",
-    "Coins",
+    "EmProblem",
     "FitReport",
-    "Trials",
-    "count_trials",
+    "NoisyOrCounts",
     "fit",
+    "noisy_or_counts",
+    "squarem",
 ]
 
 Floats = NDArray[np.float64]
 WIDTH_IN_DEVIATIONS = 3.29  # of the range that holds 90 % of a normal distribution
-LEAST_CASES = 1.0  # what a number counts for, however wide its range
-EDGE = 1e-12  # how near a coin that is not sure may come to being sure
+MIN_CASES = 1.0  # what a number counts for, however wide its range
+EDGE = 1e-12  # how near a chance that is not sure may come to being sure
 SHARED = ("split", "prior")
+BATCHES = 64  # of cases, from whose scores information is estimated: intervals are right to some 10 %
+MAX_LENGTH = 100.0  # of an extrapolation, in steps of expectation maximisation
+SHOWN = 8
 
 
-class Coins:
-    """The numbers that are learned, in the order of the model file.
+class BetaPriors:
+    """The numbers that are learned, in the order of the model file, each with its Beta prior.
 
-    A number without a range, or of 0 or 1, is sure and stays.
-
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-    prior_weight : float
-        How much more the model file counts than its ranges say.
-    risk_factors : bool
-        Whether the priors of risk factors are among them.
-
-    Attributes
-    ----------
-    places : tuple of str
-        As from `ModelSpec.probabilities`.
-    start, cases : ndarray
-        p of each, and how many cases its prior counts for.
+    A number without a range, or of 0 or 1, is sure and stays. ``places`` are as from `ModelSpec.probabilities`;
+    ``start`` is p of each, and ``cases`` how many cases its prior counts for.
     """
 
     def __init__(self, model: ModelSpec, prior_weight: float = 1.0, *, risk_factors: bool = False) -> None:
@@ -110,93 +99,58 @@ class Coins:
         self.start = np.array([number.p for number in self.numbers.values()])
         width = np.array([number.range[1] - number.range[0] for number in self.numbers.values()])
         deviation = width / WIDTH_IN_DEVIATIONS
-        self.cases = np.maximum(self.start * (1.0 - self.start) / deviation**2 - 1.0, LEAST_CASES) * prior_weight
+        self.cases = np.maximum(self.start * (1.0 - self.start) / deviation**2 - 1.0, MIN_CASES) * prior_weight
         places: dict[str, list[int]] = {}
         for i, place in enumerate(self.places):
             places.setdefault(_shared(place), []).append(i)
         self._shared = [np.array(members) for name, members in places.items() if name.endswith(SHARED)]
         for members in self._shared:
             self.cases[members] = self.cases[members].min()
-        self._alone = np.ones(len(self.places), dtype=bool)
+        self._single = np.ones(len(self.places), dtype=bool)
         for members in self._shared:
-            self._alone[members] = False
+            self._single[members] = False
 
     def log_prior(self, p: Floats) -> float:
-        """Compute the logarithm of the prior density in log-odds, up to a constant.
-
-        Parameters
-        ----------
-        p : ndarray
-            The numbers, in the order of ``places``.
-
-        Returns
-        -------
-        float
-            Highest where p is ``start``.
-        """
+        """Compute the logarithm of the prior density in log-odds, up to a constant: highest at ``start``."""
         weight = self.cases * self.start
         total = float(weight @ np.log(p))
-        total += float(((self.cases - weight) * np.log1p(-p))[self._alone].sum())
+        total += float(((self.cases - weight) * np.log1p(-p))[self._single].sum())
         for members in self._shared:
             left, left_before = 1.0 - p[members].sum(), 1.0 - self.start[members].sum()
             if left_before > 0:
                 total += float(self.cases[members[0]] * left_before * np.log(left))
         return total
 
-    def update(self, p: Floats, acted: Floats, tried: Floats) -> Floats:
-        """Find the mode of the posterior, given trials.
-
-        Parameters
-        ----------
-        p : ndarray
-            The numbers as they were: they stay where nothing speaks for another.
-        acted, tried : ndarray
-            Trials of each.
-
-        Returns
-        -------
-        ndarray
-            The numbers.
-        """
-        whole = tried + self.cases
-        mode: Floats = np.divide(acted + self.cases * self.start, whole, out=p.copy(), where=whole > 0)
+    def update(self, p: Floats, counts: NoisyOrCounts) -> Floats:
+        """Find the mode of the posterior, given counts; numbers of which nothing speaks stay as they were."""
+        whole = counts.trials + self.cases
+        mode: Floats = np.divide(counts.successes + self.cases * self.start, whole, out=p.copy(), where=whole > 0)
         np.clip(mode, EDGE, 1.0 - EDGE, out=mode)
         return mode
 
     def allowed(self, p: Floats) -> bool:
-        """Tell whether numbers make a model: whether the states of each distribution leave some for the last.
-
-        Parameters
-        ----------
-        p : ndarray
-            The numbers.
-
-        Returns
-        -------
-        bool
-            False also where one is 0 or 1.
-        """
+        """Tell whether numbers make a model: none 0 or 1, and some left for the last state of each distribution."""
         inside = bool(((p > 0) & (p < 1)).all())
         return inside and all(p[members].sum() <= 1.0 for members in self._shared)
 
 
 def _shared(place: str) -> str:
-    """Name the distribution that a number belongs to; a coin of its own is its own."""
+    """Name the distribution that a number belongs to, or the number itself where it is one alone."""
     before, _, _ = place.rpartition(".")
     return before if before.endswith(SHARED) else place
 
 
-class Trials(NamedTuple):
-    """Expected trials of every number, in the order of `ModelSpec.probabilities`: in how many it acted, of how many."""
+class NoisyOrCounts(NamedTuple):
+    """Expected successes and trials of every number, in the order of `ModelSpec.probabilities`."""
 
-    acted: Floats
-    tried: Floats
+    successes: Floats
+    trials: Floats
 
 
-def count_trials(values: Floats, tables: Tables, counts: Counts) -> Trials:
+def noisy_or_counts(values: Floats, tables: Tables, counts: Counts) -> NoisyOrCounts:
     """Count the trials of every number of a model, (P,), from expected counts with the tables of these numbers."""
     layout, n = tables.layout, len(values)
-    over_chance, tried = np.zeros(n + 1), np.zeros(n + 1)  # the last: no link
+    over_chance, trials = np.zeros(n + 1), np.zeros(n + 1)  # the last: no link
     chosen = np.zeros(n + len(layout.index.distributions) + 1)  # by share
     for part, component, count in zip(layout.parts, tables.components, counts.components, strict=True):
         states, known = _by_state(count, component), _known(component)
@@ -208,31 +162,31 @@ def count_trials(values: Floats, tables: Tables, counts: Counts) -> Trials:
             fired = _ratio(fired * whole, on)
             for places in part.links[:, i]:
                 _add(over_chance, places, fired)
-                _add(tried, places, total)
+                _add(trials, places, total)
     marginal = _marginals(counts.joint[None], layout)[0]
     for c, parents in enumerate(layout.parents):
         reached = counts.reached[c].reshape([layout.cards[p] for p in parents])
         for axis, (p, places) in enumerate(parents.items()):
             _add(over_chance, places, reached.sum(axis=tuple(a for a in range(len(parents)) if a != axis)))
-            _add(tried, places, marginal[p, : layout.cards[p]])
+            _add(trials, places, marginal[p, : layout.cards[p]])
         _add(chosen, layout.splits[c] % len(chosen), marginal[c, 1 : layout.cards[c]])
-    (leaks, links), (leaks_tried, links_tried) = _finding_trials(values, tables, counts)
+    (leaks, links), (leak_trials, link_trials) = _finding_trials(values, tables, counts)
     _add(over_chance, layout.leaks, leaks)
-    _add(tried, layout.leaks, leaks_tried)
+    _add(trials, layout.leaks, leak_trials)
     _add(over_chance, layout.finding_links, links)
-    _add(tried, layout.finding_links, links_tried)
-    acted = values * over_chance[:n]
+    _add(trials, layout.finding_links, link_trials)
+    successes = values * over_chance[:n]
     for i, members in enumerate(layout.index.distributions):
         if not layout.index.names[members[0]].startswith("findings."):
-            acted[members] = chosen[members]
-            tried[members] = chosen[members].sum() + chosen[n + i]
-    return Trials(acted, tried[:n])
+            successes[members] = chosen[members]
+            trials[members] = chosen[members].sum() + chosen[n + i]
+    return NoisyOrCounts(successes, trials[:n])
 
 
 def _finding_trials(
     values: Floats, tables: Tables, counts: Counts
 ) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
-    """Trials of the leaks, (effects,), and links, (effects, C, most states), of findings: acted over chance, tried.
+    """Count the trials of leaks, (effects,), and links, (effects, C, most states): successes over chance, trials.
 
     One contributor brings about state s, given that the finding is in a set of states, in so far as the greatest of s
     and of what the others bring about is in the set. Where that is "at most" a state, the others don't matter.
@@ -315,9 +269,6 @@ def _marginals(joint: Floats, layout: Layout) -> Floats:
 
 def _ratio(fired: Floats, chance: Floats) -> Floats:
     return np.divide(fired, chance, out=np.zeros_like(fired), where=fired > 0)
-
-
-SHOWN = 8
 
 
 class Change(NamedTuple):
@@ -421,18 +372,8 @@ class FitReport:
 
 
 def _moved(change: Change) -> float:
-    from math import log
-
-    def log_odds(p: float) -> float:
-        p = min(max(p, 1e-12), 1.0 - 1e-12)
-        return log(p / (1.0 - p))
-
-    width = max(log_odds(change.high) - log_odds(change.low), 1e-9)
-    return 2.0 * (log_odds(change.now) - log_odds(change.was)) / width
-
-
-BATCHES = 64  # of cases, from whose scores information is estimated: intervals are right to some 10 %
-LONGEST_STEP = 100.0  # of an extrapolation, in steps of expectation maximisation
+    was, now, low, high = logit(np.clip((change.was, change.now, change.low, change.high), 1e-12, 1.0 - 1e-12))
+    return float(2.0 * (now - was) / max(high - low, 1e-9))
 
 
 def fit(
@@ -449,51 +390,15 @@ def fit(
 ) -> tuple[ModelSpec, FitReport]:
     """Fit the leaks, links and splits of a model to cases, the model's own numbers being the prior.
 
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-    frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
-        One case per row; any cells and labels may be missing. Labels as for
-        `kneebayes.cases.labels.read_labels`: a ``label`` (and ``also``) says that
-        every other cause is absent, ``true_<cause>`` speaks of one cause.
-    prior_weight : float
-        How much more the model file counts than its ranges say; 0 for maximum
-        likelihood.
-    risk_factors : bool
-        Whether to fit the priors of risk factors too.
-    label : str
-        The column of leading causes.
-    ignore : iterable of str
-        Columns to leave out.
-    max_steps : int
-        At most so many expectation steps.
-    tolerance : float
-        Stop once a step raises the log posterior by less than this per case.
-    progress : bool, optional
-        Whether to show a progress bar; by default if stderr is a terminal.
+    Any cells and labels may be missing. A ``label`` (and ``also``) says that every other cause is absent,
+    ``true_<cause>`` speaks of one cause. ``prior_weight`` is how much more the model file counts than its ranges say, 0
+    for maximum likelihood. It stops after ``max_steps`` expectation steps, or once a step raises the log posterior by
+    less than ``tolerance`` per case.
 
-    Returns
-    -------
-    ModelSpec
-        Its version ends in ``+fitted``. Each fitted number says in its basis
-        from how many cases it is and what it was. Its range is the 90 % interval of a Beta distribution around
-        it, the other numbers held where they are: narrower than if they were
-        not.
-    FitReport
-        The log posterior after each step, whether it converged, what moved.
+    The version of the fitted model ends in ``+fitted``. Each fitted number says in its basis from how many cases it is
+    and what it was; its range is the 90 % interval of a Beta distribution around it, the other numbers held where they
+    are: narrower than if they were not.
 
-    Raises
-    ------
-    OptionError
-        If an option is out of range.
-    UnknownColumnError
-        If a column is not accounted for.
-    CaseError
-        If a row can't be read, or the model holds it impossible.
-
-    Examples
-    --------
     >>> from kneebayes.spec.yaml_io import model_path, read_model
     >>> from kneebayes.learn.simulate import simulate
     >>> model = read_model(model_path("posterior_knee_pain"))
@@ -513,16 +418,16 @@ def fit(
     n = len(cohort.cases.weight)
     if n == 0:
         return model, FitReport(0, 0, 0, prior_weight, (), True, 0.0, ())
-    slope = _Slope(Coins(model, prior_weight, risk_factors=risk_factors), cohort.cases)
-    impossible = np.flatnonzero(~np.isfinite(slope.log_evidence()))
+    problem = EmProblem(BetaPriors(model, prior_weight, risk_factors=risk_factors), cohort.cases)
+    impossible = np.flatnonzero(~np.isfinite(problem.log_evidence()))
     if len(impossible):
         where = row_name(frame, int(impossible[0]))
         raise CaseError(
             f"{where}: the model holds the evidence and labels of this case impossible together "
             f"({len(impossible)} such rows): mend or leave them out"
         )
-    p, path, converged = _climb(slope, max_steps, tolerance * n, progress)
-    changes = _changes(slope, p)
+    p, path, converged = squarem(problem, max_steps, tolerance * n, progress)
+    changes = _changes(problem, p)
     report = FitReport(
         n_cases=n,
         n_labelled=cohort.n_labelled,
@@ -534,20 +439,20 @@ def fit(
         changes=changes,
     )
     numbers = {
-        change.place: _number(change, slope.coins.numbers[change.place], cohort, prior_weight) for change in changes
+        change.place: _number(change, problem.priors.numbers[change.place], cohort, prior_weight) for change in changes
     }
     provenance = (*model.provenance, report.summary())
     return with_numbers(model, numbers, provenance=provenance, version=changed_version(model.version, "fitted")), report
 
 
-class _Slope:
+class EmProblem:
     """The log posterior of the numbers, and where an expectation maximisation step leads from them."""
 
-    def __init__(self, coins: Coins, cases: Cases) -> None:
-        self.coins, self.cases, self.model = coins, cases, coins.model
+    def __init__(self, priors: BetaPriors, cases: Cases) -> None:
+        self.priors, self.cases, self.model = priors, cases, priors.model
         self.parameters = CompiledModel(self.model).parameters
         place = {name: i for i, name in enumerate(self.parameters.names)}
-        self.places = np.array([place[name] for name in coins.places], dtype=np.intp)
+        self.places = np.array([place[name] for name in priors.places], dtype=np.intp)
         self.engine: Engine = "numba" if len(cases.weight) >= MIN_COMPILED else "numpy"
         self.complaint = list(self.model.variables).index(self.model.complaint)
         said = cases.codes[self.complaint]
@@ -555,21 +460,21 @@ class _Slope:
 
     def log_evidence(self) -> Floats:
         """Compute log P(what is known of each case), with the numbers to start from."""
-        return self._at(self.coins.start).counts(self.cases)[0].log_evidence
+        return self._at(self.priors.start).counts(self.cases)[0].log_evidence
 
     def step(self, p: Floats) -> tuple[float, Floats]:
         """Compute the log posterior of some numbers, and the numbers one step up from there."""
         at = self._at(p)
-        counts, trials = at.counts(self.cases)
-        log_posterior = float(self.cases.weight @ counts.log_evidence) + self.coins.log_prior(p)
+        counts, numbers = at.counts(self.cases)
+        log_posterior = float(self.cases.weight @ counts.log_evidence) + self.priors.log_prior(p)
         for state in (0, 1):  # what those did not say who did not come
             if self.came[state] > 0:
-                others, their_trials = at.counts(self._nothing_but(state), "numpy")
+                others, theirs = at.counts(self._nothing_but(state), "numpy")
                 chance = float(np.exp(others.log_evidence[0]))
                 log_posterior -= float(self.came[state] * np.log1p(-chance))
                 weight = self.came[state] * chance / (1.0 - chance)
-                trials = Trials(*(a + weight * b for a, b in zip(trials, their_trials, strict=True)))
-        return log_posterior, self.coins.update(p, *trials)
+                numbers = NoisyOrCounts(*(a + weight * b for a, b in zip(numbers, theirs, strict=True)))
+        return log_posterior, self.priors.update(p, numbers)
 
     def information(self, p: Floats) -> Floats:
         """Estimate the information on the log-odds of each number from how the scores of batches of cases vary."""
@@ -579,15 +484,15 @@ class _Slope:
         for start, stop in pairwise(edges.tolist()):
             part = slice(start, stop)
             codes, allowed, weight = self.cases
-            acted, tried = at.counts(Cases(codes[:, part], allowed[part], weight[part]))[1]
-            scores.append((acted - p * tried) / np.sqrt(stop - start))
-            most += tried * p * (1.0 - p)
+            successes, trials = at.counts(Cases(codes[:, part], allowed[part], weight[part]))[1]
+            scores.append((successes - p * trials) / np.sqrt(stop - start))
+            most += trials * p * (1.0 - p)
         return np.minimum(n * np.var(scores, axis=0, ddof=1), most) if n > 1 else np.zeros(len(p))
 
-    def _at(self, p: Floats) -> _Point:
+    def _at(self, p: Floats) -> _FilledModel:
         values = self.parameters.p.copy()
         values[self.places] = p
-        return _Point(self.parameters.network.layout, values, self.places, self.engine)
+        return _FilledModel(self.parameters.network.layout, values, self.places, self.engine)
 
     def _nothing_but(self, complaint: int) -> Cases:
         codes = np.full((len(self.cases.codes), 1), UNKNOWN, dtype=np.int8)
@@ -595,7 +500,7 @@ class _Slope:
         return Cases(codes, np.ones((1, *self.cases.allowed.shape[1:]), dtype=bool), np.ones(1))
 
 
-class _Point:
+class _FilledModel:
     """The model with some numbers in it, ready to count."""
 
     def __init__(self, layout: Layout, values: Floats, places: NDArray[np.intp], engine: Engine) -> None:
@@ -603,27 +508,33 @@ class _Point:
         self.tables = layout.fill(values)
         self.expectation = Expectation(self.tables)
 
-    def counts(self, cases: Cases, engine: Engine | None = None) -> tuple[Counts, Trials]:
-        """Count cases, and the trials of the numbers that are learned."""
+    def counts(self, cases: Cases, engine: Engine | None = None) -> tuple[Counts, NoisyOrCounts]:
+        """Count cases, and successes and trials of the numbers that are learned."""
         counts = self.expectation.counts(cases, engine=engine or self.engine)
-        acted, tried = count_trials(self.values, self.tables, counts)
-        return counts, Trials(acted[self.places], tried[self.places])
+        successes, trials = noisy_or_counts(self.values, self.tables, counts)
+        return counts, NoisyOrCounts(successes[self.places], trials[self.places])
 
 
-def _climb(slope: _Slope, max_steps: int, enough: float, progress: bool | None) -> tuple[Floats, list[float], bool]:
-    """Climb the posterior; the path holds its height at each point taken, the last that of the result."""
+def squarem(
+    problem: EmProblem, max_steps: int, enough: float, progress: bool | None
+) -> tuple[Floats, list[float], bool]:
+    """Climb the posterior; the path holds its height at each point taken, the last that of the result.
+
+    Two steps show how far they go and how they bend, from which SQUAREM guesses a longer one. It may go at most
+    ``longest`` as far: four times as far as before once one of full length led up, a quarter once one did not.
+    """
     longest, taken = 4.0, 0
     with tqdm(total=max_steps, desc="fit", unit="step", disable=None if progress is None else not progress) as bar:
 
         def step(at: Floats) -> tuple[float, Floats]:
             nonlocal taken
             taken += 1
-            height, above = slope.step(at)
+            height, above = problem.step(at)
             bar.set_postfix_str(f"log posterior {height:.2f}", refresh=False)
             bar.update()
             return height, above
 
-        p = slope.coins.start
+        p = problem.priors.start
         height, above = step(p)
         path = [height]
         while taken < max_steps:
@@ -633,12 +544,12 @@ def _climb(slope: _Slope, max_steps: int, enough: float, progress: bool | None) 
             if gain <= enough or taken == max_steps:
                 return above, path, gain <= enough
             trial, length = _extrapolated(p, above, beyond, longest)
-            if length > 1.0 and slope.coins.allowed(trial):
+            if length > 1.0 and problem.priors.allowed(trial):
                 trial_height, after = step(trial)
                 if trial_height >= next_height:
                     p, height, above = trial, trial_height, after
                     path.append(height)
-                    longest = min(longest * (4.0 if length == longest else 1.0), LONGEST_STEP)
+                    longest = min(longest * (4.0 if length == longest else 1.0), MAX_LENGTH)
                     continue
                 longest = max(longest / 4.0, 1.0)
                 if taken == max_steps:
@@ -651,25 +562,23 @@ def _climb(slope: _Slope, max_steps: int, enough: float, progress: bool | None) 
 
 def _extrapolated(p: Floats, first: Floats, second: Floats, longest: float) -> tuple[Floats, float]:
     """Lengthen two steps into one, in log-odds; and say how long it is, 1 being two steps."""
-    x, y, z = (np.log(q) - np.log1p(-q) for q in (p, first, second))
+    x, y, z = (logit(q) for q in (p, first, second))
     change, bend = y - x, z - 2.0 * y + x
     size = float(np.sqrt((bend**2).sum()))
     length = min(max(float(np.sqrt((change**2).sum())) / size, 1.0), longest) if size > 0 else 1.0
     log_odds = x + 2.0 * length * change + length**2 * bend
-    return 1.0 / (1.0 + np.exp(-np.clip(log_odds, -27.0, 27.0))), length
+    return expit(np.clip(log_odds, -27.0, 27.0)), length
 
 
-def _changes(slope: _Slope, p: Floats) -> tuple[Change, ...]:
-    from scipy.special import betaincinv  # here: it takes a while to import
-
-    data = slope.information(p) / (p * (1.0 - p))
-    whole = np.maximum(slope.coins.cases + data, 1e-3)
+def _changes(problem: EmProblem, p: Floats) -> tuple[Change, ...]:
+    data = problem.information(p) / (p * (1.0 - p))
+    whole = np.maximum(problem.priors.cases + data, 1e-3)
     low, high = (betaincinv(whole * p, whole * (1.0 - p), tail) for tail in (0.05, 0.95))
     low, high = np.minimum(low, p), np.maximum(high, p)
-    columns = (slope.coins.start, p, low, high, slope.coins.cases, data)
+    columns = (problem.priors.start, p, low, high, problem.priors.cases, data)
     return tuple(
         Change(place, *(float(value) for value in row))
-        for place, *row in zip(slope.coins.places, *columns, strict=True)
+        for place, *row in zip(problem.priors.places, *columns, strict=True)
     )
 
 

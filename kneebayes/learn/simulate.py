@@ -33,7 +33,6 @@ __all__ = [
     "Shares",
     "Writer",
     "draw_codes",
-    "input_columns",
     "simulate",
     "simulate_batches",
     "template",
@@ -41,26 +40,16 @@ __all__ = [
 ]
 
 Codes = dict[str, NDArray[np.int8]]
+Shares = float | tuple[float, float]
+BLOCK = 1 << 15  # part of what a seed means: another size gives other cases
+MAX_EMPTY_BLOCKS = 100  # three million attempts: a complaint rarer than that is a mistake in the model file
 
 
 def draw_codes(model: ModelSpec, attempts: int, rng: np.random.Generator, *, complaint: bool = True) -> Codes:
-    """Draw the state of every variable, after its parents.
+    """Draw the state of every variable, after its parents, in so many attempts.
 
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-    attempts : int
-        Number of draws.
-    rng : numpy.random.Generator
-        The source of chance.
-    complaint : bool
-        Whether to keep only the draws in which the complaint is present.
-
-    Returns
-    -------
-    dict of str to ndarray of int8
-        State numbers by variable, one for each draw that was kept.
+    With ``complaint``, only the draws in which the complaint is present are kept. int8 state numbers by variable, one
+    for each draw that was kept.
     """
     codes: Codes = {}
     for name in model.risk_order:
@@ -124,32 +113,12 @@ def _draw_absent(
     return (rng.random(n) < absent).astype(np.int8)
 
 
-Shares = float | tuple[float, float]
-CodesByName = Mapping[str, NDArray[np.int8]]
-
-
 class Writer:
     """Decides what is written down of cases.
 
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-    missing : float or tuple of float
-        Share of cells left empty: one for all, or one for risk factors and one
-        for findings.
-    missing_if : mapping of str to (float or tuple of float), optional
-        The same for the cases in which a cause is present; where several of
-        them are, each share is the least of theirs.
-    label_noise : float
-        Share of labels that name another cause than is there.
-
-    Raises
-    ------
-    CaseError
-        If a share is not one.
-    UnknownNameError
-        If there is no such cause.
+    ``missing`` is the share of cells left empty: one for all, or one for risk factors and one for findings.
+    ``missing_if`` says the same for the cases in which a cause is present; where several of them are, each share is the
+    least of theirs. ``label_noise`` is the share of labels that name another cause than is there.
     """
 
     def __init__(
@@ -169,21 +138,8 @@ class Writer:
             raise CaseError(f"label_noise {label_noise}: a share from 0 to 1")
         self._noise = label_noise
 
-    def shares(self, codes: CodesByName, variable: str) -> NDArray[np.float64]:
-        """Say how likely each case's cell of a variable is to be left empty.
-
-        Parameters
-        ----------
-        codes : dict of str to ndarray of int8, shape (n,)
-            State numbers by variable.
-        variable : str
-            A risk factor or finding.
-
-        Returns
-        -------
-        ndarray, shape (n,)
-            Probabilities.
-        """
+    def shares(self, codes: Codes, variable: str) -> NDArray[np.float64]:
+        """Say how likely each case's cell of a variable is to be left empty, shape (n,)."""
         kind = int(variable in self.model.findings)
         n = len(codes[variable])
         if not self._missing_if:
@@ -193,23 +149,11 @@ class Writer:
             least = np.where(codes[cause] > 0, np.minimum(least, pair[kind]), least)
         return np.where(np.isinf(least), self._missing[kind], least)
 
-    def labels(self, codes: CodesByName, rng: np.random.Generator) -> tuple[NDArray[np.intp], list[str]]:
+    def labels(self, codes: Codes, rng: np.random.Generator) -> tuple[NDArray[np.intp], list[str]]:
         """Name a leading cause, one by chance of those that are there, and the others.
 
-        Parameters
-        ----------
-        codes : dict of str to ndarray of int8, shape (n,)
-            State numbers by variable.
-        rng : numpy.random.Generator
-            The source of chance.
-
-        Returns
-        -------
-        ndarray of int, shape (n,)
-            Place of the leading cause among the causes, or their number for
-            ``none_of_these``. A wrong one is any other name, each as likely.
-        list of str
-            The other causes, joined by ;.
+        First the place of the leading cause among the causes, shape (n,), or their number for ``none_of_these``; a
+        wrong one is any other name, each as likely. Then the other causes, joined by ;.
         """
         names = list(self.model.causes)
         present = np.stack([codes[name] > 0 for name in names], axis=1)
@@ -242,10 +186,6 @@ def _cause(model: ModelSpec, name: str) -> str:
     return name
 
 
-BLOCK = 1 << 15  # part of what a seed means: another size gives other cases
-MAX_EMPTY_BLOCKS = 100  # three million attempts: a complaint rarer than that is a mistake in the model file
-
-
 def simulate(
     model: ModelSpec,
     n: int,
@@ -261,56 +201,17 @@ def simulate(
 ) -> pd.DataFrame:
     """Draw cases from the network, as a table that can be scored.
 
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-    n : int
-        Number of cases.
-    seed : int or numpy.random.Generator
-        The same seed gives the same cases, and fewer of them are the first of
-        more. `missing` empties cells and changes nothing else.
-    missing : float or tuple of float
-        Share of cells left empty, each by chance alone: one share for all, or
-        one for risk factors and one for findings.
-    missing_if : mapping of str to (float or tuple of float), optional
-        The same for the cases in which a cause is present, as of people with a
-        suspected clot more is asked; where several of them are, the least.
-    prevalence : mapping of str to float, optional
-        P(cause | the complaint alone) of some causes, to draw from the model
-        that `kneebayes.learn.prevalence.with_prevalence` makes.
-    with_causes : bool
-        Whether to add the drawn causes as ``true_<cause>``, never empty.
-    label : bool
-        Whether to add a leading cause as ``label``, one by chance of those
-        that are there, or ``none_of_these``; and the others as ``also``,
-        joined by ``;``.
-    label_noise : float
-        Share of labels that name another cause than is there;
-        ``true_<cause>`` stays right.
-    complaint : bool
-        Whether to draw people with the complaint (the population of the
-        model), rather than people with and without it.
+    The same seed gives the same cases, and fewer of them are the first of more. Columns are ``case_id``, and every risk
+    factor and finding in model order: categories (NaN where empty), or whole numbers (NA where empty) for a variable
+    that a numeric input sets, under the name of the input.
 
-    Returns
-    -------
-    pandas.DataFrame, n rows
-        ``case_id``; every risk factor and finding in model order, as
-        categories (NaN where empty), or as whole numbers for a variable that a
-        numeric input sets, under the name of the input (NA where empty).
+    ``missing`` and ``missing_if`` say which cells are left empty (see `Writer`), and change nothing else.
+    ``prevalence``: P(cause | the complaint alone) of some causes, to draw from the model that `with_prevalence` makes.
+    ``with_causes`` adds the drawn causes as ``true_<cause>``, never empty. ``label`` adds a leading cause as ``label``,
+    one by chance of those that are there, or ``none_of_these``, and the others as ``also``, joined by ``;``;
+    ``label_noise`` is the share of labels that name another cause than is there. Without ``complaint``, people who
+    don't have it are drawn too.
 
-    Raises
-    ------
-    CaseError
-        If `n`, `seed` or a share is out of range.
-    UnknownNameError
-        If there is no such cause.
-    ModelFileError
-        If the complaint can't arise, a band holds no whole number, or a
-        prevalence can't be had.
-
-    Examples
-    --------
     >>> from kneebayes.spec.yaml_io import model_path, read_model
     >>> cases = simulate(read_model(model_path("posterior_knee_pain")), 5, seed=1, missing=0)
     >>> len(cases), int(cases["age"].min()) >= 18
@@ -349,23 +250,7 @@ def simulate_batches(
     label_noise: float = 0.0,
     complaint: bool = True,
 ) -> Iterator[pa.RecordBatch]:
-    """Draw cases as `simulate` does, a batch at a time, in bounded memory.
-
-    Parameters
-    ----------
-    model, n, seed, missing, missing_if, prevalence, with_causes, label, label_noise, complaint
-        As for `simulate`.
-
-    Yields
-    ------
-    pyarrow.RecordBatch
-        State names are dictionary typed; at least one batch, be it empty.
-
-    Raises
-    ------
-    CaseError, UnknownNameError, ModelFileError
-        As for `simulate`.
-    """
+    """Draw cases as `simulate` does, a batch at a time (at least one, be it empty), in bounded memory."""
     import pyarrow as pa
 
     if n < 0:
@@ -377,7 +262,7 @@ def simulate_batches(
     entropy = int(seed.integers(1 << 63)) if isinstance(seed, np.random.Generator) else int(seed)
     if entropy < 0:
         raise CaseError(f"seed {seed}: must not be negative")
-    choices = {name: _whole_numbers(name, model) for name in input_columns(model) if name in model.inputs}
+    choices = {name: _whole_numbers(name, model) for name in model.input_columns if name in model.numeric_inputs}
     start = block = 0
     while start < n or block == 0:
         draw, amount, empty, name_of = (np.random.default_rng([entropy, block, stream]) for stream in range(4))
@@ -385,7 +270,7 @@ def simulate_batches(
         drawn = len(next(iter(codes.values())))
         size = min(drawn, n - start)
         arrays = {CASE_ID: pa.array([f"case_{i}" for i in range(start + 1, start + size + 1)], pa.string())}
-        for column, variable in input_columns(model).items():
+        for column, variable in model.input_columns.items():
             hidden = (empty.random(drawn) < writer.shares(codes, variable))[:size]
             states, place = codes[variable][:size], amount.random(drawn)[:size] if column in choices else None
             if place is None:
@@ -409,38 +294,20 @@ def simulate_batches(
 
 
 def write_cases(batches: Iterable[pa.RecordBatch], target: str) -> int:
-    """Write cases to a file as they are drawn.
+    """Write cases to a file as they are drawn, and count them. The file appears once all of it is written.
 
-    Parameters
-    ----------
-    batches : iterable of pyarrow.RecordBatch
-        At least one, as from `simulate_batches`.
-    target : str
-        CSV or Parquet by extension, also .csv.gz and .csv.zst; ``-`` is CSV to
-        standard output. A file appears once all of it is written.
-
-    Returns
-    -------
-    int
-        Number of cases.
-
-    Raises
-    ------
-    FileFormatError
-        If the file can't be written, or its ending tells no format.
-    KeyboardInterrupt
-        If stopped; it says after how many cases. No file is left.
+    CSV or Parquet by extension, also .csv.gz and .csv.zst; ``-`` is CSV to standard output.
     """
     import pyarrow as pa
 
     from kneebayes.atomic import STANDARD_STREAM, AtomicFile, commit, plain_path
-    from kneebayes.scoring.writers import open_target
+    from kneebayes.scoring.writers import open_writer
 
     batches = iter(batches)
     first = next(batches)
     written = 0
-    with AtomicFile(plain_path(target)) as sink:
-        writer = open_target(sink, first.schema)
+    with AtomicFile(plain_path(target)) as file:
+        writer = open_writer(file, first.schema)
         try:
             for batch in chain([first], batches):
                 writer.write(writer.encode(pa.Table.from_batches([batch])))
@@ -449,30 +316,8 @@ def write_cases(batches: Iterable[pa.RecordBatch], target: str) -> int:
             whole = "" if target == STANDARD_STREAM else f"; {target} was not written"
             raise KeyboardInterrupt(f"stopped after {written:,} cases{whole}") from None
         writer.finish()
-        commit(sink)
+        commit(file)
     return written
-
-
-def input_columns(model: ModelSpec) -> dict[str, str]:
-    """Name the columns that a case is described by, causes aside.
-
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-
-    Returns
-    -------
-    dict of str to str
-        The variable that each column sets, in model order. A variable whose
-        every state a numeric input can express has the column of that input.
-    """
-    numeric = {
-        numeric.variable: name
-        for name, numeric in reversed(model.numeric_inputs.items())
-        if {band.state for band in numeric.bands} == set(model.variables[numeric.variable].states)
-    }
-    return {numeric.get(name, name): name for name in [*model.risks, *model.findings]}
 
 
 def _named(states: NDArray[np.int8], names: tuple[str, ...], hidden: NDArray[np.bool_] | None) -> pa.DictionaryArray:
@@ -506,22 +351,15 @@ def _whole_numbers(name: str, model: ModelSpec) -> list[NDArray[np.int64]]:
 
 
 def template(model: ModelSpec) -> pa.RecordBatch:
-    """Make a table of cases to fill in, with one row as an example.
+    """Make a table of cases to fill in, a column for all that is evidence, with one row as an example.
 
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-
-    Returns
-    -------
-    pyarrow.RecordBatch
-        Every column that `score` knows as evidence. The row is a case drawn
-        from the model; its causes stay empty, as they are what is asked.
+    The row is a case drawn from the model; its causes stay empty, as they are what is asked.
     """
     import pyarrow as pa
 
     drawn = next(simulate_batches(model, 1, seed=0, missing=0))
-    empty = [name for name in dict.fromkeys([*model.inputs, *model.variables]) if name not in drawn.schema.names]
+    empty = [
+        name for name in dict.fromkeys([*model.numeric_inputs, *model.variables]) if name not in drawn.schema.names
+    ]
     columns = dict(zip(drawn.schema.names, drawn.columns, strict=True))
     return pa.RecordBatch.from_pydict({**columns, **{name: pa.nulls(1, pa.string()) for name in empty}})

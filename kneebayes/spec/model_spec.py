@@ -514,6 +514,19 @@ class ModelSpec(Frozen):
             events[name] = (*single, *further)
         return events
 
+    @cached_property
+    def input_columns(self) -> dict[str, str]:
+        """The columns that a case is described by, causes aside, each with the variable that it sets, in model order.
+
+        A variable whose every state a numeric input can express has the column of that input.
+        """
+        numeric = {
+            numeric.variable: name
+            for name, numeric in reversed(self.numeric_inputs.items())
+            if {band.state for band in numeric.bands} == set(self.variables[numeric.variable].states)
+        }
+        return {numeric.get(name, name): name for name in [*self.risks, *self.findings]}
+
     def label_of(self, target: str) -> str:
         """Give the words for what has a posterior: a cause, ``none_of_these``, or ``<cause>_<state>``."""
         for name, cause in self.causes.items():

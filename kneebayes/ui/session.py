@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from kneebayes.cases.coding import UNKNOWN_WORDS, Vocabulary, number_of, short
+from kneebayes.cases.coding import UNKNOWN_WORDS, Coder, number_of
+from kneebayes.cases.problems import short
 from kneebayes.diagnosis.diagnosis import Diagnosis
 from kneebayes.diagnosis.questions import Question, open_questions
 from kneebayes.errors import CaseError, ModelFileError, UnknownColumnError, nearest
@@ -251,7 +252,7 @@ class Exploration:
 
     def __init__(self, model: ModelSpec, diagnose: Diagnose, facts: Mapping[str, object] | None = None) -> None:
         self.model = model
-        self._vocabulary = Vocabulary(model)
+        self._vocabulary = Coder(model)
         self._diagnose = diagnose
         self.facts: dict[str, object] = {}
         self.load(facts or {})
@@ -296,7 +297,7 @@ class Exploration:
         """Say which answer a control shows: a state, the number typed, or None if not known or unsure."""
         if name not in self.facts:
             return None
-        if name in self.model.inputs:
+        if name in self.model.numeric_inputs:
             return str(self.facts[name])
         told = self.dx.evidence.get(name)
         return told if told in self.model.variables[name].states else None

@@ -24,7 +24,7 @@ from kneebayes.diagnosis.diagnosis import Diagnosis
 from kneebayes.diagnosis.questions import open_questions
 from kneebayes.inference.evidence import UNKNOWN, Evidence
 from kneebayes.inference.network import CompiledModel
-from kneebayes.learn.simulate import input_columns, simulate
+from kneebayes.learn.simulate import simulate
 from kneebayes.ui.session import End, Interview
 
 Codes = NDArray[np.int8]
@@ -37,7 +37,7 @@ def hidden_cases(model: kb.Model, n: int, seed: int) -> tuple[Codes, NDArray[np.
     frame = simulate(model.file, n, seed=seed, missing=0, with_causes=True)
     coder, network = Coder(model.file), model.network
     codes = np.full((n, len(network.variables)), UNKNOWN, dtype=np.int8)
-    for column, variable in input_columns(model.file).items():
+    for column, variable in model.file.input_columns.items():
         codes[:, network.variables.index(variable)] = [coder.code(column, value) for value in frame[column]]
     present = np.stack([(frame[f"true_{cause}"] != "absent").to_numpy() for cause in model.causes], axis=1)
     return codes, np.column_stack([present, ~present.any(axis=1)]), frame
@@ -117,7 +117,7 @@ def settled(right: NDArray[np.bool_]) -> Floats:
 
 def interviews(model: kb.Model, frame: pd.DataFrame, truth: NDArray[np.bool_], stop_below: float) -> str:
     """Hold the interview with each case; say how long it took and how good it was."""
-    columns = {variable: column for column, variable in input_columns(model.file).items()}
+    columns = {variable: column for column, variable in model.file.input_columns.items()}
     lengths, right, levels, final = [], [], [], []
     for (_, row), true in zip(frame.iterrows(), truth, strict=True):
 
@@ -139,7 +139,7 @@ def interviews(model: kb.Model, frame: pd.DataFrame, truth: NDArray[np.bool_], s
         right.append(true[ranked.index(interview.dx.most_likely)])
         levels.append(interview.dx.alarm.level in ("caution", "urgent", "emergency") or interview.end == End.emergency)
         final.append(
-            model.diagnose({c: row[c] for c in input_columns(model.file)}).alarm.level
+            model.diagnose({c: row[c] for c in model.file.input_columns}).alarm.level
             in ("caution", "urgent", "emergency")
         )
     alarmed, fully = np.array(levels), np.array(final)

@@ -14,7 +14,7 @@ import numpy as np
 
 import kneebayes as kb
 from kneebayes.diagnosis.wells import read_sheet
-from kneebayes.learn.prevalence import with_prevalence, with_shares
+from kneebayes.learn.prevalence import with_prevalence
 
 N, SHARE, SEED = 60_000, 0.19, 1
 
@@ -25,7 +25,7 @@ def main() -> None:
     sheet = read_sheet()
     print(f"{N:,} simulated patients each, P(clot) {SHARE:.0%}; share of patients and mean P(clot) by class")
     for how, shifted in (
-        ("leak and links", with_shares(file, {"dvt": SHARE})),
+        ("leak and links", with_prevalence(file, {"dvt": SHARE}, links=True)),
         ("leak alone", with_prevalence(file, {"dvt": SHARE})),
     ):
         model = kb.Model(shifted)

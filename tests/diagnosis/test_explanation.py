@@ -18,9 +18,10 @@ import kneebayes as kb
 from kneebayes.diagnosis.explanation import Explanation, exact_shares, explain, sampled_shares, subsets
 from kneebayes.errors import UnknownNameError
 from kneebayes.inference.evidence import DECIBANS, Evidence
+from kneebayes.inference.network import CompiledModel
 from kneebayes.interop.pgmpy import Reference
-from kneebayes.learn.simulate import input_columns
 from kneebayes.ui.cli import app
+from tests.oracles import random_model
 
 MODEL = kb.load_model()
 NETWORK = MODEL.network
@@ -161,7 +162,7 @@ class TestSums:
 
     def test_more_than_14_pieces_are_sampled_by_seed_and_still_add_up(self) -> None:
         row = MODEL.simulate(1, seed=4, missing=0.4).iloc[0]
-        dx = MODEL.diagnose({c: row[c] for c in input_columns(MODEL.file) if pd.notna(row[c])})
+        dx = MODEL.diagnose({c: row[c] for c in MODEL.file.input_columns if pd.notna(row[c])})
         first, again, other = (dx.explanation("dvt", orders=60, seed=seed) for seed in (1, 1, 2))
         assert not first.exact
         assert len(first.contributions) > 14
@@ -255,6 +256,15 @@ class TestRivals:
         assert "pcl_injury" not in rivals
         clamped = MODEL.diagnose({**BURST, "pcl_injury": "absent", "meniscal_tear": "absent"})
         assert rivals["meniscal_tear"].probability == pytest.approx(clamped.probabilities["dvt"], abs=1e-12)
+
+    def test_where_no_other_cause_is_open_there_are_no_rivals(self) -> None:
+        known = dict.fromkeys(set(MODEL.causes) - {"dvt"}, "absent")
+        assert explained({**BURST, **known}, "dvt").rivals == ()
+        alone = CompiledModel(random_model(3, causes=1))
+        evidence = Evidence.empty(len(alone.variables)).with_state(alone.variables.index("f1"), 1)
+        explanation = explain(alone, evidence, "c0")
+        assert explanation.rivals == ()
+        assert [part.variable for part in explanation.contributions] == ["f1"]
 
 
 class TestWords:

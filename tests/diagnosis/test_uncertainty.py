@@ -14,8 +14,7 @@ from typer.testing import CliRunner
 
 import kneebayes as kb
 from kneebayes.diagnosis import uncertainty as robustness
-from kneebayes.diagnosis.alarm import Thresholds
-from kneebayes.diagnosis.assessment import Assessment, Assessor
+from kneebayes.diagnosis.alarm import Assessment, Assessor, Thresholds
 from kneebayes.diagnosis.uncertainty import (
     DEVIATIONS,
     Uncertainty,

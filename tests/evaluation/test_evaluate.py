@@ -44,7 +44,7 @@ def some_cases(n: int, seed: int, *, ties: bool = False) -> tuple[np.ndarray, np
     return rng.random(n) < p, p
 
 
-def with_clots(n: int) -> pd.DataFrame:
+def with_clots(n: int) -> Any:
     """Draw cases of which n at least have a clot, and n at least have none."""
     cases = MODEL.simulate(5 * n, seed=6, with_causes=True, prevalence={"dvt": 0.4})
     assert n <= (cases["true_dvt"] == "present").sum() <= 4 * n

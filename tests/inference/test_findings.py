@@ -16,7 +16,7 @@ from kneebayes.inference.evidence import Evidence, SoftEvidence
 from kneebayes.inference.network import CompiledModel, Engine, VersionedCase
 from kneebayes.inference.tables import conditional_table
 from kneebayes.interop.pgmpy import to_pgmpy
-from kneebayes.learn.fit import count_trials
+from kneebayes.learn.fit import noisy_or_counts
 from kneebayes.spec.model_spec import ModelSpec
 from tests.inference.test_network import expected_row
 from tests.oracles import _chance as chance
@@ -109,7 +109,7 @@ def test_every_cell_of_a_table_is_the_chance_by_definition(shape: str) -> None:
             )
             place = tuple(model.causes[p].states.index(world[p]) for p in parents)
             expected = [chance(model, name, {**world, name: state}) for state in finding.states]
-            np.testing.assert_allclose(table[(slice(None), *place)], expected, rtol=1e-12, atol=1e-15)
+            np.testing.assert_allclose(np.moveaxis(table, 0, -1)[place], expected, rtol=1e-12, atol=1e-15)
 
 
 @pytest.mark.parametrize("shape", ["three_levels", "states_of_causes"])
@@ -182,7 +182,7 @@ def test_expected_trials_equal_brute_force(shape: str, engine: Engine) -> None:
     weight = np.arange(1.0, codes.shape[1] + 1)
     allowed = np.ones((codes.shape[1], len(model.causes), max(network.layout.cards)), dtype=bool)
     counts = Expectation(network.tables).counts(Cases(codes, allowed, weight), engine=engine)
-    found = count_trials(network.parameters.p, network.tables, counts)
+    found = noisy_or_counts(network.parameters.p, network.tables, counts)
     expected = {place: np.zeros(2) for place in network.parameters.names if place.startswith("findings.")}
     for case, often in zip(codes.T, weight, strict=True):
         count_world_by_world(model, case, float(often), expected)

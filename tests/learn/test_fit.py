@@ -19,12 +19,12 @@ from kneebayes.inference.counts import Cases, Expectation
 from kneebayes.inference.evidence import Evidence
 from kneebayes.inference.network import CompiledModel, Engine
 from kneebayes.inference.tables import tables
-from kneebayes.learn.fit import Coins, count_trials, fit
+from kneebayes.learn.fit import BetaPriors, fit, noisy_or_counts
 from kneebayes.learn.simulate import simulate
 from kneebayes.spec.model_spec import ModelSpec, Probability
 from kneebayes.spec.yaml_io import with_numbers
 from tests.oracles import _chance as chance
-from tests.oracles import random_codes, random_model
+from tests.oracles import one, random_codes, random_model
 
 Worlds = list[tuple[float, dict[str, str]]]
 VIGNETTES = Path(__file__).parents[2] / "data" / "vignettes.csv"
@@ -116,7 +116,7 @@ def test_expected_trials_equal_brute_force(shape: str, seed: int, engine: Engine
     network = CompiledModel(model)
     parameters = network.parameters
     counts = Expectation(network.tables).counts(cases, engine=engine)
-    found = count_trials(parameters.p, network.tables, counts)
+    found = noisy_or_counts(parameters.p, network.tables, counts)
     expected = {place: np.zeros(2) for place, _ in model.probabilities()}
     for i, codes in enumerate(cases.codes.T):
         possible = worlds(model, codes, cases.allowed[i])
@@ -148,7 +148,7 @@ def test_counts_do_not_depend_on_how_cases_are_cut() -> None:
 def test_both_engines_count_alike_with_impossible_and_all_but_impossible_cases_among_them() -> None:
     model = random_model(6, findings=45)
     rare = {
-        f"findings.{name}.leak": finding.leak.model_copy(update={"p": 1e-12, "range": (0.0, 1.0)})
+        f"findings.{name}.leak": one(finding.leak).model_copy(update={"p": 1e-12, "range": (0.0, 1.0)})
         for name, finding in model.findings.items()
     }
     model = with_numbers(model, rare)
@@ -169,13 +169,13 @@ def test_both_engines_count_alike_with_impossible_and_all_but_impossible_cases_a
 
 
 def test_trials_are_the_slope_of_the_evidence_that_inference_finds() -> None:
-    """By Fisher's identity the slope of log P(evidence) by a number's log-odds is acted - p * tried."""
+    """By Fisher's identity the slope of log P(evidence) by a number's log-odds is successes - p * trials."""
     model = kb.load_model().file
     cases = read_cohort(model, simulate(model, 30, seed=1, missing=0.4)).cases
     network = CompiledModel(model)
     parameters = network.parameters
     counts = Expectation(network.tables).counts(cases, engine="numba")
-    acted, tried = count_trials(parameters.p, network.tables, counts)
+    successes, trials = noisy_or_counts(parameters.p, network.tables, counts)
     alone = [i for i, p in enumerate(parameters.p) if 0 < p < 1 and i not in np.concatenate(parameters.distributions)]
     rng = np.random.default_rng(1)
     for i in rng.choice(alone, 8, replace=False).tolist():
@@ -187,7 +187,7 @@ def test_trials_are_the_slope_of_the_evidence_that_inference_finds() -> None:
             other = CompiledModel(with_numbers(model, {parameters.names[i]: number}))
             evidence.append(other.posteriors(Evidence(cases.codes), engine="numpy").log_evidence.sum())
         slope = (evidence[0] - evidence[1]) / (2 * step)
-        assert acted[i] - p * tried[i] == pytest.approx(slope, abs=1e-6), parameters.names[i]
+        assert successes[i] - p * trials[i] == pytest.approx(slope, abs=1e-6), parameters.names[i]
 
 
 # The fit
@@ -287,18 +287,18 @@ def test_plain_frequencies_where_nothing_is_hidden() -> None:
     alone = with_numbers(
         start,
         {
-            f"findings.f1.links.{parent}.{state}": number.model_copy(update={"p": 0.0, "range": (0.0, 0.0)})
+            f"findings.f1.links.{parent}.{state}": one(number).model_copy(update={"p": 0.0, "range": (0.0, 0.0)})
             for parent, links in finding.links.items()
             for state, number in links.items()
         },
     )
     fitted, _ = fit(alone, frame, tolerance=0.0, max_steps=2)
-    p, (low, high) = finding.leak.p, finding.leak.range
+    p, (low, high) = one(finding.leak).p, one(finding.leak).range
     k = p * (1 - p) / ((high - low) / 3.29) ** 2 - 1
-    assert fitted.findings["f1"].leak.p == pytest.approx(
+    assert one(fitted.findings["f1"].leak).p == pytest.approx(
         ((frame["f1"] == "present").sum() + k * p) / (200 + k), rel=1e-9
     )
-    assert all(n.p == 0.0 for links in fitted.findings["f1"].links.values() for n in links.values())
+    assert all(one(n).p == 0.0 for links in fitted.findings["f1"].links.values() for n in links.values())
 
 
 def test_the_complaint_is_why_people_came_and_not_learned_as_a_finding() -> None:
@@ -306,7 +306,7 @@ def test_the_complaint_is_why_people_came_and_not_learned_as_a_finding() -> None
     model = small(4)
     frame = drawn(model, 3000, 4, labelled=1.0, missing=0.0)
     fitted, _ = fit(model, frame)
-    assert abs(fitted.findings["f0"].leak.p - model.findings["f0"].leak.p) < 0.1
+    assert abs(one(fitted.findings["f0"].leak).p - one(model.findings["f0"].leak).p) < 0.1
     for cause in model.causes:
         assert abs(fitted.causes[cause].leak.p - model.causes[cause].leak.p) < 0.05
 
@@ -389,7 +389,7 @@ def test_the_report_lists_what_moved_farthest_first() -> None:
     start = small(1)
     _, report = fit(start, drawn(moved(start, 1, 1.0), 200, 1), max_steps=10)
     table = report.table()
-    assert len(table) == len(report.changes) == len(Coins(start).places)
+    assert len(table) == len(report.changes) == len(BetaPriors(start).places)
     assert table["moved"].abs().is_monotonic_decreasing
     assert table["place"][0] in str(report).splitlines()[1]
 

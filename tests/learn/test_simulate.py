@@ -14,7 +14,7 @@ import pytest
 
 import kneebayes as kb
 from kneebayes.errors import CaseError, ModelFileError
-from kneebayes.learn.simulate import draw_codes, input_columns, simulate, simulate_batches
+from kneebayes.learn.simulate import draw_codes, simulate, simulate_batches
 from kneebayes.spec.model_spec import ModelSpec
 from tests.oracles import brute_force, number, random_model
 
@@ -109,7 +109,7 @@ def test_missing_shares_are_for_risks_and_findings() -> None:
     model = with_age(random_model(2))
     frame = simulate(model, 20_000, seed=3, missing=(0.2, 0.7))
     empty = frame.isna().mean()
-    for column, variable in input_columns(model).items():
+    for column, variable in model.input_columns.items():
         assert empty[column] == pytest.approx(0.2 if variable in model.risks else 0.7, abs=0.015)
     assert not simulate(model, 100, seed=3, missing=0).isna().any(axis=None)
 
@@ -179,7 +179,7 @@ def test_ages_lie_inside_their_band(state: str, lowest: int, highest: int) -> No
 
 def test_an_input_that_cannot_express_every_state_is_not_used() -> None:
     model = with_age(random_model(6), bands=[{"state": "low"}, {"state": "high", "at_least": 40}])
-    assert next(iter(input_columns(model))) == "r0"
+    assert next(iter(model.input_columns)) == "r0"
 
 
 def test_a_band_without_a_whole_number_is_refused() -> None:

@@ -46,6 +46,11 @@ def test_every_exported_name_resolves(name: str) -> None:
     assert getattr(kneebayes, name) is not None
 
 
+def test_completion_shows_what_is_exported_and_no_rooms() -> None:
+    assert dir(kneebayes) == sorted(kneebayes.__all__)
+    assert {"explore", "evaluate", "plots"} <= set(dir(kneebayes))
+
+
 def test_no_name_is_exported_twice() -> None:
     assert len(set(kneebayes.__all__)) == len(kneebayes.__all__)
 
