@@ -138,7 +138,15 @@ class Probability(Frozen):
 
 Distribution = dict[Identifier, Probability]
 Prior = Annotated[Distribution, Field(description="P(state) for every state but the first, which takes what is left.")]
-Leak = Annotated[Probability, Field(description="The chance of being present with none of the parents there.")]
+_LEAK = Field(
+    description="The chance of being present with none of the parents there; of a finding with more than two states, "
+    "the chance of each but the first."
+)
+_LINKS: Any = Field(
+    default_factory=dict,
+    description="For each parent and each of its states, the chance that it alone brings this about; of a finding with "
+    "more than two states, the chance of each but the first.",
+)
 
 # names of the choices that pydantic puts into the places of its complaints: not of the file, so not shown
 CHOICES = ("<number>", "<distribution>", "<numeric>", "<answers>")
@@ -154,10 +162,7 @@ Effect = Annotated[
     Annotated[Probability, Tag(CHOICES[0])] | Annotated[Distribution, Tag(CHOICES[1])],
     Discriminator(_kind_of_effect),
 ]
-Links = Annotated[
-    dict[Identifier, Distribution],
-    Field(description="For each parent and each of its states, the chance that it alone brings this about."),
-]
+Links = dict[Identifier, Distribution]
 
 
 class Band(Frozen):
@@ -173,7 +178,7 @@ class Band(Frozen):
 class NumericInput(Frozen):
     """A column of numbers that sets a variable through bands, lowest band first."""
 
-    variable: Identifier = Field(description="What the numbers set.")
+    variable: Identifier = Field(description="What the numbers or answers are about.")
     label: Label
     unit: Text = Field(description="Of the numbers.")
     minimum: Finite = Field(description="Values under this are refused.")
@@ -202,7 +207,7 @@ class NumericInput(Frozen):
 class AnswerInput(Frozen):
     """A column that says part of a finding: which of its states each answer leaves possible."""
 
-    variable: Identifier = Field(description="The finding that the answers speak of.")
+    variable: Identifier = Field(description="What the numbers or answers are about.")
     label: Label
     question: Text = Field(description="What to ask a person.")
     answers: Condition = Field(min_length=2, description="For each answer, the states that it leaves possible.")
@@ -306,8 +311,8 @@ class Cause(Variable):
     state takes what is left.
     """
 
-    leak: Leak
-    links: Links = Field(default_factory=dict)
+    leak: Probability = _LEAK
+    links: Links = _LINKS
     split: Distribution = Field(
         default_factory=dict,
         description="P(state | present) for the third state on; the second takes what is left.",
@@ -330,12 +335,8 @@ class Finding(Variable):
     they are distributions over the states but the first, which takes what is left.
     """
 
-    leak: Effect = Field(description="The chance of being present with no cause there, or of each state but the first.")
-    links: dict[Identifier, dict[Identifier, Effect]] = Field(
-        default_factory=dict,
-        description="For each cause and each of its states, the chance that it alone brings this about, or each state "
-        "of it but the first.",
-    )
+    leak: Effect = _LEAK
+    links: dict[Identifier, dict[Identifier, Effect]] = _LINKS
 
     @model_validator(mode="after")
     def _ordered(self) -> Finding:

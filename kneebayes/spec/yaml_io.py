@@ -443,7 +443,15 @@ def start_model(path: str | os.PathLike[str]) -> Path:
 Schema = dict[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 WHOLE, CHANGED = "ModelSpec", "Change"
-MERGED = ("RiskFactor", "Cause", "Finding", "NumericInput", "Alarm", WHOLE)  # by key, where a file extends another
+MERGED = (
+    "RiskFactor",
+    "Cause",
+    "Finding",
+    "NumericInput",
+    "AnswerInput",
+    "Alarm",
+    WHOLE,
+)  # by key, where a file extends another
 EXTENDS_HINT = "A model that ships with kneebayes, or the path of a model file, which this one adds to or changes."
 
 
@@ -509,6 +517,8 @@ def _removable(node: Schema, key: str) -> Schema:
     said = {"description": node["description"]} if "description" in node else {}
     bare = {k: v for k, v in node.items() if k not in ("description", "default")}
     reference = bare.get("$ref", "").removeprefix("#/$defs/")
+    if "oneOf" in bare:  # a part of one may be a part of another too
+        return {"anyOf": [*(_removable(value, key)["anyOf"][0] for value in bare["oneOf"]), {"type": "null"}], **said}
     if reference in MERGED:
         bare = {"$ref": f"#/$defs/{reference}{CHANGED}"}
     elif bare.get("type") == "object":

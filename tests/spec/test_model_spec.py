@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from kneebayes.spec.model_spec import ModelSpec
+from kneebayes.spec.model_spec import CHOICES, ModelSpec
 from kneebayes.spec.yaml_io import model_path, read_model
 
 Content = dict[str, Any]
@@ -154,7 +154,12 @@ REFUSED: dict[str, tuple[str, Any, str, str]] = {
     "one_state": ("risks.smoker.states", ["absent"], "risks.smoker.states", "at least 2"),
     "repeated_state": ("risks.sport.states", ["none", "ball", "ball"], "risks.sport", "repeat"),
     "label_of_no_state": ("risks.smoker.state_labels", {"sometimes": "x"}, "risks.smoker", "'sometimes'"),
-    "three_state_finding": ("findings.fever.states", ["absent", "mild", "high"], "findings.fever", "two states"),
+    "three_state_finding": (
+        "findings.fever.states",
+        ["absent", "mild", "high"],
+        "findings.fever",
+        "a finding with 3 states needs a distribution",
+    ),
     "prior_of_no_state": ("risks.smoker.prior", {"sometimes": num(0.1)}, "risks.smoker", "['present']"),
     "prior_incomplete": (
         "risks.sport.given.0.prior",
@@ -233,7 +238,9 @@ def refusal(change: Callable[[Content], None]) -> str:
     change(content)
     with pytest.raises(ValidationError) as caught:
         ModelSpec.model_validate(content)
-    return "\n".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in caught.value.errors(include_url=False))
+    problems = caught.value.errors(include_url=False)
+    places = [".".join(str(step) for step in e["loc"] if step not in CHOICES) for e in problems]
+    return "\n".join(f"{place}: {e['msg']}" for place, e in zip(places, problems, strict=True))
 
 
 def test_the_small_model_is_accepted() -> None:
