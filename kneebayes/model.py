@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import numpy as np
 
-from kneebayes.cases.coding import Coder, Problem, check_columns
+from kneebayes.cases.coding import Coder, check_columns
+from kneebayes.cases.problems import Problem
 from kneebayes.diagnosis.alarm import Assessor, Thresholds
 from kneebayes.diagnosis.diagnosis import Diagnosis
 from kneebayes.errors import CaseError, ImpossibleEvidenceError, UnknownNameError
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from kneebayes.interop.pgmpy import Reference
     from kneebayes.learn.fit import FitReport
     from kneebayes.learn.simulate import Shares
-    from kneebayes.scoring.score_file import Counts
+    from kneebayes.scoring.score_file import ScoreSummary
     from kneebayes.scoring.scorer import Scored, Scorer
 
 __all__ = [
@@ -127,7 +128,7 @@ class Model:
         coded = self._coder.case(case)
         posteriors = self.network.posteriors(coded.evidence)
         if np.isneginf(posteriors.log_evidence[0]):
-            raise ImpossibleEvidenceError(self.assessor.contradiction(coded.evidence).reason)
+            raise ImpossibleEvidenceError(self.assessor.contradiction(coded.evidence).why.text)
         if engine == "pgmpy":
             posteriors = self._by_pgmpy(coded.evidence, posteriors)
         elif engine != "exact":
@@ -236,7 +237,6 @@ class Model:
         ['a', 'b']
         """
         from kneebayes.cases.frames import from_arrow, to_arrow
-        from kneebayes.cases.redaction import Redactor
 
         if errors not in ("raise", "null"):
             raise UnknownNameError(f"no way '{errors}' to treat errors: use 'raise' or 'null'")
@@ -250,8 +250,7 @@ class Model:
             more = more if scored.n_rejected > 1 else ""
             if redact:
                 first = scored.problems[0]
-                reason = Redactor(self.file).reason(first.column, first.reason)
-                raise CaseError(f"row {first.row}, column '{first.column}': {reason}{more}")
+                raise CaseError(f"{first.place}: {first.plain}{more}")
             raise _case_error(scored.problems[0], frame, more)
         for text, n_rows in scored.warnings.items():
             warnings.warn(f"{text} ({n_rows} of {scored.n_read} rows)", stacklevel=2)
@@ -321,7 +320,7 @@ class Model:
         quiet: bool = False,
         format: Literal["table", "fhir-ndjson"] = "table",
         redact: bool = False,
-    ) -> Counts:
+    ) -> ScoreSummary:
         """Score a file of cases into another, in bounded memory; see `kneebayes.score_file`.
 
         Parameters
@@ -335,7 +334,7 @@ class Model:
 
         Returns
         -------
-        Counts
+        ScoreSummary
             Rows read, scored and rejected.
         """
         from kneebayes.scoring.score_file import score_file
@@ -837,7 +836,7 @@ def score_file(
     quiet: bool = False,
     format: Literal["table", "fhir-ndjson"] = "table",
     redact: bool = False,
-) -> Counts:
+) -> ScoreSummary:
     """Score a file of cases into another.
 
     Reading, scoring and writing overlap, and memory does not grow with the file, but for 8 bytes per ``case_id`` by
@@ -879,7 +878,7 @@ def score_file(
 
     Returns
     -------
-    Counts
+    ScoreSummary
         Rows read, scored and rejected.
 
     Raises

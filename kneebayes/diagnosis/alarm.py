@@ -35,6 +35,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from kneebayes.cases.problems import Kind, Why, why
 from kneebayes.errors import ModelFileError, ThresholdError, UnknownNameError, nearest
 from kneebayes.inference.evidence import UNKNOWN, Codes, Evidence
 from kneebayes.inference.network import CompiledModel, Engine, Posteriors
@@ -54,7 +55,6 @@ __all__ = [
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 NOT_ASSESSED, CAUTION, URGENT = (LEVELS.index(level) for level in ("not_assessed", "caution", "urgent"))
-SOFT_IMPOSSIBLE = "impossible by the model: no states that the unsure answers allow fit the rest; mend one of them"
 MAX_DOUBTFUL = 63  # signs of a model: a set of them is the bits of an int64
 MAX_RETRACTED = 12  # signs of a case: 4096 retractions
 MAX_KEPT = 512  # lists of sets
@@ -203,12 +203,13 @@ class Contradiction:
     values: dict[str, str]
 
     @property
-    def reason(self) -> str:
+    def why(self) -> Why:
         """Which they are, and what to do."""
         if not self.values:
-            return SOFT_IMPOSSIBLE
+            return why(Kind.IMPOSSIBLE_SOFT)
         said = " and ".join(f"{name}={value}" for name, value in self.values.items())
-        return f"impossible by the model: {said} contradict each other; mend one of them"
+        kind = Kind.IMPOSSIBLE if len(self.values) == 1 else Kind.IMPOSSIBLE_TOGETHER
+        return why(kind, said=said, names=" and ".join(self.values))
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from kneebayes.atomic import write_whole
 from kneebayes.cases.coding import CASE_ID
-from kneebayes.cases.frames import factor, row_name, to_arrow
+from kneebayes.cases.frames import encode_column, encode_columns, row_name, to_arrow
 from kneebayes.cases.labels import LABEL, Labels, label_columns, read_labels
-from kneebayes.cases.redaction import Redactor
 from kneebayes.diagnosis.alarm import Thresholds
 from kneebayes.diagnosis.wells import read_sheet
 from kneebayes.errors import CaseError, OptionError, UnknownNameError
@@ -36,7 +35,7 @@ from kneebayes.scoring.scorer import Scored
 from kneebayes.spec.model_spec import LEVELS, ModelSpec
 
 if TYPE_CHECKING:
-    from kneebayes.cases.coding import Problem
+    from kneebayes.cases.problems import Problem
     from kneebayes.model import Model
     from kneebayes.plots.cohort import EvaluationPlots
 
@@ -210,7 +209,6 @@ class Evaluation:
         str or None
             The text, if there is no path.
         """
-        plain = Redactor(self.model).reason
         content = {
             "model": self.model.name,
             "version": self.model.version,
@@ -228,7 +226,7 @@ class Evaluation:
             },
             "confusion": self.confusion.to_dict("index"),
             "notes": self.notes,
-            "problems": [f"row {p.row}, column '{p.column}': {plain(p.column, p.reason)}" for p in self.problems],
+            "problems": [f"{p.place}: {p.plain}" for p in self.problems],
             "disclaimer": self.model.disclaimer,
         }
         text = json.dumps(_plain(content), indent=2, ensure_ascii=False)
@@ -374,7 +372,7 @@ def evaluate(
     others = [replace(other, name=name or other.name) for other, (name, _) in zip(others, called, strict=True)]
     if sheet is not None:
         wanted = [name for name in model.scorer.coder.columns if name in names and name not in (*ignore, *labelled)]
-        coded = model.scorer.coder.batch({name: factor(cases[name]) for name in wanted}, len(used))
+        coded = model.scorer.coder.batch(encode_columns(cases, wanted), len(used))
         codes = coded.evidence.hardened()
         others += [sheet_score(sheet, cases), any_symptom(model.assessor, codes)]
         others += cross_validated(model.file, codes, labels, threshold=thresholds.caution, seed=seed)
@@ -478,7 +476,7 @@ def _notes(
     given = [
         name
         for name in model.causes
-        if name in cases.column_names and name not in ignore and (factor(cases[name]).index >= 0).any()
+        if name in cases.column_names and name not in ignore and (encode_column(cases[name]).index >= 0).any()
     ]
     if given:
         notes.append(f"causes were given as evidence, so this is no blind test of: {', '.join(given)}")

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from kneebayes.cases.coding import Vocabulary
+from kneebayes.cases.coding import Coder
 from kneebayes.errors import CaseError, MissingExtraError, UnknownColumnError, UnknownNameError, nearest
 from kneebayes.spec.model_spec import ModelSpec, NumericInput
 
@@ -263,7 +263,7 @@ def read_response(response: object, model: ModelSpec, version: Version = "R5") -
     own = QUESTIONNAIRE.format(model.name)
     if asked and asked != own:
         raise CaseError(f"QuestionnaireResponse: answers {asked}, not {own}")
-    vocabulary = Vocabulary(model)
+    vocabulary = Coder(model)
     case: dict[str, object] = {}
     for link, values in _answers(content.get("item", [])):
         if link not in vocabulary.columns:

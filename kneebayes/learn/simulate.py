@@ -286,13 +286,13 @@ def write_cases(batches: Iterable[pa.RecordBatch], target: str) -> int:
     import pyarrow as pa
 
     from kneebayes.atomic import STANDARD_STREAM, AtomicFile, commit, plain_path
-    from kneebayes.scoring.writers import open_target
+    from kneebayes.scoring.writers import open_writer
 
     batches = iter(batches)
     first = next(batches)
     written = 0
-    with AtomicFile(plain_path(target)) as sink:
-        writer = open_target(sink, first.schema)
+    with AtomicFile(plain_path(target)) as file:
+        writer = open_writer(file, first.schema)
         try:
             for batch in chain([first], batches):
                 writer.write(writer.encode(pa.Table.from_batches([batch])))
@@ -301,7 +301,7 @@ def write_cases(batches: Iterable[pa.RecordBatch], target: str) -> int:
             whole = "" if target == STANDARD_STREAM else f"; {target} was not written"
             raise KeyboardInterrupt(f"stopped after {written:,} cases{whole}") from None
         writer.finish()
-        commit(sink)
+        commit(file)
     return written
 
 

@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from kneebayes.cases.coding import UNKNOWN_WORDS, Vocabulary, number_of, short
+from kneebayes.cases.coding import UNKNOWN_WORDS, Coder, number_of
+from kneebayes.cases.problems import short
 from kneebayes.diagnosis.diagnosis import Diagnosis
 from kneebayes.diagnosis.questions import Question, open_questions
 from kneebayes.errors import CaseError, ModelFileError, UnknownColumnError, nearest
@@ -251,7 +252,7 @@ class Exploration:
 
     def __init__(self, model: ModelSpec, diagnose: Diagnose, facts: Mapping[str, object] | None = None) -> None:
         self.model = model
-        self._vocabulary = Vocabulary(model)
+        self._vocabulary = Coder(model)
         self._diagnose = diagnose
         self.facts: dict[str, object] = {}
         self.load(facts or {})

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kneebayes.cases.coding import Coded, Coder, Factor, Problem, check_columns, short
+from kneebayes.cases.coding import Coded, Coder, EncodedColumn, check_columns
+from kneebayes.cases.problems import Problem, short
 from kneebayes.errors import CaseError, UnknownColumnError
 from kneebayes.inference.evidence import Evidence, SoftEvidence
 from kneebayes.spec.yaml_io import model_path, read_model
@@ -22,7 +23,7 @@ UNKNOWN = -1
 
 def batch(**columns: list[Any]) -> Coded:
     n = len(next(iter(columns.values())))
-    return CODER.batch({name: Factor(np.arange(n), values) for name, values in columns.items()}, n)
+    return CODER.batch({name: EncodedColumn(np.arange(n), values) for name, values in columns.items()}, n)
 
 
 def codes_of(coded: Coded, name: str) -> list[int]:
@@ -250,7 +251,7 @@ def test_an_empty_cell_is_unknown_never_absent() -> None:
 
 
 def test_an_index_below_zero_is_an_empty_cell() -> None:
-    coded = CODER.batch({"calf_pain": Factor(np.array([0, -1, 1]), ["yes", "no"])}, 3)
+    coded = CODER.batch({"calf_pain": EncodedColumn(np.array([0, -1, 1]), ["yes", "no"])}, 3)
     assert codes_of(coded, "calf_pain") == [1, UNKNOWN, 0]
 
 
@@ -285,7 +286,7 @@ def test_problems_come_by_row_not_by_column() -> None:
 
 
 def test_one_bad_value_in_many_rows_is_a_problem_of_each() -> None:
-    coded = CODER.batch({"sex": Factor(np.array([0, 1, 0, 1]), ["male", "x"])}, 4)
+    coded = CODER.batch({"sex": EncodedColumn(np.array([0, 1, 0, 1]), ["male", "x"])}, 4)
     assert [problem.row for problem in coded.problems] == [1, 3]
     assert isinstance(coded.problems[0], Problem)
 
