@@ -25,9 +25,10 @@ from pyarrow import compute, parquet
 from pyarrow import csv as arrow_csv
 
 from kneebayes.atomic import STANDARD_STREAM, file_kind, file_stamp, is_special, refuse_changed
-from kneebayes.cases.coding import CASE_ID
+from kneebayes.cases.coding import CASE_ID, NOT_EVIDENCE, NOT_EVIDENCE_PREFIX
 from kneebayes.cases.problems import MAX_SHOWN, Kind, Problem, short, why
-from kneebayes.errors import FileFormatError
+from kneebayes.errors import FileFormatError, nearest
+from kneebayes.spec.model_spec import ModelSpec
 
 __all__ = [
     "CsvReader",
@@ -37,6 +38,7 @@ __all__ = [
     "end_of_last_row",
     "open_reader",
     "read_cases",
+    "refuse_headless",
 ]
 
 MAGIC = {
@@ -543,6 +545,22 @@ def _as_bytes(column: pa.Array) -> list[bytes | None]:
     if kind in same or kind in same.values() or pa.types.is_fixed_size_binary(kind):
         return list(column.view(same.get(kind, kind)).to_pylist())
     return []
+
+
+def refuse_headless(path: str, model: ModelSpec, names: Collection[str], excused: Collection[str] = ()) -> None:
+    """Refuse a file whose first row seems to be a case, without quoting it as the names of columns.
+
+    Columns that the caller named are excused.
+    """
+    known = [*model.inputs, *model.variables, *NOT_EVIDENCE]
+    if any(name in known or name in excused or name.startswith(NOT_EVIDENCE_PREFIX) for name in names):
+        return
+    hints = [(place, hint) for place, name in enumerate(names, start=1) if (hint := nearest(name, known))]
+    near = f"{hints[0][1]} (column {hints[0][0]})" if hints else ""
+    raise FileFormatError(
+        f"{path}: {model.name} knows none of the {len(names)} names in the first row: does it name the columns? "
+        f"`kneebayes template` writes a header.{near}"
+    )
 
 
 def _check_names(path: str, names: Iterable[str]) -> None:

@@ -395,10 +395,9 @@ def evaluate(
     Labels: a column 'label' of causes or none_of_these ('also' names further ones, joined by ;),
     or a column true_<cause> of states for each, of which cells may be empty, or both.
     """
-    from kneebayes.cases.coding import refuse_headless
     from kneebayes.evaluation.evaluate import evaluate as assess
     from kneebayes.evaluation.report import check_report
-    from kneebayes.scoring.readers import read_cases
+    from kneebayes.scoring.readers import read_cases, refuse_headless
 
     if as_json and as_csv:
         raise CaseError("--json and --csv are two ways to print the same: give one")
