@@ -11,9 +11,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kneebayes.cases.coding import CASE_ID, EncodedColumn
+from kneebayes.cases.problems import Problem
 from kneebayes.errors import CaseError, FileFormatError
 
 __all__ = [
+    "case_error",
     "encode_column",
     "encode_columns",
     "from_arrow",
@@ -70,6 +72,11 @@ def row_name(frame: Any, row: int) -> str:
         return f"row {row}"
     label = index[row]
     return f"row {label!r}" if isinstance(label, str) else f"row {label}"
+
+
+def case_error(frame: Any, problem: Problem, more: str = "") -> CaseError:
+    """Say of a row of a frame, by the name its user knows it by, why it can't be used."""
+    return CaseError(f"{row_name(frame, problem.row)}, column '{problem.column}': {problem.reason}{more}")
 
 
 def encode_column(column: pa.Array | pa.ChunkedArray) -> EncodedColumn:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from kneebayes.atomic import write_whole
 from kneebayes.cases.coding import CASE_ID
-from kneebayes.cases.frames import encode_column, encode_columns, row_name, to_arrow
+from kneebayes.cases.frames import case_error, encode_column, encode_columns, to_arrow
 from kneebayes.cases.labels import LABEL, Labels, label_columns, read_labels
 from kneebayes.diagnosis.alarm import Thresholds
 from kneebayes.diagnosis.wells import read_sheet
@@ -358,7 +358,7 @@ def evaluate(
     if problems and errors == "raise":
         first = problems[0]
         more = f" ({len(refused)} rows can't be evaluated; errors='null' leaves them out)" if len(refused) > 1 else ""
-        raise CaseError(f"{row_name(frame, first.row)}, column '{first.column}': {first.reason}{more}")
+        raise case_error(frame, first, more)
     accepted = np.ones(table.num_rows, dtype=bool)
     accepted[refused] = False
     used = np.flatnonzero(accepted & labels.any_known)
