@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 import numpy as np
 
 from kneebayes.cases.coding import Coder, check_columns
+from kneebayes.cases.problems import Problem
 from kneebayes.diagnosis.alarm import Assessor, Thresholds
 from kneebayes.diagnosis.diagnosis import Diagnosis
 from kneebayes.errors import CaseError, ImpossibleEvidenceError, UnknownNameError
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pgmpy.models import DiscreteBayesianNetwork
 
-    from kneebayes.cases.problems import Problem
     from kneebayes.interop.fhir import Version
     from kneebayes.interop.pgmpy import Reference
     from kneebayes.learn.fit import FitReport

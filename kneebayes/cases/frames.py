@@ -59,7 +59,7 @@ def from_arrow(table: pa.Table, accepted: NDArray[np.bool_], frame: Any, keep: I
         native.index = index
         output = nw.from_native(native, eager_only=True)
     first = [narwhal[CASE_ID]] if CASE_ID in narwhal.columns else []
-    return output.select(*first, nw.all(), *(narwhal[named[name]] for name in kept)).to_native()
+    return output.select(*first, nw.all(), *(narwhal.get_column(named[name]) for name in kept)).to_native()
 
 
 def row_name(frame: Any, row: int) -> str:

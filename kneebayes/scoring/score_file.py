@@ -27,7 +27,7 @@ from kneebayes.atomic import (
     plain_path,
     refuse_changed,
 )
-from kneebayes.cases.coding import CASE_ID, refuse_headless
+from kneebayes.cases.coding import CASE_ID
 from kneebayes.cases.problems import MAX_SHOWN, Kind, Problem, short, why
 from kneebayes.errors import (
     DefectError,
@@ -40,7 +40,7 @@ from kneebayes.errors import (
     nearest,
 )
 from kneebayes.inference.network import cores
-from kneebayes.scoring.readers import Reader, open_reader
+from kneebayes.scoring.readers import Reader, open_reader, refuse_headless
 from kneebayes.scoring.writers import FhirWriter, RejectsWriter, Writer, open_writer
 
 if TYPE_CHECKING:
