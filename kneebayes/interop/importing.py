@@ -44,6 +44,7 @@ NO_ALARM = "No alarm came with the imported network: this level says nothing."
 _BRACES = r'\{((?:[^{}"]++|"[^"]*+")*+)\}'
 NET_NODE = re.compile(rf"\bnode\s+([^\s{{}}]+)\s*{_BRACES}")
 NET_POTENTIAL = re.compile(rf"\bpotential\s*\(\s*([^\s|(){{}}]+)\s*(?:\|([^|(){{}}]*))?\)\s*{_BRACES}")
+BIF_COMMENT = re.compile(r'("[^"]*+")|/\*.*?\*/|//[^\n]*', re.DOTALL)  # but for what is quoted
 BIF_KEYWORD = re.compile(r"\b(?:variable|probability)\b")
 ABSENT_WORDS = ("absent", "no", "false", "negative", "none", "off", "0")
 PRESENT_WORDS = ("present", "yes", "true", "positive", "on", "1")
@@ -380,7 +381,8 @@ def _nodes(text: str, format: str, path: Path) -> tuple[list[Node], dict[str, An
 def _whole_bif(text: str, path: Path) -> str:
     """Refuse BIF blocks, headers and comments without an end: pgmpy looks for each in all the rest."""
     depth = end = 0
-    whole = text.rfind("/*") <= text.rfind("*/")
+    if whole := text.rfind("/*") <= text.rfind("*/"):
+        text = BIF_COMMENT.sub(lambda match: match[1] or "", text)
     for brace in re.finditer("[{}]", text):
         header = text[end : brace.start()] if not depth else ""
         named = BIF_KEYWORD.findall(header)

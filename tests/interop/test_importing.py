@@ -286,6 +286,14 @@ def test_names_of_states_may_hold_what_else_is_punctuation(tmp_path: Path) -> No
     assert (node.states, node.label) == (("<5 (low)", ">=5; {high}"), "of {all}")
 
 
+def test_comments_of_a_bif_file_may_say_anything(tmp_path: Path) -> None:
+    path = small(tmp_path)
+    text = path.read_text().replace("variable Clot", "// each variable's probability (given {all}\nvariable Clot")
+    (tmp_path / "said.bif").write_text(f"/* a variable, a probability }} */\n{text}// no further probability\n")
+    said, plain = (dict(kb.import_network(file).file.probabilities()) for file in (tmp_path / "said.bif", path))
+    assert {place: number.p for place, number in said.items()} == {place: number.p for place, number in plain.items()}
+
+
 def test_comments_of_a_uai_file_are_passed_over() -> None:
     [node] = read_uai("BAYES # a network\n1 # nodes\n2\n1\n1 0\n\n# table\n2\n0.25 0.75\n", "x.uai")
     assert node.table.tolist() == [0.25, 0.75]
