@@ -66,7 +66,7 @@ class Coder:
     def __init__(self, model: ModelSpec) -> None:
         self.model = model
         self.rows = {name: row for row, name in enumerate(model.variables)}
-        self.columns = tuple(dict.fromkeys([*model.inputs, *model.variables]))  # all that is evidence
+        self.columns = tuple(dict.fromkeys([*model.numeric_inputs, *model.variables]))  # all that is evidence
         self._codes = {name: _words(variable.states) for name, variable in model.variables.items()}
 
     def code(self, column: str, value: object) -> int:
@@ -82,7 +82,7 @@ class Coder:
         word = "" if value is None else str(value).strip().lower()
         if word in UNKNOWN_WORDS:
             return UNKNOWN
-        numeric = self.model.inputs.get(column)
+        numeric = self.model.numeric_inputs.get(column)
         words = {} if numeric and numeric.variable != column else self._codes[column]
         if numeric and not isinstance(value, (bool, np.bool_)) and (number := number_of(word)) is not None:
             return self._band(column, numeric, number, value)
@@ -100,7 +100,7 @@ class Coder:
 
     def allowed(self, column: str) -> str:
         """Say what may stand in a column."""
-        numeric = self.model.inputs.get(column)
+        numeric = self.model.numeric_inputs.get(column)
         if numeric:
             return f"a number of {numeric.unit} from {numeric.minimum:g} to {numeric.maximum:g}"
         states = self.model.variables[column].states
@@ -124,7 +124,7 @@ class Coder:
             value = {state.strip(" '\""): number.strip() for state, _, number in pairs}
         facts = {"column": column, "allowed": self.allowed(column)}
         if column not in self.model.variables:
-            raise Refusal(Kind.SOFT_NUMBER, unit=self.model.inputs[column].unit, **facts)
+            raise Refusal(Kind.SOFT_NUMBER, unit=self.model.numeric_inputs[column].unit, **facts)
         words, states = self._codes[column], self.model.variables[column].states
         facts["states"] = ", ".join(states)
         numbers: dict[int, float] = {}
@@ -190,7 +190,7 @@ class Coder:
         for name in self.columns:
             if name not in columns:
                 continue
-            column, numeric = columns[name], self.model.inputs.get(name)
+            column, numeric = columns[name], self.model.numeric_inputs.get(name)
             row = self.rows[numeric.variable if numeric else name]
             new = self._column(name, column, problems, soft)
             if numeric and numeric.warn_below is not None:
@@ -245,7 +245,7 @@ class Coder:
         problems: list[Problem],
     ) -> None:
         """Two columns that set one variable may not contradict each other."""
-        states = self.model.variables[self.model.inputs[first].variable].states
+        states = self.model.variables[self.model.numeric_inputs[first].variable].states
         for row in np.flatnonzero((old >= 0) & (new >= 0) & (old != new)).tolist():
             value = short(column.values[int(column.index[row])])
             reason = why(Kind.CONTRADICTION, column=second, value=value, other=first, state=states[old[row]])
@@ -257,7 +257,7 @@ def check_columns(
 ) -> None:
     """Refuse columns that are neither evidence nor kept or ignored by name, and a column to keep that is not there."""
     came, kept = [str(name) for name in names], [str(name) for name in keep]
-    known = [*model.inputs, *model.variables, *NOT_EVIDENCE]
+    known = [*model.numeric_inputs, *model.variables, *NOT_EVIDENCE]
     excused = {*kept, *map(str, ignore)}
     unknown = [n for n in came if n not in known and n not in excused and not n.startswith(NOT_EVIDENCE_PREFIX)]
     if unknown:

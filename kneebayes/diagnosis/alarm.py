@@ -559,17 +559,25 @@ def _doubtful(network: CompiledModel) -> list[_Sign]:
     place = list(model.causes).index(model.alarm.cause)
     there, alone = network.joint_states[:, place] > 0, np.arange(len(model.causes)) == place
     doubtful = []
-    for name, states in model.alarm_signs.items():
+    signs: dict[str, frozenset[str]] = {}
+    for asked, answers in model.alarm_signs.items():
+        name, states = model.meaning(asked, answers)
+        signs[name] = signs.get(name, frozenset()) | states
+    for name, sign in signs.items():
         row = network.variables.index(name)
-        held = np.array([*(state in states for state in model.variables[name].states), False], dtype=np.int64)
+        held = np.array([*(event <= sign for event in model.events[name]), False], dtype=np.int64)
         if name in model.findings:
             f = list(model.findings).index(name)
-            present = 1.0 - tables.absent[f]
-            if present[there].min() >= present[~there].max():
+            before = tables.chance(f, 0)[None]
+            nows = [tables.chance(f, code)[None] for code in np.flatnonzero(held).tolist()]
+            with np.errstate(divide="ignore"):
+                ratios = [(now / before)[0] for now in nows]
+            if all(ratio[there].min() >= ratio[~there].max() for ratio in ratios):
                 continue
-            others = (tables.absent_links[f] != 1.0).any(axis=1) & ~alone
-            now, before = present[None], tables.absent[[f]]
-            most, least = _extremes(now, before, there)[0], _extremes(now, before, ~there)[1]
+            own = slice(network.layout.first_effect[f], network.layout.first_effect[f + 1])
+            others = (tables.at_most_links[own] != 1.0).any(axis=(0, 2)) & ~alone
+            most = max(_extremes(now, before, there)[0] for now in nows)
+            least = min(_extremes(now, before, ~there)[1] for now in nows)
             doubtful.append(_Sign(row, held, 0, others, most, least))
             continue
         instead = 0 if len(model.variables[name].states) == 2 else UNKNOWN

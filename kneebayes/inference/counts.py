@@ -4,7 +4,7 @@ The forward pass is that of inference: components of risk factors OR their trigg
 causes, findings weigh. P(evidence) is linear in the table row of each component, so one backward pass over the same
 steps gives, for every component and pattern t of its triggers, P(evidence, t) / P(t): all that its expected counts
 need, however many of its risk factors are missing. The findings need only the posterior of the joint state, summed
-over the cases in which they are present, and the posteriors of the causes, over those in which they are known.
+over the cases of which a set of states is known, and where that is "at most" a state, of each cause alone.
 
 This is the reference. Many cases take the same way in compiled code, some ten times as fast.
 """
@@ -52,11 +52,11 @@ class Cases(NamedTuple):
 
 @dataclass(eq=False)
 class Counts:
-    """Expected counts over n cases, with C causes, K joint states of them and F findings."""
+    """Expected counts over n cases, with C causes and K joint states of them."""
 
     log_evidence: Floats  # (n,): natural logarithm of P(what is known of the case)
-    present: Floats  # (F, K): cases with the finding known to be present, by joint state
-    known: Floats  # (F, C, most states): cases with the finding known, by state of each cause
+    at_most: Floats  # (R, C, most states): cases in which a finding is at most in a state, by state of each cause
+    vectors: Floats  # (V, K): cases in which a finding is in another set of states, by joint state
     joint: Floats  # (K,): cases by joint state
     # as the trigger of each component: cases over that chance, by pattern of evidence and by what the risk factors
     # and leaks in it triggered
@@ -68,8 +68,8 @@ class Counts:
     def add(self, other: Counts) -> None:
         """Add the counts of other cases, from the same tables, in place."""
         self.log_evidence = np.concatenate([self.log_evidence, other.log_evidence])
-        self.present += other.present
-        self.known += other.known
+        self.at_most += other.at_most
+        self.vectors += other.vectors
         self.joint += other.joint
         for mine, theirs in zip(self.components + self.reached, other.components + other.reached, strict=True):
             mine += theirs
@@ -78,8 +78,8 @@ class Counts:
         """Count every case so many times."""
         return Counts(
             self.log_evidence,
-            self.present * factor,
-            self.known * factor,
+            self.at_most * factor,
+            self.vectors * factor,
             self.joint * factor,
             [count * factor for count in self.components],
             [count * factor for count in self.reached],
@@ -147,13 +147,12 @@ class Expectation:
         posterior = joint * back
         messages, reached = self._upper.backward(triggers, tape, back)
         sums = [_sum_rows(m, row, len(c.trigger)) for m, row, c in zip(messages, rows, components, strict=True)]
-        findings = codes[layout.n_risks + len(layout.cards) :]
-        known = np.zeros(self.tables.absent_links.shape)
+        rows_said, vectors_said = self._findings.said(codes)
+        at_most = np.zeros(self.tables.at_most_links.shape)
         for c, card in enumerate(layout.cards):
             marginal = posterior.reshape(prod(layout.cards[:c]), card, -1, n).sum(axis=(0, 2))
-            known[:, c, :card] = (findings >= 0).astype(float) @ marginal.T
-        present = (findings == 1).astype(float) @ posterior.T
-        return Counts(log_evidence, present, known, posterior.sum(axis=1), sums, reached)
+            at_most[:, c, :card] = rows_said @ marginal.T
+        return Counts(log_evidence, at_most, vectors_said @ posterior.T, posterior.sum(axis=1), sums, reached)
 
 
 def _sum_rows(values: Floats, rows: NDArray[np.intp], n: int) -> Floats:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.spec.model_spec import Links, ModelSpec
+from kneebayes.spec.model_spec import Links, ModelSpec, Probability
 
 if TYPE_CHECKING:
     from kneebayes.inference.network import CompiledModel
@@ -53,6 +53,10 @@ class ParameterIndex:
         places += [
             (f"causes.{name}.split", list(cause.split)) for name, cause in self.spec.causes.items() if cause.split
         ]
+        for name, finding in self.spec.findings.items():
+            effects = [("leak", finding.leak)]
+            effects += [(f"links.{c}.{s}", link) for c, by in finding.links.items() for s, link in by.items()]
+            places += [(f"findings.{name}.{place}", list(e)) for place, e in effects if not isinstance(e, Probability)]
         for place, states in places:
             self._rest[place] = self.n + len(self._rest)
             yield np.array([self.place[f"{place}.{state}"] for state in states])
@@ -61,6 +65,11 @@ class ParameterIndex:
         """Places of a distribution among the shares; its first state has no number and takes what is left."""
         rest = self._rest.get(place, -1)  # a distribution over one state has no numbers: the last share is 1
         return [rest, *(self.place[f"{place}.{state}"] for state in states[1:])]
+
+    def effects(self, name: str, effect: str) -> list[int]:
+        """Places of a leak or a link of a finding, such as ``links.dvt.present``, for each state but the first."""
+        states, place = self.spec.findings[name].states[1:], f"findings.{name}.{effect}"
+        return [self.place[place]] if len(states) == 1 else [self.place[f"{place}.{state}"] for state in states]
 
     def links(self, place: str, links: Links, parent: str, states: Sequence[str]) -> Ints:
         """Places of the links from each state of a parent, shape (states,)."""

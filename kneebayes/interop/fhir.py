@@ -156,7 +156,7 @@ def questionnaire_content(model: ModelSpec, choice: str) -> dict[str, Any]:
 
 
 def _item(model: ModelSpec, column: str, name: str, choice: str) -> dict[str, Any]:
-    variable, numeric = model.variables[name], model.inputs.get(column)
+    variable, numeric = model.variables[name], model.numeric_inputs.get(column)
     item: dict[str, Any] = {
         "linkId": column,
         "code": [{"system": VARIABLE_SYSTEM, "code": name, "display": variable.label}],

@@ -90,7 +90,7 @@ def sources_csv(model: ModelSpec) -> str:
 def _entry(model: ModelSpec, name: str) -> list[str]:
     variable = model.variables[name]
     values = " | ".join(variable.states)
-    for column, numeric in model.inputs.items():
+    for column, numeric in model.numeric_inputs.items():
         amount = f"{numeric.minimum:g} to {numeric.maximum:g} {numeric.unit}"
         if column == name:
             values = f"{amount}, or {values}"

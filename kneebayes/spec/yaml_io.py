@@ -28,7 +28,7 @@ from pydantic_core import ErrorDetails
 
 from kneebayes.atomic import is_special, write_whole
 from kneebayes.errors import FileFormatError, ModelFileError, nearest
-from kneebayes.spec.model_spec import ModelSpec, Probability
+from kneebayes.spec.model_spec import CHOICES, ModelSpec, Probability
 
 __all__ = [
     "ADDED",
@@ -226,9 +226,13 @@ def _not_a_model(source: str, at: yaml.Node | yaml.Event, reason: str) -> ModelF
 
 def _summary(error: ValidationError, most: int = 5) -> str:
     problems = error.errors(include_url=False)
-    lines = [f"{'.'.join(map(str, problem['loc'])) or 'model'}: {_said(problem)}" for problem in problems[:most]]
+    lines = [f"{_place(problem) or 'model'}: {_said(problem)}" for problem in problems[:most]]
     more = f" (and {len(problems) - most} more)" if len(problems) > most else ""
     return "; ".join(lines) + more
+
+
+def _place(problem: ErrorDetails) -> str:
+    return ".".join(str(step) for step in problem["loc"] if step not in CHOICES)
 
 
 def _said(problem: ErrorDetails) -> str:

@@ -69,7 +69,7 @@ class Section:
 
 def control_of(model: ModelSpec, name: str) -> Control:
     """Describe the control of a variable."""
-    variable, numeric = model.variables[name], model.inputs.get(name)
+    variable, numeric = model.variables[name], model.numeric_inputs.get(name)
     choices: tuple[tuple[str, str], ...] = (("yes", "present"), ("no", "absent"))
     if not variable.is_yes_no:
         choices = tuple((variable.say(state), state) for state in variable.states)
@@ -283,7 +283,7 @@ class Exploration:
         known: dict[str, object] = {}
         dx = self._diagnose(facts)  # first, as it says best what is wrong with them
         for name, value in facts.items():
-            numeric = self.model.inputs.get(name)
+            numeric = self.model.numeric_inputs.get(name)
             if value in (None, UNKNOWN):
                 continue
             if numeric is not None and name not in self.model.variables:
@@ -297,7 +297,7 @@ class Exploration:
         """Say which answer a control shows: a state, the number typed, or None if not known or unsure."""
         if name not in self.facts:
             return None
-        if name in self.model.inputs:
+        if name in self.model.numeric_inputs:
             return str(self.facts[name])
         told = self.dx.evidence.get(name)
         return told if told in self.model.variables[name].states else None

@@ -92,7 +92,7 @@ def _enumerate(model: kb.Model, codes: NDArray[np.int8]) -> Answers:
     n_before = len(model.file.risks) + len(model.file.causes)
     upper[n_before:] = -1
     prior = network.joint(Evidence(upper))
-    absent = np.clip(network.tables.absent, 1e-300, 1 - 1e-16)
+    absent = np.clip(network.tables.at_most, 1e-300, 1 - 1e-16)
     findings = codes[n_before:].T
     joint = prior * np.exp((findings == 0) @ np.log(absent) + (findings == 1) @ np.log1p(-absent))
     present = (network.joint_states > 0).astype(float)

@@ -86,7 +86,7 @@ def test_other_values_are_refused_with_what_is_allowed(value: object) -> None:
     assert "absent, present (or yes/no, true/false, 1/0), or nothing if unknown" in said
 
 
-@pytest.mark.parametrize("name", [n for n, v in MODEL.variables.items() if n not in MODEL.inputs])
+@pytest.mark.parametrize("name", [n for n, v in MODEL.variables.items() if n not in MODEL.numeric_inputs])
 def test_every_state_of_every_variable_is_its_own_word(name: str) -> None:
     states = MODEL.variables[name].states
     assert [CODER.code(name, f" {state.upper()}") for state in states] == list(range(len(states)))
@@ -236,7 +236,7 @@ def test_six_weeks_are_over_after_42_days(value: object, state: int) -> None:
     [("age", -1), ("age", 110.5), ("age", "111"), ("age", 1e9), ("duration_days", -1), ("duration_days", 36501)],
 )
 def test_numbers_out_of_range_say_the_range(column: str, value: object) -> None:
-    numeric = MODEL.inputs[column]
+    numeric = MODEL.numeric_inputs[column]
     with pytest.raises(CaseError, match=f"is outside 0 to {numeric.maximum:g} {numeric.unit}"):
         CODER.code(column, value)
 
@@ -329,7 +329,7 @@ def test_one_case_gives_codes_and_warnings() -> None:
     codes, warnings = coded.evidence.codes, list(coded.warnings)
     assert codes.shape == (len(MODEL.variables), 1)
     assert (codes >= 0).sum() == 3
-    assert warnings == [MODEL.inputs["age"].warning]
+    assert warnings == [MODEL.numeric_inputs["age"].warning]
 
 
 def test_one_case_says_all_that_is_wrong_with_it() -> None:

@@ -16,7 +16,7 @@ from kneebayes.errors import ModelFileError
 from kneebayes.inference.evidence import UNKNOWN, Evidence, SoftEvidence
 from kneebayes.inference.network import CompiledModel
 from kneebayes.spec.model_spec import ModelSpec
-from tests.oracles import brute_force, random_codes, random_model
+from tests.oracles import brute_force, one, random_codes, random_model
 
 Codes = NDArray[np.int8]
 MODEL = load_model()
@@ -362,9 +362,11 @@ def test_the_bounds_of_a_finding_are_those_of_its_links() -> None:
     finding = MODEL.file.findings["calf_pain"]
     retractions = Retractions(MODEL.network)
     sign = retractions._signs[retractions.doubtful.index("calf_pain")]
-    alone = 1 - finding.leak.p
-    clot = alone * (1 - finding.links["dvt"]["present"].p)
-    rest = alone * np.prod([1 - max(n.p for n in states.values()) for c, states in finding.links.items() if c != "dvt"])
+    alone = 1 - one(finding.leak).p
+    clot = alone * (1 - one(finding.links["dvt"]["present"]).p)
+    rest = alone * np.prod(
+        [1 - max(one(n).p for n in states.values()) for c, states in finding.links.items() if c != "dvt"]
+    )
     odds = [p / (1 - p) for p in (alone, clot, rest)]  # of no pain: with nothing there, a clot alone, all but a clot
     assert sign.log_most == pytest.approx(np.log(odds[1] / odds[0]), abs=1e-12)
     assert sign.least == pytest.approx(odds[2] / odds[0], abs=1e-12)

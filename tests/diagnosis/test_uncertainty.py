@@ -84,7 +84,7 @@ class TestNumbersAsOneVector:
                 assert one.variables == other.variables
                 assert one.targets == other.targets
                 np.testing.assert_allclose(one.trigger, other.trigger, rtol=1e-10, atol=1e-300)
-            for name in ("share", "absent_leak", "absent_links", "absent"):
+            for name in ("share", "at_most_leak", "at_most_links", "at_most", "vectors"):
                 np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-12)
             for name in ("split", "kept", "gained"):
                 for mine, theirs in zip(getattr(found, name), getattr(expected, name), strict=True):

@@ -261,7 +261,7 @@ def test_everything_is_frozen() -> None:
         (model.causes["clot"].leak, "p"),
         (model.risks["sport"].given[0], "prior"),
         (model.alarm, "cause"),
-        (model.inputs["age"].bands[1], "at_least"),
+        (model.numeric_inputs["age"].bands[1], "at_least"),
     ]:
         with pytest.raises(ValidationError, match="frozen"):
             setattr(part, field, None)
@@ -308,8 +308,8 @@ def test_probabilities_yield_every_number_once_under_the_path_it_has_in_the_file
 
 def test_band_edges_are_the_lower_edges_after_the_first() -> None:
     model = read_model(model_path("posterior_knee_pain"))
-    assert model.inputs["age"].edges == [40, 50, 60, 70]
-    assert model.inputs["duration_days"].edges == [42]
+    assert model.numeric_inputs["age"].edges == [40, 50, 60, 70]
+    assert model.numeric_inputs["duration_days"].edges == [42]
 
 
 def test_a_basis_may_name_claims_literature_and_judgement() -> None:
