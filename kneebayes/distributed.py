@@ -26,10 +26,7 @@ if TYPE_CHECKING:
     import dask.dataframe as dd
     import pandas as pd
 
-__all__ = [
-    "score",
-    "score_files",
-]
+__all__ = ["score", "score_files"]
 
 
 def score(

@@ -14,14 +14,7 @@ from kneebayes.cases.coding import CASE_ID, EncodedColumn
 from kneebayes.cases.problems import Problem
 from kneebayes.errors import CaseError, FileFormatError
 
-__all__ = [
-    "case_error",
-    "encode_column",
-    "encode_columns",
-    "from_arrow",
-    "row_name",
-    "to_arrow",
-]
+__all__ = ["case_error", "encode_column", "encode_columns", "from_arrow", "row_name", "to_arrow"]
 
 UNSIGNED = (pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64())  # polars indexes its categories so: no room for -1
 

@@ -17,16 +17,7 @@ from kneebayes.errors import UnknownColumnError, nearest
 from kneebayes.inference.counts import Cases
 from kneebayes.spec.model_spec import ModelSpec
 
-__all__ = [
-    "ALSO",
-    "LABEL",
-    "NONE",
-    "Cohort",
-    "Labels",
-    "label_columns",
-    "read_cohort",
-    "read_labels",
-]
+__all__ = ["ALSO", "LABEL", "NONE", "Cohort", "Labels", "label_columns", "read_cohort", "read_labels"]
 
 LABEL, ALSO, NONE = "label", "also", "none_of_these"
 States = NDArray[np.int8]

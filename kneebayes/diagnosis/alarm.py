@@ -42,15 +42,7 @@ from kneebayes.inference.network import CompiledModel, Engine, Posteriors
 from kneebayes.inference.tables import Component
 from kneebayes.spec.model_spec import LEVELS, AlarmRule, Condition, ModelSpec
 
-__all__ = [
-    "Alarm",
-    "Assessment",
-    "Assessor",
-    "Contradiction",
-    "Retractions",
-    "Thresholds",
-    "column_of",
-]
+__all__ = ["Alarm", "Assessment", "Assessor", "Contradiction", "Retractions", "Thresholds", "column_of"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

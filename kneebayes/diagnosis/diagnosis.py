@@ -402,12 +402,7 @@ class Diagnosis:
         return points(self.model, self.evidence, judged=judged)
 
     def to_fhir(
-        self,
-        *,
-        patient: str,
-        version: Version = "R5",
-        basis: str | Iterable[str] = (),
-        when: datetime | None = None,
+        self, *, patient: str, version: Version = "R5", basis: str | Iterable[str] = (), when: datetime | None = None
     ) -> Any:
         """Write the case as FHIR, R5 or R4B: a Bundle of two RiskAssessments, the causes and the alarm.
 

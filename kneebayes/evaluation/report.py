@@ -22,12 +22,7 @@ if TYPE_CHECKING:
 
     from kneebayes.evaluation.evaluate import Evaluation
 
-__all__ = [
-    "body",
-    "check_report",
-    "text",
-    "write_report",
-]
+__all__ = ["body", "check_report", "text", "write_report"]
 
 CONFUSION = "Leading cause (rows) and most likely cause (columns), in cases"
 WORDS = {  # of columns that are not called in the report as in the tables

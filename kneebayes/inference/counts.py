@@ -26,12 +26,7 @@ from kneebayes.inference.tables import Tables
 if TYPE_CHECKING:
     from kneebayes.inference.compiled.kernels import Kernel
 
-__all__ = [
-    "MIN_COMPILED",
-    "Cases",
-    "Counts",
-    "Expectation",
-]
+__all__ = ["MIN_COMPILED", "Cases", "Counts", "Expectation"]
 
 Floats = NDArray[np.float64]
 CHUNK = 256  # cases whose forward states fit a core's cache

@@ -27,15 +27,7 @@ from numpy.typing import NDArray
 from kneebayes.errors import UnknownNameError
 from kneebayes.inference.evidence import MAX_STATES, UNKNOWN, Codes, Evidence
 from kneebayes.inference.parameters import ParameterVector
-from kneebayes.inference.tables import (
-    Component,
-    Layout,
-    Part,
-    Tables,
-    or_matrices,
-    or_messages,
-    outer_halves,
-)
+from kneebayes.inference.tables import Component, Layout, Part, Tables, or_matrices, or_messages, outer_halves
 from kneebayes.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -270,12 +262,7 @@ class UpperLayer:
     """
 
     def __init__(
-        self,
-        layout: Layout,
-        share: Floats,
-        kept: Sequence[Floats],
-        gained: Sequence[Floats],
-        split: Sequence[Floats],
+        self, layout: Layout, share: Floats, kept: Sequence[Floats], gained: Sequence[Floats], split: Sequence[Floats]
     ) -> None:
         self.layout, n_causes = layout, len(layout.cards)
         self.share = share.reshape(layout.n_joint, -1)
@@ -378,11 +365,7 @@ class CompiledModel:
         states = self.joint_states
         extra = [(c, s) for c, card in enumerate(self.layout.cards) for s in range(2, card)]
         names = list(model.causes)
-        self.columns = (
-            *names,
-            "none_of_these",
-            *(f"{names[c]}_{model.causes[names[c]].states[s]}" for c, s in extra),
-        )
+        self.columns = (*names, "none_of_these", *(f"{names[c]}_{model.causes[names[c]].states[s]}" for c, s in extra))
         members = [*(states[:, c] > 0 for c in range(len(names))), (states == 0).all(axis=1)]
         members += [states[:, c] == s for c, s in extra]
         # which joint states the columns of the posteriors add up, shape (columns, joint states)

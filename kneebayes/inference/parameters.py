@@ -18,10 +18,7 @@ from kneebayes.spec.model_spec import Links, ModelSpec, Probability
 if TYPE_CHECKING:
     from kneebayes.inference.network import CompiledModel
 
-__all__ = [
-    "ParameterIndex",
-    "ParameterVector",
-]
+__all__ = ["ParameterIndex", "ParameterVector"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -27,14 +27,7 @@ from kneebayes.interop.cpt import (
 from kneebayes.interop.export import JSON_FORMAT, SIDECAR_FORMAT, Format, format_of, sidecar_path
 from kneebayes.spec.model_spec import ABSENT_PRESENT, RESERVED, ModelSpec
 
-__all__ = [
-    "Renamed",
-    "foreign_content",
-    "identifier",
-    "import_model",
-    "numbers_of",
-    "renamed",
-]
+__all__ = ["Renamed", "foreign_content", "identifier", "import_model", "numbers_of", "renamed"]
 
 MAX_BYTES = 256_000_000
 ALWAYS = "asked_for_advice"  # stands in for a complaint: always present, so that it tells nothing
@@ -240,12 +233,7 @@ def _roles(network: Renamed, source: str, causes: Collection[str] | None) -> tup
 
 
 def _notes(
-    network: Renamed,
-    source: str,
-    risks: list[str],
-    causes: list[str],
-    findings: list[str],
-    complaint: str | None,
+    network: Renamed, source: str, risks: list[str], causes: list[str], findings: list[str], complaint: str | None
 ) -> list[str]:
     new = {old: name for old, name in network.names.items() if old != name}
     states = [f"{name}: {old} as {s}" for name, own in network.state_labels.items() for s, old in own.items()]

@@ -58,16 +58,7 @@ from kneebayes.spec.yaml_io import changed_version, with_numbers
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "BetaPriors",
-    "Change",
-    "EmProblem",
-    "FitReport",
-    "NoisyOrCounts",
-    "fit",
-    "noisy_or_counts",
-    "squarem",
-]
+__all__ = ["BetaPriors", "Change", "EmProblem", "FitReport", "NoisyOrCounts", "fit", "noisy_or_counts", "squarem"]
 
 Floats = NDArray[np.float64]
 WIDTH_IN_DEVIATIONS = 3.29  # of the range that holds 90 % of a normal distribution

@@ -34,14 +34,7 @@ from kneebayes.inference.tables import Layout, Tables
 from kneebayes.spec.model_spec import ModelSpec, Probability
 from kneebayes.spec.yaml_io import changed_version, with_numbers
 
-__all__ = [
-    "CHANGED",
-    "SET",
-    "TOLERANCE",
-    "ComplaintOnly",
-    "match_prevalence",
-    "with_prevalence",
-]
+__all__ = ["CHANGED", "SET", "TOLERANCE", "ComplaintOnly", "match_prevalence", "with_prevalence"]
 
 Floats = NDArray[np.float64]
 TOLERANCE = 1e-9  # of a posterior, by which it may miss its target

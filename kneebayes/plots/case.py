@@ -35,13 +35,7 @@ if TYPE_CHECKING:
     from kneebayes.diagnosis.explanation import Explanation
     from kneebayes.inference.network import CompiledModel
 
-__all__ = [
-    "CasePlots",
-    "plot_explanation",
-    "plot_posterior",
-    "plot_questions",
-    "priors",
-]
+__all__ = ["CasePlots", "plot_explanation", "plot_posterior", "plot_questions", "priors"]
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 MARGIN = 0.5  # of log-odds, beside what is drawn

@@ -16,11 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = [
-    "number_label",
-    "plot_curves",
-    "plot_tornado",
-]
+__all__ = ["number_label", "plot_curves", "plot_tornado"]
 
 Floats = NDArray[np.float64]
 LANE = 0.05  # of the height, for the range of one of several numbers

@@ -537,11 +537,7 @@ def _as_bytes(column: pa.Array) -> list[bytes | None]:
     if pa.types.is_dictionary(kind):
         values = _as_bytes(column.dictionary)
         return [None if i is None or i >= len(values) else values[i] for i in column.indices.to_pylist()]
-    same = {
-        pa.string(): pa.binary(),
-        pa.large_string(): pa.large_binary(),
-        pa.string_view(): pa.binary_view(),
-    }
+    same = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary(), pa.string_view(): pa.binary_view()}
     if kind in same or kind in same.values() or pa.types.is_fixed_size_binary(kind):
         return list(column.view(same.get(kind, kind)).to_pylist())
     return []

@@ -49,10 +49,7 @@ if TYPE_CHECKING:
     from kneebayes.scoring.scorer import Scored
     from kneebayes.spec.model_spec import ModelSpec
 
-__all__ = [
-    "ScoreSummary",
-    "score_file",
-]
+__all__ = ["ScoreSummary", "score_file"]
 
 CHUNK_ROWS = 1 << 14  # small enough for a core's cache, large enough that Python's share is small
 ONE_PIECE_BYTES = 1 << 18

@@ -41,10 +41,7 @@ if TYPE_CHECKING:
     from kneebayes.model import Model
     from kneebayes.scoring.score_file import ScoreSummary
 
-__all__ = [
-    "app",
-    "main",
-]
+__all__ = ["app", "main"]
 
 CHUNK_ROWS = 1 << 16
 MAX_SHOWN = 5

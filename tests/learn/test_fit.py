@@ -440,10 +440,7 @@ def test_cases_that_cannot_be_learned_from_are_refused(case: str) -> None:
 def test_a_label_says_present_and_a_true_column_says_which_state() -> None:
     model = kb.load_model().file
     frame = pd.DataFrame(
-        {
-            "label": ["bakers_cyst", None, None, None],
-            "true_bakers_cyst": ["ruptured", "present", "absent", None],
-        }
+        {"label": ["bakers_cyst", None, None, None], "true_bakers_cyst": ["ruptured", "present", "absent", None]}
     )
     cohort = read_cohort(model, frame)
     cyst = list(model.causes).index("bakers_cyst")

@@ -23,9 +23,7 @@ from kneebayes.inference.counts import Cases, Counts
 from kneebayes.inference.network import cores, patterns
 from kneebayes.inference.tables import Tables, or_messages
 
-__all__ = [
-    "Kernel",
-]
+__all__ = ["Kernel"]
 
 # what numba compiles has no types of its own
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, call-arg, var-annotated"

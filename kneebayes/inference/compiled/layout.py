@@ -20,10 +20,7 @@ from numpy.typing import NDArray
 from kneebayes.inference.compiled.vectors import LANES
 from kneebayes.inference.tables import Layout, Part, Tables, or_matrices
 
-__all__ = [
-    "FlatLayout",
-    "FlatTables",
-]
+__all__ = ["FlatLayout", "FlatTables"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
