@@ -687,7 +687,7 @@ class Model:
         list of pathlib.Path
             The file, and its sidecar of labels where the format has no room for them.
         """
-        from kneebayes.interop.export import export
+        from kneebayes.interop.exchange import export
 
         return export(self.file, path, format)
 
@@ -801,7 +801,7 @@ def import_network(
     UnknownNameError
         If there is no such format, cause or complaint.
     """
-    from kneebayes.interop.importing import import_model
+    from kneebayes.interop.exchange import import_model
 
     return Model(import_model(path, format, labels=labels, causes=causes, complaint=complaint, tolerance=tolerance))
 

@@ -392,8 +392,8 @@ def evaluate(
     Labels: a column 'label' of causes or none_of_these ('also' names further ones, joined by ;),
     or a column true_<cause> of states for each, of which cells may be empty, or both.
     """
+    from kneebayes.evaluation.evaluate import check_report
     from kneebayes.evaluation.evaluate import evaluate as assess
-    from kneebayes.evaluation.report import check_report
     from kneebayes.scoring.readers import read_cases, refuse_headless
 
     if as_json and as_csv:
@@ -482,7 +482,7 @@ def import_(
     The network must be risk factors -> causes -> findings, with tables that are leaky noisy-ORs.
     """
     from kneebayes.interop.cpt import COLUMN_TOLERANCE
-    from kneebayes.interop.importing import import_model
+    from kneebayes.interop.exchange import import_model
     from kneebayes.spec.yaml_io import write_model
 
     file = import_model(

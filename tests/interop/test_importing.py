@@ -17,8 +17,7 @@ from typer.testing import CliRunner
 import kneebayes as kb
 from kneebayes.errors import FileFormatError, ModelFileError, UnknownNameError
 from kneebayes.interop.cpt import Node, model_node, noisy_or_from_table
-from kneebayes.interop.export import Format, export, sidecar_path
-from kneebayes.interop.importing import import_model, read_net, read_uai
+from kneebayes.interop.exchange import Format, export, import_model, read_net, read_uai, sidecar_path
 from kneebayes.interop.pgmpy import Reference
 from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.spec.yaml_io import parse_model, read_model
