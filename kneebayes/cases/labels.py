@@ -14,7 +14,7 @@ from kneebayes.cases.coding import NOT_EVIDENCE_PREFIX, SYNONYMS, UNKNOWN_WORDS,
 from kneebayes.cases.frames import case_error, encode_column, encode_columns, to_arrow
 from kneebayes.cases.problems import Kind, Problem, Why, short, why
 from kneebayes.errors import UnknownColumnError, nearest
-from kneebayes.inference.counts import Cases
+from kneebayes.inference.evidence import Cases
 from kneebayes.spec.model_spec import ModelSpec
 
 __all__ = ["ALSO", "LABEL", "NONE", "Cohort", "Labels", "label_columns", "read_cohort", "read_labels"]

@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 from kneebayes.diagnosis.alarm import Assessment, Thresholds, column_of
 from kneebayes.diagnosis.uncertainty import under
 from kneebayes.errors import CaseError
-from kneebayes.inference.network import Engine, VersionedCase, cores
-from kneebayes.inference.parameters import ParameterVector
+from kneebayes.inference import cores
+from kneebayes.inference.network import Engine, VersionedCase
+from kneebayes.inference.tables import ParameterVector
 from kneebayes.spec.model_spec import LEVELS
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ The scheme, for one case with C causes and K joint states of them:
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -26,47 +25,29 @@ from numpy.typing import NDArray
 
 from kneebayes.errors import UnknownNameError
 from kneebayes.inference.evidence import MAX_STATES, UNKNOWN, Codes, Evidence
-from kneebayes.inference.parameters import ParameterVector
-from kneebayes.inference.tables import Component, Layout, Part, Tables, or_matrices, or_messages, outer_halves
+from kneebayes.inference.tables import (
+    Component,
+    Layout,
+    ParameterVector,
+    Part,
+    Tables,
+    or_matrices,
+    or_messages,
+    outer_halves,
+    patterns,
+)
 from kneebayes.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
     from kneebayes.inference.compiled.kernels import Kernel
 
-__all__ = [
-    "CompiledModel",
-    "Engine",
-    "Findings",
-    "OrCause",
-    "OrComponent",
-    "Posteriors",
-    "UpperLayer",
-    "VersionedCase",
-    "cores",
-    "patterns",
-]
+__all__ = ["CompiledModel", "Engine", "Findings", "OrCause", "OrComponent", "Posteriors", "UpperLayer", "VersionedCase"]
 
 Floats = NDArray[np.float64]
 Engine = Literal["auto", "numpy", "numba"]
 MIN_COMPILED = 1024
 CHUNK_BYTES = 1 << 23
 TINY = 1e-300
-
-
-def cores() -> int:
-    """Count the cores that this process may use.
-
-    Returns
-    -------
-    int
-        Those it is held to, where the system holds processes to some (a container, ``taskset``); else all.
-
-    Examples
-    --------
-    >>> cores() >= 1
-    True
-    """
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class OrComponent:
@@ -226,14 +207,6 @@ class Findings:
         scale = logs.max(axis=0)
         scale[np.isneginf(scale)] = 0.0
         return np.exp(logs - scale), scale
-
-
-def patterns(component: Component | Part, codes: Codes) -> NDArray[np.intp]:
-    """Rows, (n,), of a component's table for codes, (variables, n); the last digit of a risk factor means unknown."""
-    pattern = np.zeros(codes.shape[1], dtype=np.intp)
-    for row, radix in zip(component.rows, component.radix, strict=True):
-        pattern = pattern * radix + codes[row] % radix  # -1 becomes radix - 1
-    return pattern
 
 
 def either(chances: Sequence[Floats], n: int) -> tuple[Floats, Floats]:

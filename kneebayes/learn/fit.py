@@ -48,10 +48,10 @@ from tqdm.auto import tqdm
 from kneebayes.cases.frames import row_name
 from kneebayes.cases.labels import LABEL, Cohort, read_cohort
 from kneebayes.errors import CaseError, OptionError
-from kneebayes.inference.counts import MIN_COMPILED, Cases, Counts, Expectation
-from kneebayes.inference.evidence import UNKNOWN
+from kneebayes.inference.counts import MIN_COMPILED, Expectation
+from kneebayes.inference.evidence import UNKNOWN, Cases
 from kneebayes.inference.network import CompiledModel, Engine
-from kneebayes.inference.tables import Component, Layout, Tables
+from kneebayes.inference.tables import Component, Counts, Layout, Tables
 from kneebayes.spec.model_spec import ModelSpec, Probability
 from kneebayes.spec.yaml_io import changed_version, with_numbers
 

@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from kneebayes.errors import PrevalenceError, UnknownNameError, nearest
-from kneebayes.inference.counts import Cases, Expectation
-from kneebayes.inference.evidence import UNKNOWN
+from kneebayes.inference.counts import Expectation
+from kneebayes.inference.evidence import UNKNOWN, Cases
 from kneebayes.inference.network import CompiledModel
 from kneebayes.inference.tables import Layout, Tables
 from kneebayes.spec.model_spec import ModelSpec, Probability

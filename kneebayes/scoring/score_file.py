@@ -39,7 +39,7 @@ from kneebayes.errors import (
     defect,
     nearest,
 )
-from kneebayes.inference.network import cores
+from kneebayes.inference import cores
 from kneebayes.scoring.readers import Reader, open_reader, refuse_headless
 from kneebayes.scoring.writers import FhirWriter, RejectsWriter, Writer, open_writer
 

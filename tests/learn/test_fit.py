@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 import kneebayes as kb
 from kneebayes.cases.labels import read_cohort
 from kneebayes.errors import CaseError, OptionError, UnknownColumnError
-from kneebayes.inference.counts import Cases, Expectation
-from kneebayes.inference.evidence import Evidence
+from kneebayes.inference.counts import Expectation
+from kneebayes.inference.evidence import Cases, Evidence
 from kneebayes.inference.network import CompiledModel, Engine
 from kneebayes.inference.tables import tables
 from kneebayes.learn.fit import BetaPriors, fit, noisy_or_counts
