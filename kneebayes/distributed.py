@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from kneebayes.atomic import file_kind, plain_path
 from kneebayes.diagnosis.alarm import Thresholds
 from kneebayes.errors import DefectError, FileFormatError, KneeBayesError, MissingExtraError, defect
-from kneebayes.inference.network import cores
+from kneebayes.inference import cores
 from kneebayes.model import Model, load_model
 from kneebayes.scoring.score_file import ScoreSummary, score_file
 from kneebayes.spec.model_spec import ModelSpec
@@ -26,10 +26,7 @@ if TYPE_CHECKING:
     import dask.dataframe as dd
     import pandas as pd
 
-__all__ = [
-    "score",
-    "score_files",
-]
+__all__ = ["score", "score_files"]
 
 
 def score(

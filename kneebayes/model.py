@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pgmpy.models import DiscreteBayesianNetwork
 
-    from kneebayes.cases.problems import Problem
     from kneebayes.interop.fhir import Version
     from kneebayes.interop.pgmpy import Reference
     from kneebayes.learn.fit import FitReport
@@ -36,12 +35,7 @@ if TYPE_CHECKING:
     from kneebayes.scoring.score_file import ScoreSummary
     from kneebayes.scoring.scorer import Scored, Scorer
 
-__all__ = [
-    "Model",
-    "import_network",
-    "load_model",
-    "score_file",
-]
+__all__ = ["Model", "import_network", "load_model", "score_file"]
 
 Frame = TypeVar("Frame")
 
@@ -236,7 +230,7 @@ class Model:
         >>> load_model().score(frame)["most_likely"].index.tolist()
         ['a', 'b']
         """
-        from kneebayes.cases.frames import from_arrow, to_arrow
+        from kneebayes.cases.frames import case_error, from_arrow, to_arrow
 
         if errors not in ("raise", "null"):
             raise UnknownNameError(f"no way '{errors}' to treat errors: use 'raise' or 'null'")
@@ -251,7 +245,7 @@ class Model:
             if redact:
                 first = scored.problems[0]
                 raise CaseError(f"{first.place}: {first.plain}{more}")
-            raise _case_error(scored.problems[0], frame, more)
+            raise case_error(frame, scored.problems[0], more)
         for text, n_rows in scored.warnings.items():
             warnings.warn(f"{text} ({n_rows} of {scored.n_read} rows)", stacklevel=2)
         output: Frame = from_arrow(scored.table, scored.accepted, frame, keep)
@@ -399,7 +393,7 @@ class Model:
         UnknownNameError
             If there is no such target.
         """
-        from kneebayes.cases.frames import to_arrow
+        from kneebayes.cases.frames import case_error, to_arrow
         from kneebayes.diagnosis.sensitivity import batch_sensitivity
 
         ignore = list(ignore)
@@ -407,7 +401,7 @@ class Model:
         check_columns(self.file, table.column_names, keep=keep, ignore=ignore)
         _, assessed, problems = self.scorer.assess(table, thresholds or self._thresholds, ignore=ignore)
         if problems:
-            raise _case_error(problems[0], frame, "")
+            raise case_error(frame, problems[0])
         return batch_sensitivity(assessed, target or self.file.alarm.cause)
 
     def simulate(
@@ -693,7 +687,7 @@ class Model:
         list of pathlib.Path
             The file, and its sidecar of labels where the format has no room for them.
         """
-        from kneebayes.interop.export import export
+        from kneebayes.interop.exchange import export
 
         return export(self.file, path, format)
 
@@ -732,12 +726,6 @@ class Model:
         from kneebayes.interop.fhir import read_response
 
         return read_response(response, self.file, version)
-
-
-def _case_error(problem: Problem, frame: Any, more: str) -> CaseError:
-    from kneebayes.cases.frames import row_name
-
-    return CaseError(f"{row_name(frame, problem.row)}, column '{problem.column}': {problem.reason}{more}")
 
 
 def load_model(model: str | Path | None = None) -> Model:
@@ -813,7 +801,7 @@ def import_network(
     UnknownNameError
         If there is no such format, cause or complaint.
     """
-    from kneebayes.interop.importing import import_model
+    from kneebayes.interop.exchange import import_model
 
     return Model(import_model(path, format, labels=labels, causes=causes, complaint=complaint, tolerance=tolerance))
 

@@ -14,7 +14,7 @@ import pytest
 
 from kneebayes.atomic import AtomicFile, commit, write_whole
 from kneebayes.errors import FileFormatError, ModelFileError
-from kneebayes.interop.export import export
+from kneebayes.interop.exchange import export
 from kneebayes.spec.yaml_io import DEFAULT_MODEL, model_path, read_model, write_model
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="links, pipes and permissions of POSIX")

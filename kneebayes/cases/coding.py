@@ -8,26 +8,26 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.cases.problems import Kind, Problem, Refusal, Why, short, why
-from kneebayes.errors import CaseError, FileFormatError, UnknownColumnError, nearest
+from kneebayes.errors import CaseError, UnknownColumnError, nearest
 from kneebayes.inference.evidence import UNKNOWN, Evidence, SoftEvidence
 from kneebayes.spec.model_spec import ABSENT_PRESENT, ModelSpec, NumericInput
 
 __all__ = [
     "CASE_ID",
+    "NOT_EVIDENCE",
     "NOT_EVIDENCE_PREFIX",
     "Coded",
     "Coder",
     "EncodedColumn",
     "check_columns",
     "number_of",
-    "refuse_headless",
     "refused_rows",
 ]
 
@@ -36,6 +36,7 @@ NOT_EVIDENCE = (CASE_ID, "label", "also")
 NOT_EVIDENCE_PREFIX = "true_"
 UNKNOWN_WORDS = frozenset({"", "<na>", "na", "n/a", "nan", "nat", "null", "unknown"})
 SYNONYMS = {"no": 0, "false": 0, "0": 0, "0.0": 0, "yes": 1, "true": 1, "1": 1, "1.0": 1}
+ZERO_OR_ONE = re.compile(r"-?0(\.0+)?|1(\.0+)?")  # as columns of floats and decimals write them
 CLOCK = re.compile(r"\d:\d\d:\d\d")  # its colons are no likelihoods'
 
 
@@ -83,13 +84,12 @@ class Coder:
             return UNKNOWN
         numeric = self.model.numeric_inputs.get(column)
         words = {} if numeric and numeric.variable != column else self._codes[column]
+        if numeric and not isinstance(value, (bool, np.bool_)) and (number := number_of(word)) is not None:
+            return self._band(column, numeric, number, value)
         if word in words:
             return words[word]
-        number = None if isinstance(value, (bool, np.bool_)) else number_of(word)
-        if numeric and number is not None:
-            return self._band(column, numeric, number, value)
-        if number in (0.0, 1.0) and self.model.variables[column].states == ABSENT_PRESENT:  # minus zero, 1.00
-            return int(number == 1.0)
+        if not numeric and ZERO_OR_ONE.fullmatch(word) and self.model.variables[column].states == ABSENT_PRESENT:
+            return int(word[0] == "1")
         raise Refusal(
             Kind.VALUE,
             value=short(value),
@@ -274,22 +274,6 @@ def check_columns(
     absent = [name for name in kept if name not in came]
     if absent:
         raise UnknownColumnError(f"no column '{short(absent[0])}' to keep.{nearest(absent[0], came)}")
-
-
-def refuse_headless(path: str, model: ModelSpec, names: Collection[str], excused: Collection[str] = ()) -> None:
-    """Refuse a file whose first row seems to be a case, without quoting it as the names of columns.
-
-    Columns that the caller named are excused.
-    """
-    known = [*model.numeric_inputs, *model.variables, *NOT_EVIDENCE]
-    if any(name in known or name in excused or name.startswith(NOT_EVIDENCE_PREFIX) for name in names):
-        return
-    hints = [(place, hint) for place, name in enumerate(names, start=1) if (hint := nearest(name, known))]
-    near = f"{hints[0][1]} (column {hints[0][0]})" if hints else ""
-    raise FileFormatError(
-        f"{path}: {model.name} knows none of the {len(names)} names in the first row: does it name the columns? "
-        f"`kneebayes template` writes a header.{near}"
-    )
 
 
 def number_of(word: str) -> float | None:

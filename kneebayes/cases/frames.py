@@ -11,15 +11,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kneebayes.cases.coding import CASE_ID, EncodedColumn
+from kneebayes.cases.problems import Problem
 from kneebayes.errors import CaseError, FileFormatError
 
-__all__ = [
-    "encode_column",
-    "encode_columns",
-    "from_arrow",
-    "row_name",
-    "to_arrow",
-]
+__all__ = ["case_error", "encode_column", "encode_columns", "from_arrow", "row_name", "to_arrow"]
 
 UNSIGNED = (pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64())  # polars indexes its categories so: no room for -1
 
@@ -59,7 +54,7 @@ def from_arrow(table: pa.Table, accepted: NDArray[np.bool_], frame: Any, keep: I
         native.index = index
         output = nw.from_native(native, eager_only=True)
     first = [narwhal[CASE_ID]] if CASE_ID in narwhal.columns else []
-    return output.select(*first, nw.all(), *(narwhal[named[name]] for name in kept)).to_native()
+    return output.select(*first, nw.all(), *(narwhal.get_column(named[name]) for name in kept)).to_native()
 
 
 def row_name(frame: Any, row: int) -> str:
@@ -70,6 +65,11 @@ def row_name(frame: Any, row: int) -> str:
         return f"row {row}"
     label = index[row]
     return f"row {label!r}" if isinstance(label, str) else f"row {label}"
+
+
+def case_error(frame: Any, problem: Problem, more: str = "") -> CaseError:
+    """Say of a row of a frame, by the name its user knows it by, why it can't be used."""
+    return CaseError(f"{row_name(frame, problem.row)}, column '{problem.column}': {problem.reason}{more}")
 
 
 def encode_column(column: pa.Array | pa.ChunkedArray) -> EncodedColumn:

@@ -11,22 +11,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kneebayes.cases.coding import NOT_EVIDENCE_PREFIX, SYNONYMS, UNKNOWN_WORDS, Coder, check_columns, refused_rows
-from kneebayes.cases.frames import encode_column, encode_columns, row_name, to_arrow
+from kneebayes.cases.frames import case_error, encode_column, encode_columns, to_arrow
 from kneebayes.cases.problems import Kind, Problem, Why, short, why
-from kneebayes.errors import CaseError, UnknownColumnError, nearest
-from kneebayes.inference.counts import Cases
+from kneebayes.errors import UnknownColumnError, nearest
+from kneebayes.inference.evidence import Cases
 from kneebayes.spec.model_spec import ModelSpec
 
-__all__ = [
-    "ALSO",
-    "LABEL",
-    "NONE",
-    "Cohort",
-    "Labels",
-    "label_columns",
-    "read_cohort",
-    "read_labels",
-]
+__all__ = ["ALSO", "LABEL", "NONE", "Cohort", "Labels", "label_columns", "read_cohort", "read_labels"]
 
 LABEL, ALSO, NONE = "label", "also", "none_of_these"
 States = NDArray[np.int8]
@@ -218,4 +209,4 @@ def _refuse(frame: Any, problems: list[Problem]) -> None:
     if problems:
         first, rows = problems[0], len({problem.row for problem in problems})
         more = f" ({rows} rows are refused; mend them or leave them out)" if rows > 1 else ""
-        raise CaseError(f"{row_name(frame, first.row)}, column '{first.column}': {first.reason}{more}")
+        raise case_error(frame, first, more)

@@ -12,15 +12,7 @@ from enum import Enum
 
 from kneebayes.errors import CaseError
 
-__all__ = [
-    "MAX_SHOWN",
-    "Kind",
-    "Problem",
-    "Refusal",
-    "Why",
-    "short",
-    "why",
-]
+__all__ = ["MAX_SHOWN", "Kind", "Problem", "Refusal", "Why", "short", "why"]
 
 MAX_SHOWN = 200  # characters of a case_id or a row: a cell may have millions, and a row a problem for each cell
 _CELL = "not allowed: give {allowed}, or nothing if unknown"

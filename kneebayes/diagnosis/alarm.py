@@ -42,15 +42,7 @@ from kneebayes.inference.network import CompiledModel, Engine, Posteriors
 from kneebayes.inference.tables import Component
 from kneebayes.spec.model_spec import LEVELS, AlarmRule, Condition, ModelSpec
 
-__all__ = [
-    "Alarm",
-    "Assessment",
-    "Assessor",
-    "Contradiction",
-    "Retractions",
-    "Thresholds",
-    "column_of",
-]
+__all__ = ["Alarm", "Assessment", "Assessor", "Contradiction", "Retractions", "Thresholds", "column_of"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -525,9 +517,9 @@ class Retractions:
                 none = np.zeros((len(own), len(subsets.bits)))
             else:
                 none = np.maximum(0.0, 1.0 - causes[own] @ subsets.others / (1.0 - probability[own, None]))
-            with np.errstate(divide="ignore"):
+            with np.errstate(divide="ignore", invalid="ignore"):
                 reach = subsets.log_most - np.log(none + (1.0 - none) * subsets.least)
-            which, place = np.nonzero(reach + ROUNDING >= needed[own, None])
+            which, place = np.nonzero(~(reach + ROUNDING < needed[own, None]))  # a bound that is NaN spares nothing
             cases.append(own[which])
             retracted.append(subsets.bits[place])
         if not cases:
@@ -616,4 +608,4 @@ def _extremes(now: Floats, before: Floats, which: slice | NDArray[np.bool_] = sl
         if not (np.isfinite(ratio[:, 0]) & (ratio[:, 0] > 0)).all():
             return np.inf, 0.0  # no bound: a sign that is certain, or that has no other reason
         ratio = (ratio / ratio[:, :1])[:, which]
-        return float(np.log(np.nanmax(ratio))), float(np.nanmin(ratio))
+        return float(np.log(np.nanmax(ratio))), max(0.0, float(np.nanmin(ratio)))  # rounding may leave less than 0

@@ -20,11 +20,7 @@ from kneebayes.inference.network import CompiledModel, Posteriors
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "Question",
-    "open_questions",
-    "question_frame",
-]
+__all__ = ["Question", "open_questions", "question_frame"]
 
 Floats = NDArray[np.float64]
 DIGITS = 12  # of a net benefit: what is further down is rounding, and no benefit

@@ -37,9 +37,10 @@ from numpy.typing import NDArray
 
 from kneebayes.diagnosis.alarm import Assessment
 from kneebayes.errors import OptionError
+from kneebayes.inference import cores
 from kneebayes.inference.evidence import Evidence, Expanded
-from kneebayes.inference.network import CompiledModel, Engine, Posteriors, VersionedCase, cores
-from kneebayes.inference.parameters import ParameterVector
+from kneebayes.inference.network import CompiledModel, Engine, Posteriors, VersionedCase
+from kneebayes.inference.tables import ParameterVector
 from kneebayes.spec.model_spec import LEVELS, ModelSpec
 from kneebayes.spec.yaml_io import changed_version, with_numbers
 

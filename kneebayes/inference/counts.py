@@ -11,79 +11,26 @@ This is the reference. Many cases take the same way in compiled code, some ten t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, NamedTuple, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.errors import UnknownNameError
-from kneebayes.inference.network import Engine, Findings, UpperLayer, patterns
-from kneebayes.inference.tables import Tables
+from kneebayes.inference.evidence import Cases
+from kneebayes.inference.network import Engine, Findings, UpperLayer
+from kneebayes.inference.tables import Counts, Tables, patterns
 
 if TYPE_CHECKING:
     from kneebayes.inference.compiled.kernels import Kernel
 
-__all__ = [
-    "MIN_COMPILED",
-    "Cases",
-    "Counts",
-    "Expectation",
-]
+__all__ = ["MIN_COMPILED", "Expectation"]
 
 Floats = NDArray[np.float64]
 CHUNK = 256  # cases whose forward states fit a core's cache
 MIN_COMPILED = 256
-
-
-class Cases(NamedTuple):
-    """What is known of n cases."""
-
-    codes: NDArray[np.int8]  # (variables, n): the evidence; -1 where it is not known
-    allowed: NDArray[np.bool_]  # (n, causes, most states): the states that labels leave possible
-    weight: Floats  # (n,): how often to count each case
-
-    def chosen(self, which: slice | NDArray[np.intp]) -> Cases:
-        """Take some of the cases."""
-        return Cases(self.codes[:, which], self.allowed[which], self.weight[which])
-
-
-@dataclass(eq=False)
-class Counts:
-    """Expected counts over n cases, with C causes and K joint states of them."""
-
-    log_evidence: Floats  # (n,): natural logarithm of P(what is known of the case)
-    at_most: Floats  # (R, C, most states): cases in which a finding is at most in a state, by state of each cause
-    vectors: Floats  # (V, K): cases in which a finding is in another set of states, by joint state
-    joint: Floats  # (K,): cases by joint state
-    # as the trigger of each component: cases over that chance, by pattern of evidence and by what the risk factors
-    # and leaks in it triggered
-    components: list[Floats]
-    # per cause, by joint state of the causes that cause it: cases in which it is present, or would be if only one
-    # more trigger fired, over the chance of that; a single 0 for a cause that none does
-    reached: list[Floats]
-
-    def add(self, other: Counts) -> None:
-        """Add the counts of other cases, from the same tables, in place."""
-        self.log_evidence = np.concatenate([self.log_evidence, other.log_evidence])
-        self.at_most += other.at_most
-        self.vectors += other.vectors
-        self.joint += other.joint
-        for mine, theirs in zip(self.components + self.reached, other.components + other.reached, strict=True):
-            mine += theirs
-
-    def scaled(self, factor: float) -> Counts:
-        """Count every case so many times."""
-        return Counts(
-            self.log_evidence,
-            self.at_most * factor,
-            self.vectors * factor,
-            self.joint * factor,
-            [count * factor for count in self.components],
-            [count * factor for count in self.reached],
-        )
 
 
 class Expectation:

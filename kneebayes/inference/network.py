@@ -13,7 +13,6 @@ The scheme, for one case with C causes and K joint states of them:
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -26,55 +25,29 @@ from numpy.typing import NDArray
 
 from kneebayes.errors import UnknownNameError
 from kneebayes.inference.evidence import MAX_STATES, UNKNOWN, Codes, Evidence
-from kneebayes.inference.parameters import ParameterVector
 from kneebayes.inference.tables import (
     Component,
     Layout,
+    ParameterVector,
     Part,
     Tables,
     or_matrices,
     or_messages,
     outer_halves,
+    patterns,
 )
 from kneebayes.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
     from kneebayes.inference.compiled.kernels import Kernel
 
-__all__ = [
-    "CompiledModel",
-    "Engine",
-    "Findings",
-    "OrCause",
-    "OrComponent",
-    "Posteriors",
-    "UpperLayer",
-    "VersionedCase",
-    "cores",
-    "patterns",
-]
+__all__ = ["CompiledModel", "Engine", "Findings", "OrCause", "OrComponent", "Posteriors", "UpperLayer", "VersionedCase"]
 
 Floats = NDArray[np.float64]
 Engine = Literal["auto", "numpy", "numba"]
 MIN_COMPILED = 1024
 CHUNK_BYTES = 1 << 23
 TINY = 1e-300
-
-
-def cores() -> int:
-    """Count the cores that this process may use.
-
-    Returns
-    -------
-    int
-        Those it is held to, where the system holds processes to some (a container, ``taskset``); else all.
-
-    Examples
-    --------
-    >>> cores() >= 1
-    True
-    """
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class OrComponent:
@@ -236,14 +209,6 @@ class Findings:
         return np.exp(logs - scale), scale
 
 
-def patterns(component: Component | Part, codes: Codes) -> NDArray[np.intp]:
-    """Rows, (n,), of a component's table for codes, (variables, n); the last digit of a risk factor means unknown."""
-    pattern = np.zeros(codes.shape[1], dtype=np.intp)
-    for row, radix in zip(component.rows, component.radix, strict=True):
-        pattern = pattern * radix + codes[row] % radix  # -1 becomes radix - 1
-    return pattern
-
-
 def either(chances: Sequence[Floats], n: int) -> tuple[Floats, Floats]:
     """P(none of some components triggers a cause) and P(any does), (n,) each, both with P(their evidence).
 
@@ -270,12 +235,7 @@ class UpperLayer:
     """
 
     def __init__(
-        self,
-        layout: Layout,
-        share: Floats,
-        kept: Sequence[Floats],
-        gained: Sequence[Floats],
-        split: Sequence[Floats],
+        self, layout: Layout, share: Floats, kept: Sequence[Floats], gained: Sequence[Floats], split: Sequence[Floats]
     ) -> None:
         self.layout, n_causes = layout, len(layout.cards)
         self.share = share.reshape(layout.n_joint, -1)
@@ -378,11 +338,7 @@ class CompiledModel:
         states = self.joint_states
         extra = [(c, s) for c, card in enumerate(self.layout.cards) for s in range(2, card)]
         names = list(model.causes)
-        self.columns = (
-            *names,
-            "none_of_these",
-            *(f"{names[c]}_{model.causes[names[c]].states[s]}" for c, s in extra),
-        )
+        self.columns = (*names, "none_of_these", *(f"{names[c]}_{model.causes[names[c]].states[s]}" for c, s in extra))
         members = [*(states[:, c] > 0 for c in range(len(names))), (states == 0).all(axis=1)]
         members += [states[:, c] == s for c, s in extra]
         # which joint states the columns of the posteriors add up, shape (columns, joint states)

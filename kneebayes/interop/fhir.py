@@ -167,13 +167,7 @@ def _item(model: ModelSpec, column: str, name: str, choice: str) -> dict[str, An
     if variable.is_yes_no:
         return {**item, "type": "boolean"}
     options = [
-        {
-            "valueCoding": {
-                "system": STATE_SYSTEM.format(name),
-                "code": state,
-                "display": variable.say(state),
-            }
-        }
+        {"valueCoding": {"system": STATE_SYSTEM.format(name), "code": state, "display": variable.say(state)}}
         for state in variable.states
     ]
     return {**item, "type": choice, "answerOption": options}

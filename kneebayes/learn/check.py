@@ -39,9 +39,7 @@ from kneebayes.inference.network import CompiledModel
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "check",
-]
+__all__ = ["check"]
 
 Floats = NDArray[np.float64]
 CHUNK = 32  # cases, whose findings by joint states fit a core's cache

@@ -48,26 +48,17 @@ from tqdm.auto import tqdm
 from kneebayes.cases.frames import row_name
 from kneebayes.cases.labels import LABEL, Cohort, read_cohort
 from kneebayes.errors import CaseError, OptionError
-from kneebayes.inference.counts import MIN_COMPILED, Cases, Counts, Expectation
-from kneebayes.inference.evidence import UNKNOWN
+from kneebayes.inference.counts import MIN_COMPILED, Expectation
+from kneebayes.inference.evidence import UNKNOWN, Cases
 from kneebayes.inference.network import CompiledModel, Engine
-from kneebayes.inference.tables import Component, Layout, Tables
+from kneebayes.inference.tables import Component, Counts, Layout, Tables
 from kneebayes.spec.model_spec import ModelSpec, Probability
 from kneebayes.spec.yaml_io import changed_version, with_numbers
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "BetaPriors",
-    "Change",
-    "EmProblem",
-    "FitReport",
-    "NoisyOrCounts",
-    "fit",
-    "noisy_or_counts",
-    "squarem",
-]
+__all__ = ["BetaPriors", "Change", "EmProblem", "FitReport", "NoisyOrCounts", "fit", "noisy_or_counts", "squarem"]
 
 Floats = NDArray[np.float64]
 WIDTH_IN_DEVIATIONS = 3.29  # of the range that holds 90 % of a normal distribution

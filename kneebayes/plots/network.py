@@ -15,13 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.text import Text
 
-__all__ = [
-    "dependences",
-    "link_strengths",
-    "link_width",
-    "ordered",
-    "plot_network",
-]
+__all__ = ["dependences", "link_strengths", "link_width", "ordered", "plot_network"]
 
 
 LEFT, MIDDLE, RIGHT = 0.0, 1.0, 2.0

@@ -14,7 +14,7 @@ import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BufferedReader
 from typing import Any, BinaryIO, Protocol, cast
 
@@ -24,10 +24,11 @@ from numpy.typing import NDArray
 from pyarrow import compute, parquet
 from pyarrow import csv as arrow_csv
 
-from kneebayes.atomic import STANDARD_STREAM, file_kind, is_special
-from kneebayes.cases.coding import CASE_ID
+from kneebayes.atomic import STANDARD_STREAM, file_kind, file_stamp, is_special, refuse_changed
+from kneebayes.cases.coding import CASE_ID, NOT_EVIDENCE, NOT_EVIDENCE_PREFIX
 from kneebayes.cases.problems import MAX_SHOWN, Kind, Problem, short, why
-from kneebayes.errors import FileFormatError
+from kneebayes.errors import FileFormatError, nearest
+from kneebayes.spec.model_spec import ModelSpec
 
 __all__ = [
     "CsvReader",
@@ -36,6 +37,8 @@ __all__ = [
     "Rows",
     "end_of_last_row",
     "open_reader",
+    "read_cases",
+    "refuse_headless",
 ]
 
 MAGIC = {
@@ -51,6 +54,7 @@ BOM = b"\xef\xbb\xbf"
 QUOTE, COMMA, LINE_FEED, RETURN = b'",\n\r'
 _QUOTED = re.compile(rb'(?:(?<=[,\n\r])|\A)"(?:[^"]|"")*+(?:"|\Z)')
 FIRST_BYTES = 1 << 18
+ALL_ROWS = 1 << 16  # a piece, of a file that is read whole
 MIN_PIECE_BYTES = 1 << 16
 MAX_PIECE_BYTES = 1 << 23
 MAX_ROW_BYTES = 1 << 24  # a longer row is a quote that was never closed, or no table at all
@@ -116,6 +120,28 @@ def open_reader(path: str, *, chunk_rows: int, keep: Collection[str] = ()) -> Re
         return CsvReader(path, _open_stream(path), compression, chunk_rows=chunk_rows)
     except OSError as error:
         raise FileFormatError(f"{path}: can't be read: {error}") from error
+
+
+def read_cases(path: str, ignore: Iterable[str] = ()) -> Rows:
+    """Read a whole file of cases but for some columns; positions and problems are by places in the file."""
+    stamp = file_stamp(path)
+    reader = open_reader(path, chunk_rows=ALL_ROWS)
+    try:
+        reader.leave_out(ignore)
+        tables, places = [reader.empty()], [np.zeros(0, dtype=np.intp)]
+        problems: list[Problem] = []
+        n_read = 0
+        for piece in reader.pieces():
+            rows = reader.parse(piece)
+            tables.append(rows.table)
+            places.append(rows.positions + n_read)
+            problems += [replace(problem, row=problem.row + n_read) for problem in rows.problems]
+            n_read += rows.n_read
+    finally:
+        reader.close()
+    refuse_changed(path, stamp)
+    table = pa.concat_tables(tables, promote_options="permissive").unify_dictionaries()
+    return Rows(table, np.concatenate(places), n_read, problems)
 
 
 def _open_stream(path: str) -> BinaryIO:
@@ -511,14 +537,26 @@ def _as_bytes(column: pa.Array) -> list[bytes | None]:
     if pa.types.is_dictionary(kind):
         values = _as_bytes(column.dictionary)
         return [None if i is None or i >= len(values) else values[i] for i in column.indices.to_pylist()]
-    same = {
-        pa.string(): pa.binary(),
-        pa.large_string(): pa.large_binary(),
-        pa.string_view(): pa.binary_view(),
-    }
+    same = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary(), pa.string_view(): pa.binary_view()}
     if kind in same or kind in same.values() or pa.types.is_fixed_size_binary(kind):
         return list(column.view(same.get(kind, kind)).to_pylist())
     return []
+
+
+def refuse_headless(path: str, model: ModelSpec, names: Collection[str], excused: Collection[str] = ()) -> None:
+    """Refuse a file whose first row seems to be a case, without quoting it as the names of columns.
+
+    Columns that the caller named are excused.
+    """
+    known = [*model.inputs, *model.variables, *NOT_EVIDENCE]
+    if any(name in known or name in excused or name.startswith(NOT_EVIDENCE_PREFIX) for name in names):
+        return
+    hints = [(place, hint) for place, name in enumerate(names, start=1) if (hint := nearest(name, known))]
+    near = f"{hints[0][1]} (column {hints[0][0]})" if hints else ""
+    raise FileFormatError(
+        f"{path}: {model.name} knows none of the {len(names)} names in the first row: does it name the columns? "
+        f"`kneebayes template` writes a header.{near}"
+    )
 
 
 def _check_names(path: str, names: Iterable[str]) -> None:

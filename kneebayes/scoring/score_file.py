@@ -27,7 +27,7 @@ from kneebayes.atomic import (
     plain_path,
     refuse_changed,
 )
-from kneebayes.cases.coding import CASE_ID, refuse_headless
+from kneebayes.cases.coding import CASE_ID
 from kneebayes.cases.problems import MAX_SHOWN, Kind, Problem, short, why
 from kneebayes.errors import (
     DefectError,
@@ -39,8 +39,8 @@ from kneebayes.errors import (
     defect,
     nearest,
 )
-from kneebayes.inference.network import cores
-from kneebayes.scoring.readers import Reader, open_reader
+from kneebayes.inference import cores
+from kneebayes.scoring.readers import Reader, open_reader, refuse_headless
 from kneebayes.scoring.writers import FhirWriter, RejectsWriter, Writer, open_writer
 
 if TYPE_CHECKING:
@@ -49,11 +49,7 @@ if TYPE_CHECKING:
     from kneebayes.scoring.scorer import Scored
     from kneebayes.spec.model_spec import ModelSpec
 
-__all__ = [
-    "ScoreSummary",
-    "SeenIds",
-    "score_file",
-]
+__all__ = ["ScoreSummary", "score_file"]
 
 CHUNK_ROWS = 1 << 14  # small enough for a core's cache, large enough that Python's share is small
 ONE_PIECE_BYTES = 1 << 18
@@ -131,70 +127,7 @@ def score_file(
     format: Literal["table", "fhir-ndjson"] = "table",
     redact: bool = False,
 ) -> ScoreSummary:
-    """Score a file of cases into another.
-
-    Reading, scoring and writing overlap, and memory does not grow with the
-    file, but for 8 bytes per ``case_id`` by which duplicates are found.
-
-    Parameters
-    ----------
-    model : Model
-        A loaded model.
-    source : str or pathlib.Path
-        CSV (UTF-8, commas, a header) or Parquet, by extension; .csv.gz and
-        .csv.zst are compressed CSV; ``-`` is CSV from standard input.
-    target : str or pathlib.Path
-        Likewise; ``-`` is CSV to standard output. A file appears, and replaces
-        one that was there, only once all of it is written.
-    rejects : str or pathlib.Path, optional
-        CSV of the rows that are not scored: ``row`` (number of the data row,
-        from 1; empty lines don't count), ``case_id``, ``column``, ``value``,
-        ``reason``; a line for each reason.
-    keep, ignore : iterable of str
-        Further columns of the source to pass through, or to leave out.
-    columns : iterable of str, optional
-        Which columns to write, in this order, before those kept; by default all.
-    thresholds : Thresholds, optional
-        When to warn; by default those of the model file.
-    intervals, draws, seed
-        As for `kneebayes.Model.score`.
-    chunk_rows : int
-        About how many rows are scored at a time.
-    progress : bool, optional
-        Whether to show a progress bar on standard error; by default if that is
-        a terminal.
-    quiet : bool
-        Never show one.
-    format : {"table", "fhir-ndjson"}
-        The second writes a FHIR Bundle a line, of two RiskAssessments (R5 or
-        R4B alike); it takes neither ``columns`` nor ``keep``.
-    redact : bool
-        Leave ``case_id`` and ``value`` empty among the rejects, and say in
-        ``reason`` only what is allowed.
-
-    Returns
-    -------
-    ScoreSummary
-        Rows read, scored and rejected.
-
-    Raises
-    ------
-    FileFormatError
-        If a file can't be read or written, or is not a table. Nothing is
-        written then, and what was at ``target`` stays.
-    UnknownColumnError
-        If a column is not accounted for, or ``columns`` names none of the output.
-    KeyboardInterrupt
-        If stopped; it says how many rows were read. Nothing is written.
-    DefectError
-        If something unexpected happened; it does not say what a case holds,
-        as other errors don't either. Nothing is written.
-
-    Notes
-    -----
-    The second and later rows with the same ``case_id`` are rejected, whether
-    or not the first could be scored.
-    """
+    """Score a file of cases into another: `kneebayes.score_file` says what each option does."""
     source, target = plain_path(source), plain_path(target)
     rejects = None if rejects is None else plain_path(rejects)
     as_fhir = _is_fhir(format, columns, keep)

@@ -17,10 +17,7 @@ from kneebayes.errors import FileFormatError, UnknownColumnError
 from kneebayes.inference.network import Engine
 from kneebayes.spec.model_spec import LEVELS
 
-__all__ = [
-    "Scored",
-    "Scorer",
-]
+__all__ = ["Scored", "Scorer"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,14 +20,7 @@ from kneebayes.errors import FileFormatError
 from kneebayes.interop.fhir import alarm_assessment, bundle, causes_assessment
 from kneebayes.spec.model_spec import ModelSpec
 
-__all__ = [
-    "CsvWriter",
-    "FhirWriter",
-    "ParquetWriter",
-    "RejectsWriter",
-    "Writer",
-    "open_writer",
-]
+__all__ = ["CsvWriter", "FhirWriter", "ParquetWriter", "RejectsWriter", "Writer", "open_writer"]
 
 COMPRESSION_LEVELS = {"gzip": 6, "zstd": 3}  # the defaults of gzip and zstd themselves
 GROUP_ROWS = 1 << 17  # rows of a Parquet row group: 15 columns of doubles are 16 MB

@@ -10,13 +10,7 @@ from collections.abc import Iterator
 
 from kneebayes.spec.model_spec import ModelSpec, Probability
 
-__all__ = [
-    "describe",
-    "numbers",
-    "size",
-    "sources_csv",
-    "sources_text",
-]
+__all__ = ["describe", "numbers", "size", "sources_csv", "sources_text"]
 
 WIDTH = 100
 SOURCES, ALONE = ("claim", "literature", "fitted"), "judgement alone"

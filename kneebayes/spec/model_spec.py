@@ -159,8 +159,7 @@ def _kind_of_effect(value: object) -> str:
 
 # what one contributor does to a finding: a number where there are two states, else a distribution
 Effect = Annotated[
-    Annotated[Probability, Tag(CHOICES[0])] | Annotated[Distribution, Tag(CHOICES[1])],
-    Discriminator(_kind_of_effect),
+    Annotated[Probability, Tag(CHOICES[0])] | Annotated[Distribution, Tag(CHOICES[1])], Discriminator(_kind_of_effect)
 ]
 Links = dict[Identifier, Distribution]
 
@@ -224,8 +223,7 @@ def _kind_of_input(value: object) -> str:
 
 
 Input = Annotated[
-    Annotated[NumericInput, Tag(CHOICES[2])] | Annotated[AnswerInput, Tag(CHOICES[3])],
-    Discriminator(_kind_of_input),
+    Annotated[NumericInput, Tag(CHOICES[2])] | Annotated[AnswerInput, Tag(CHOICES[3])], Discriminator(_kind_of_input)
 ]
 
 
@@ -242,8 +240,7 @@ class Variable(Frozen):
     )
     state_labels: dict[Identifier, Text] = Field(default_factory=dict, description="What a person reads for a state.")
     cost: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
-        default=1.0,
-        description="Of asking, against 1 for a plain question: an examination or a test costs more.",
+        default=1.0, description="Of asking, against 1 for a plain question: an examination or a test costs more."
     )
     icd10cm: dict[str, Text] = Field(default_factory=dict, description="Codes of ICD-10-CM with their descriptions.")
     note: str = Field(default="", description="What a reviewer should know.")
@@ -314,8 +311,7 @@ class Cause(Variable):
     leak: Probability = _LEAK
     links: Links = _LINKS
     split: Distribution = Field(
-        default_factory=dict,
-        description="P(state | present) for the third state on; the second takes what is left.",
+        default_factory=dict, description="P(state | present) for the third state on; the second takes what is left."
     )
     care: tuple[Text, ...] = Field(min_length=1, description="What to do about this cause.")
     recovery: Text = Field(description="How long it takes.")

@@ -34,12 +34,7 @@ if TYPE_CHECKING:
     from kneebayes.diagnosis.questions import Question
     from kneebayes.diagnosis.uncertainty import Uncertainty
 
-__all__ = [
-    "Explorer",
-    "Vignette",
-    "explore",
-    "vignettes",
-]
+__all__ = ["Explorer", "Vignette", "explore", "vignettes"]
 
 ASKED = 5  # questions in view
 PAUSE = 0.3  # seconds without a click before intervals are worked out, so that they don't hold up one who clicks fast

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from kneebayes.cases.coding import Coded, Coder, EncodedColumn, check_columns
-from kneebayes.cases.problems import Problem, short
+from kneebayes.cases.problems import Kind, Problem, short
 from kneebayes.errors import CaseError, UnknownColumnError
 from kneebayes.inference.evidence import Evidence, SoftEvidence
 from kneebayes.spec.yaml_io import model_path, read_model
@@ -31,8 +31,9 @@ def codes_of(coded: Coded, name: str) -> list[int]:
 
 
 PRESENT = ["present", "Present", "PRESENT", " present ", "yes", "Yes", "YES", "\tyes\n", "true", "True", "TRUE", "1",
-           "1.0", True, 1, 1.0, np.True_, np.int64(1), np.float32(1)]  # fmt: skip
+           "1.0", True, 1, 1.0, "1.00", Decimal("1.00"), np.True_, np.int64(1), np.float32(1)]  # fmt: skip
 ABSENT = ["absent", "Absent", " ABSENT", "no", "No", "NO ", "false", "False", "FALSE", "0", "0.0", False, 0, 0.0,
+          "-0.0", -0.0, Decimal("0.00"),
           np.False_, np.int64(0), np.float64(0)]  # fmt: skip
 EMPTY = [None, "", "   ", "unknown", "Unknown", " UNKNOWN ", "na", "NA", "n/a", "nan", "NaN", "null", "<NA>",
          float("nan"), np.nan, pd.NA, pd.NaT]  # fmt: skip
@@ -47,6 +48,10 @@ REFUSED = [
     "present!",
     "yes no",
     "0,0",
+    "01",
+    "1e0",
+    "1.",
+    "-1.0",
     b"yes",
     ["yes"],
     "none",
@@ -121,6 +126,14 @@ def test_a_value_like_nothing_gets_no_suggestion_and_a_long_one_is_cut() -> None
         CODER.code("calf_pain", "q" * 10_000)
     assert "Did you mean" not in str(caught.value)
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("column", ["age", "calf_pain"])
+@pytest.mark.parametrize("value", ["2020-01-31 12:30:00", pd.Timestamp("2020-01-31"), "12:30:00"])
+def test_a_moment_is_no_unsure_answer_though_it_has_colons(column: str, value: object) -> None:
+    (problem,) = batch(**{column: [str(value)]}).problems
+    assert problem.why.kind is Kind.VALUE
+    assert problem.reason.startswith(f"'{value}' is not allowed for {column}: give ")
 
 
 LIKELIHOODS: dict[str, tuple[str, object, list[float]]] = {

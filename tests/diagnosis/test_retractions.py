@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -307,6 +308,18 @@ def test_a_model_with_more_doubtful_signs_than_bits_is_refused(monkeypatch: pyte
         ModelFileError, match=r"7 signs may lower dvt.*over 6: list those that matter under alarm.signs"
     ):
         Retractions(MODEL.network)
+
+
+@pytest.mark.parametrize(("log_most", "least"), [(np.inf, np.inf), (np.nan, 0.0), (1.0, np.nan)])
+def test_a_bound_that_is_not_a_number_spares_nothing(log_most: float, least: float) -> None:
+    network, codes, own = mixed_up()
+    causes = network.posteriors(Evidence(codes)).values[:, : len(network.model.causes)]
+    worth = np.nextafter(own, 1.0)
+    whole, _ = Retractions(network).max_posterior(Evidence(codes), own, worth)
+    unbounded = Retractions(network)
+    unbounded._signs = [replace(sign, log_most=log_most, least=least) for sign in unbounded._signs]
+    found, _ = unbounded.max_posterior(Evidence(codes), own, worth, causes=causes)
+    np.testing.assert_array_equal(found, whole)
 
 
 def test_a_case_without_a_chance_of_the_cause_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

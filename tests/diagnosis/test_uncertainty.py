@@ -25,6 +25,7 @@ from kneebayes.diagnosis.uncertainty import (
     uncertainty,
 )
 from kneebayes.errors import OptionError
+from kneebayes.inference.compiled.layout import flat_layout
 from kneebayes.inference.evidence import Evidence, SoftEvidence
 from kneebayes.inference.network import CompiledModel, Engine, VersionedCase
 from kneebayes.inference.tables import tables
@@ -106,13 +107,13 @@ class TestNumbersAsOneVector:
     def test_a_layout_is_the_same_whatever_the_numbers(self) -> None:
         """Also where numbers are equal, or 0 or 1: structure is what the file links."""
         model = FILES["three states"]
-        flat = CompiledModel(model).layout.flat
+        flat = flat_layout(CompiledModel(model).layout)
         for value in (0.0, 0.25, 1.0):
             parameters = CompiledModel(model).parameters
             values = np.full(len(parameters.p), value)
             for members in parameters.distributions:
                 values[members] /= len(members)
-            other = CompiledModel(renumbered(model, values)).layout.flat
+            other = flat_layout(CompiledModel(renumbered(model, values)).layout)
             mine, theirs = (f.fill(f.layout.fill(values)) for f in (flat, other))
             for name, one, another in zip(mine._fields, mine, theirs, strict=True):
                 np.testing.assert_array_equal(one, another, err_msg=name)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from kneebayes.inference.counts import Cases, Expectation
-from kneebayes.inference.evidence import Evidence, SoftEvidence
+from kneebayes.inference.counts import Expectation
+from kneebayes.inference.evidence import Cases, Evidence, SoftEvidence
 from kneebayes.inference.network import CompiledModel, Engine, VersionedCase
 from kneebayes.inference.tables import conditional_table
 from kneebayes.interop.pgmpy import to_pgmpy

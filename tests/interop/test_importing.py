@@ -17,8 +17,7 @@ from typer.testing import CliRunner
 import kneebayes as kb
 from kneebayes.errors import FileFormatError, ModelFileError, UnknownNameError
 from kneebayes.interop.cpt import Node, model_node, noisy_or_from_table
-from kneebayes.interop.export import Format, export, sidecar_path
-from kneebayes.interop.importing import import_model, read_net, read_uai
+from kneebayes.interop.exchange import Format, export, import_model, read_net, read_uai, sidecar_path
 from kneebayes.interop.pgmpy import Reference
 from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.spec.yaml_io import parse_model, read_model
@@ -284,6 +283,14 @@ def test_names_of_states_may_hold_what_else_is_punctuation(tmp_path: Path) -> No
     )
     [node] = read_net(path.read_text(), str(path))
     assert (node.states, node.label) == (("<5 (low)", ">=5; {high}"), "of {all}")
+
+
+def test_comments_of_a_bif_file_may_say_anything(tmp_path: Path) -> None:
+    path = small(tmp_path)
+    text = path.read_text().replace("variable Clot", "// each variable's probability (given {all}\nvariable Clot")
+    (tmp_path / "said.bif").write_text(f"/* a variable, a probability }} */\n{text}// no further probability\n")
+    said, plain = (dict(kb.import_network(file).file.probabilities()) for file in (tmp_path / "said.bif", path))
+    assert {place: number.p for place, number in said.items()} == {place: number.p for place, number in plain.items()}
 
 
 def test_comments_of_a_uai_file_are_passed_over() -> None:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 import kneebayes as kb
 from kneebayes.cases.labels import read_cohort
 from kneebayes.errors import CaseError, OptionError, UnknownColumnError
-from kneebayes.inference.counts import Cases, Expectation
-from kneebayes.inference.evidence import Evidence
+from kneebayes.inference.counts import Expectation
+from kneebayes.inference.evidence import Cases, Evidence
 from kneebayes.inference.network import CompiledModel, Engine
 from kneebayes.inference.tables import tables
 from kneebayes.learn.fit import BetaPriors, fit, noisy_or_counts
@@ -440,10 +440,7 @@ def test_cases_that_cannot_be_learned_from_are_refused(case: str) -> None:
 def test_a_label_says_present_and_a_true_column_says_which_state() -> None:
     model = kb.load_model().file
     frame = pd.DataFrame(
-        {
-            "label": ["bakers_cyst", None, None, None],
-            "true_bakers_cyst": ["ruptured", "present", "absent", None],
-        }
+        {"label": ["bakers_cyst", None, None, None], "true_bakers_cyst": ["ruptured", "present", "absent", None]}
     )
     cohort = read_cohort(model, frame)
     cyst = list(model.causes).index("bakers_cyst")

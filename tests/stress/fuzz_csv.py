@@ -37,19 +37,8 @@ SEEDS = (
     b'c1,"67""",,,,\nc2,6"7,,,,\nc3,"open',
     b"\0,\0,,,,\n,,,,,\n,nan,N/A,null,<NA>,inf\n",
 )
-SMALL = {
-    "FIRST_BYTES": 128,
-    "MIN_PIECE_BYTES": 24,
-    "MAX_PIECE_BYTES": 24,
-    "MAX_ROW_BYTES": 1 << 11,
-}
-INSTRUMENTED = (
-    "scoring.readers",
-    "scoring.score_file",
-    "scoring.writers",
-    "cases.coding",
-    "cases.problems",
-)
+SMALL = {"FIRST_BYTES": 128, "MIN_PIECE_BYTES": 24, "MAX_PIECE_BYTES": 24, "MAX_ROW_BYTES": 1 << 11}
+INSTRUMENTED = ("scoring.readers", "scoring.score_file", "scoring.writers", "cases.coding", "cases.problems")
 MOST_ALONE = 3
 
 

@@ -18,14 +18,13 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from kneebayes.inference import cores
+from kneebayes.inference.compiled.layout import flat_layout
 from kneebayes.inference.compiled.vectors import LANES, add, gather, interleave, load, multiply, separate, splat, store
-from kneebayes.inference.counts import Cases, Counts
-from kneebayes.inference.network import cores, patterns
-from kneebayes.inference.tables import Tables, or_messages
+from kneebayes.inference.evidence import Cases
+from kneebayes.inference.tables import Counts, Tables, or_messages, patterns
 
-__all__ = [
-    "Kernel",
-]
+__all__ = ["Kernel"]
 
 # what numba compiles has no types of its own
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, call-arg, var-annotated"
@@ -40,7 +39,7 @@ class Kernel:
     """The compiled passes with the numbers of some tables."""
 
     def __init__(self, tables: Tables) -> None:
-        self.layout = tables.layout.flat
+        self.layout = flat_layout(tables.layout)
         self.tables = self.layout.fill(tables)
         self.n_columns = len(self.tables.cards) + 1 + len(self.tables.extra)
 

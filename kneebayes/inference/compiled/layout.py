@@ -10,6 +10,7 @@ last cause varies fastest.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import pairwise, product
 from math import prod
 from typing import Any, NamedTuple
@@ -20,10 +21,7 @@ from numpy.typing import NDArray
 from kneebayes.inference.compiled.vectors import LANES
 from kneebayes.inference.tables import Layout, Part, Tables, or_matrices
 
-__all__ = [
-    "FlatLayout",
-    "FlatTables",
-]
+__all__ = ["FlatLayout", "FlatTables", "flat_layout"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -326,3 +324,9 @@ def _starts(members: Any) -> Ints:
 
 def _end_to_end(members: Any, kind: Any = float) -> NDArray[Any]:
     return np.concatenate([np.zeros(0, dtype=kind), *(np.asarray(m, dtype=kind).ravel() for m in members)])
+
+
+@lru_cache(maxsize=16)
+def flat_layout(layout: Layout) -> FlatLayout:
+    """Lay out flat what is laid out, once for all numbers."""
+    return FlatLayout(layout)
