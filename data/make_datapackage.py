@@ -51,12 +51,12 @@ def case_fields(model: ModelSpec) -> list[Field]:
     ]
     for name, cause in model.causes.items():
         fields.append(field(f"true_{name}", f"{cause.label}: the truth", "Never evidence.", enum=list(cause.states)))
-    for name, numeric in model.inputs.items():
+    for name, numeric in model.numeric_inputs.items():
         sets = "" if name == numeric.variable else f" Sets {numeric.variable}."
         limits = {"minimum": numeric.minimum, "maximum": numeric.maximum}
         fields.append(field(name, numeric.label, f"In {numeric.unit}.{sets}", type="number", **limits))
     for name, variable in model.variables.items():
-        if name not in model.inputs:
+        if name not in model.numeric_inputs:
             told = "; ".join(f"{state}: {label}" for state, label in variable.state_labels.items())
             question = f"{variable.question} ({told})" if told else variable.question
             fields.append(field(name, variable.label, question, enum=list(variable.states)))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import glob
 import os
-from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -18,19 +17,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from kneebayes.atomic import file_kind, plain_path
 from kneebayes.diagnosis.alarm import Thresholds
 from kneebayes.errors import DefectError, FileFormatError, KneeBayesError, MissingExtraError, defect
-from kneebayes.inference.network import cores
+from kneebayes.inference import cores
 from kneebayes.model import Model, load_model
-from kneebayes.scoring.score_file import FIRST_REASONS, Counts, score_file
+from kneebayes.scoring.score_file import ScoreSummary, score_file
 from kneebayes.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
     import pandas as pd
 
-__all__ = [
-    "score",
-    "score_files",
-]
+__all__ = ["score", "score_files"]
 
 
 def score(
@@ -108,7 +104,7 @@ def score_files(
     draws: int = 200,
     seed: int = 0,
     redact: bool = False,
-) -> Counts:
+) -> ScoreSummary:
     """Score many files of cases, each a partition, into a folder.
 
     Parameters
@@ -130,7 +126,7 @@ def score_files(
 
     Returns
     -------
-    Counts
+    ScoreSummary
         Summed over the files.
 
     Raises
@@ -171,7 +167,7 @@ def score_files(
         name = os.path.basename(path)
         reject = None if rejects_folder is None else str(rejects_folder / f"{name.split('.')[0]}.csv")
         tasks.append(work(text, path, str(folder / name), reject, options))
-    return _sum(_compute(dask, tasks, scheduler))
+    return sum(_compute(dask, tasks, scheduler), ScoreSummary())
 
 
 def _dask() -> Any:
@@ -183,9 +179,9 @@ def _dask() -> Any:
     return dask
 
 
-def _compute(dask: Any, tasks: list[Any], scheduler: str | None) -> list[Counts]:
+def _compute(dask: Any, tasks: list[Any], scheduler: str | None) -> list[ScoreSummary]:
     if scheduler is None:
-        results: tuple[Counts, ...] = dask.compute(*tasks, scheduler="threads", num_workers=cores())
+        results: tuple[ScoreSummary, ...] = dask.compute(*tasks, scheduler="threads", num_workers=cores())
         return list(results)
     try:
         from distributed import Client
@@ -218,7 +214,7 @@ def _score_partition(frame: pd.DataFrame, text: str, options: dict[str, Any]) ->
     raise unexpected  # here, so that it does not carry the other along
 
 
-def _score_part(text: str, source: str, target: str, rejects: str | None, options: dict[str, Any]) -> Counts:
+def _score_part(text: str, source: str, target: str, rejects: str | None, options: dict[str, Any]) -> ScoreSummary:
     return score_file(_compiled(text), source, target, rejects=rejects, quiet=True, **options)
 
 
@@ -237,16 +233,3 @@ def _partitions(source: str) -> list[str]:
     if repeated is not None:
         raise FileFormatError(f"{source}: several files are called {repeated}: their parts would overwrite each other")
     return found
-
-
-def _sum(parts: list[Counts]) -> Counts:
-    warnings: Counter[str] = Counter()
-    for part in parts:
-        warnings.update(part.warnings)
-    return Counts(
-        read=sum(part.read for part in parts),
-        scored=sum(part.scored for part in parts),
-        rejected=sum(part.rejected for part in parts),
-        warnings=dict(warnings),
-        reasons=tuple(reason for part in parts for reason in part.reasons)[:FIRST_REASONS],
-    )

@@ -24,7 +24,7 @@ __all__ = [
     "nearest",
 ]
 
-FRAMES_SHOWN = 8
+MAX_FRAMES = 8
 
 
 class KneeBayesError(ValueError):
@@ -76,23 +76,8 @@ class MissingExtraError(KneeBayesError, ImportError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Say which known name is nearest to a mistyped one.
+    """Say which known name is nearest to a mistyped one, with a leading blank; nothing where none is near.
 
-    Parameters
-    ----------
-    name : str
-        What was received.
-    known : iterable of str
-        What is allowed.
-
-    Returns
-    -------
-    str
-        ``" Did you mean 'x'?"``, with its leading blank, or an empty string
-        where nothing is near.
-
-    Examples
-    --------
     >>> nearest("calf_pian", ["calf_pain", "thigh_pain"])
     " Did you mean 'calf_pain'?"
     """
@@ -103,23 +88,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def defect(error: BaseException, doing: str) -> DefectError | None:
     """Tell where something unexpected happened, without its message: that may quote what a case holds.
 
-    Parameters
-    ----------
-    error : BaseException
-        What was caught.
-    doing : str
-        What was being done, such as ``"scoring"``.
-
-    Returns
-    -------
-    DefectError or None
-        Naming the kind of error and the lines of code it came through, to be
-        raised where `error` is not being handled any more; None if the
-        environment asks for the error itself, by ``KNEEBAYES_TRACEBACK=1``.
+    What comes back names the kind of error and the lines of code it came through, to be raised where the error is not
+    being handled any more. It is None where the environment asks for the error itself, by ``KNEEBAYES_TRACEBACK=1``.
     """
     if os.environ.get("KNEEBAYES_TRACEBACK", "0") not in ("", "0"):
         return None
-    frames = traceback.extract_tb(error.__traceback__)[-FRAMES_SHOWN:]
+    frames = traceback.extract_tb(error.__traceback__)[-MAX_FRAMES:]
     way = " > ".join(f"{os.path.basename(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames)
     return DefectError(
         f"{type(error).__name__} while {doing}, at {way}: a defect of kneebayes, please report this line. What the "

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import numpy as np
 
-from kneebayes.cases.coding import Coder, Problem, check_columns
-from kneebayes.diagnosis.alarm import Thresholds
-from kneebayes.diagnosis.assessment import Assessor
+from kneebayes.cases.coding import Coder, check_columns
+from kneebayes.diagnosis.alarm import Assessor, Thresholds
 from kneebayes.diagnosis.diagnosis import Diagnosis
 from kneebayes.errors import CaseError, ImpossibleEvidenceError, UnknownNameError
 from kneebayes.inference.evidence import Evidence
@@ -33,15 +32,10 @@ if TYPE_CHECKING:
     from kneebayes.interop.pgmpy import Reference
     from kneebayes.learn.fit import FitReport
     from kneebayes.learn.simulate import Shares
-    from kneebayes.scoring.score_file import Counts
+    from kneebayes.scoring.score_file import ScoreSummary
     from kneebayes.scoring.scorer import Scored, Scorer
 
-__all__ = [
-    "Model",
-    "import_network",
-    "load_model",
-    "score_file",
-]
+__all__ = ["Model", "import_network", "load_model", "score_file"]
 
 Frame = TypeVar("Frame")
 
@@ -128,7 +122,7 @@ class Model:
         coded = self._coder.case(case)
         posteriors = self.network.posteriors(coded.evidence)
         if np.isneginf(posteriors.log_evidence[0]):
-            raise ImpossibleEvidenceError(self.assessor.contradiction(coded.evidence).reason)
+            raise ImpossibleEvidenceError(self.assessor.contradiction(coded.evidence).why.text)
         if engine == "pgmpy":
             posteriors = self._by_pgmpy(coded.evidence, posteriors)
         elif engine != "exact":
@@ -236,8 +230,7 @@ class Model:
         >>> load_model().score(frame)["most_likely"].index.tolist()
         ['a', 'b']
         """
-        from kneebayes.cases.frames import from_arrow, to_arrow
-        from kneebayes.cases.redaction import Redactor
+        from kneebayes.cases.frames import case_error, from_arrow, to_arrow
 
         if errors not in ("raise", "null"):
             raise UnknownNameError(f"no way '{errors}' to treat errors: use 'raise' or 'null'")
@@ -251,9 +244,8 @@ class Model:
             more = more if scored.n_rejected > 1 else ""
             if redact:
                 first = scored.problems[0]
-                reason = Redactor(self.file).reason(first.column, first.reason)
-                raise CaseError(f"row {first.row}, column '{first.column}': {reason}{more}")
-            raise _case_error(scored.problems[0], frame, more)
+                raise CaseError(f"{first.place}: {first.plain}{more}")
+            raise case_error(frame, scored.problems[0], more)
         for text, n_rows in scored.warnings.items():
             warnings.warn(f"{text} ({n_rows} of {scored.n_read} rows)", stacklevel=2)
         output: Frame = from_arrow(scored.table, scored.accepted, frame, keep)
@@ -322,7 +314,7 @@ class Model:
         quiet: bool = False,
         format: Literal["table", "fhir-ndjson"] = "table",
         redact: bool = False,
-    ) -> Counts:
+    ) -> ScoreSummary:
         """Score a file of cases into another, in bounded memory; see `kneebayes.score_file`.
 
         Parameters
@@ -336,7 +328,7 @@ class Model:
 
         Returns
         -------
-        Counts
+        ScoreSummary
             Rows read, scored and rejected.
         """
         from kneebayes.scoring.score_file import score_file
@@ -401,7 +393,7 @@ class Model:
         UnknownNameError
             If there is no such target.
         """
-        from kneebayes.cases.frames import to_arrow
+        from kneebayes.cases.frames import case_error, to_arrow
         from kneebayes.diagnosis.sensitivity import batch_sensitivity
 
         ignore = list(ignore)
@@ -409,7 +401,7 @@ class Model:
         check_columns(self.file, table.column_names, keep=keep, ignore=ignore)
         _, assessed, problems = self.scorer.assess(table, thresholds or self._thresholds, ignore=ignore)
         if problems:
-            raise _case_error(problems[0], frame, "")
+            raise case_error(frame, problems[0])
         return batch_sensitivity(assessed, target or self.file.alarm.cause)
 
     def simulate(
@@ -695,7 +687,7 @@ class Model:
         list of pathlib.Path
             The file, and its sidecar of labels where the format has no room for them.
         """
-        from kneebayes.interop.export import export
+        from kneebayes.interop.exchange import export
 
         return export(self.file, path, format)
 
@@ -734,12 +726,6 @@ class Model:
         from kneebayes.interop.fhir import read_response
 
         return read_response(response, self.file, version)
-
-
-def _case_error(problem: Problem, frame: Any, more: str) -> CaseError:
-    from kneebayes.cases.frames import row_name
-
-    return CaseError(f"{row_name(frame, problem.row)}, column '{problem.column}': {problem.reason}{more}")
 
 
 def load_model(model: str | Path | None = None) -> Model:
@@ -815,7 +801,7 @@ def import_network(
     UnknownNameError
         If there is no such format, cause or complaint.
     """
-    from kneebayes.interop.importing import import_model
+    from kneebayes.interop.exchange import import_model
 
     return Model(import_model(path, format, labels=labels, causes=causes, complaint=complaint, tolerance=tolerance))
 
@@ -838,7 +824,7 @@ def score_file(
     quiet: bool = False,
     format: Literal["table", "fhir-ndjson"] = "table",
     redact: bool = False,
-) -> Counts:
+) -> ScoreSummary:
     """Score a file of cases into another.
 
     Reading, scoring and writing overlap, and memory does not grow with the file, but for 8 bytes per ``case_id`` by
@@ -880,7 +866,7 @@ def score_file(
 
     Returns
     -------
-    Counts
+    ScoreSummary
         Rows read, scored and rejected.
 
     Raises

@@ -188,7 +188,8 @@ def main(checkout: Path) -> None:
     rooms = Counter(room(file, package) for file in files if file.name not in ("__init__.py", "__main__.py"))
     folders = {name for name in rooms if (package / name).is_dir()}
     modules = ", ".join(f"{name} {n}" for name, n in rooms.items())
-    print(f"rooms: {len(folders) or 1}, modules at the top: {len(rooms) - len(folders)}; modules in each: {modules}")
+    top = f", modules at the top: {len(rooms) - len(folders)}" if folders else ""
+    print(f"rooms: {len(folders) or 1}{top}; modules in each: {modules}")
     sys.path.insert(0, str(checkout))
     graph = grimp.build_graph(PACKAGE, exclude_type_checking_imports=True, cache_dir=None)
     order = layers(checkout)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.spec.model_spec import ModelSpec
+from kneebayes.spec.model_spec import Distribution, ModelSpec, Probability
 
 WORDS = {"label": "x", "question": "x?", "group": "all"}
+
+
+def one(effect: Probability | Distribution) -> Probability:
+    """Take a leak or link of a finding with two states for the number that it is."""
+    assert isinstance(effect, Probability)
+    return effect
 
 
 def number(p: float) -> dict[str, Any]:
@@ -19,7 +26,15 @@ def number(p: float) -> dict[str, Any]:
 
 
 def random_model(
-    seed: int, *, risks: int = 4, causes: int = 3, findings: int = 4, states: int = 2, edges: bool = True
+    seed: int,
+    *,
+    risks: int = 4,
+    causes: int = 3,
+    findings: int = 4,
+    states: int = 2,
+    edges: bool = True,
+    levels: int = 2,
+    sure: bool = False,
 ) -> ModelSpec:
     """Draw a model with dependent risks, an interaction, a cause of more states and cause-to-cause links.
 
@@ -33,6 +48,10 @@ def random_model(
         Number of states of cause 1.
     edges : bool
         Whether causes may cause causes.
+    levels : int
+        Number of states of every second finding; with more than two, columns say part of each.
+    sure : bool
+        Whether some leaks and links of these have a chance of 0 or 1.
     """
     rng = np.random.default_rng(seed)
     risk_nodes: dict[str, Any] = {}
@@ -74,7 +93,7 @@ def random_model(
             "recovery": "soon",
             "care_basis": "judgement",
         }
-    finding_nodes = {
+    finding_nodes: dict[str, Any] = {
         f"f{f}": {
             **WORDS,
             "leak": number(rng.uniform(0.01, 0.3)),
@@ -86,6 +105,23 @@ def random_model(
         }
         for f in range(findings)
     }
+    inputs: dict[str, Any] = {}
+    own = np.random.default_rng([seed, levels])  # so that the rest is the same with any number of levels
+    for name in list(finding_nodes)[1::2] if levels > 2 else []:
+        names = [f"level{i}" for i in range(levels)]
+
+        def effect(names: list[str] = names) -> dict[str, Any]:
+            chances = own.dirichlet(np.full(len(names), 0.7))
+            if sure and own.random() < 0.4:
+                chances = np.eye(len(names))[own.integers(len(names))]
+            return {s: number(p) for s, p in zip(names[1:], chances[1:], strict=True)}
+
+        links = {c: {s: effect() for s in by_state} for c, by_state in finding_nodes[name]["links"].items()}
+        finding_nodes[name] |= {"states": names, "leak": effect(), "links": links}
+        for column in range(2):
+            part = own.permutation(levels)[: own.integers(1, levels)].tolist()
+            answers = {"yes": [names[i] for i in part], "no": [names[i] for i in range(levels) if i not in part]}
+            inputs[f"{name}_part{column}"] = {"variable": name, "label": "x", "question": "x?", "answers": answers}
     interactions = [{"target": "c0", "when": {"r0": ["middle", "high"], "r1": "middle"}, "link": number(0.3)}]
     return ModelSpec.model_validate(
         {
@@ -98,6 +134,7 @@ def random_model(
             "leak_convention": "P(present) = 1 - (1 - leak) * product(1 - link)",
             "complaint": "f0",
             "groups": {"all": "All"},
+            "inputs": inputs,
             "risks": risk_nodes,
             "interactions": interactions if risks > 1 else [],
             "causes": {f"c{c}": cause_nodes[f"c{c}"] for c in range(causes)},
@@ -115,12 +152,12 @@ def random_model(
 def random_codes(
     model: ModelSpec, n: int, seed: int, *, risks: float = 0.5, causes: float = 0.0, findings: float = 0.5
 ) -> NDArray[np.int8]:
-    """Draw codes, each cell known with the share given for its kind."""
+    """Draw codes, each cell known with the share given for its kind; of a finding, any set of states with a code."""
     rng = np.random.default_rng(seed)
     shares = [*[risks] * len(model.risks), *[causes] * len(model.causes), *[findings] * len(model.findings)]
     rows = []
-    for variable, share in zip(model.variables.values(), shares, strict=True):
-        states = rng.integers(0, len(variable.states), n)
+    for events, share in zip(model.events.values(), shares, strict=True):
+        states = rng.integers(0, len(events), n)
         rows.append(np.where(rng.random(n) < share, states, -1))
     return np.stack(rows).astype(np.int8)
 
@@ -136,9 +173,9 @@ def brute_force(model: ModelSpec, codes: NDArray[np.int8]) -> tuple[dict[tuple[s
         P(evidence).
     """
     nodes = model.variables
-    evidence = {n: nodes[n].states[c] for n, c in zip(nodes, codes, strict=True) if c >= 0}
+    evidence = {n: model.events[n][c] for n, c in zip(nodes, codes, strict=True) if c >= 0}
     hidden = [*model.risks, *model.causes]
-    choices = [[evidence[n]] if n in evidence else list(nodes[n].states) for n in hidden]
+    choices = [[s for s in nodes[n].states if n not in evidence or s in evidence[n]] for n in hidden]
     totals: dict[tuple[str, str], float] = {}
     whole = 0.0
     for combination in product(*choices):
@@ -148,7 +185,7 @@ def brute_force(model: ModelSpec, codes: NDArray[np.int8]) -> tuple[dict[tuple[s
             p *= _chance(model, name, world)
         for name in model.findings:
             if name in evidence:
-                p *= _chance(model, name, {**world, name: evidence[name]})
+                p *= sum(_chance(model, name, {**world, name: state}) for state in evidence[name])
         whole += p
         for cause in model.causes:
             totals[cause, world[cause]] = totals.get((cause, world[cause]), 0.0) + p
@@ -166,7 +203,10 @@ def _chance(model: ModelSpec, name: str, world: dict[str, str]) -> float:
             row.prior for row in risk.given if all(world[key] in value for key, value in row.when.items())
         )
         return prior[state].p if state in prior else 1.0 - sum(number.p for number in prior.values())
-    node = model.causes[name] if name in model.causes else model.findings[name]
+    if name in model.findings:
+        place = model.findings[name].states.index(state)
+        return sum(p for p, brought in brought_about(model, name, world) if max(brought.values()) == place)
+    node = model.causes[name]
     absent = 1.0 - node.leak.p
     for parent, links in node.links.items():
         if world[parent] in links:
@@ -176,8 +216,23 @@ def _chance(model: ModelSpec, name: str, world: dict[str, str]) -> float:
             absent *= 1.0 - interaction.link.p
     if state == node.states[0]:
         return absent
-    if name in model.findings:
-        return 1.0 - absent
     split = model.causes[name].split
     share = split[state].p if state in split else 1.0 - sum(number.p for number in split.values())
     return (1.0 - absent) * share
+
+
+def brought_about(model: ModelSpec, name: str, world: dict[str, str]) -> Iterator[tuple[float, dict[str, int]]]:
+    """Yield what leak and present causes may each bring about of a finding, by place of the state, with its chance.
+
+    By name: ``leak``, or ``links.CAUSE.STATE`` for a cause in the state that it has in the world.
+    """
+    finding = model.findings[name]
+    effects = {"leak": finding.leak}
+    effects |= {f"links.{c}.{world[c]}": own[world[c]] for c, own in finding.links.items() if world[c] in own}
+    chances = []
+    for effect in effects.values():
+        given = [number.p for number in (finding.by_state(effect)[state] for state in finding.states[1:])]
+        chances.append([1.0 - sum(given), *given])
+    for brought in product(range(len(finding.states)), repeat=len(effects)):
+        p = float(np.prod([own[state] for own, state in zip(chances, brought, strict=True)]))
+        yield p, dict(zip(effects, brought, strict=True))

@@ -10,38 +10,17 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kneebayes.cases.coding import CASE_ID, Factor
+from kneebayes.cases.coding import CASE_ID, EncodedColumn
+from kneebayes.cases.problems import Problem
 from kneebayes.errors import CaseError, FileFormatError
 
-__all__ = [
-    "from_arrow",
-    "row_name",
-    "to_arrow",
-]
+__all__ = ["case_error", "encode_column", "encode_columns", "from_arrow", "row_name", "to_arrow"]
 
 UNSIGNED = (pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64())  # polars indexes its categories so: no room for -1
 
 
 def to_arrow(frame: Any, evidence: Iterable[str]) -> pa.Table:
-    """Turn a frame into an Arrow table, its evidence dictionary-encoded.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
-        The cases.
-    evidence : iterable of str
-        The columns whose values matter; the others come as empty columns.
-
-    Returns
-    -------
-    pyarrow.Table
-        With the frame's columns in order.
-
-    Raises
-    ------
-    FileFormatError
-        If the frame is of another kind, or repeats a column name.
-    """
+    """Turn a frame into an Arrow table of the same columns: evidence dictionary-encoded, the others empty."""
     narwhal = _narwhal(frame)
     names = [str(name) for name in narwhal.columns]
     repeated = next((name for name in names if names.count(name) > 1), None)
@@ -56,31 +35,18 @@ def to_arrow(frame: Any, evidence: Iterable[str]) -> pa.Table:
     return pa.table([*columns, length], names=[*names, ""]).select(range(len(names)))
 
 
-def from_arrow(table: pa.Table, accepted: NDArray[np.bool_], frame: Any, keep: Iterable[str] = ()) -> Any:
-    """Turn a scored table into the kind of frame that came in.
+def from_arrow(table: pa.Table, accepted: NDArray[np.bool_], frame: Any, keep: Iterable[object] = ()) -> Any:
+    """Turn the scores of the rows accepted, bool (n,), into the kind of frame that came in, of n rows.
 
-    Parameters
-    ----------
-    table : pyarrow.Table
-        The output for the rows accepted.
-    accepted : ndarray of bool, shape (n,)
-        Which rows of ``frame`` those are.
-    frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
-        What came in: it gives the kind, the index, ``case_id`` and the columns to keep.
-    keep : iterable of str
-        Columns of ``frame`` to pass through.
-
-    Returns
-    -------
-    pandas.DataFrame, polars.DataFrame or pyarrow.Table
-        One row per row of ``frame``; empty where the row was refused.
+    A row that was refused is empty. The index, ``case_id`` and the columns to keep are those of the frame.
     """
     narwhal = _narwhal(frame)
-    keep = [name for name in dict.fromkeys(keep) if name != CASE_ID]
+    named = {str(name): name for name in narwhal.columns}
+    kept = [name for name in dict.fromkeys(map(str, keep)) if name != CASE_ID]
     if not accepted.all():
         place = np.cumsum(accepted) - 1
         table = table.take(pa.array(place, mask=~accepted))
-    table = table.drop_columns([name for name in table.column_names if name in (CASE_ID, *keep)])
+    table = table.drop_columns([name for name in table.column_names if name in (CASE_ID, *kept)])
     output = nw.from_arrow(table, backend=narwhal.implementation)
     index = nw.maybe_get_index(narwhal)
     if index is not None:
@@ -88,30 +54,43 @@ def from_arrow(table: pa.Table, accepted: NDArray[np.bool_], frame: Any, keep: I
         native.index = index
         output = nw.from_native(native, eager_only=True)
     first = [narwhal[CASE_ID]] if CASE_ID in narwhal.columns else []
-    return output.select(*first, nw.all(), *(narwhal[name] for name in keep)).to_native()
+    return output.select(*first, nw.all(), *(narwhal.get_column(named[name]) for name in kept)).to_native()
 
 
 def row_name(frame: Any, row: int) -> str:
-    """Name a row as its user knows it.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
-        The cases.
-    row : int
-        Position from 0.
-
-    Returns
-    -------
-    str
-        The position, and for pandas the index label.
-    """
+    """Name a row as its user knows it: by its position, from 0, and in pandas by its label in the index."""
     narwhal = _narwhal(frame)
     index = nw.maybe_get_index(narwhal)
     if index is None:
         return f"row {row}"
     label = index[row]
     return f"row {label!r}" if isinstance(label, str) else f"row {label}"
+
+
+def case_error(frame: Any, problem: Problem, more: str = "") -> CaseError:
+    """Say of a row of a frame, by the name its user knows it by, why it can't be used."""
+    return CaseError(f"{row_name(frame, problem.row)}, column '{problem.column}': {problem.reason}{more}")
+
+
+def encode_column(column: pa.Array | pa.ChunkedArray) -> EncodedColumn:
+    """Split a column of any type into distinct values and an index."""
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    if len(chunks) > 1:
+        column = column.unify_dictionaries() if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+        column = column.unify_dictionaries()
+        chunks = column.chunks
+    if not chunks:
+        return EncodedColumn(np.zeros(0, dtype=np.int64), [])
+    encoded = [c if pa.types.is_dictionary(c.type) else c.dictionary_encode() for c in chunks]
+    signed = [c.indices.cast(pa.int64()) if c.indices.type in UNSIGNED else c.indices for c in encoded]
+    filled = [indices.fill_null(-1) if indices.null_count else indices for indices in signed]
+    index = np.concatenate([indices.to_numpy(zero_copy_only=False) for indices in filled])
+    return EncodedColumn(index, encoded[0].dictionary.to_pylist())
+
+
+def encode_columns(table: pa.Table | pa.RecordBatch, names: Iterable[str]) -> dict[str, EncodedColumn]:
+    """Encode those of the named columns that a table has."""
+    return {name: encode_column(table[name]) for name in names if name in table.column_names}
 
 
 def _narwhal(frame: Any) -> nw.DataFrame[Any]:
@@ -149,29 +128,3 @@ def _encoded(series: nw.Series[Any]) -> pa.Array:
         raise CaseError(f"column '{series.name}' has a value that is not valid text: {error}") from error
     codes = codes.astype(np.int32)
     return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), texts)
-
-
-def factor(column: pa.Array | pa.ChunkedArray) -> Factor:
-    """Split a column into distinct values and an index.
-
-    Parameters
-    ----------
-    column : pyarrow.Array or pyarrow.ChunkedArray
-        Of any type.
-
-    Returns
-    -------
-    Factor
-        Empty cells have index -1.
-    """
-    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
-    if len(chunks) > 1:
-        column = column.unify_dictionaries() if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-        column = column.unify_dictionaries()
-        chunks = column.chunks
-    if not chunks:
-        return Factor(np.zeros(0, dtype=np.int64), [])
-    encoded = [c if pa.types.is_dictionary(c.type) else c.dictionary_encode() for c in chunks]
-    signed = [c.indices.cast(pa.int64()) if c.indices.type in UNSIGNED else c.indices for c in encoded]
-    index = [indices.fill_null(-1) if indices.null_count else indices for indices in signed]
-    return Factor(np.concatenate([i.to_numpy(zero_copy_only=False) for i in index]), encoded[0].dictionary.to_pylist())

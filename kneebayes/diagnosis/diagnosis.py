@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from kneebayes.diagnosis.alarm import Alarm, Thresholds
-from kneebayes.diagnosis.assessment import Assessment
+from kneebayes.diagnosis.alarm import Alarm, Assessment, Thresholds
 from kneebayes.diagnosis.wells import Points, points, points_line
 from kneebayes.inference.network import CompiledModel
 from kneebayes.spec.model_spec import ModelSpec
@@ -63,7 +62,22 @@ class Diagnosis:
 
     @classmethod
     def of(cls, assessment: Assessment, evidence: dict[str, str], warnings: Iterable[str]) -> Self:
-        """Put an assessment of one case into words."""
+        """Put an assessment of one case into words.
+
+        Parameters
+        ----------
+        assessment : Assessment
+            Of the one case.
+        evidence : dict of str to str
+            What was known, as state names.
+        warnings : iterable of str
+            What limits the result.
+
+        Returns
+        -------
+        Diagnosis
+            With the alarm's reasons.
+        """
         posteriors = assessment.posteriors
         values = dict(zip(posteriors.columns, posteriors.values[0].tolist(), strict=True))
         ranked = (*assessment.assessor.model.causes, NONE)
@@ -388,12 +402,7 @@ class Diagnosis:
         return points(self.model, self.evidence, judged=judged)
 
     def to_fhir(
-        self,
-        *,
-        patient: str,
-        version: Version = "R5",
-        basis: str | Iterable[str] = (),
-        when: datetime | None = None,
+        self, *, patient: str, version: Version = "R5", basis: str | Iterable[str] = (), when: datetime | None = None
     ) -> Any:
         """Write the case as FHIR, R5 or R4B: a Bundle of two RiskAssessments, the causes and the alarm.
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.diagnosis.assessment import column_of
+from kneebayes.diagnosis.alarm import column_of
 from kneebayes.errors import CaseError
 from kneebayes.inference.evidence import DECIBANS, NOTICEABLE, UNKNOWN, Evidence, SoftEvidence
 from kneebayes.inference.network import CompiledModel

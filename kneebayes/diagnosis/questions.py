@@ -13,18 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.diagnosis.assessment import Assessment, column_of
+from kneebayes.diagnosis.alarm import Assessment, column_of
 from kneebayes.inference.evidence import UNKNOWN, Evidence
 from kneebayes.inference.network import CompiledModel, Posteriors
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "Question",
-    "open_questions",
-    "question_frame",
-]
+__all__ = ["Question", "open_questions", "question_frame"]
 
 Floats = NDArray[np.float64]
 DIGITS = 12  # of a net benefit: what is further down is rounding, and no benefit
@@ -153,8 +149,8 @@ def _answered(network: CompiledModel, trial: Evidence, owner: NDArray[np.intp], 
     known = network.joint(trial[np.concatenate([[0], 1 + above])])
     joint[0], joint[1 + above] = known[0], known[1:]
     below = np.flatnonzero(owner >= first_finding)  # given the causes, a finding depends on nothing else
-    absent = network.tables.absent[owner[below] - first_finding]
-    joint[1 + below] = joint[0] * np.where(state[below, None] == 0, absent, 1.0 - absent)
+    for i in below.tolist():
+        joint[1 + i] = joint[0] * network.tables.chance(int(owner[i]) - first_finding, int(state[i]))
     return joint
 
 

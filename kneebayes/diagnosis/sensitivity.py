@@ -21,24 +21,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.diagnosis.alarm import Thresholds
-from kneebayes.diagnosis.assessment import Assessment, column_of
+from kneebayes.diagnosis.alarm import Assessment, Thresholds, column_of
 from kneebayes.diagnosis.uncertainty import under
 from kneebayes.errors import CaseError
-from kneebayes.inference.network import Engine, VersionedCase, cores
-from kneebayes.inference.parameters import ParameterVector
+from kneebayes.inference import cores
+from kneebayes.inference.network import Engine, VersionedCase
+from kneebayes.inference.tables import ParameterVector
 from kneebayes.spec.model_spec import LEVELS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "Functions",
-    "Sensitivity",
-    "batch_sensitivity",
-    "functions",
-    "sensitivity",
-]
+__all__ = ["Functions", "Sensitivity", "batch_sensitivity", "functions", "sensitivity"]
 
 Floats = NDArray[np.float64]
 FEW_CASES = 24  # up to which a case at a time for all numbers is quicker than all cases a number at a time

@@ -35,11 +35,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.diagnosis.assessment import Assessment
+from kneebayes.diagnosis.alarm import Assessment
 from kneebayes.errors import OptionError
+from kneebayes.inference import cores
 from kneebayes.inference.evidence import Evidence, Expanded
-from kneebayes.inference.network import CompiledModel, Engine, Posteriors, VersionedCase, cores
-from kneebayes.inference.parameters import ParameterVector
+from kneebayes.inference.network import CompiledModel, Engine, Posteriors, VersionedCase
+from kneebayes.inference.tables import ParameterVector
 from kneebayes.spec.model_spec import LEVELS, ModelSpec
 from kneebayes.spec.yaml_io import changed_version, with_numbers
 

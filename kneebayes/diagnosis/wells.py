@@ -20,14 +20,7 @@ from kneebayes.errors import ModelFileError, UnknownNameError, nearest
 from kneebayes.spec.model_spec import Basis, Condition, Frozen, Identifier, ModelSpec, Text
 from kneebayes.spec.yaml_io import model_path
 
-__all__ = [
-    "Item",
-    "Points",
-    "ScoreSheet",
-    "points",
-    "points_line",
-    "read_sheet",
-]
+__all__ = ["Item", "Points", "ScoreSheet", "points", "points_line", "read_sheet"]
 
 WELLS = "wells"
 

@@ -11,9 +11,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kneebayes.cases.coding import SYNONYMS
-from kneebayes.cases.frames import factor
+from kneebayes.cases.frames import encode_column
 from kneebayes.cases.labels import NONE, Labels
-from kneebayes.diagnosis.assessment import Assessor
+from kneebayes.diagnosis.alarm import Assessor
 from kneebayes.diagnosis.wells import ScoreSheet
 from kneebayes.evaluation.metrics import MIN_CASES
 from kneebayes.scoring.scorer import Scored
@@ -87,7 +87,7 @@ def model_comparator(model: Model, scored: Scored, used: Places, cause: str) -> 
 
 def alarm_levels(model: Model, scored: Scored, used: Places) -> NDArray[np.int8]:
     """Take the alarm levels of the rows used from a model's scores, as places in `LEVELS`."""
-    cells = factor(scored.table[model.scorer.alarm_column])
+    cells = encode_column(scored.table[model.scorer.alarm_column])
     lookup = np.array([LEVELS.index(str(value)) for value in cells.values], dtype=np.int8)
     levels: NDArray[np.int8] = lookup[cells.index][_place(scored, used)]
     return levels
@@ -219,7 +219,7 @@ def _any_holds(table: pa.Table, condition: Condition) -> tuple[Bools, Bools]:
 
 def _holds(column: pa.ChunkedArray, states: tuple[str, ...]) -> tuple[Bools, Bools]:
     """Say in which rows a column is in one of the states, and in which it is known."""
-    cells = factor(column)
+    cells = encode_column(column)
     words = [str(value).strip().lower() for value in cells.values]
     words = [ABSENT_PRESENT[SYNONYMS[word]] if word in SYNONYMS else word for word in words]
     met = np.array([*(word in states for word in words), False])

@@ -1,7 +1,9 @@
-"""Evaluating a model on labelled cases, comparing it with others on the same ones, and the result of that."""
+"""An evaluation of a model on labelled cases: how it is made, what it holds, and its report."""
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,12 +18,11 @@ from numpy.typing import NDArray
 
 from kneebayes.atomic import write_whole
 from kneebayes.cases.coding import CASE_ID
-from kneebayes.cases.frames import factor, row_name, to_arrow
-from kneebayes.cases.labels import LABEL, Labels, label_columns, read_labels
-from kneebayes.cases.redaction import Redactor
+from kneebayes.cases.frames import case_error, encode_column, encode_columns, to_arrow
+from kneebayes.cases.labels import LABEL, NONE, Labels, label_columns, read_labels
 from kneebayes.diagnosis.alarm import Thresholds
 from kneebayes.diagnosis.wells import read_sheet
-from kneebayes.errors import CaseError, OptionError, UnknownNameError
+from kneebayes.errors import CaseError, FileFormatError, OptionError, UnknownNameError
 from kneebayes.evaluation import metrics
 from kneebayes.evaluation.comparators import (
     Comparator,
@@ -32,18 +33,19 @@ from kneebayes.evaluation.comparators import (
     model_comparator,
     sheet_score,
 )
+from kneebayes.plots.cohort import plot_calibration, plot_decision_curve, plot_roc
 from kneebayes.scoring.scorer import Scored
 from kneebayes.spec.model_spec import LEVELS, ModelSpec
+from kneebayes.templates import render
 
 if TYPE_CHECKING:
-    from kneebayes.cases.coding import Problem
+    from matplotlib.figure import Figure
+
+    from kneebayes.cases.problems import Problem
     from kneebayes.model import Model
     from kneebayes.plots.cohort import EvaluationPlots
 
-__all__ = [
-    "Evaluation",
-    "evaluate",
-]
+__all__ = ["Evaluation", "body", "check_report", "evaluate", "text", "write_report"]
 
 MAX_RESAMPLES, MIN_RESAMPLES, DRAWS = 1000, 100, 1_000_000
 SECTIONS = ("top", "causes", "calibration", "confusion", "alarm", "missed", "decision", "comparison")
@@ -157,12 +159,10 @@ class Evaluation:
         return str(self)
 
     def __str__(self) -> str:
-        from kneebayes.evaluation.report import text
 
         return text(self)
 
     def _repr_html_(self) -> str:
-        from kneebayes.evaluation.report import body
 
         return body(self)
 
@@ -210,7 +210,6 @@ class Evaluation:
         str or None
             The text, if there is no path.
         """
-        plain = Redactor(self.model).reason
         content = {
             "model": self.model.name,
             "version": self.model.version,
@@ -228,7 +227,7 @@ class Evaluation:
             },
             "confusion": self.confusion.to_dict("index"),
             "notes": self.notes,
-            "problems": [f"row {p.row}, column '{p.column}': {plain(p.column, p.reason)}" for p in self.problems],
+            "problems": [f"{p.place}: {p.plain}" for p in self.problems],
             "disclaimer": self.model.disclaimer,
         }
         text = json.dumps(_plain(content), indent=2, ensure_ascii=False)
@@ -247,8 +246,6 @@ class Evaluation:
         FileFormatError
             If its name does not end in .html or .htm, or it can't be written. What was there stays.
         """
-        from kneebayes.evaluation.report import write_report
-
         write_report(self, path)
 
 
@@ -360,7 +357,7 @@ def evaluate(
     if problems and errors == "raise":
         first = problems[0]
         more = f" ({len(refused)} rows can't be evaluated; errors='null' leaves them out)" if len(refused) > 1 else ""
-        raise CaseError(f"{row_name(frame, first.row)}, column '{first.column}': {first.reason}{more}")
+        raise case_error(frame, first, more)
     accepted = np.ones(table.num_rows, dtype=bool)
     accepted[refused] = False
     used = np.flatnonzero(accepted & labels.any_known)
@@ -374,7 +371,7 @@ def evaluate(
     others = [replace(other, name=name or other.name) for other, (name, _) in zip(others, called, strict=True)]
     if sheet is not None:
         wanted = [name for name in model.scorer.coder.columns if name in names and name not in (*ignore, *labelled)]
-        coded = model.scorer.coder.batch({name: factor(cases[name]) for name in wanted}, len(used))
+        coded = model.scorer.coder.batch(encode_columns(cases, wanted), len(used))
         codes = coded.evidence.hardened()
         others += [sheet_score(sheet, cases), any_symptom(model.assessor, codes)]
         others += cross_validated(model.file, codes, labels, threshold=thresholds.caution, seed=seed)
@@ -478,10 +475,174 @@ def _notes(
     given = [
         name
         for name in model.causes
-        if name in cases.column_names and name not in ignore and (factor(cases[name]).index >= 0).any()
+        if name in cases.column_names and name not in ignore and (encode_column(cases[name]).index >= 0).any()
     ]
     if given:
         notes.append(f"causes were given as evidence, so this is no blind test of: {', '.join(given)}")
     # a note that several share stands once
     texts = dict.fromkeys(other.note for other in others if other.note)
     return notes + [f"{', '.join(other.name for other in others if other.note == text)}: {text}" for text in texts]
+
+
+CONFUSION = "Leading cause (rows) and most likely cause (columns), in cases"
+WORDS = {  # of columns that are not called in the report as in the tables
+    "n": "of",
+    "auc": "AUC",
+    "auc_difference": "AUC less the model's",
+    "average_precision": "avg. precision",
+    "brier": "Brier",
+    "calibration_error": "ECE",
+    "calibration_intercept": "intercept",
+    "calibration_slope": "slope",
+    "mean_log_loss": "log loss, mean of causes",
+    "net_benefit": "net benefit at caution",
+    "npv": "NPV",
+    "ppv": "PPV",
+    "top_1": "top-1",
+    "top_3": "top-3",
+}
+MAX_PAIRS = 10
+RATES = ("sensitivity", "specificity", "ppv", "npv")
+COLUMNS = 5  # of small calibration plots
+
+
+def _sections(evaluation: Evaluation) -> dict[str, pd.DataFrame]:
+    """Give the tables to read, with numbers as text, by heading, in the order to read them."""
+    causes, alarm, compared = evaluation.causes, evaluation.alarm, evaluation.comparison
+    top, cause = evaluation.top, evaluation.alarm_cause
+    found = {
+        "Leading causes": pd.DataFrame(
+            {"share right": _with_interval(top, "share"), "right": top["right"], "of": top["n"]}
+        ),
+        "Causes": _columns(causes, ("auc", "average_precision", "brier", "log_loss"), counts=("cases", "n")),
+        "Calibration (perfect: intercept 0, slope 1, ECE 0)": _columns(
+            causes, ("calibration_intercept", "calibration_slope", "calibration_error"), counts=("cases", "n")
+        ),
+        "Brier score = reliability - resolution + uncertainty + what is lost within bins": _columns(
+            causes, ("brier", "reliability", "resolution", "uncertainty", "within_bins"), digits=4
+        ),
+        f"Alarm for {cause}, at each level or above": _columns(alarm, RATES, counts=("true_alarms", "false_alarms")),
+    }
+    thresholds = dict.fromkeys([evaluation.thresholds.caution, evaluation.thresholds.urgent])
+    acted = [threshold for threshold in thresholds if threshold in evaluation.decision.index]  # at 1 nobody acts
+    if acted:
+        benefit = _columns(evaluation.decision.loc[acted], ("model", "treat_all", "treat_none"), digits=3)
+        heading = f"Net benefit of acting on P({cause}) from a threshold on"
+        found[heading] = benefit.set_axis([f"{threshold:.3g}" for threshold in acted], axis=0)
+    if len(compared) > 1:
+        found[f"Compared on {cause}"] = _columns(compared, (*RATES, "auc", "auc_difference"))
+        found[f"Compared on {cause}, and on all causes"] = _columns(
+            compared, ("net_benefit", "log_loss", "mean_log_loss", "top_1", "top_3"), digits=3
+        )
+    if evaluation.confusion.size:
+        found[CONFUSION] = evaluation.confusion
+    return found
+
+
+def text(evaluation: Evaluation) -> str:
+    """Write an evaluation for a terminal."""
+    lines = [f"Evaluation of {evaluation.title}", evaluation.counts]
+    for heading, table in _sections(evaluation).items():
+        if heading == CONFUSION:  # too wide for a terminal
+            lines += ["", "Leading cause taken for another (which may be present too)", *_mistakes(evaluation)]
+        else:
+            lines += ["", heading, table.to_string()]
+    n_missed = len(evaluation.missed) or "none"
+    lines += ["", f"Cases of {evaluation.alarm_cause} missed, with the alarm below caution: {n_missed}"]
+    if len(evaluation.missed):
+        lines.append(evaluation.missed.to_string(float_format=lambda p: f"{p:.1%}"))
+    if evaluation.bootstrap:
+        lines += ["", f"In brackets: 95 % intervals, Wilson's for shares, else of {evaluation.bootstrap} resamples."]
+    return "\n".join([*lines, *(f"Note: {note}" for note in evaluation.notes), evaluation.model.disclaimer])
+
+
+def _mistakes(evaluation: Evaluation) -> list[str]:
+    """Say in a line each which leading cause was taken for which other, the most frequent first."""
+    pairs = [
+        (int(n), f"  {true} taken for {said}: {int(n)}")
+        for true, row in evaluation.confusion.iterrows()
+        for said, n in row.items()
+        if n and true != said
+    ]
+    lines = [line for _, line in sorted(pairs, key=lambda pair: -pair[0])]
+    more = [f"  and {len(lines) - MAX_PAIRS} further pairs"] if len(lines) > MAX_PAIRS else []
+    return [*lines[:MAX_PAIRS], *more] or ["  never"]
+
+
+def _with_interval(frame: pd.DataFrame, name: str, digits: int = 2) -> list[str]:
+    """Write a column with its interval in brackets, where it has one; a dash where it is not defined."""
+    texts = []
+    for _, row in frame.iterrows():
+        value, low, high = (row.get(column, math.nan) for column in (name, f"{name}_low", f"{name}_high"))
+        text = "-" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+        texts.append(f"{text} ({low:.{digits}f} to {high:.{digits}f})" if text != "-" and math.isfinite(low) else text)
+    return texts
+
+
+def _columns(
+    frame: pd.DataFrame, names: tuple[str, ...], *, counts: tuple[str, ...] = (), digits: int = 2
+) -> pd.DataFrame:
+    columns = {name: frame[name].tolist() for name in counts}
+    columns |= {name: _with_interval(frame, name, digits) for name in names}
+    return pd.DataFrame(columns, index=frame.index).rename(columns=lambda name: WORDS.get(name, name.replace("_", " ")))
+
+
+def check_report(path: str | Path) -> None:
+    """Refuse a name that a browser would not open as a report."""
+    if Path(path).suffix.lower() not in (".html", ".htm"):
+        raise FileFormatError(f"report {str(path)!r}: a report is HTML; give a name that ends in .html")
+
+
+def write_report(evaluation: Evaluation, path: str | Path) -> None:
+    """Write an evaluation as one HTML file; see `Evaluation.report`."""
+    check_report(path)
+    from matplotlib.figure import Figure
+
+    pair = []
+    for draw, alt in ((plot_roc, "ROC curves"), (plot_decision_curve, "Decision curves")):
+        figure = Figure(figsize=(6, 5), layout="constrained")
+        draw(evaluation, ax=figure.subplots())
+        pair.append((_svg(figure, alt), alt))
+    names = list(evaluation.causes.index)
+    n_rows = -(-len(names) // COLUMNS)
+    figure = Figure(figsize=(2.7 * COLUMNS, 2.9 * n_rows), layout="constrained")
+    axes = figure.subplots(n_rows, COLUMNS, squeeze=False).ravel()
+    for ax, name in zip(axes, names, strict=False):
+        plot_calibration(evaluation, cause=name, ax=ax)
+    for ax in axes[len(names) :]:
+        ax.set_axis_off()
+    calibration = _svg(figure, alt := "Calibration of each cause"), alt
+    plots = {"pair": pair, "calibration": calibration}
+    write_whole(str(path), render("report/page.html", **_content(evaluation), plots=plots))
+
+
+def body(evaluation: Evaluation) -> str:
+    """Write an evaluation as HTML to be put into a page: headings, tables and notes, without plots."""
+    return render("report/body.html", **_content(evaluation), plots=None)
+
+
+def _content(evaluation: Evaluation) -> dict[str, object]:
+    """Give what the templates show."""
+    cause = evaluation.alarm_cause
+    labels = {name: node.label for name, node in evaluation.model.causes.items()}
+    labels |= {name: name.replace("_", " ") for name in (NONE, *LEVELS)}
+    sections: list[tuple[str, pd.DataFrame | None, str]] = []
+    for heading, table in _sections(evaluation).items():
+        words = table.rename(index=labels, columns=labels).rename_axis(index=None)
+        sections.append((heading.replace(cause, labels[cause]), words, "narrow" if heading == CONFUSION else ""))
+        if heading.startswith("Alarm for"):
+            missed = evaluation.missed.assign(probability=[f"{p:.1%}" for p in evaluation.missed["probability"]])
+            shown = missed.rename_axis(index=None) if len(missed) else None
+            sections.append((f"Cases of {labels[cause]} missed, with the alarm below caution", shown, ""))
+    rules = {str(name): rule for name, rule in evaluation.comparison["rule"].items() if rule}
+    return {"evaluation": evaluation, "sections": sections, "rules": rules if len(rules) > 1 else {}}
+
+
+def _svg(figure: Figure, alt: str) -> str:
+    """Draw a figure as SVG in base64: in an img of its own, the ids of several don't meet."""
+    from matplotlib import rc_context
+
+    stream = io.BytesIO()
+    with rc_context({"svg.hashsalt": alt}):  # the same file from the same figures
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    return base64.b64encode(stream.getvalue()).decode("ascii")

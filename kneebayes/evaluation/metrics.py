@@ -391,13 +391,7 @@ def decision_table(
 
 
 def comparison_table(
-    comparators: Sequence[Comparator],
-    labels: Labels,
-    known: Bools,
-    cause: str,
-    threshold: float,
-    times: int,
-    seed: int,
+    comparators: Sequence[Comparator], labels: Labels, known: Bools, cause: str, threshold: float, times: int, seed: int
 ) -> pd.DataFrame:
     """Compare on the alarm's cause, where it is known, (n,), and on all causes that a comparator has; the model first.
 

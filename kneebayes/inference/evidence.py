@@ -8,7 +8,7 @@ likelihoods matter: P(evidence) is in units of the largest of each.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,16 +18,7 @@ from kneebayes.errors import CaseError
 if TYPE_CHECKING:
     from kneebayes.inference.network import Posteriors
 
-__all__ = [
-    "DECIBANS",
-    "MAX_STATES",
-    "NOTICEABLE",
-    "UNKNOWN",
-    "Codes",
-    "Evidence",
-    "Expanded",
-    "SoftEvidence",
-]
+__all__ = ["DECIBANS", "MAX_STATES", "NOTICEABLE", "UNKNOWN", "Cases", "Codes", "Evidence", "Expanded", "SoftEvidence"]
 
 Codes = NDArray[np.int8]
 Floats = NDArray[np.float64]
@@ -166,3 +157,15 @@ class Expanded:
             shares = np.where(share[:, None] > 0, share[:, None] * result.values, 0.0)
             values = np.stack([np.bincount(self.case, column, self.n) / total for column in shares.T], axis=1)
             return replace(result, values=values, log_evidence=top + np.log(total))
+
+
+class Cases(NamedTuple):
+    """What is known of n cases."""
+
+    codes: NDArray[np.int8]  # (variables, n): the evidence; -1 where it is not known
+    allowed: NDArray[np.bool_]  # (n, causes, most states): the states that labels leave possible
+    weight: Floats  # (n,): how often to count each case
+
+    def chosen(self, which: slice | NDArray[np.intp]) -> Cases:
+        """Take some of the cases."""
+        return Cases(self.codes[:, which], self.allowed[which], self.weight[which])

@@ -13,7 +13,6 @@ The scheme, for one case with C causes and K joint states of them:
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -26,55 +25,29 @@ from numpy.typing import NDArray
 
 from kneebayes.errors import UnknownNameError
 from kneebayes.inference.evidence import MAX_STATES, UNKNOWN, Codes, Evidence
-from kneebayes.inference.parameters import ParameterVector
 from kneebayes.inference.tables import (
     Component,
     Layout,
+    ParameterVector,
     Part,
     Tables,
     or_matrices,
     or_messages,
     outer_halves,
+    patterns,
 )
 from kneebayes.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
     from kneebayes.inference.compiled.kernels import Kernel
 
-__all__ = [
-    "CompiledModel",
-    "Engine",
-    "Findings",
-    "OrCause",
-    "OrComponent",
-    "Posteriors",
-    "UpperLayer",
-    "VersionedCase",
-    "cores",
-    "patterns",
-]
+__all__ = ["CompiledModel", "Engine", "Findings", "OrCause", "OrComponent", "Posteriors", "UpperLayer", "VersionedCase"]
 
 Floats = NDArray[np.float64]
 Engine = Literal["auto", "numpy", "numba"]
 MIN_COMPILED = 1024
 CHUNK_BYTES = 1 << 23
 TINY = 1e-300
-
-
-def cores() -> int:
-    """Count the cores that this process may use.
-
-    Returns
-    -------
-    int
-        Those it is held to, where the system holds processes to some (a container, ``taskset``); else all.
-
-    Examples
-    --------
-    >>> cores() >= 1
-    True
-    """
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class OrComponent:
@@ -165,33 +138,54 @@ class Findings:
     """Weighs the joint states of the causes by what is known of the findings and of the causes."""
 
     def __init__(self, tables: Tables) -> None:
-        self.tables, self.present = tables, 1.0 - tables.absent
+        self.tables, layout = tables, tables.layout
+        self._first = layout.code_start[:-1, None] + 1
+        self._finding = np.repeat(np.arange(len(self._first)), np.diff(layout.code_start))
+        # by code, with what says nothing last
+        self._leak = np.append(tables.at_most_leak, 1.0)
+        self._links = np.concatenate([tables.at_most_links, np.ones((1, *tables.at_most_links.shape[1:]))])
 
     def weigh(self, joint: Floats, codes: Codes) -> None:
-        """Multiply the joint, (n, K), by the likelihood, in place: a negative finding is a factor per cause."""
-        t, layout, n = self.tables, self.tables.layout, len(joint)
-        causes, findings = codes[layout.n_risks :].T[:, : len(t.split)], codes[layout.n_risks + len(t.split) :].T
-        negative = findings == 0
-        scalars = np.where(negative[:, :, None, None], t.absent_links, 1.0).prod(axis=1)
-        scalars[:, 0] *= np.where(negative, t.absent_leak, 1.0).prod(axis=1)[:, None]
+        """Multiply the joint, (n, K), by the likelihood, in place.
+
+        That a finding is at most in some state is a factor per cause, so that all such findings together are one
+        table; any other set of states is a vector over the joint states.
+        """
+        layout, n, n_causes = self.tables.layout, len(joint), len(self.tables.split)
+        causes = codes[layout.n_risks :].T[:, :n_causes]
+        said = self._first + codes[layout.n_risks + n_causes :]
+        rows, vectors = layout.row[said].T, layout.vector[said]
+        scalars = self._links[rows].prod(axis=1)
+        scalars[:, 0] *= self._leak[rows].prod(axis=1)[:, None]
         if (causes != UNKNOWN).any():
             scalars *= (causes == UNKNOWN)[:, :, None] | (causes[:, :, None] == np.arange(scalars.shape[2]))
         weight = np.ones((n, 1))
         for c, card in enumerate(layout.cards):
             weight = (weight[:, :, None] * scalars[:, c, None, :card]).reshape(n, -1)
         joint *= weight
-        for f in np.flatnonzero((findings == 1).any(axis=0)):
-            rows = findings[:, f] == 1
-            if rows.all():
-                joint *= self.present[f]
+        for code in np.flatnonzero(np.bincount(said[vectors >= 0], minlength=len(layout.vector))).tolist():
+            own, vector = said[self._finding[code]] == code, self.tables.vectors[layout.vector[code]]
+            if own.all():
+                joint *= vector
             else:
-                joint[rows] *= self.present[f]
+                joint[own] *= vector
 
     @cached_property
     def _logs(self) -> tuple[Floats, Floats]:
-        """Logarithms of P(finding absent) and P(finding present), (K, F)."""
-        absent = self.tables.absent
-        return np.log(np.maximum(absent, TINY)).T, np.log(np.maximum(self.present, TINY)).T
+        """Logarithms of P(finding at most in a state), (K, R), and P(finding in another set), (K, V)."""
+        return np.log(np.maximum(self.tables.at_most, TINY)).T, np.log(np.maximum(self.tables.vectors, TINY)).T
+
+    def said(self, codes: Codes) -> tuple[Floats, Floats]:
+        """Tell by 1 and 0 which rows, (R, n), and which vectors, (V, n), the codes of the findings are."""
+        layout = self.tables.layout
+        said = self._first + codes[layout.n_risks + len(layout.cards) :]
+        found = []
+        for place, n in ((layout.row[said], len(layout.leaks)), (layout.vector[said], layout.n_vectors)):
+            each = np.zeros((n, codes.shape[1]))
+            finding, case = np.nonzero(place >= 0)
+            each[place[finding, case], case] = 1.0
+            found.append(each)
+        return found[0], found[1]
 
     def likelihood(self, codes: Codes, allowed: NDArray[np.bool_]) -> tuple[Floats, Floats]:
         """P(findings | joint state) over its largest value, (K, n), and the logarithm of that value, (n,).
@@ -201,8 +195,11 @@ class Findings:
         """
         layout = self.tables.layout
         n_causes = len(layout.cards)
-        findings, (log_absent, log_present) = codes[layout.n_risks + n_causes :], self._logs
-        logs: Floats = log_absent @ (findings == 0).astype(float) + log_present @ (findings == 1).astype(float)
+        (rows, vectors), (log_at_most, log_vectors) = self.said(codes), self._logs
+        logs: Floats = log_at_most @ rows + log_vectors @ vectors
+        never_at_most, never = self.tables.at_most == 0.0, self.tables.vectors == 0.0
+        if never_at_most.any() or never.any():  # -inf times 0 would be no number
+            logs[(never_at_most.T.astype(float) @ rows + never.T.astype(float) @ vectors) > 0] = -np.inf
         for c, known in enumerate(codes[layout.n_risks :][:n_causes]):
             fits = allowed[:, c] & ((known == UNKNOWN)[:, None] | (known[:, None] == np.arange(allowed.shape[2])))
             if not fits[:, : layout.cards[c]].all():
@@ -210,14 +207,6 @@ class Findings:
         scale = logs.max(axis=0)
         scale[np.isneginf(scale)] = 0.0
         return np.exp(logs - scale), scale
-
-
-def patterns(component: Component | Part, codes: Codes) -> NDArray[np.intp]:
-    """Rows, (n,), of a component's table for codes, (variables, n); the last digit of a risk factor means unknown."""
-    pattern = np.zeros(codes.shape[1], dtype=np.intp)
-    for row, radix in zip(component.rows, component.radix, strict=True):
-        pattern = pattern * radix + codes[row] % radix  # -1 becomes radix - 1
-    return pattern
 
 
 def either(chances: Sequence[Floats], n: int) -> tuple[Floats, Floats]:
@@ -246,12 +235,7 @@ class UpperLayer:
     """
 
     def __init__(
-        self,
-        layout: Layout,
-        share: Floats,
-        kept: Sequence[Floats],
-        gained: Sequence[Floats],
-        split: Sequence[Floats],
+        self, layout: Layout, share: Floats, kept: Sequence[Floats], gained: Sequence[Floats], split: Sequence[Floats]
     ) -> None:
         self.layout, n_causes = layout, len(layout.cards)
         self.share = share.reshape(layout.n_joint, -1)
@@ -354,11 +338,7 @@ class CompiledModel:
         states = self.joint_states
         extra = [(c, s) for c, card in enumerate(self.layout.cards) for s in range(2, card)]
         names = list(model.causes)
-        self.columns = (
-            *names,
-            "none_of_these",
-            *(f"{names[c]}_{model.causes[names[c]].states[s]}" for c, s in extra),
-        )
+        self.columns = (*names, "none_of_these", *(f"{names[c]}_{model.causes[names[c]].states[s]}" for c, s in extra))
         members = [*(states[:, c] > 0 for c in range(len(names))), (states == 0).all(axis=1)]
         members += [states[:, c] == s for c, s in extra]
         # which joint states the columns of the posteriors add up, shape (columns, joint states)
@@ -449,8 +429,11 @@ class CompiledModel:
             if n_risks <= answer.row < n_risks + n_causes:
                 joint[answer.cases] *= answer.likelihood[self.joint_states[:, answer.row - n_risks]]
             elif answer.row >= n_risks + n_causes:
-                absent = self.tables.absent[answer.row - n_risks - n_causes]
-                joint[answer.cases] *= answer.likelihood[0] * absent + answer.likelihood[1] * (1.0 - absent)
+                finding = answer.row - n_risks - n_causes
+                joint[answer.cases] *= sum(
+                    likelihood * self.tables.chance(finding, state)
+                    for state, likelihood in enumerate(answer.likelihood.tolist())
+                )
         return joint
 
     def _joint(self, codes: Codes) -> Floats:
@@ -524,15 +507,17 @@ class VersionedCase:
 
     def __init__(self, network: CompiledModel, evidence: Evidence) -> None:
         self.network, self.layout = network, network.layout
-        layout, variables = self.layout, network.model.variables.values()
+        layout, model = self.layout, network.model
         given = {answer.row: answer.likelihood for answer in evidence.soft}
         likelihoods = [
-            given[row] if row in given else np.where((code == UNKNOWN) | (np.arange(len(v.states)) == code), 1.0, 0.0)
-            for row, (v, code) in enumerate(zip(variables, evidence.codes[:, 0].tolist(), strict=True))
+            given[row] if row in given else _known(model.events[name], variable.states, code)
+            for row, ((name, variable), code) in enumerate(
+                zip(model.variables.items(), evidence.codes[:, 0].tolist(), strict=True)
+            )
         ]
         self._causes = likelihoods[layout.n_risks :][: len(layout.cards)]
         self._findings = likelihoods[layout.n_risks + len(layout.cards) :]
-        self.informed = np.array([likelihood[0] != likelihood[1] for likelihood in self._findings])
+        self.informed = np.array([(likelihood != likelihood[0]).any() for likelihood in self._findings])
         self._possible: list[tuple[Part, NDArray[np.intp], Floats]] = []
         for part in layout.parts:
             weight = np.ones(1)
@@ -581,20 +566,25 @@ class VersionedCase:
 
     def _weigh(self, cells: Floats, links: Floats) -> None:
         """Multiply by the likelihood of causes and findings, in place; a finding spans only the causes it links to."""
-        layout, n_numbers = self.layout, len(links) - 1
-
-        def along(values: Floats, c: int) -> Floats:
-            return values.reshape([len(values) if i == c else 1 for i in range(len(layout.cards))] + [-1])
-
+        layout = self.layout
         for c, likelihood in enumerate(self._causes):
-            cells *= along(likelihood, c)
+            cells *= layout.along(likelihood, c)
         for f, likelihood in enumerate(self._findings):
             if not self.informed[f]:
                 cells *= likelihood[0]
                 continue
-            absent = 1.0 - along(links[layout.leaks[f], None], 0)
-            for c, card in enumerate(layout.cards):
-                places = layout.finding_links[f, c, :card]
-                if (places < n_numbers).any():
-                    absent = absent * (1.0 - along(links[places], c))
-            cells *= likelihood[0] * absent + likelihood[1] * (1.0 - absent)
+            # states that are as likely as the next go together, and impossible ones need not be asked about
+            ends = np.flatnonzero(np.append(np.diff(likelihood), 1.0)).tolist()
+            cells *= sum(
+                (
+                    likelihood[high] * layout.between(f, low, high, links)
+                    for low, high in zip([-1, *ends], ends, strict=False)
+                    if likelihood[high] > 0.0
+                ),
+                start=np.zeros(1),
+            )
+
+
+def _known(events: Sequence[frozenset[str]], states: Sequence[str], code: int) -> Floats:
+    """Likelihood of each state of a variable, 1 or 0, by what a code says of it."""
+    return np.array([1.0 if code == UNKNOWN or state in events[code] else 0.0 for state in states])

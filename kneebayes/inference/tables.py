@@ -1,7 +1,9 @@
 """The links of a model as the tables that exact inference reads.
 
-A node with parents in states s is absent with probability ``(1 - leak) * product(1 - link[s])``. Exact inference
-needs no table larger than the joint states of the causes, because
+A cause with parents in states s is absent with probability ``(1 - leak) * product(1 - link[s])``. A finding is at most
+in state d, of states from least to most, with probability ``leak[<= d] * product(link[s][<= d])``: it is the greatest
+of what its leak and its causes each bring about (leaky noisy-MAX), which with two states is the same (leaky
+noisy-OR). Exact inference needs no table larger than the joint states of the causes, because
 
 - risk factors that do not depend on each other act one after the other: each group of dependent ones (a *component*)
   either triggers a cause or does not, and a cause is present if anything triggered it (so missing risk factors stay
@@ -12,14 +14,15 @@ All tables are sums of products of probabilities: nothing is subtracted, so rare
 precision.
 
 `Layout` finds out once what goes where. It looks at what the model file links, never at the numbers it gives, so one
-layout holds for all numbers; `Layout.fill` makes tables of them.
+layout holds for all numbers; `Layout.fill` makes tables of them. `ParameterVector` has the numbers of a model as one
+vector, which uncertainty and sensitivity move, thousands of times.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from itertools import combinations, product
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -28,27 +31,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.errors import ModelFileError
-from kneebayes.inference.parameters import ParameterIndex
-from kneebayes.spec.model_spec import Distribution, Links, ModelSpec
+from kneebayes.inference.evidence import Codes
+from kneebayes.spec.model_spec import Distribution, Links, ModelSpec, Probability
 
 if TYPE_CHECKING:
-    from kneebayes.inference.compiled.layout import FlatLayout
+    from kneebayes.inference.network import CompiledModel
 
 __all__ = [
     "MAX_CAUSES",
     "Component",
+    "Counts",
     "Layout",
+    "ParameterIndex",
+    "ParameterVector",
     "Part",
     "Tables",
     "conditional_table",
     "or_matrices",
     "or_messages",
     "outer_halves",
+    "patterns",
     "tables",
 ]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+TINY = 1e-12  # share of a state beside a surer one, so that weights stay finite
 MAX_CAUSES = 16
 MAX_TABLE_BYTES = 1 << 30
 MAX_MERGED_PATTERNS = 1024
@@ -65,7 +73,9 @@ def conditional_table(model: ModelSpec, name: str) -> tuple[tuple[str, ...], Flo
     if name in model.risks:
         parents = model.risks[name].parents
         return parents, np.moveaxis(_prior_table(model, name), -1, 0)
-    node = model.causes[name] if name in model.causes else model.findings[name]
+    if name in model.findings:
+        return _finding_table(model, name)
+    node = model.causes[name]
     interactions = [i for i in model.interactions if i.target == name]
     parents = tuple(dict.fromkeys([*node.links, *(p for i in interactions for p in i.when)]))
     shape = tuple(len(nodes[parent].states) for parent in parents)
@@ -78,8 +88,29 @@ def conditional_table(model: ModelSpec, name: str) -> tuple[tuple[str, ...], Flo
             holds = np.isin(nodes[parent].states, states)
             where &= _along(holds, parents.index(parent), len(shape))
         absent = np.where(where, absent * (1.0 - interaction.link.p), absent)
-    split = _with_remainder(model.causes[name].split, node.states[1:]) if name in model.causes else np.ones(1)
+    split = _with_remainder(node.split, node.states[1:])
     return parents, np.stack([absent, *((1.0 - absent) * share for share in split)])
+
+
+def _finding_table(model: ModelSpec, name: str) -> tuple[tuple[str, ...], Floats]:
+    """P(state | states of the causes) of the greatest of what leak and links bring about, likewise."""
+    finding = model.findings[name]
+    shape = tuple(len(model.causes[parent].states) for parent in finding.links)
+    table = np.broadcast_to(
+        _with_remainder(finding.by_state(finding.leak), finding.states).reshape(-1, *(1 for _ in shape)),
+        (len(finding.states), *shape),
+    )
+    for axis, (parent, own) in enumerate(finding.links.items()):
+        nothing = np.eye(len(finding.states))[0]
+        each = [
+            _with_remainder(finding.by_state(own[state]), finding.states) if state in own else nothing
+            for state in model.causes[parent].states
+        ]
+        chance = np.stack([_along(one, axis, len(shape)) for one in np.transpose(each)])
+        more = np.concatenate([np.cumsum(chance[:0:-1], axis=0)[::-1], np.zeros_like(chance[:1])])
+        less_before = np.concatenate([np.zeros_like(table[:1]), np.cumsum(table[:-1], axis=0)])
+        table = table * np.maximum(0.0, 1.0 - more) + less_before * chance
+    return tuple(finding.links), np.array(table)
 
 
 def _prior_table(model: ModelSpec, name: str) -> Floats:
@@ -174,7 +205,7 @@ class Component:
 class Tables:
     """The numbers that inference reads.
 
-    With C causes, K joint states of the causes (the last cause varies fastest) and F findings:
+    With C causes and K joint states of the causes (the last cause varies fastest):
     """
 
     layout: Layout
@@ -183,9 +214,17 @@ class Tables:
     share: Floats  # (K,): P(states of the causes | which of them are present)
     kept: tuple[Floats, ...]  # per cause, by joint state of the causes that cause it: P(none of them triggers it)
     gained: tuple[Floats, ...]  # P(one does), added up and not subtracted from 1
-    absent_leak: Floats  # (F,): 1 - leak of each finding
-    absent_links: Floats  # (F, C, most states): 1 - link of each finding by cause and state
-    absent: Floats  # (F, K): P(finding absent | joint state)
+    at_most_leak: Floats  # (R,): P(a finding is at most in some state by its leak alone), by `Layout.row`
+    at_most_links: Floats  # (R, C, most states): likewise by each cause in each state
+    at_most: Floats  # (R, K): their product, P(finding at most in that state | joint state)
+    vectors: Floats  # (V, K): P(finding in a set of states | joint state) for other sets
+
+    def chance(self, finding: int, code: int) -> Floats:
+        """P(what a code says of a finding | joint state), (K,)."""
+        place = self.layout.code_start[finding] + 1 + code
+        row, vector = self.layout.row[place], self.layout.vector[place]
+        chance: Floats = self.at_most[row] if row >= 0 else self.vectors[vector]
+        return chance
 
 
 class Layout:
@@ -227,19 +266,54 @@ class Layout:
             if all(p in early and self.cards[p] == 2 for p in self.parents[c]):
                 early.append(c)
         self.early, self.late = tuple(early), tuple(c for c in self.order if c not in early)
-        self.leaks = np.array([self.index.place[f"findings.{name}.leak"] for name in spec.findings])
-        self.finding_links = np.full((len(spec.findings), len(self.causes), max(self.cards)), self.index.n)
-        for f, (name, finding) in enumerate(spec.findings.items()):
-            for parent in finding.links:
-                own = links(f"findings.{name}", finding.links, parent, spec.causes[parent].states)
-                self.finding_links[f, self.causes.index(parent), : len(own)] = own
+        self._lay_out_findings()
 
-    @cached_property
-    def flat(self) -> FlatLayout:
-        """The same for compiled code."""
-        from kneebayes.inference.compiled.layout import FlatLayout  # here, because numba takes a while to import
+    def _lay_out_findings(self) -> None:
+        """Find the numbers of the findings, and what each code says of one.
 
-        return FlatLayout(self)
+        Every state of a finding but the first has an *effect*: a number of its leak, and one of each link. The effects
+        of all findings stand one after the other, and with each that of the state before: a row of the tables of P(at
+        most in this state).
+        """
+        findings, most = self.spec.findings, max(self.cards)
+        states = [len(finding.states) for finding in findings.values()]
+        self.first_effect = np.cumsum([0, *(n - 1 for n in states)])  # (F + 1,)
+        n_effects = int(self.first_effect[-1])
+        self.leaks = np.array([place for name in findings for place in self.index.effects(name, "leak")])  # (effects,)
+        self.finding_links = np.full((n_effects, len(self.causes), most), self.index.n)  # (effects, C, most states)
+        for first, (name, finding) in zip(self.first_effect, findings.items(), strict=False):
+            for cause, own in finding.links.items():
+                for state in own:
+                    c, place = self.causes.index(cause), self.spec.causes[cause].states.index(state)
+                    effects = self.index.effects(name, f"links.{cause}.{state}")
+                    self.finding_links[first : first + len(effects), c, place] = effects
+        owner = np.repeat(np.arange(len(states)), [n - 1 for n in states])
+        # what is over the state of a row: the effects of greater states of its finding
+        self._more = (owner[:, None] == owner) & (np.arange(n_effects)[:, None] <= np.arange(n_effects))
+        self.code_start = np.cumsum([0, *(1 + len(self.spec.events[name]) for name in findings)])  # unknown comes first
+        self.row = np.full(self.code_start[-1], -1)  # by code: the row, where it says "at most in this state"
+        self.vector = np.full(self.code_start[-1], -1)  # by code: the vector, where it says another set of states
+        intervals: list[tuple[int, int, int, int]] = []  # vector, finding, over which state, up to which
+        self.n_vectors = 0
+        for f, (name, finding) in enumerate(findings.items()):
+            for code, event in enumerate(self.spec.events[name]):
+                own_states = [i for i, state in enumerate(finding.states) if state in event]
+                if own_states == list(range(len(own_states))):
+                    self.row[self.code_start[f] + 1 + code] = self.first_effect[f] + len(own_states) - 1
+                    continue
+                self.vector[self.code_start[f] + 1 + code] = self.n_vectors
+                starts = [i for i in own_states if i - 1 not in own_states]
+                ends = [i for i in own_states if i + 1 not in own_states]
+                intervals += [(self.n_vectors, f, i - 1, j) for i, j in zip(starts, ends, strict=True)]
+                self.n_vectors += 1
+        vector, of, low, high = np.array(intervals, dtype=np.int64).reshape(-1, 4).T
+        self._vector_start = np.flatnonzero(np.diff(vector, prepend=-1))
+        # rows of P(at most high) and P(at most low); after the last come a row of 1, for the greatest state, and of 0
+        first = self.first_effect[of]
+        self._high = np.where(first + high < self.first_effect[of + 1], first + high, n_effects)
+        self._low = np.where(low >= 0, first + low, n_effects + 1)
+        effect = np.arange(n_effects)
+        self._between = (effect >= (first + np.maximum(low, 0))[:, None]) & (effect < (first + high)[:, None])
 
     def cards_before(self, c: int) -> tuple[int, ...]:
         """Count the states of each cause that are told apart when one is brought about."""
@@ -286,11 +360,13 @@ class Layout:
     def fill(self, values: Floats) -> Tables:
         """Make tables of numbers, (P,)."""
         shares, links = self.shares(values), np.append(values, 0.0)
-        absent_links, absent_leak = 1.0 - links[self.finding_links], 1.0 - values[self.leaks]
-        absent = absent_leak[:, None]
-        for c, card in enumerate(self.cards):
-            absent = (absent[:, :, None] * absent_links[:, c, None, :card]).reshape(len(absent), -1)
         kept, gained = zip(*(self.from_causes(c, links) for c in range(len(self.cards))), strict=True)
+        leaks, effects = values[self.leaks], links[self.finding_links].reshape(len(self.leaks), -1)
+        at_most_leak = np.maximum(0.0, 1.0 - self._more @ leaks)
+        at_most_links = np.maximum(0.0, 1.0 - self._more @ effects).reshape(self.finding_links.shape)
+        at_most = at_most_leak[:, None]
+        for c, card in enumerate(self.cards):
+            at_most = (at_most[:, :, None] * at_most_links[:, c, None, :card]).reshape(len(at_most), -1)
         return Tables(
             layout=self,
             components=tuple(Component(part, self._trigger(part, links, shares)) for part in self.parts),
@@ -298,10 +374,57 @@ class Layout:
             share=self.share(shares),
             kept=kept,
             gained=gained,
-            absent_leak=absent_leak,
-            absent_links=absent_links,
-            absent=absent,
+            at_most_leak=at_most_leak,
+            at_most_links=at_most_links,
+            at_most=at_most,
+            vectors=self._vectors(leaks, effects, at_most_leak, at_most_links),
         )
+
+    def between(self, finding: int, low: int, high: int, links: Floats, *, leak: bool = True) -> Floats:
+        """P(finding over one state, at most another | joint state) of versions of numbers, (P + 1, versions).
+
+        By its leak and links, or its links alone; over the causes that it links to: an axis for each cause, of length 1
+        for the others, and the last for versions. ``low`` may be -1. P is gathered cause by cause: with one more,
+        either the finding is there already and this one brings about no more than high, or all before are at most low
+        and this one is what brings it there.
+        """
+        own = slice(self.first_effect[finding], self.first_effect[finding + 1])
+
+        def parts(effects: Floats) -> tuple[Floats, Floats, Floats]:
+            more = np.concatenate([np.zeros_like(effects[:1]), effects, np.zeros_like(effects[:1])])  # by state
+            at_most_low = np.maximum(0.0, 1.0 - more[low + 1 :].sum(axis=0)) if low >= 0 else more[0]
+            at_most_high = np.maximum(0.0, 1.0 - more[high + 1 :].sum(axis=0))
+            return at_most_low, at_most_high, more[low + 1 : high + 1].sum(axis=0)
+
+        of_leak = links[self.leaks[own], None] if leak else np.zeros((own.stop - own.start, 1, 1))
+        kept, at_most_high, between = (self.along(chance, 0) for chance in parts(of_leak))
+        inside = between if low >= 0 else at_most_high
+        for c, card in enumerate(self.cards):
+            places = self.finding_links[own, c, :card]
+            if (places < self.index.n).any():
+                at_most_low, at_most_high, between = (self.along(chance, c) for chance in parts(links[places]))
+                inside = inside * at_most_high + kept * between
+                kept = kept * at_most_low
+        return inside
+
+    def along(self, values: Floats, c: int) -> Floats:
+        """Shape values of one cause's states, (states[, versions]), for broadcasting over the joint states."""
+        return values.reshape([len(values) if i == c else 1 for i in range(len(self.cards))] + [-1])
+
+    def _vectors(self, leaks: Floats, effects: Floats, at_most_leak: Floats, at_most_links: Floats) -> Floats:
+        """P(finding in a set of states | joint state), (V, K): summed over its intervals what `between` gathers."""
+        shape = (1, *at_most_links.shape[1:])
+        rows = np.concatenate([at_most_links, np.ones(shape), np.zeros(shape)])
+        leak_rows = np.concatenate([at_most_leak, [1.0, 0.0]])
+        low, high = rows[self._low], rows[self._high]
+        between = (self._between @ effects).reshape(low.shape)
+        kept = leak_rows[self._low][:, None]
+        inside = np.where(self._low > len(leaks), leak_rows[self._high], self._between @ leaks)[:, None]
+        for c, card in enumerate(self.cards):
+            inside = inside[:, :, None] * high[:, c, None, :card] + kept[:, :, None] * between[:, c, None, :card]
+            kept = kept[:, :, None] * low[:, c, None, :card]
+            inside, kept = inside.reshape(len(low), -1), kept.reshape(len(low), -1)
+        return np.add.reduceat(inside, self._vector_start, axis=0) if len(inside) else inside.reshape(0, self.n_joint)
 
     def _trigger(self, part: Part, links: Floats, shares: Floats) -> Floats:
         off, on = self.triggers(part, links, slice(None))
@@ -461,3 +584,163 @@ def or_messages(flow: Floats) -> Floats:
     size = flow.shape[-1]
     messages: Floats = flow.reshape(len(flow), -1) @ _moves(size.bit_length() - 1).reshape(-1, size)
     return messages
+
+
+def patterns(component: Component | Part, codes: Codes) -> NDArray[np.intp]:
+    """Rows, (n,), of a component's table for codes, (variables, n); the last digit of a risk factor means unknown."""
+    pattern = np.zeros(codes.shape[1], dtype=np.intp)
+    for row, radix in zip(component.rows, component.radix, strict=True):
+        pattern = pattern * radix + codes[row] % radix  # -1 becomes radix - 1
+    return pattern
+
+
+@dataclass(eq=False)
+class Counts:
+    """Expected counts over n cases, with C causes and K joint states of them."""
+
+    log_evidence: Floats  # (n,): natural logarithm of P(what is known of the case)
+    at_most: Floats  # (R, C, most states): cases in which a finding is at most in a state, by state of each cause
+    vectors: Floats  # (V, K): cases in which a finding is in another set of states, by joint state
+    joint: Floats  # (K,): cases by joint state
+    # as the trigger of each component: cases over that chance, by pattern of evidence and by what the risk factors
+    # and leaks in it triggered
+    components: list[Floats]
+    # per cause, by joint state of the causes that cause it: cases in which it is present, or would be if only one
+    # more trigger fired, over the chance of that; a single 0 for a cause that none does
+    reached: list[Floats]
+
+    def add(self, other: Counts) -> None:
+        """Add the counts of other cases, from the same tables, in place."""
+        self.log_evidence = np.concatenate([self.log_evidence, other.log_evidence])
+        self.at_most += other.at_most
+        self.vectors += other.vectors
+        self.joint += other.joint
+        for mine, theirs in zip(self.components + self.reached, other.components + other.reached, strict=True):
+            mine += theirs
+
+    def scaled(self, factor: float) -> Counts:
+        """Count every case so many times."""
+        return Counts(
+            self.log_evidence,
+            self.at_most * factor,
+            self.vectors * factor,
+            self.joint * factor,
+            [count * factor for count in self.components],
+            [count * factor for count in self.reached],
+        )
+
+
+class ParameterIndex:
+    """Places of the P numbers of a model, in the order of `ModelSpec.probabilities`.
+
+    A number that is not there has a place past the last. Among the links, P is a link of 0. Among the *shares*, what
+    a distribution leaves for the state without a number comes after the numbers, and the last is 1.
+    ``distributions`` has the numbers that belong together, in the order in which their remainders follow the numbers.
+    """
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self.spec = spec
+        self.names = tuple(name for name, _ in spec.probabilities())
+        self.place = {name: i for i, name in enumerate(self.names)}
+        self.n = len(self.names)
+        self._rest: dict[str, int] = {}
+        self.distributions = tuple(self._distributions())
+
+    def _distributions(self) -> Iterator[Ints]:
+        places: list[tuple[str, list[str]]] = []
+        for name, risk in self.spec.risks.items():
+            if risk.prior:
+                places.append((f"risks.{name}.prior", list(risk.prior)))
+            places += [(f"risks.{name}.given.{i}.prior", list(row.prior)) for i, row in enumerate(risk.given)]
+        places += [
+            (f"causes.{name}.split", list(cause.split)) for name, cause in self.spec.causes.items() if cause.split
+        ]
+        for name, finding in self.spec.findings.items():
+            effects = [("leak", finding.leak)]
+            effects += [(f"links.{c}.{s}", link) for c, by in finding.links.items() for s, link in by.items()]
+            places += [(f"findings.{name}.{place}", list(e)) for place, e in effects if not isinstance(e, Probability)]
+        for place, states in places:
+            self._rest[place] = self.n + len(self._rest)
+            yield np.array([self.place[f"{place}.{state}"] for state in states])
+
+    def shares(self, place: str, states: Sequence[str]) -> list[int]:
+        """Places of a distribution among the shares; its first state has no number and takes what is left."""
+        rest = self._rest.get(place, -1)  # a distribution over one state has no numbers: the last share is 1
+        return [rest, *(self.place[f"{place}.{state}"] for state in states[1:])]
+
+    def effects(self, name: str, effect: str) -> list[int]:
+        """Places of a leak or a link of a finding, such as ``links.dvt.present``, for each state but the first."""
+        states, place = self.spec.findings[name].states[1:], f"findings.{name}.{effect}"
+        return [self.place[place]] if len(states) == 1 else [self.place[f"{place}.{state}"] for state in states]
+
+    def links(self, place: str, links: Links, parent: str, states: Sequence[str]) -> Ints:
+        """Places of the links from each state of a parent, shape (states,)."""
+        own = links.get(parent, {})
+        return np.array([self.place[f"{place}.links.{parent}.{s}"] if s in own else self.n for s in states])
+
+    def prior(self, name: str) -> Ints:
+        """Places of a risk factor's prior among the shares, shape (states of parent 1, ..., its own states)."""
+        risk, risks = self.spec.risks[name], self.spec.risks
+        if risk.prior:
+            return np.array(self.shares(f"risks.{name}.prior", risk.states))
+        shape = [len(risks[parent].states) for parent in risk.parents]
+        table = np.empty((*shape, len(risk.states)), dtype=np.int64)
+        for index in product(*map(range, shape)):
+            state = {parent: risks[parent].states[i] for parent, i in zip(risk.parents, index, strict=True)}
+            row = next(r for r, row in enumerate(risk.given) if all(state[k] in v for k, v in row.when.items()))
+            table[index] = self.shares(f"risks.{name}.given.{row}.prior", risk.states)
+        return table
+
+
+class ParameterVector:
+    """The P numbers of a model, in the order of `ModelSpec.probabilities`.
+
+    ``names`` are places in the model file, such as ``causes.dvt.links.smoker.present``; ``p``, ``low`` and ``high``,
+    (P,), each number and the ends of its plausible range; ``distributions`` the numbers that add up to at most 1;
+    ``siblings`` the members of its distribution for each number that has others there.
+    """
+
+    def __init__(self, network: CompiledModel) -> None:
+        index = network.layout.index
+        numbers = [number for _, number in index.spec.probabilities()]
+        self.network, self.names, self.distributions = network, index.names, index.distributions
+        self.p = np.array([number.p for number in numbers])
+        self.low, self.high = np.array([number.range for number in numbers]).T
+        self.siblings = {int(i): members for members in self.distributions for i in members if len(members) > 1}
+        findings = list(index.spec.findings)
+        parts = [name.split(".", 2) for name in self.names]
+        # which finding each number is a leak or link of, (P,); -1 for the others
+        self.finding = np.array([findings.index(name) if kind == "findings" else -1 for kind, name, _ in parts])
+
+    def moved(self, index: int, value: float) -> Floats:
+        """Set one number; other states of the same distribution share what is left in proportion.
+
+        The state that has no number shares like the others; it takes all that is left where the others have nothing
+        to scale.
+        """
+        values = self.p.copy()
+        if index in self.siblings and self.p[index] < 1.0:
+            values[self.siblings[index]] *= (1.0 - value) / (1.0 - self.p[index])
+        values[index] = value
+        return values
+
+    def normalised(self, values: Floats) -> Floats:
+        """Make vectors of numbers drawn one by one, (..., P), distributions again.
+
+        Each state of a distribution weighs so much that it would have the number drawn if it alone had been drawn.
+        """
+        values = values.copy()
+        for members in self.distributions:
+            if len(members) == 1:
+                continue
+            p, drawn = self.p[members], values[..., members]
+            weight = drawn / np.maximum(1.0 - drawn, TINY) * np.maximum(1.0 - p, TINY)
+            rest = max(1.0 - p.sum(), TINY)
+            changed = (drawn != p).any(axis=-1, keepdims=True)
+            values[..., members] = np.where(changed, weight / (weight.sum(axis=-1, keepdims=True) + rest), drawn)
+        return values
+
+    def belongs_to(self, findings: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Tell which numbers, (P,), are leaks and links of some findings, (findings,)."""
+        own: NDArray[np.bool_] = np.append(findings, False)[self.finding]
+        return own

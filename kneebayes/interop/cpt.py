@@ -16,15 +16,7 @@ from kneebayes.errors import FileFormatError, ModelFileError
 from kneebayes.inference.tables import conditional_table
 from kneebayes.spec.model_spec import ModelSpec
 
-__all__ = [
-    "COLUMN_TOLERANCE",
-    "Node",
-    "NoisyOr",
-    "checked_nodes",
-    "model_node",
-    "noisy_or_from_table",
-    "reordered",
-]
+__all__ = ["COLUMN_TOLERANCE", "Node", "NoisyOr", "checked_nodes", "model_node", "noisy_or_from_table", "reordered"]
 
 Floats = NDArray[np.float64]
 COLUMN_TOLERANCE = 1e-9  # pgmpy's own check_model() lets columns pass that miss 1 by 0.01
@@ -201,11 +193,7 @@ def _split(node: Node, tolerance: float) -> dict[str, float]:
 
 
 def _reference(
-    absent: Floats,
-    node: Node,
-    states: Mapping[str, Sequence[str]],
-    free: Collection[str],
-    unlinked: Mapping[str, str],
+    absent: Floats, node: Node, states: Mapping[str, Sequence[str]], free: Collection[str], unlinked: Mapping[str, str]
 ) -> tuple[int, ...]:
     """Choose the states to which the leak refers."""
     if set(unlinked) >= {parent for parent in node.parents if parent in free}:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from kneebayes.cases.coding import Vocabulary
+from kneebayes.cases.coding import Coder
 from kneebayes.errors import CaseError, MissingExtraError, UnknownColumnError, UnknownNameError, nearest
 from kneebayes.spec.model_spec import ModelSpec, NumericInput
 
@@ -156,7 +156,7 @@ def questionnaire_content(model: ModelSpec, choice: str) -> dict[str, Any]:
 
 
 def _item(model: ModelSpec, column: str, name: str, choice: str) -> dict[str, Any]:
-    variable, numeric = model.variables[name], model.inputs.get(column)
+    variable, numeric = model.variables[name], model.numeric_inputs.get(column)
     item: dict[str, Any] = {
         "linkId": column,
         "code": [{"system": VARIABLE_SYSTEM, "code": name, "display": variable.label}],
@@ -167,13 +167,7 @@ def _item(model: ModelSpec, column: str, name: str, choice: str) -> dict[str, An
     if variable.is_yes_no:
         return {**item, "type": "boolean"}
     options = [
-        {
-            "valueCoding": {
-                "system": STATE_SYSTEM.format(name),
-                "code": state,
-                "display": variable.say(state),
-            }
-        }
+        {"valueCoding": {"system": STATE_SYSTEM.format(name), "code": state, "display": variable.say(state)}}
         for state in variable.states
     ]
     return {**item, "type": choice, "answerOption": options}
@@ -263,7 +257,7 @@ def read_response(response: object, model: ModelSpec, version: Version = "R5") -
     own = QUESTIONNAIRE.format(model.name)
     if asked and asked != own:
         raise CaseError(f"QuestionnaireResponse: answers {asked}, not {own}")
-    vocabulary = Vocabulary(model)
+    vocabulary = Coder(model)
     case: dict[str, object] = {}
     for link, values in _answers(content.get("item", [])):
         if link not in vocabulary.columns:

@@ -24,12 +24,7 @@ if TYPE_CHECKING:
     from pgmpy.inference import VariableElimination
     from pgmpy.models import DiscreteBayesianNetwork
 
-__all__ = [
-    "Reference",
-    "pgmpy_text",
-    "read_pgmpy",
-    "to_pgmpy",
-]
+__all__ = ["Reference", "pgmpy_text", "read_pgmpy", "to_pgmpy"]
 
 
 def to_pgmpy(model: ModelSpec) -> DiscreteBayesianNetwork:

@@ -39,9 +39,7 @@ from kneebayes.inference.network import CompiledModel
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "check",
-]
+__all__ = ["check"]
 
 Floats = NDArray[np.float64]
 CHUNK = 32  # cases, whose findings by joint states fit a core's cache
@@ -80,11 +78,12 @@ def check(
         raise OptionError(f"least {least}: at least 1 case")
     model = network.model
     cases = read_cohort(model, frame, labels=labels, ignore=ignore).cases
-    names = [name for name in model.findings if name != model.complaint]
+    names = [name for name in model.findings if name != model.complaint and len(model.events[name]) == 2]
     tested = np.array([list(model.variables).index(name) for name in names], dtype=np.intp)
-    absent = network.tables.absent[[list(model.findings).index(name) for name in names]]
-    chances = np.maximum(np.stack([absent, 1.0 - absent]), FLOOR)
-    undone = np.concatenate([1.0 / chances, np.ones((1, *absent.shape))])  # the last for a finding not known, -1
+    places = [list(model.findings).index(name) for name in names]
+    chances = np.array([[network.tables.chance(f, state) for f in places] for state in (0, 1)])
+    chances = np.maximum(chances.reshape(2, len(names), network.n_joint), FLOOR)
+    undone = np.concatenate([1.0 / chances, np.ones((1, *chances.shape[1:]))])  # the last for a finding not known, -1
     single, double = np.zeros((5, len(names))), np.zeros((5, len(names), len(names)))
     with threadpool_limits(1, "blas"):  # the products are small: threads would wait for each other
         for start in range(0, len(cases.weight), CHUNK):

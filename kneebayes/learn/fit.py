@@ -48,26 +48,17 @@ from tqdm.auto import tqdm
 from kneebayes.cases.frames import row_name
 from kneebayes.cases.labels import LABEL, Cohort, read_cohort
 from kneebayes.errors import CaseError, OptionError
-from kneebayes.inference.counts import MIN_COMPILED, Cases, Counts, Expectation
-from kneebayes.inference.evidence import UNKNOWN
+from kneebayes.inference.counts import MIN_COMPILED, Expectation
+from kneebayes.inference.evidence import UNKNOWN, Cases
 from kneebayes.inference.network import CompiledModel, Engine
-from kneebayes.inference.tables import Component, Layout, Tables
+from kneebayes.inference.tables import Component, Counts, Layout, Tables
 from kneebayes.spec.model_spec import ModelSpec, Probability
 from kneebayes.spec.yaml_io import changed_version, with_numbers
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "BetaPriors",
-    "Change",
-    "EmProblem",
-    "FitReport",
-    "NoisyOrCounts",
-    "fit",
-    "noisy_or_counts",
-    "squarem",
-]
+__all__ = ["BetaPriors", "Change", "EmProblem", "FitReport", "NoisyOrCounts", "fit", "noisy_or_counts", "squarem"]
 
 Floats = NDArray[np.float64]
 WIDTH_IN_DEVIATIONS = 3.29  # of the range that holds 90 % of a normal distribution
@@ -170,16 +161,67 @@ def noisy_or_counts(values: Floats, tables: Tables, counts: Counts) -> NoisyOrCo
             _add(over_chance, places, reached.sum(axis=tuple(a for a in range(len(parents)) if a != axis)))
             _add(trials, places, marginal[p, : layout.cards[p]])
         _add(chosen, layout.splits[c] % len(chosen), marginal[c, 1 : layout.cards[c]])
-    present = _ratio(counts.present, 1.0 - tables.absent)
-    _add(over_chance, layout.leaks, present.sum(axis=1))
-    _add(trials, layout.leaks, counts.known[:, 0].sum(axis=1))
-    _add(over_chance, layout.finding_links, _marginals(present, layout))
-    _add(trials, layout.finding_links, counts.known)
+    (leaks, links), (leak_trials, link_trials) = _finding_trials(values, tables, counts)
+    _add(over_chance, layout.leaks, leaks)
+    _add(trials, layout.leaks, leak_trials)
+    _add(over_chance, layout.finding_links, links)
+    _add(trials, layout.finding_links, link_trials)
     successes = values * over_chance[:n]
     for i, members in enumerate(layout.index.distributions):
-        successes[members] = chosen[members]
-        trials[members] = chosen[members].sum() + chosen[n + i]
+        if not layout.index.names[members[0]].startswith("findings."):
+            successes[members] = chosen[members]
+            trials[members] = chosen[members].sum() + chosen[n + i]
     return NoisyOrCounts(successes, trials[:n])
+
+
+def _finding_trials(
+    values: Floats, tables: Tables, counts: Counts
+) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
+    """Count the trials of leaks, (effects,), and links, (effects, C, most states): successes over chance, trials.
+
+    One contributor brings about state s, given that the finding is in a set of states, in so far as the greatest of s
+    and of what the others bring about is in the set. Where that is "at most" a state, the others don't matter.
+    """
+    layout, links = tables.layout, np.append(values, 0.0)[:, None]
+    of_finding = np.repeat(np.arange(len(layout.code_start) - 1), np.diff(layout.first_effect))
+    greater = (of_finding[:, None] == of_finding) & (np.arange(len(of_finding))[:, None] < np.arange(len(of_finding)))
+    over_leaks = greater @ _ratio(counts.at_most[:, 0].sum(axis=1), tables.at_most_leak)
+    shape = counts.at_most.shape
+    over_links = (greater @ _ratio(counts.at_most, tables.at_most_links).reshape(len(greater), -1)).reshape(shape)
+    tried = np.add.reduceat(counts.at_most, layout.first_effect[:-1], axis=0)
+    marginals, over_chance = _marginals(counts.vectors, layout), _ratio(counts.vectors, tables.vectors)
+    of_others = _marginals(over_chance, layout)
+    for f, (name, finding) in enumerate(layout.spec.findings.items()):
+        for code, event in enumerate(layout.spec.events[name]):
+            vector = layout.vector[layout.code_start[f] + 1 + code]
+            if vector < 0:
+                continue
+            tried[f] += marginals[vector]
+            held = np.array([state in event for state in finding.states])
+            for s in range(1, len(held)):
+                effect, others = layout.first_effect[f] + s - 1, held.copy()
+                others[: s + 1] = held[s]  # what the others may bring about
+                if others.all():
+                    over_leaks[effect] += over_chance[vector].sum()
+                    over_links[effect] += of_others[vector]
+                elif others.any():
+                    whole = over_chance[vector].reshape(*layout.cards, 1)
+                    over_leaks[effect] += (whole * _in_set(layout, f, others, links, leak=False)).sum()
+                    chance = np.broadcast_to(_in_set(layout, f, others, links), whole.shape)
+                    for c, card in enumerate(layout.cards):
+                        without = whole * chance.take([0], axis=c)
+                        over_links[effect, c, :card] += without.sum(axis=tuple(i for i in range(whole.ndim) if i != c))
+    tried_links = tried[of_finding]
+    return (over_leaks, over_links), (tried_links[:, 0].sum(axis=1), tried_links)
+
+
+def _in_set(layout: Layout, finding: int, held: NDArray[np.bool_], links: Floats, *, leak: bool = True) -> Floats:
+    """P(finding in some states | joint state), as from `Layout.between`."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], held, [False]]))).reshape(-1, 2)
+    return sum(
+        (layout.between(finding, low - 1, high - 1, links, leak=leak) for low, high in edges.tolist()),
+        start=np.zeros(1),
+    )
 
 
 def _add(total: Floats, places: NDArray[np.int64], values: Floats) -> None:

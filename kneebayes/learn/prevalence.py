@@ -27,21 +27,14 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from kneebayes.errors import PrevalenceError, UnknownNameError, nearest
-from kneebayes.inference.counts import Cases, Expectation
-from kneebayes.inference.evidence import UNKNOWN
+from kneebayes.inference.counts import Expectation
+from kneebayes.inference.evidence import UNKNOWN, Cases
 from kneebayes.inference.network import CompiledModel
 from kneebayes.inference.tables import Layout, Tables
 from kneebayes.spec.model_spec import ModelSpec, Probability
 from kneebayes.spec.yaml_io import changed_version, with_numbers
 
-__all__ = [
-    "CHANGED",
-    "SET",
-    "TOLERANCE",
-    "ComplaintOnly",
-    "match_prevalence",
-    "with_prevalence",
-]
+__all__ = ["CHANGED", "SET", "TOLERANCE", "ComplaintOnly", "match_prevalence", "with_prevalence"]
 
 Floats = NDArray[np.float64]
 TOLERANCE = 1e-9  # of a posterior, by which it may miss its target

@@ -23,21 +23,13 @@ from kneebayes.cases.labels import ALSO, LABEL, NONE
 from kneebayes.errors import CaseError, ModelFileError, UnknownNameError, nearest
 from kneebayes.inference.tables import conditional_table
 from kneebayes.learn.prevalence import with_prevalence
-from kneebayes.spec.model_spec import Cause, Finding, ModelSpec, NumericInput
+from kneebayes.spec.model_spec import Cause, Distribution, ModelSpec, NumericInput, Probability
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = [
-    "Shares",
-    "Writer",
-    "draw_codes",
-    "simulate",
-    "simulate_batches",
-    "template",
-    "write_cases",
-]
+__all__ = ["Shares", "Writer", "draw_codes", "simulate", "simulate_batches", "template", "write_cases"]
 
 Codes = dict[str, NDArray[np.int8]]
 Shares = float | tuple[float, float]
@@ -64,14 +56,14 @@ def draw_codes(model: ModelSpec, attempts: int, rng: np.random.Generator, *, com
             kind = _draw(np.array([1 - sum(shares), *shares]), attempts, rng)
             codes[name] = present * (1 + kind)
     first = model.complaint
-    codes[first] = 1 - _draw_absent(model, first, model.findings[first], codes, attempts, rng)
+    codes[first] = _draw_finding(model, first, codes, attempts, rng)
     if complaint:
         kept = np.flatnonzero(codes[first])
         attempts = len(kept)
         codes = {name: states[kept] for name, states in codes.items()}
-    for name, finding in model.findings.items():
+    for name in model.findings:
         if name != first:
-            codes[name] = 1 - _draw_absent(model, name, finding, codes, attempts, rng)
+            codes[name] = _draw_finding(model, name, codes, attempts, rng)
     return codes
 
 
@@ -81,8 +73,23 @@ def _draw(chances: NDArray[np.float64], n: int, rng: np.random.Generator) -> NDA
     return np.asarray((rng.random(n)[:, None] >= limits).sum(axis=-1), dtype=np.int8)
 
 
+def _draw_finding(model: ModelSpec, name: str, codes: Codes, n: int, rng: np.random.Generator) -> NDArray[np.int8]:
+    """Draw the state of a noisy-MAX finding; factor by factor, as a table of its causes could be huge."""
+    finding = model.findings[name]
+
+    def at_most(effect: Probability | Distribution) -> list[float]:
+        p = [number.p for number in (finding.by_state(effect)[state] for state in finding.states[1:])]
+        return [max(0.0, 1.0 - sum(p[d:])) for d in range(len(p))]
+
+    limits = np.tile(np.array(at_most(finding.leak))[:, None], n)
+    for cause, links in finding.links.items():
+        own = [at_most(links[s]) if s in links else [1.0] * len(limits) for s in model.causes[cause].states]
+        limits *= np.array(own).T[:, codes[cause]]
+    return np.asarray((rng.random(n) >= limits).sum(axis=0), dtype=np.int8)
+
+
 def _draw_absent(
-    model: ModelSpec, name: str, node: Cause | Finding, codes: Codes, n: int, rng: np.random.Generator
+    model: ModelSpec, name: str, node: Cause, codes: Codes, n: int, rng: np.random.Generator
 ) -> NDArray[np.int8]:
     """Draw 1 where a noisy-OR node is absent; factor by factor, as a table of its parents could be huge."""
     absent = np.full(n, 1.0 - node.leak.p)
@@ -247,7 +254,7 @@ def simulate_batches(
     entropy = int(seed.integers(1 << 63)) if isinstance(seed, np.random.Generator) else int(seed)
     if entropy < 0:
         raise CaseError(f"seed {seed}: must not be negative")
-    choices = {name: _whole_numbers(name, model) for name in model.input_columns if name in model.inputs}
+    choices = {name: _whole_numbers(name, model) for name in model.input_columns if name in model.numeric_inputs}
     start = block = 0
     while start < n or block == 0:
         draw, amount, empty, name_of = (np.random.default_rng([entropy, block, stream]) for stream in range(4))
@@ -286,13 +293,13 @@ def write_cases(batches: Iterable[pa.RecordBatch], target: str) -> int:
     import pyarrow as pa
 
     from kneebayes.atomic import STANDARD_STREAM, AtomicFile, commit, plain_path
-    from kneebayes.scoring.writers import open_target
+    from kneebayes.scoring.writers import open_writer
 
     batches = iter(batches)
     first = next(batches)
     written = 0
-    with AtomicFile(plain_path(target)) as sink:
-        writer = open_target(sink, first.schema)
+    with AtomicFile(plain_path(target)) as file:
+        writer = open_writer(file, first.schema)
         try:
             for batch in chain([first], batches):
                 writer.write(writer.encode(pa.Table.from_batches([batch])))
@@ -301,7 +308,7 @@ def write_cases(batches: Iterable[pa.RecordBatch], target: str) -> int:
             whole = "" if target == STANDARD_STREAM else f"; {target} was not written"
             raise KeyboardInterrupt(f"stopped after {written:,} cases{whole}") from None
         writer.finish()
-        commit(sink)
+        commit(file)
     return written
 
 
@@ -317,7 +324,7 @@ def _whole_numbers(name: str, model: ModelSpec) -> list[NDArray[np.int64]]:
     They start where the model file no longer warns. The last band is open, so
     it is drawn no wider than the widest other: nobody would be typically 90.
     """
-    numeric: NumericInput = model.inputs[name]
+    numeric: NumericInput = model.numeric_inputs[name]
     edges = numeric.edges
     bottom = numeric.minimum
     if numeric.warn_below is not None and bottom < numeric.warn_below < edges[0]:
@@ -343,6 +350,8 @@ def template(model: ModelSpec) -> pa.RecordBatch:
     import pyarrow as pa
 
     drawn = next(simulate_batches(model, 1, seed=0, missing=0))
-    empty = [name for name in dict.fromkeys([*model.inputs, *model.variables]) if name not in drawn.schema.names]
+    empty = [
+        name for name in dict.fromkeys([*model.numeric_inputs, *model.variables]) if name not in drawn.schema.names
+    ]
     columns = dict(zip(drawn.schema.names, drawn.columns, strict=True))
     return pa.RecordBatch.from_pydict({**columns, **{name: pa.nulls(1, pa.string()) for name in empty}})

@@ -1,6 +1,6 @@
 """Plots of a case, the network, sensitivity and many cases: each takes a result, draws into Axes and returns them."""
 
-from kneebayes.plots.case import plot_explanation, plot_posterior, plot_questions
+from kneebayes.plots.case import plot_curves, plot_explanation, plot_posterior, plot_questions, plot_tornado
 from kneebayes.plots.cohort import (
     EvaluationPlots,
     plot_alarm_levels,
@@ -10,7 +10,6 @@ from kneebayes.plots.cohort import (
     plot_roc,
 )
 from kneebayes.plots.network import plot_network
-from kneebayes.plots.sensitivity import plot_curves, plot_tornado
 
 __all__ = [
     "EvaluationPlots",

@@ -15,13 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.text import Text
 
-__all__ = [
-    "dependences",
-    "link_strengths",
-    "link_width",
-    "ordered",
-    "plot_network",
-]
+__all__ = ["dependences", "link_strengths", "link_width", "ordered", "plot_network"]
 
 
 LEFT, MIDDLE, RIGHT = 0.0, 1.0, 2.0
@@ -41,14 +35,17 @@ Place = tuple[float, float]
 def link_strengths(model: ModelSpec) -> dict[tuple[str, str], float]:
     """Give every arrow to a cause or finding its strength, by parent and child.
 
-    That is the largest link probability over the parent's states, interactions included.
+    That is the largest link probability over the parent's states, interactions included; the chance of any state but
+    the first, where a finding has more than two.
     """
     strengths: dict[tuple[str, str], float] = {}
-    links = {name: cause.links for name, cause in model.causes.items()}
-    links |= {name: finding.links for name, finding in model.findings.items()}
-    for child, own in links.items():
-        for parent, states in own.items():
-            strengths[parent, child] = max(number.p for number in states.values())
+    for child, cause in model.causes.items():
+        for parent, links in cause.links.items():
+            strengths[parent, child] = max(number.p for number in links.values())
+    for child, finding in model.findings.items():
+        for parent, effects in finding.links.items():
+            chances = (finding.by_state(effect).values() for effect in effects.values())
+            strengths[parent, child] = max(sum(number.p for number in own) for own in chances)
     for interaction in model.interactions:
         for parent in interaction.when:
             arrow = (parent, interaction.target)

@@ -9,18 +9,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kneebayes.cases.coding import CASE_ID, Coded, Coder, Problem, check_columns
-from kneebayes.cases.frames import factor
-from kneebayes.diagnosis.alarm import Thresholds
-from kneebayes.diagnosis.assessment import Assessment, Assessor
+from kneebayes.cases.coding import CASE_ID, Coded, Coder, check_columns
+from kneebayes.cases.frames import encode_columns
+from kneebayes.cases.problems import Problem
+from kneebayes.diagnosis.alarm import Assessment, Assessor, Thresholds
 from kneebayes.errors import FileFormatError, UnknownColumnError
 from kneebayes.inference.network import Engine
 from kneebayes.spec.model_spec import LEVELS
 
-__all__ = [
-    "Scored",
-    "Scorer",
-]
+__all__ = ["Scored", "Scorer"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +104,7 @@ class Scorer:
         column; FileFormatError if a column stands twice, or holds lists or structures; OptionError if the options
         of intervals are out of range.
         """
-        keep, ignore = list(dict.fromkeys(keep)), list(ignore)
+        keep, ignore = list(dict.fromkeys(map(str, keep))), list(map(str, ignore))
         check_columns(self.model, table.column_names, keep=keep, ignore=ignore)
         added = () if intervals is None else self.interval_columns
         clash = next((name for name in keep if name in (*self.columns, *added)), None)
@@ -154,11 +151,11 @@ class Scorer:
         taken = [name for name in self.coder.columns if name in table.column_names and name not in ignore]
         for name in taken:
             _refuse_odd_column(table, name)
-        return self.coder.batch({name: factor(table[name]) for name in taken}, table.num_rows)
+        return self.coder.batch(encode_columns(table, taken), table.num_rows)
 
     def _contradiction(self, assessed: Assessment, row: int) -> Problem:
         found = self.assessor.contradiction(assessed.evidence[[row]])
-        return Problem(row, "+".join(found.values), "+".join(found.values.values()), found.reason)
+        return Problem(row, "+".join(found.values), "+".join(found.values.values()), found.why)
 
     def _output(self, assessed: Assessment) -> dict[str, pa.Array]:
         posteriors = assessed.posteriors

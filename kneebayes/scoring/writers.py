@@ -1,11 +1,13 @@
-"""Scores as FHIR, a Bundle a line: the target of ``kneebayes score --format fhir-ndjson``."""
+"""Where scores and rejects go: CSV, Parquet, and FHIR as a Bundle a line."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
@@ -13,120 +15,127 @@ from pyarrow import parquet
 
 from kneebayes.atomic import AtomicFile, file_kind
 from kneebayes.cases.coding import CASE_ID
+from kneebayes.cases.problems import Problem
 from kneebayes.errors import FileFormatError
 from kneebayes.interop.fhir import alarm_assessment, bundle, causes_assessment
-from kneebayes.scoring.rejects import csv_text
 from kneebayes.spec.model_spec import ModelSpec
 
-__all__ = [
-    "CsvTarget",
-    "FhirTarget",
-    "ParquetTarget",
-    "Target",
-    "open_target",
-]
+__all__ = ["CsvWriter", "FhirWriter", "ParquetWriter", "RejectsWriter", "Writer", "open_writer"]
 
 COMPRESSION_LEVELS = {"gzip": 6, "zstd": 3}  # the defaults of gzip and zstd themselves
 GROUP_ROWS = 1 << 17  # rows of a Parquet row group: 15 columns of doubles are 16 MB
+SLICE_ROWS = 512  # that are Python objects at a time: a Bundle takes thirty times the memory of its row
+REJECT_COLUMNS = ("row", "case_id", "column", "value", "reason")
 
 
-class Target(Protocol):
-    """What scoring a file needs to know of where the scores go."""
+class Writer:
+    """What scoring a file needs to know of where the scores go; this one holds nothing back."""
 
-    sink: AtomicFile
+    def __init__(self, file: AtomicFile) -> None:
+        self.file = file
 
     def encode(self, table: pa.Table) -> Any:
         """Make a table ready to be written; safe to call from several threads."""
+        raise NotImplementedError
 
     def write(self, encoded: Any) -> None:
-        """Write, in order."""
+        """Write what was made ready, in order."""
+        self.file.write(encoded)
 
     def finish(self) -> None:
         """Write what is still held back."""
 
     def abandon(self) -> None:
-        """Let go of the sink, finished or not."""
+        """Let go of the file, finished or not."""
 
 
-def open_target(sink: AtomicFile, schema: pa.Schema) -> Target:
-    """Choose how to write by the ending of a sink's path.
-
-    Parameters
-    ----------
-    sink : AtomicFile
-        Where the bytes go.
-    schema : pyarrow.Schema
-        The columns to write.
-
-    Returns
-    -------
-    Target
-        A CSV's header is written already.
-    """
-    kind, compression = file_kind(sink.path)
-    return ParquetTarget(sink, schema) if kind == "parquet" else CsvTarget(sink, schema.names, compression)
+def open_writer(file: AtomicFile, schema: pa.Schema) -> Writer:
+    """Choose how to write by the ending of the path; a CSV's header is written already."""
+    return ParquetWriter(file, schema) if file_kind(file.path)[0] == "parquet" else CsvWriter(file, schema.names)
 
 
-class CsvTarget:
+class CsvWriter(Writer):
     """A CSV file: UTF-8, quoted only where needed, numbers in the fewest digits that give them back exactly."""
 
-    def __init__(self, sink: AtomicFile, names: list[str] | tuple[str, ...], compression: str | None = None) -> None:
-        self.sink = sink
-        self._compression = compression
+    def __init__(self, file: AtomicFile, names: Sequence[str]) -> None:
+        super().__init__(file)
+        self._compression = file_kind(file.path)[1]
         # A row that is one empty cell must not become an empty line, which readers skip.
         self._quoting = ("none", "needed") if len(names) > 1 else ("needed",)
-        self.write(self.compress(csv_text([names]).encode("utf-8")))
+        self.write(self.encode_rows([names]))
 
-    def compress(self, data: bytes | pa.Buffer) -> bytes | pa.Buffer:
-        """Compress as a member of its own: gzip and zstd files may have many, which lets threads share the work."""
-        if self._compression is None:
-            return data
-        # A codec of its own each time: two threads in one end in a segmentation fault.
-        return pa.Codec(self._compression, compression_level=COMPRESSION_LEVELS[self._compression]).compress(data)
-
-    def encode(self, table: pa.Table) -> pa.Buffer:
+    def encode(self, table: pa.Table) -> pa.Buffer | bytes:
         """Write a table to memory."""
         problem: Exception | None = None
         for quoting in self._quoting:
             buffer = pa.BufferOutputStream()
+            options = arrow_csv.WriteOptions(
+                include_header=False, batch_size=max(1, table.num_rows), quoting_style=quoting
+            )
             try:
-                arrow_csv.write_csv(
-                    table,
-                    buffer,
-                    arrow_csv.WriteOptions(
-                        include_header=False, batch_size=max(1, table.num_rows), quoting_style=quoting
-                    ),
-                )
+                arrow_csv.write_csv(table, buffer, options)
             except pa.ArrowInvalid as error:  # "none" refuses values that need quotes, and is twice as readable
                 problem = error
             except pa.ArrowException as error:
                 problem = error
                 break
             else:
-                return self.compress(buffer.getvalue())
-        raise FileFormatError(f"{self.sink.path}: a column can't be written as CSV: {problem}. Write Parquet instead.")
+                return self._compressed(buffer.getvalue())
+        raise FileFormatError(f"{self.file.path}: a column can't be written as CSV: {problem}. Write Parquet instead.")
 
-    def write(self, encoded: Any) -> None:
-        """Write, in order."""
-        self.sink.write(encoded)
+    def encode_rows(self, rows: Iterable[Sequence[str]]) -> pa.Buffer | bytes:
+        """Write rows of text to memory."""
+        return self._compressed(_csv_text(rows).encode("utf-8", "replace"))
 
-    def finish(self) -> None:
-        """Nothing is held back."""
+    def _compressed(self, data: bytes | pa.Buffer) -> bytes | pa.Buffer:
+        """Compress as a member of its own: gzip and zstd files may have many, which lets threads share the work."""
+        if self._compression is None:
+            return data
+        # A codec of its own each time: two threads in one end in a segmentation fault.
+        return pa.Codec(self._compression, compression_level=COMPRESSION_LEVELS[self._compression]).compress(data)
 
-    def abandon(self) -> None:
-        """Nothing is held."""
+
+class RejectsWriter:
+    """A CSV of the rows that are not scored: a line for each reason."""
+
+    def __init__(self, file: AtomicFile, *, redact: bool) -> None:
+        self._csv = CsvWriter(file, REJECT_COLUMNS)
+        self._redact = redact
+
+    def write(self, problems: Iterable[Problem], *, first: int) -> None:
+        """Write problems of a piece of which row 0 is row ``first`` of the file."""
+        if self._redact:
+            rows = ((str(first + p.row), "", p.column, "", p.plain) for p in problems)
+        else:
+            rows = ((str(first + p.row), p.case_id, p.column, p.value, p.reason) for p in problems)
+        self._csv.write(self._csv.encode_rows(rows))
 
 
-class ParquetTarget:
+def _csv_text(rows: Iterable[Sequence[str]]) -> str:
+    r"""Write rows of CSV, quoted where they need it.
+
+    >>> _csv_text([["a b", "c,d"], ["e\r", "f"]])
+    'a b,"c,d"\n"e\r","f"\n'
+    """
+    text = io.StringIO(newline="")
+    as_needed = csv.writer(text, lineterminator="\n")
+    always = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for row in rows:
+        # Before Python 3.13, what is no part of the line end needs no quotes, but to its readers a return ends a row.
+        (always if any("\r" in cell for cell in row) else as_needed).writerow(row)
+    return text.getvalue()
+
+
+class ParquetWriter(Writer):
     """A Parquet file."""
 
-    def __init__(self, sink: AtomicFile, schema: pa.Schema) -> None:
-        self.sink = sink
+    def __init__(self, file: AtomicFile, schema: pa.Schema) -> None:
+        super().__init__(file)
         # Dictionaries differ from batch to batch; Parquet makes its own.
         plain = [f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in schema]
         self._schema = pa.schema(plain)
         self._held: list[pa.Table] = []
-        self._writer = parquet.ParquetWriter(sink.file, self._schema)
+        self._writer = parquet.ParquetWriter(file.file, self._schema)
 
     def encode(self, table: pa.Table) -> pa.Table:
         """Bring a table to the file's types."""
@@ -156,7 +165,7 @@ class ParquetTarget:
         try:
             yield
         except OSError as error:
-            raise FileFormatError(f"{self.sink.path}: can't be written: {error.strerror or error}") from error
+            raise FileFormatError(f"{self.file.path}: can't be written: {error.strerror or error}") from error
 
     def abandon(self) -> None:
         """Close the writer while its file is open: it would try to later, in vain."""
@@ -164,31 +173,22 @@ class ParquetTarget:
             self._writer.close()
 
 
-SLICE = 512  # rows that are Python objects at a time: a Bundle takes thirty times the memory of its row
-
-
-class FhirTarget:
+class FhirWriter(Writer):
     """Newline-delimited JSON: for each case a Bundle of two RiskAssessments, the causes and the alarm.
 
     They hold for R5 and R4B alike. No time is written, so that the same cases
     give the same bytes; the subject is identified by ``case_id``.
-
-    Parameters
-    ----------
-    sink : AtomicFile
-        Where the bytes go.
-    model : ModelSpec
-        What the scores were made with.
     """
 
-    def __init__(self, sink: AtomicFile, model: ModelSpec) -> None:
-        self.sink = sink
+    def __init__(self, file: AtomicFile, model: ModelSpec) -> None:
+        super().__init__(file)
         self.model = model
         self._level = f"{model.alarm.cause}_alarm"
 
     def encode(self, table: pa.Table) -> bytes:
         """Write the rows of a table to memory."""
-        return b"".join(self._lines(table.slice(start, SLICE)) for start in range(0, table.num_rows, SLICE))
+        starts = range(0, table.num_rows, SLICE_ROWS)
+        return b"".join(self._lines(table.slice(start, SLICE_ROWS)) for start in starts)
 
     def _lines(self, rows: pa.Table) -> bytes:
         lines = (json.dumps(self._bundle(row), ensure_ascii=False) for row in rows.to_pylist())
@@ -205,13 +205,3 @@ class FhirTarget:
                 alarm_assessment(self.model, row[self._level], probability, about, red_flags=flags),
             ]
         )
-
-    def write(self, encoded: bytes) -> None:
-        """Write, in order."""
-        self.sink.write(encoded)
-
-    def finish(self) -> None:
-        """Nothing is held back."""
-
-    def abandon(self) -> None:
-        """Nothing is held."""

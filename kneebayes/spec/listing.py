@@ -10,13 +10,7 @@ from collections.abc import Iterator
 
 from kneebayes.spec.model_spec import ModelSpec, Probability
 
-__all__ = [
-    "describe",
-    "numbers",
-    "size",
-    "sources_csv",
-    "sources_text",
-]
+__all__ = ["describe", "numbers", "size", "sources_csv", "sources_text"]
 
 WIDTH = 100
 SOURCES, ALONE = ("claim", "literature", "fitted"), "judgement alone"
@@ -90,7 +84,7 @@ def sources_csv(model: ModelSpec) -> str:
 def _entry(model: ModelSpec, name: str) -> list[str]:
     variable = model.variables[name]
     values = " | ".join(variable.states)
-    for column, numeric in model.inputs.items():
+    for column, numeric in model.numeric_inputs.items():
         amount = f"{numeric.minimum:g} to {numeric.maximum:g} {numeric.unit}"
         if column == name:
             values = f"{amount}, or {values}"

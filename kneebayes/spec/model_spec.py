@@ -17,15 +17,27 @@ from itertools import product
 from math import prod
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
 from kneebayes.errors import nearest
 
 __all__ = [
     "ABSENT_PRESENT",
+    "CHOICES",
     "LEVELS",
     "Alarm",
     "AlarmRule",
+    "AnswerInput",
     "Band",
     "Basis",
     "Cause",
@@ -126,11 +138,30 @@ class Probability(Frozen):
 
 Distribution = dict[Identifier, Probability]
 Prior = Annotated[Distribution, Field(description="P(state) for every state but the first, which takes what is left.")]
-Leak = Annotated[Probability, Field(description="The chance of being present with none of the parents there.")]
-Links = Annotated[
-    dict[Identifier, Distribution],
-    Field(description="For each parent and each of its states, the chance that it alone brings this about."),
+_LEAK = Field(
+    description="The chance of being present with none of the parents there; of a finding with more than two states, "
+    "the chance of each but the first."
+)
+_LINKS: Any = Field(
+    default_factory=dict,
+    description="For each parent and each of its states, the chance that it alone brings this about; of a finding with "
+    "more than two states, the chance of each but the first.",
+)
+
+# names of the choices that pydantic puts into the places of its complaints: not of the file, so not shown
+CHOICES = ("<number>", "<distribution>", "<numeric>", "<answers>")
+
+
+def _kind_of_effect(value: object) -> str:
+    own = list(value.values()) if isinstance(value, Mapping) else []
+    return CHOICES[1] if own and all(isinstance(v, Mapping | Probability) for v in own) else CHOICES[0]
+
+
+# what one contributor does to a finding: a number where there are two states, else a distribution
+Effect = Annotated[
+    Annotated[Probability, Tag(CHOICES[0])] | Annotated[Distribution, Tag(CHOICES[1])], Discriminator(_kind_of_effect)
 ]
+Links = dict[Identifier, Distribution]
 
 
 class Band(Frozen):
@@ -146,7 +177,7 @@ class Band(Frozen):
 class NumericInput(Frozen):
     """A column of numbers that sets a variable through bands, lowest band first."""
 
-    variable: Identifier = Field(description="What the numbers set.")
+    variable: Identifier = Field(description="What the numbers or answers are about.")
     label: Label
     unit: Text = Field(description="Of the numbers.")
     minimum: Finite = Field(description="Values under this are refused.")
@@ -172,6 +203,30 @@ class NumericInput(Frozen):
         return [b.at_least if b.at_least is not None else b.above or 0.0 for b in self.bands[1:]]
 
 
+class AnswerInput(Frozen):
+    """A column that says part of a finding: which of its states each answer leaves possible."""
+
+    variable: Identifier = Field(description="What the numbers or answers are about.")
+    label: Label
+    question: Text = Field(description="What to ask a person.")
+    answers: Condition = Field(min_length=2, description="For each answer, the states that it leaves possible.")
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The answers, as if they were the states of a variable."""
+        return tuple(self.answers)
+
+
+def _kind_of_input(value: object) -> str:
+    answers = isinstance(value, AnswerInput) or (isinstance(value, Mapping) and "answers" in value)
+    return CHOICES[2 + answers]
+
+
+Input = Annotated[
+    Annotated[NumericInput, Tag(CHOICES[2])] | Annotated[AnswerInput, Tag(CHOICES[3])], Discriminator(_kind_of_input)
+]
+
+
 class Variable(Frozen):
     """What risk factors, causes and findings have in common."""
 
@@ -185,8 +240,7 @@ class Variable(Frozen):
     )
     state_labels: dict[Identifier, Text] = Field(default_factory=dict, description="What a person reads for a state.")
     cost: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
-        default=1.0,
-        description="Of asking, against 1 for a plain question: an examination or a test costs more.",
+        default=1.0, description="Of asking, against 1 for a plain question: an examination or a test costs more."
     )
     icd10cm: dict[str, Text] = Field(default_factory=dict, description="Codes of ICD-10-CM with their descriptions.")
     note: str = Field(default="", description="What a reviewer should know.")
@@ -254,11 +308,10 @@ class Cause(Variable):
     state takes what is left.
     """
 
-    leak: Leak
-    links: Links = Field(default_factory=dict)
+    leak: Probability = _LEAK
+    links: Links = _LINKS
     split: Distribution = Field(
-        default_factory=dict,
-        description="P(state | present) for the third state on; the second takes what is left.",
+        default_factory=dict, description="P(state | present) for the third state on; the second takes what is left."
     )
     care: tuple[Text, ...] = Field(min_length=1, description="What to do about this cause.")
     recovery: Text = Field(description="How long it takes.")
@@ -271,24 +324,38 @@ class Cause(Variable):
 
 
 class Finding(Variable):
-    """A symptom, sign or earlier diagnosis: a leaky noisy-OR of the causes."""
+    """A symptom, sign or earlier diagnosis: a leaky noisy-MAX of the causes.
 
-    leak: Leak
-    links: Links = Field(default_factory=dict)
+    The states stand from least to most. The leak, and every cause that is present, each bring about a state; the
+    finding takes the greatest. With two states that is the leaky noisy-OR, and leak and links are numbers; with more
+    they are distributions over the states but the first, which takes what is left.
+    """
+
+    leak: Effect = _LEAK
+    links: dict[Identifier, dict[Identifier, Effect]] = _LINKS
 
     @model_validator(mode="after")
-    def _binary(self) -> Finding:
-        if len(self.states) != 2:
-            raise ValueError(f"a finding has two states, not {list(self.states)}")
+    def _ordered(self) -> Finding:
+        own = {"leak": self.leak, **{f"links.{c}.{s}": link for c, by in self.links.items() for s, link in by.items()}}
+        for place, effect in own.items():
+            if isinstance(effect, Probability) == (len(self.states) > 2):
+                what = "a distribution over its states but the first" if len(self.states) > 2 else "one number"
+                raise ValueError(f"{place}: a finding with {len(self.states)} states needs {what}")
+            if not isinstance(effect, Probability):
+                _check_remainder(effect, self.states[0], self.states[1:], place=f"{place}: ")
         return self
 
+    def by_state(self, effect: Probability | Distribution) -> Distribution:
+        """Write a leak or a link of the finding as a distribution over its states but the first."""
+        return {self.states[1]: effect} if isinstance(effect, Probability) else effect
 
-def _check_remainder(distribution: Distribution, remainder: str, states: tuple[str, ...]) -> None:
+
+def _check_remainder(distribution: Distribution, remainder: str, states: tuple[str, ...], place: str = "") -> None:
     if tuple(distribution) != states and set(distribution) != set(states):
-        raise ValueError(f"needs a probability for {list(states)}; '{remainder}' takes what is left")
+        raise ValueError(f"{place}needs a probability for {list(states)}; '{remainder}' takes what is left")
     total = sum(number.p for number in distribution.values())
     if total > 1 + 1e-12:
-        raise ValueError(f"probabilities add up to {total:.6g}, so nothing is left for '{remainder}'")
+        raise ValueError(f"{place}probabilities add up to {total:.6g}, so nothing is left for '{remainder}'")
 
 
 RuleLevel = Literal["emergency", "urgent", "caution"]
@@ -363,8 +430,10 @@ class ModelSpec(Frozen):
         description="The finding that brings people in; taken as present unless a case says otherwise."
     )
     groups: dict[Identifier, Text] = Field(description="The headings under which questions are shown, by name.")
-    inputs: dict[Identifier, NumericInput] = Field(
-        default_factory=dict, description="Columns of numbers that set a variable through bands, by name."
+    inputs: dict[Identifier, Input] = Field(
+        default_factory=dict,
+        description="Columns that are not variables, by name: numbers that set one through bands, and answers that say "
+        "part of one.",
     )
     risks: dict[Identifier, RiskFactor] = Field(min_length=1, description="What may bring a cause about, by name.")
     interactions: tuple[Interaction, ...] = Field(
@@ -395,7 +464,52 @@ class ModelSpec(Frozen):
         some = {name: tuple(s for s in states if s != self.risks[name].states[0]) for name, states in links}
         risks = {name: states for name, states in some.items() if states}
         linked = [name for name, finding in self.findings.items() if cause in finding.links and name != self.complaint]
-        return {**risks, **{name: (self.findings[name].states[1],) for name in linked}}
+        return {**risks, **{name: self.findings[name].states[1:] for name in linked}}
+
+    @cached_property
+    def answer_inputs(self) -> dict[str, AnswerInput]:
+        """The columns that say part of a variable, by name."""
+        return {name: column for name, column in self.inputs.items() if isinstance(column, AnswerInput)}
+
+    @cached_property
+    def numeric_inputs(self) -> dict[str, NumericInput]:
+        """The columns of numbers, by name."""
+        return {name: column for name, column in self.inputs.items() if isinstance(column, NumericInput)}
+
+    @cached_property
+    def askable(self) -> dict[str, Variable | AnswerInput]:
+        """What conditions may name: every variable, and the columns that say part of one."""
+        return {**self.variables, **self.answer_inputs}
+
+    def meaning(self, name: str, states: Iterable[str]) -> tuple[str, frozenset[str]]:
+        """Say what a condition on a variable, or on a column that says part of one, asks: to be in these states."""
+        if name in self.variables:
+            return name, frozenset(states)
+        answers = self.answer_inputs[name].answers
+        return self.answer_inputs[name].variable, frozenset(state for answer in states for state in answers[answer])
+
+    @cached_property
+    def events(self) -> dict[str, tuple[frozenset[str], ...]]:
+        """What may be known of each variable, by code: its states in order, then what answers can leave of them.
+
+        Answers to several columns leave what they have in common, so the sets are closed under intersection.
+        """
+        events = {}
+        for name, variable in self.variables.items():
+            single = [frozenset([state]) for state in variable.states]
+            columns = [column for column in self.answer_inputs.values() if column.variable == name]
+            left: dict[frozenset[str], None] = {}
+            for answer in dict.fromkeys(frozenset(a) for column in columns for a in column.answers.values()):
+                left |= dict.fromkeys([answer, *(answer & other for other in left)])
+                if len(single) + len(left) > MAX_STATES:
+                    raise ValueError(
+                        f"inputs: answers can leave over {MAX_STATES - len(single)} different sets of states of "
+                        f"{name}, more than can be told apart"
+                    )
+            place = variable.states.index
+            further = sorted((set(left) - set(single) - {frozenset()}), key=lambda event: sorted(map(place, event)))
+            events[name] = (*single, *further)
+        return events
 
     @cached_property
     def input_columns(self) -> dict[str, str]:
@@ -405,7 +519,7 @@ class ModelSpec(Frozen):
         """
         numeric = {
             numeric.variable: name
-            for name, numeric in reversed(self.inputs.items())
+            for name, numeric in reversed(self.numeric_inputs.items())
             if {band.state for band in numeric.bands} == set(self.variables[numeric.variable].states)
         }
         return {numeric.get(name, name): name for name in [*self.risks, *self.findings]}
@@ -448,17 +562,16 @@ class ModelSpec(Frozen):
             yield f"interactions.{i}.link", interaction.link
         for section, nodes in (("causes", self.causes), ("findings", self.findings)):
             for name, node in nodes.items():
-                yield f"{section}.{name}.leak", node.leak
+                yield from _numbers(f"{section}.{name}.leak", node.leak)
                 for parent, states in node.links.items():
-                    for state, number in states.items():
-                        yield f"{section}.{name}.links.{parent}.{state}", number
+                    for state, effect in states.items():
+                        yield from _numbers(f"{section}.{name}.links.{parent}.{state}", effect)
                 if isinstance(node, Cause):
-                    for state, number in node.split.items():
-                        yield f"{section}.{name}.split.{state}", number
+                    yield from _numbers(f"{section}.{name}.split", node.split)
 
     @model_validator(mode="after")
     def _consistent(self) -> ModelSpec:
-        taken = [name for name in self.variables if name in RESERVED or name.startswith("true_")]
+        taken = [name for name in self.askable if name in RESERVED or name.startswith("true_")]
         if taken:
             raise ValueError(f"'{taken[0]}' is a column of its own in tables: give the variable another name")
         if len(self.variables) < len(self.risks) + len(self.causes) + len(self.findings):
@@ -476,7 +589,10 @@ class ModelSpec(Frozen):
         for i, interaction in enumerate(self.interactions):
             _known(f"interactions.{i}.target", interaction.target, self.causes)
             self._check_condition(f"interactions.{i}.when", interaction.when, self.risks)
-        for name, numeric in self.inputs.items():
+        for name, column in self.answer_inputs.items():
+            self._check_answers(name, column)
+        _ = self.events
+        for name, numeric in self.numeric_inputs.items():
             variable = self.variables[_known(f"inputs.{name}.variable", numeric.variable, self.variables)]
             for band in numeric.bands:
                 _known(f"inputs.{name}.bands", band.state, variable.states)
@@ -487,19 +603,22 @@ class ModelSpec(Frozen):
         return self
 
     def _check_alarm(self) -> None:
-        _known("complaint", self.complaint, self.findings)
+        states = self.findings[_known("complaint", self.complaint, self.findings)].states
+        if len(states) != 2:
+            raise ValueError(f"complaint: '{self.complaint}' has the states {list(states)}, but people have it or not")
         _known("alarm.cause", self.alarm.cause, self.causes)
         for name in self.alarm.key_questions:
-            _known("alarm.key_questions", name, self.variables)
-        self._check_condition("alarm.signs", self.alarm.signs, {**self.risks, **self.findings})
+            _known("alarm.key_questions", name, self.askable)
+        self._check_condition("alarm.signs", self.alarm.signs, {**self.risks, **self.findings, **self.answer_inputs})
         for name, states in self.alarm.signs.items():
-            if self.variables[name].states[0] in states:
+            variable, meant = self.meaning(name, states)
+            if self.variables[variable].states[0] in meant:
                 raise ValueError(f"alarm.signs.{name}: '{states[0]}' is being without it, which is no sign")
         for i, rule in enumerate(self.alarm.rules):
-            self._check_condition(f"alarm.rules.{i}.when", rule.when, self.variables)
-            self._check_condition(f"alarm.rules.{i}.any_of", rule.any_of, self.variables)
+            self._check_condition(f"alarm.rules.{i}.when", rule.when, self.askable)
+            self._check_condition(f"alarm.rules.{i}.any_of", rule.any_of, self.askable)
         for i, flag in enumerate(self.red_flags):
-            self._check_condition(f"red_flags.{i}.any_of", flag.any_of, self.variables)
+            self._check_condition(f"red_flags.{i}.any_of", flag.any_of, self.askable)
         flags = {name for flag in self.red_flags for name in flag.any_of}
         if len(flags) > MAX_FLAGS:
             raise ValueError(f"red_flags: {len(flags)} variables, but at most {MAX_FLAGS} can be told")
@@ -518,7 +637,23 @@ class ModelSpec(Frozen):
                         f"{place}: cites '{source}', which is not among references.{nearest(source, self.references)}"
                     )
 
-    def _check_links(self, place: str, links: Links, parents: Mapping[str, Any]) -> None:
+    def _check_answers(self, name: str, column: AnswerInput) -> None:
+        place = f"inputs.{name}"
+        variable = self.variables[_known(f"{place}.variable", column.variable, self.variables)]
+        if column.variable not in self.findings:
+            raise ValueError(
+                f"{place}.variable: '{column.variable}' is no finding, and only of a finding may answers say a part: "
+                "give it a state for each answer"
+            )
+        if name in self.variables:
+            raise ValueError(f"{place}: the name belongs to a variable")
+        for answer, states in column.answers.items():
+            for state in states:
+                _known(f"{place}.answers.{answer}", state, variable.states)
+            if set(states) == set(variable.states):
+                raise ValueError(f"{place}.answers.{answer}: leaves every state of {column.variable}, so says nothing")
+
+    def _check_links(self, place: str, links: Mapping[str, Mapping[str, object]], parents: Mapping[str, Any]) -> None:
         for parent, states in links.items():
             node = parents[_known(f"{place}.links", parent, parents)]
             allowed = node.states[1:] if parent in self.causes else node.states
@@ -545,6 +680,14 @@ class ModelSpec(Frozen):
             rows = sum(all(states[key] in value for key, value in row.when.items()) for row in risk.given)
             if risk.given and rows != 1:
                 raise ValueError(f"risks.{name}.given: {rows} rows match {states}, not one")
+
+
+def _numbers(place: str, effect: Probability | Distribution) -> Iterator[tuple[str, Probability]]:
+    if isinstance(effect, Probability):
+        yield place, effect
+    else:
+        for state, number in effect.items():
+            yield f"{place}.{state}", number
 
 
 def _known(place: str, name: str, names: Iterable[str]) -> str:

@@ -28,7 +28,7 @@ from pydantic_core import ErrorDetails
 
 from kneebayes.atomic import is_special, write_whole
 from kneebayes.errors import FileFormatError, ModelFileError, nearest
-from kneebayes.spec.model_spec import ModelSpec, Probability
+from kneebayes.spec.model_spec import CHOICES, ModelSpec, Probability
 
 __all__ = [
     "ADDED",
@@ -226,9 +226,13 @@ def _not_a_model(source: str, at: yaml.Node | yaml.Event, reason: str) -> ModelF
 
 def _summary(error: ValidationError, most: int = 5) -> str:
     problems = error.errors(include_url=False)
-    lines = [f"{'.'.join(map(str, problem['loc'])) or 'model'}: {_said(problem)}" for problem in problems[:most]]
+    lines = [f"{_place(problem) or 'model'}: {_said(problem)}" for problem in problems[:most]]
     more = f" (and {len(problems) - most} more)" if len(problems) > most else ""
     return "; ".join(lines) + more
+
+
+def _place(problem: ErrorDetails) -> str:
+    return ".".join(str(step) for step in problem["loc"] if step not in CHOICES)
 
 
 def _said(problem: ErrorDetails) -> str:
@@ -439,7 +443,15 @@ def start_model(path: str | os.PathLike[str]) -> Path:
 Schema = dict[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 WHOLE, CHANGED = "ModelSpec", "Change"
-MERGED = ("RiskFactor", "Cause", "Finding", "NumericInput", "Alarm", WHOLE)  # by key, where a file extends another
+MERGED = (
+    "RiskFactor",
+    "Cause",
+    "Finding",
+    "NumericInput",
+    "AnswerInput",
+    "Alarm",
+    WHOLE,
+)  # by key, where a file extends another
 EXTENDS_HINT = "A model that ships with kneebayes, or the path of a model file, which this one adds to or changes."
 
 
@@ -505,6 +517,8 @@ def _removable(node: Schema, key: str) -> Schema:
     said = {"description": node["description"]} if "description" in node else {}
     bare = {k: v for k, v in node.items() if k not in ("description", "default")}
     reference = bare.get("$ref", "").removeprefix("#/$defs/")
+    if "oneOf" in bare:  # a part of one may be a part of another too
+        return {"anyOf": [*(_removable(value, key)["anyOf"][0] for value in bare["oneOf"]), {"type": "null"}], **said}
     if reference in MERGED:
         bare = {"$ref": f"#/$defs/{reference}{CHANGED}"}
     elif bare.get("type") == "object":

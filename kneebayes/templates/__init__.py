@@ -9,10 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = [
-    "read",
-    "render",
-]
+__all__ = ["read", "render"]
 
 
 def read(name: str) -> str:

@@ -22,12 +22,7 @@ from kneebayes.ui.session import STOP_BELOW, End, Interview
 if TYPE_CHECKING:
     from kneebayes.diagnosis.diagnosis import Diagnosis
 
-__all__ = [
-    "CaseFile",
-    "ask",
-    "converse",
-    "standing",
-]
+__all__ = ["CaseFile", "ask", "converse", "standing"]
 
 TOP = 3
 CALM = ("low", "not_assessed")
@@ -57,7 +52,7 @@ class CaseFile:
 
     def columns(self) -> list[str]:
         """Read the columns of the file, or name those that it will have, in order."""
-        every = [CASE_ID, *dict.fromkeys([*self.model.inputs, *self.model.variables])]
+        every = [CASE_ID, *dict.fromkeys([*self.model.numeric_inputs, *self.model.variables])]
         if self.path.exists() and not self.path.is_file():
             raise FileFormatError(f"{self.path}: is no ordinary file: give a name that ends in .csv")
         try:

@@ -36,20 +36,12 @@ from kneebayes.ui.options import (
 )
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
-    from numpy.typing import NDArray
-
     from kneebayes.diagnosis.diagnosis import Diagnosis
     from kneebayes.diagnosis.explanation import Explanation
     from kneebayes.model import Model
-    from kneebayes.scoring.rejects import Reject
-    from kneebayes.scoring.score_file import Counts
+    from kneebayes.scoring.score_file import ScoreSummary
 
-__all__ = [
-    "app",
-    "main",
-]
+__all__ = ["app", "main"]
 
 CHUNK_ROWS = 1 << 16
 MAX_SHOWN = 5
@@ -190,7 +182,7 @@ def _rows(count: int) -> str:
     return f"{count:,} row{'' if count == 1 else 's'}"
 
 
-def _summarise(counts: Counts, rejects: str | None, model: Model) -> None:
+def _summarise(counts: ScoreSummary, rejects: str | None, model: Model) -> None:
     say(f"{_rows(counts.read)} read: {counts.scored:,} scored, {counts.rejected:,} rejected")
     for reason in counts.reasons:
         say(f"  {reason}")
@@ -400,9 +392,9 @@ def evaluate(
     Labels: a column 'label' of causes or none_of_these ('also' names further ones, joined by ;),
     or a column true_<cause> of states for each, of which cells may be empty, or both.
     """
-    from kneebayes.cases.redaction import Redactor, refuse_headless
+    from kneebayes.evaluation.evaluate import check_report
     from kneebayes.evaluation.evaluate import evaluate as assess
-    from kneebayes.evaluation.report import check_report
+    from kneebayes.scoring.readers import read_cases, refuse_headless
 
     if as_json and as_csv:
         raise CaseError("--json and --csv are two ways to print the same: give one")
@@ -410,11 +402,11 @@ def evaluate(
         check_report(report)  # now, not after the work
     loaded = load(model)
     left_out = options.names(ignore)
-    cases, positions, unreadable = _read_cases(source, left_out)
-    refuse_headless(source, loaded.file, cases.column_names, [*left_out, label])
+    cases = read_cases(source, left_out)
+    refuse_headless(source, loaded.file, cases.table.column_names, [*left_out, label])
     result = assess(
         loaded,
-        cases,
+        cases.table,
         label=label,
         thresholds=options.thresholds(
             loaded.file, caution=caution, urgent=urgent, harm_miss=harm_miss, harm_false_alarm=harm_false_alarm
@@ -430,45 +422,13 @@ def evaluate(
     if report is not None:
         result.report(report)
         say(f"wrote {report}")
-    plain = Redactor(loaded.file).reason
-    refused = [(reject.row, reject.column, reject.reason) for reject in unreadable]
-    refused += [(int(positions[p.row]), p.column, plain(p.column, p.reason)) for p in result.problems]
+    refused = [(p.row, p.column, p.plain) for p in cases.problems]
+    refused += [(int(cases.positions[p.row]), p.column, p.plain) for p in result.problems]
     for row, column, reason in sorted(refused)[:MAX_SHOWN]:
         say(f"left out: data row {row + 1}{f', column {column!r}' if column else ''}: {reason}")
     if refused:
         say(f"{len({row for row, _, _ in refused}):,} rows left out in all")
         raise typer.Exit(options.SOME_REJECTED)
-
-
-def _read_cases(path: str, ignore: list[str]) -> tuple[pa.Table, NDArray[np.intp], list[Reject]]:
-    """Read a file of cases: the rows that can be read, their places in it from 0, and the others, which know theirs."""
-    from dataclasses import replace
-
-    import numpy as np
-    import pyarrow as pa
-
-    from kneebayes.atomic import file_stamp, refuse_changed
-    from kneebayes.scoring.score_file import open_source
-
-    stamp = file_stamp(path)
-    source = open_source(path, chunk_rows=CHUNK_ROWS)
-    try:
-        source.leave_out(ignore)
-        tables: list[Any] = [source.empty()]
-        places: list[NDArray[np.intp]] = [np.zeros(0, dtype=np.intp)]
-        rejects: list[Reject] = []
-        n_read = 0
-        for piece in source.pieces():
-            rows = source.parse(piece)
-            tables.append(rows.table)
-            places.append(rows.positions + n_read)
-            rejects += [replace(reject, row=reject.row + n_read) for reject in rows.rejects]
-            n_read += rows.n_read
-    finally:
-        source.close()
-    refuse_changed(path, stamp)
-    table = pa.concat_tables(tables, promote_options="permissive").unify_dictionaries()
-    return table, np.concatenate(places), rejects
 
 
 class Format(StrEnum):
@@ -522,7 +482,7 @@ def import_(
     The network must be risk factors -> causes -> findings, with tables that are leaky noisy-ORs.
     """
     from kneebayes.interop.cpt import COLUMN_TOLERANCE
-    from kneebayes.interop.importing import import_model
+    from kneebayes.interop.exchange import import_model
     from kneebayes.spec.yaml_io import write_model
 
     file = import_model(

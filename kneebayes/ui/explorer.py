@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kneebayes.cases.coding import Vocabulary
+from kneebayes.cases.coding import Coder
 from kneebayes.errors import CaseError, KneeBayesError, MissingExtraError, UnknownColumnError
 from kneebayes.model import Model, load_model
 from kneebayes.plots.case import priors
@@ -34,12 +34,7 @@ if TYPE_CHECKING:
     from kneebayes.diagnosis.questions import Question
     from kneebayes.diagnosis.uncertainty import Uncertainty
 
-__all__ = [
-    "Explorer",
-    "Vignette",
-    "explore",
-    "vignettes",
-]
+__all__ = ["Explorer", "Vignette", "explore", "vignettes"]
 
 ASKED = 5  # questions in view
 PAUSE = 0.3  # seconds without a click before intervals are worked out, so that they don't hold up one who clicks fast
@@ -73,7 +68,7 @@ def vignettes(model: ModelSpec) -> list[Vignette]:
     here = Path(__file__).parents[1]
     shipped = here / "vignettes.csv"  # in the package of a wheel, in data/ of a checkout
     path = shipped if shipped.is_file() else here.parent / "data" / "vignettes.csv"
-    vocabulary, found = Vocabulary(model), []
+    vocabulary, found = Coder(model), []
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             facts = {name: row[name] for name in vocabulary.columns if row.get(name)}
@@ -84,7 +79,7 @@ def vignettes(model: ModelSpec) -> list[Vignette]:
     return found
 
 
-def _readable(vocabulary: Vocabulary, name: str, value: str) -> bool:
+def _readable(vocabulary: Coder, name: str, value: str) -> bool:
     try:
         vocabulary.code(name, value)
     except (CaseError, UnknownColumnError):

@@ -202,10 +202,11 @@ def thresholds(
     urgent: float | None,
     harm_miss: float | None,
     harm_false_alarm: float | None,
-) -> Thresholds:
-    """Choose when to warn: as numbers, as harms, and else as the model file says."""
+) -> Thresholds | None:
+    """Choose when to warn: as numbers or as harms; None where nothing is chosen, and the model file says all."""
     if harm_miss is None and harm_false_alarm is None:
-        return Thresholds.of(model, caution=caution, urgent=urgent)
+        nothing = caution is None and urgent is None
+        return None if nothing else Thresholds.of(model, caution=caution, urgent=urgent)
     if harm_miss is None or harm_false_alarm is None:
         raise ThresholdError("--harm-miss and --harm-false-alarm go together: the threshold is set by their ratio")
     if caution is not None:

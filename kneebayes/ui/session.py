@@ -13,23 +13,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from kneebayes.cases.coding import UNKNOWN_WORDS, Vocabulary, number_of, short
+from kneebayes.cases.coding import UNKNOWN_WORDS, Coder, number_of
+from kneebayes.cases.problems import short
 from kneebayes.diagnosis.diagnosis import Diagnosis
 from kneebayes.diagnosis.questions import Question, open_questions
 from kneebayes.errors import CaseError, ModelFileError, UnknownColumnError, nearest
 from kneebayes.spec.model_spec import ABSENT_PRESENT, LEVELS, ModelSpec
 from kneebayes.spec.yaml_io import DEFAULT_MODEL, model_path
 
-__all__ = [
-    "STOP_BELOW",
-    "UNKNOWN",
-    "Control",
-    "End",
-    "Exploration",
-    "Interview",
-    "Section",
-    "control_of",
-]
+__all__ = ["STOP_BELOW", "UNKNOWN", "Control", "End", "Exploration", "Interview", "Section", "control_of"]
 
 STOP_BELOW = 0.05  # probability of a change; tests/benchmarks/questions.py shows what it costs and saves
 DO_NOT_KNOW = frozenset({*UNKNOWN_WORDS, "don't know", "dont know", "do not know", "not sure", "dk"})
@@ -68,7 +60,7 @@ class Section:
 
 def control_of(model: ModelSpec, name: str) -> Control:
     """Describe the control of a variable."""
-    variable, numeric = model.variables[name], model.inputs.get(name)
+    variable, numeric = model.variables[name], model.numeric_inputs.get(name)
     choices: tuple[tuple[str, str], ...] = (("yes", "present"), ("no", "absent"))
     if not variable.is_yes_no:
         choices = tuple((variable.say(state), state) for state in variable.states)
@@ -251,7 +243,7 @@ class Exploration:
 
     def __init__(self, model: ModelSpec, diagnose: Diagnose, facts: Mapping[str, object] | None = None) -> None:
         self.model = model
-        self._vocabulary = Vocabulary(model)
+        self._vocabulary = Coder(model)
         self._diagnose = diagnose
         self.facts: dict[str, object] = {}
         self.load(facts or {})
@@ -282,7 +274,7 @@ class Exploration:
         known: dict[str, object] = {}
         dx = self._diagnose(facts)  # first, as it says best what is wrong with them
         for name, value in facts.items():
-            numeric = self.model.inputs.get(name)
+            numeric = self.model.numeric_inputs.get(name)
             if value in (None, UNKNOWN):
                 continue
             if numeric is not None and name not in self.model.variables:
@@ -296,7 +288,7 @@ class Exploration:
         """Say which answer a control shows: a state, the number typed, or None if not known or unsure."""
         if name not in self.facts:
             return None
-        if name in self.model.inputs:
+        if name in self.model.numeric_inputs:
             return str(self.facts[name])
         told = self.dx.evidence.get(name)
         return told if told in self.model.variables[name].states else None

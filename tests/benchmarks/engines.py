@@ -29,11 +29,11 @@ def main() -> None:
     """Print the table."""
     model = kb.load_model()
     frame = model.simulate(N_KERNEL, seed=11, missing=(0.3, 0.6))
-    from kneebayes.cases.frames import factor, to_arrow
+    from kneebayes.cases.frames import encode_columns, to_arrow
 
     table = to_arrow(frame, model.scorer.coder.columns)
     taken = [name for name in model.scorer.coder.columns if name in table.column_names]
-    codes = model.scorer.coder.batch({name: factor(table[name]) for name in taken}, table.num_rows).evidence.codes
+    codes = model.scorer.coder.batch(encode_columns(table, taken), table.num_rows).evidence.codes
     names, states = list(model.file.variables), [v.states for v in model.file.variables.values()]
 
     def evidence(case: int) -> dict[str, str]:
@@ -92,7 +92,7 @@ def _enumerate(model: kb.Model, codes: NDArray[np.int8]) -> Answers:
     n_before = len(model.file.risks) + len(model.file.causes)
     upper[n_before:] = -1
     prior = network.joint(Evidence(upper))
-    absent = np.clip(network.tables.absent, 1e-300, 1 - 1e-16)
+    absent = np.clip(network.tables.at_most, 1e-300, 1 - 1e-16)
     findings = codes[n_before:].T
     joint = prior * np.exp((findings == 0) @ np.log(absent) + (findings == 1) @ np.log1p(-absent))
     present = (network.joint_states > 0).astype(float)

@@ -25,8 +25,7 @@ import numpy as np
 import kneebayes as kb
 from kneebayes.inference.evidence import Evidence
 from kneebayes.inference.network import CompiledModel
-from kneebayes.interop.export import export, sidecar_path
-from kneebayes.interop.importing import import_model, read_uai
+from kneebayes.interop.exchange import export, import_model, read_uai, sidecar_path
 from kneebayes.interop.pgmpy import Reference, read_pgmpy
 from kneebayes.spec.model_spec import ModelSpec
 from tests.oracles import random_model

@@ -169,7 +169,7 @@ def fit_pyagrum(start: kb.Model, train: pd.DataFrame, test: pd.DataFrame) -> Fit
     """Fit by pyAgrum's EM: an empty cell is summed out by exact inference."""
     import pyagrum as gum
 
-    from kneebayes.interop.export import export
+    from kneebayes.interop.exchange import export
 
     with tempfile.TemporaryDirectory() as folder:
         export(start.file, Path(folder) / "start.bif")

@@ -49,7 +49,7 @@ def gains(network: CompiledModel, known: Codes) -> Floats:
     joint = network.joint(Evidence(known.T))
     joint /= joint.sum(axis=1, keepdims=True)
     result = np.zeros(known.shape)
-    absent = network.tables.absent
+    absent = network.tables.at_most
     result[:, first:] = entropy(joint @ absent.T) - joint @ entropy(absent).T  # a finding depends on causes alone
     before = -plogp(joint).sum(axis=1)
     for row in range(n_risks):

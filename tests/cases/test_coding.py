@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kneebayes.cases.coding import Coded, Coder, Factor, Problem, check_columns, short
+from kneebayes.cases.coding import Coded, Coder, EncodedColumn, check_columns
+from kneebayes.cases.problems import Kind, Problem, short
 from kneebayes.errors import CaseError, UnknownColumnError
 from kneebayes.inference.evidence import Evidence, SoftEvidence
 from kneebayes.spec.yaml_io import model_path, read_model
@@ -22,7 +23,7 @@ UNKNOWN = -1
 
 def batch(**columns: list[Any]) -> Coded:
     n = len(next(iter(columns.values())))
-    return CODER.batch({name: Factor(np.arange(n), values) for name, values in columns.items()}, n)
+    return CODER.batch({name: EncodedColumn(np.arange(n), values) for name, values in columns.items()}, n)
 
 
 def codes_of(coded: Coded, name: str) -> list[int]:
@@ -30,8 +31,9 @@ def codes_of(coded: Coded, name: str) -> list[int]:
 
 
 PRESENT = ["present", "Present", "PRESENT", " present ", "yes", "Yes", "YES", "\tyes\n", "true", "True", "TRUE", "1",
-           "1.0", True, 1, 1.0, np.True_, np.int64(1), np.float32(1)]  # fmt: skip
+           "1.0", True, 1, 1.0, "1.00", Decimal("1.00"), np.True_, np.int64(1), np.float32(1)]  # fmt: skip
 ABSENT = ["absent", "Absent", " ABSENT", "no", "No", "NO ", "false", "False", "FALSE", "0", "0.0", False, 0, 0.0,
+          "-0.0", -0.0, Decimal("0.00"),
           np.False_, np.int64(0), np.float64(0)]  # fmt: skip
 EMPTY = [None, "", "   ", "unknown", "Unknown", " UNKNOWN ", "na", "NA", "n/a", "nan", "NaN", "null", "<NA>",
          float("nan"), np.nan, pd.NA, pd.NaT]  # fmt: skip
@@ -46,6 +48,10 @@ REFUSED = [
     "present!",
     "yes no",
     "0,0",
+    "01",
+    "1e0",
+    "1.",
+    "-1.0",
     b"yes",
     ["yes"],
     "none",
@@ -80,7 +86,7 @@ def test_other_values_are_refused_with_what_is_allowed(value: object) -> None:
     assert "absent, present (or yes/no, true/false, 1/0), or nothing if unknown" in said
 
 
-@pytest.mark.parametrize("name", [n for n, v in MODEL.variables.items() if n not in MODEL.inputs])
+@pytest.mark.parametrize("name", [n for n, v in MODEL.variables.items() if n not in MODEL.numeric_inputs])
 def test_every_state_of_every_variable_is_its_own_word(name: str) -> None:
     states = MODEL.variables[name].states
     assert [CODER.code(name, f" {state.upper()}") for state in states] == list(range(len(states)))
@@ -120,6 +126,14 @@ def test_a_value_like_nothing_gets_no_suggestion_and_a_long_one_is_cut() -> None
         CODER.code("calf_pain", "q" * 10_000)
     assert "Did you mean" not in str(caught.value)
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("column", ["age", "calf_pain"])
+@pytest.mark.parametrize("value", ["2020-01-31 12:30:00", pd.Timestamp("2020-01-31"), "12:30:00"])
+def test_a_moment_is_no_unsure_answer_though_it_has_colons(column: str, value: object) -> None:
+    (problem,) = batch(**{column: [str(value)]}).problems
+    assert problem.why.kind is Kind.VALUE
+    assert problem.reason.startswith(f"'{value}' is not allowed for {column}: give ")
 
 
 LIKELIHOODS: dict[str, tuple[str, object, list[float]]] = {
@@ -222,7 +236,7 @@ def test_six_weeks_are_over_after_42_days(value: object, state: int) -> None:
     [("age", -1), ("age", 110.5), ("age", "111"), ("age", 1e9), ("duration_days", -1), ("duration_days", 36501)],
 )
 def test_numbers_out_of_range_say_the_range(column: str, value: object) -> None:
-    numeric = MODEL.inputs[column]
+    numeric = MODEL.numeric_inputs[column]
     with pytest.raises(CaseError, match=f"is outside 0 to {numeric.maximum:g} {numeric.unit}"):
         CODER.code(column, value)
 
@@ -250,7 +264,7 @@ def test_an_empty_cell_is_unknown_never_absent() -> None:
 
 
 def test_an_index_below_zero_is_an_empty_cell() -> None:
-    coded = CODER.batch({"calf_pain": Factor(np.array([0, -1, 1]), ["yes", "no"])}, 3)
+    coded = CODER.batch({"calf_pain": EncodedColumn(np.array([0, -1, 1]), ["yes", "no"])}, 3)
     assert codes_of(coded, "calf_pain") == [1, UNKNOWN, 0]
 
 
@@ -285,7 +299,7 @@ def test_problems_come_by_row_not_by_column() -> None:
 
 
 def test_one_bad_value_in_many_rows_is_a_problem_of_each() -> None:
-    coded = CODER.batch({"sex": Factor(np.array([0, 1, 0, 1]), ["male", "x"])}, 4)
+    coded = CODER.batch({"sex": EncodedColumn(np.array([0, 1, 0, 1]), ["male", "x"])}, 4)
     assert [problem.row for problem in coded.problems] == [1, 3]
     assert isinstance(coded.problems[0], Problem)
 
@@ -315,7 +329,7 @@ def test_one_case_gives_codes_and_warnings() -> None:
     codes, warnings = coded.evidence.codes, list(coded.warnings)
     assert codes.shape == (len(MODEL.variables), 1)
     assert (codes >= 0).sum() == 3
-    assert warnings == [MODEL.inputs["age"].warning]
+    assert warnings == [MODEL.numeric_inputs["age"].warning]
 
 
 def test_one_case_says_all_that_is_wrong_with_it() -> None:

@@ -159,6 +159,9 @@ TRUTHS: dict[str, Any] = {
     "empty_words": pd.Series(["yes", "no", "", "yes"]),
     "unknown_words": pd.Series(["yes", "no", "unknown", "yes"]),
     "numpy_bools": pd.Series([np.True_, np.False_, np.nan, np.True_], dtype=object),
+    "minus_zero": pd.Series([1.0, -0.0, np.nan, 1.0]),
+    "decimal": pd.Series([Decimal("1.00"), Decimal("0.00"), None, Decimal(1)], dtype=object),
+    "polars_decimal": pl.Series(["1", "0", None, "1"]).cast(pl.Decimal(5, 2)),
     "polars_bool": pl.Series([True, False, None, True]),
     "polars_words": pl.Series(["yes", "no", None, "yes"]),
     "polars_float": pl.Series([1.0, 0.0, float("nan"), 1.0]),
@@ -190,6 +193,14 @@ AGES: dict[str, Any] = {
     "polars_int": pl.Series([67, None, 30]),
     "polars_decimal": pl.Series(["67", None, "30"]).cast(pl.Decimal(5, 2)),
 }
+
+
+def test_columns_named_by_numbers_can_be_kept_and_ignored() -> None:
+    frame = pd.DataFrame({"age": [67, 25], 7: ["x", "y"], 8: [1, 2]})
+    names: Any = [7], [8]  # pandas takes any label, and its users write them as they are
+    scored = MODEL.score(frame, keep=names[0], ignore=names[1])
+    assert scored[7].tolist() == ["x", "y"]
+    assert 8 not in scored.columns
 
 
 @pytest.mark.parametrize("kind", AGES)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kneebayes import LEVELS, Diagnosis, Thresholds, load_model
-from kneebayes.diagnosis.assessment import Assessor
+from kneebayes.diagnosis.alarm import Assessor
 from kneebayes.errors import KneeBayesError, ThresholdError
 from kneebayes.inference.evidence import UNKNOWN, Evidence
 from kneebayes.inference.network import CompiledModel, Posteriors
@@ -425,3 +425,16 @@ def test_only_the_ratio_of_likelihoods_counts_for_the_alarm(factor: float) -> No
         plain.alarm.level,
         plain.next_questions().index.tolist(),
     )
+
+
+def test_answers_that_are_as_good_as_certain_do_not_vanish_in_each_other() -> None:
+    """One of the two must be wrong, as men are not pregnant; which it is, is even."""
+    answers = {"sex": "male:1, female:1e-200", "pregnancy": "pregnant:1, not_pregnant:1e-200, postpartum_6_weeks:0"}
+    dx = MODEL.diagnose({**SWOLLEN, **answers})
+    man = MODEL.diagnose({**SWOLLEN, "sex": "male"})
+    woman = MODEL.diagnose({**SWOLLEN, "sex": "female", "pregnancy": "pregnant"})
+    odds = np.exp(man.log_evidence - woman.log_evidence)
+    for name, p in dx.probabilities.items():
+        mixed = (odds * man.probabilities[name] + woman.probabilities[name]) / (1 + odds)
+        assert p == pytest.approx(mixed, abs=1e-12)
+    assert dx.next_questions()["gain"].notna().all()

@@ -18,8 +18,10 @@ import kneebayes as kb
 from kneebayes.diagnosis.explanation import Explanation, exact_shares, explain, sampled_shares, subsets
 from kneebayes.errors import UnknownNameError
 from kneebayes.inference.evidence import DECIBANS, Evidence
+from kneebayes.inference.network import CompiledModel
 from kneebayes.interop.pgmpy import Reference
 from kneebayes.ui.cli import app
+from tests.oracles import random_model
 
 MODEL = kb.load_model()
 NETWORK = MODEL.network
@@ -254,6 +256,15 @@ class TestRivals:
         assert "pcl_injury" not in rivals
         clamped = MODEL.diagnose({**BURST, "pcl_injury": "absent", "meniscal_tear": "absent"})
         assert rivals["meniscal_tear"].probability == pytest.approx(clamped.probabilities["dvt"], abs=1e-12)
+
+    def test_where_no_other_cause_is_open_there_are_no_rivals(self) -> None:
+        known = dict.fromkeys(set(MODEL.causes) - {"dvt"}, "absent")
+        assert explained({**BURST, **known}, "dvt").rivals == ()
+        alone = CompiledModel(random_model(3, causes=1))
+        evidence = Evidence.empty(len(alone.variables)).with_state(alone.variables.index("f1"), 1)
+        explanation = explain(alone, evidence, "c0")
+        assert explanation.rivals == ()
+        assert [part.variable for part in explanation.contributions] == ["f1"]
 
 
 class TestWords:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -11,13 +12,12 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from kneebayes import LEVELS, Thresholds, load_model
-from kneebayes.diagnosis.alarm import Retractions, _raises
-from kneebayes.diagnosis.assessment import Assessor
+from kneebayes.diagnosis.alarm import Assessor, Retractions, _raises
 from kneebayes.errors import ModelFileError
 from kneebayes.inference.evidence import UNKNOWN, Evidence, SoftEvidence
 from kneebayes.inference.network import CompiledModel
 from kneebayes.spec.model_spec import ModelSpec
-from tests.oracles import brute_force, random_codes, random_model
+from tests.oracles import brute_force, one, random_codes, random_model
 
 Codes = NDArray[np.int8]
 MODEL = load_model()
@@ -310,6 +310,18 @@ def test_a_model_with_more_doubtful_signs_than_bits_is_refused(monkeypatch: pyte
         Retractions(MODEL.network)
 
 
+@pytest.mark.parametrize(("log_most", "least"), [(np.inf, np.inf), (np.nan, 0.0), (1.0, np.nan)])
+def test_a_bound_that_is_not_a_number_spares_nothing(log_most: float, least: float) -> None:
+    network, codes, own = mixed_up()
+    causes = network.posteriors(Evidence(codes)).values[:, : len(network.model.causes)]
+    worth = np.nextafter(own, 1.0)
+    whole, _ = Retractions(network).max_posterior(Evidence(codes), own, worth)
+    unbounded = Retractions(network)
+    unbounded._signs = [replace(sign, log_most=log_most, least=least) for sign in unbounded._signs]
+    found, _ = unbounded.max_posterior(Evidence(codes), own, worth, causes=causes)
+    np.testing.assert_array_equal(found, whole)
+
+
 def test_a_case_without_a_chance_of_the_cause_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kneebayes.diagnosis.alarm.MAX_RETRACTED", 0)
     network, codes, _ = mixed_up()
@@ -363,9 +375,11 @@ def test_the_bounds_of_a_finding_are_those_of_its_links() -> None:
     finding = MODEL.file.findings["calf_pain"]
     retractions = Retractions(MODEL.network)
     sign = retractions._signs[retractions.doubtful.index("calf_pain")]
-    alone = 1 - finding.leak.p
-    clot = alone * (1 - finding.links["dvt"]["present"].p)
-    rest = alone * np.prod([1 - max(n.p for n in states.values()) for c, states in finding.links.items() if c != "dvt"])
+    alone = 1 - one(finding.leak).p
+    clot = alone * (1 - one(finding.links["dvt"]["present"]).p)
+    rest = alone * np.prod(
+        [1 - max(one(n).p for n in states.values()) for c, states in finding.links.items() if c != "dvt"]
+    )
     odds = [p / (1 - p) for p in (alone, clot, rest)]  # of no pain: with nothing there, a clot alone, all but a clot
     assert sign.log_most == pytest.approx(np.log(odds[1] / odds[0]), abs=1e-12)
     assert sign.least == pytest.approx(odds[2] / odds[0], abs=1e-12)

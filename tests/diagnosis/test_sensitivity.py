@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 import kneebayes as kb
 from kneebayes.diagnosis import sensitivity as influence_module
-from kneebayes.diagnosis.alarm import Thresholds
-from kneebayes.diagnosis.assessment import Assessor
+from kneebayes.diagnosis.alarm import Assessor, Thresholds
 from kneebayes.diagnosis.sensitivity import batch_sensitivity, functions, sensitivity
 from kneebayes.errors import CaseError, UnknownColumnError, UnknownNameError
 from kneebayes.inference.evidence import Evidence, SoftEvidence

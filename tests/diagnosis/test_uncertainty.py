@@ -14,8 +14,7 @@ from typer.testing import CliRunner
 
 import kneebayes as kb
 from kneebayes.diagnosis import uncertainty as robustness
-from kneebayes.diagnosis.alarm import Thresholds
-from kneebayes.diagnosis.assessment import Assessment, Assessor
+from kneebayes.diagnosis.alarm import Assessment, Assessor, Thresholds
 from kneebayes.diagnosis.uncertainty import (
     DEVIATIONS,
     Uncertainty,
@@ -26,6 +25,7 @@ from kneebayes.diagnosis.uncertainty import (
     uncertainty,
 )
 from kneebayes.errors import OptionError
+from kneebayes.inference.compiled.layout import flat_layout
 from kneebayes.inference.evidence import Evidence, SoftEvidence
 from kneebayes.inference.network import CompiledModel, Engine, VersionedCase
 from kneebayes.inference.tables import tables
@@ -85,7 +85,7 @@ class TestNumbersAsOneVector:
                 assert one.variables == other.variables
                 assert one.targets == other.targets
                 np.testing.assert_allclose(one.trigger, other.trigger, rtol=1e-10, atol=1e-300)
-            for name in ("share", "absent_leak", "absent_links", "absent"):
+            for name in ("share", "at_most_leak", "at_most_links", "at_most", "vectors"):
                 np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-12)
             for name in ("split", "kept", "gained"):
                 for mine, theirs in zip(getattr(found, name), getattr(expected, name), strict=True):
@@ -107,13 +107,13 @@ class TestNumbersAsOneVector:
     def test_a_layout_is_the_same_whatever_the_numbers(self) -> None:
         """Also where numbers are equal, or 0 or 1: structure is what the file links."""
         model = FILES["three states"]
-        flat = CompiledModel(model).layout.flat
+        flat = flat_layout(CompiledModel(model).layout)
         for value in (0.0, 0.25, 1.0):
             parameters = CompiledModel(model).parameters
             values = np.full(len(parameters.p), value)
             for members in parameters.distributions:
                 values[members] /= len(members)
-            other = CompiledModel(renumbered(model, values)).layout.flat
+            other = flat_layout(CompiledModel(renumbered(model, values)).layout)
             mine, theirs = (f.fill(f.layout.fill(values)) for f in (flat, other))
             for name, one, another in zip(mine._fields, mine, theirs, strict=True):
                 np.testing.assert_array_equal(one, another, err_msg=name)

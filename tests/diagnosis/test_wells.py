@@ -95,6 +95,20 @@ def test_what_is_not_known_leaves_a_range_and_a_class_where_the_range_lies_in_on
     assert counted.classes == classes
 
 
+@pytest.mark.parametrize(
+    ("n", "said"),
+    [
+        (0, "Wells score: 0 (under every cutoff)"),
+        (1, "Wells score: 1 (moderate risk of three classes)"),
+        (2, "Wells score: 2 (moderate risk of three classes; likely of two classes)"),
+        (3, "Wells score: 3 (high risk of three classes; likely of two classes)"),
+    ],
+)
+def test_of_each_way_to_divide_the_points_one_class_is_named(model: kb.Model, n: int, said: str) -> None:
+    facts = {**ALL_ABSENT, **dict.fromkeys(list(SIGNS)[:n], True)}
+    assert str(model.diagnose(facts).wells(alternative_as_likely=False)) == said
+
+
 def test_a_swollen_lower_leg_stands_for_oedema_only_where_nobody_pressed(model: kb.Model) -> None:
     swollen = model.diagnose({"unilateral_leg_swelling": True})
     assert swollen.wells().items["pitting_oedema"] is True

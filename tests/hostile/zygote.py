@@ -30,7 +30,7 @@ def main() -> None:
     from kneebayes import model as api
     from kneebayes.ui import cli
 
-    importlib.import_module("kneebayes.scoring.sources")
+    importlib.import_module("kneebayes.scoring.readers")
     ready = Path(sys.argv[1])
     (ready / "warm.csv").write_text("case_id,age\na,67\n")  # so that compiled code is loaded before, not in each child
     shipped = kneebayes.load_model()

@@ -182,7 +182,8 @@ def test_findings_absent_is_the_product_over_the_causes() -> None:
         for k, states in enumerate(joint):
             world = {c: SMALL.causes[c].states[s] for c, s in zip(SMALL.causes, states, strict=True)}
             absent = chance(SMALL, name, {**world, name: "absent"})
-            assert t.absent[f, k] == pytest.approx(absent, rel=1e-13)
+            assert t.chance(f, 0)[k] == pytest.approx(absent, rel=1e-13)
+            assert t.chance(f, 1)[k] == pytest.approx(1 - absent, rel=1e-13)
 
 
 def many_causes(n: int, states: int = 2) -> ModelSpec:

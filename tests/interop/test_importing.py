@@ -17,13 +17,12 @@ from typer.testing import CliRunner
 import kneebayes as kb
 from kneebayes.errors import FileFormatError, ModelFileError, UnknownNameError
 from kneebayes.interop.cpt import Node, model_node, noisy_or_from_table
-from kneebayes.interop.export import Format, export, sidecar_path
-from kneebayes.interop.importing import import_model, read_net, read_uai
+from kneebayes.interop.exchange import Format, export, import_model, read_net, read_uai, sidecar_path
 from kneebayes.interop.pgmpy import Reference
 from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.spec.yaml_io import parse_model, read_model
 from kneebayes.ui.cli import app
-from tests.oracles import random_codes, random_model
+from tests.oracles import one, random_codes, random_model
 
 with warnings.catch_warnings():
     # 2026-11: the SWIG wrapper of pyAgrum 3.3 warns at import, and crashes where that is an error
@@ -148,9 +147,9 @@ def test_a_number_changed_in_another_program_is_taken_and_the_rest_keeps_its_rea
     path.write_text(json.dumps(content))
     back = import_model(path)
     before, after = model.findings["f1"], back.findings["f1"]
-    assert 1 - after.leak.p == pytest.approx(0.9 * (1 - before.leak.p), abs=1e-12)
-    assert after.leak.basis == "fitted: imported from edited.json"
-    assert after.links == {parent: own for parent, own in before.links.items() if any(n.p for n in own.values())}
+    assert 1 - one(after.leak).p == pytest.approx(0.9 * (1 - one(before.leak).p), abs=1e-12)
+    assert one(after.leak).basis == "fitted: imported from edited.json"
+    assert after.links == {parent: own for parent, own in before.links.items() if any(one(n).p for n in own.values())}
     assert {**back.findings, "f1": before} == dict(model.findings)
     assert back.provenance[-1] == "Imported from edited.json, in which the numbers of f1 had changed."
 
@@ -186,7 +185,7 @@ def test_a_foreign_network_is_renamed_turned_and_scored(tmp_path: Path) -> None:
     clot = model.file.causes["clot"]
     assert clot.states == ("absent", "present")
     assert (clot.leak.p, clot.links["smoker"]["present"].p) == (0.1, 0.1)
-    assert model.file.findings["swelling"].links["clot"]["present"].p == 0.9
+    assert one(model.file.findings["swelling"].links["clot"]["present"]).p == 0.9
     dx = model.diagnose({"swelling": "yes"})
     prior = 0.3 * 0.19 + 0.7 * 0.1
     assert dx.probabilities["clot"] == pytest.approx(0.92 * prior / (0.92 * prior + 0.2 * (1 - prior)), abs=1e-12)
@@ -284,6 +283,14 @@ def test_names_of_states_may_hold_what_else_is_punctuation(tmp_path: Path) -> No
     )
     [node] = read_net(path.read_text(), str(path))
     assert (node.states, node.label) == (("<5 (low)", ">=5; {high}"), "of {all}")
+
+
+def test_comments_of_a_bif_file_may_say_anything(tmp_path: Path) -> None:
+    path = small(tmp_path)
+    text = path.read_text().replace("variable Clot", "// each variable's probability (given {all}\nvariable Clot")
+    (tmp_path / "said.bif").write_text(f"/* a variable, a probability }} */\n{text}// no further probability\n")
+    said, plain = (dict(kb.import_network(file).file.probabilities()) for file in (tmp_path / "said.bif", path))
+    assert {place: number.p for place, number in said.items()} == {place: number.p for place, number in plain.items()}
 
 
 def test_comments_of_a_uai_file_are_passed_over() -> None:

@@ -18,7 +18,7 @@ from pgmpy.readwrite import BIFReader
 from kneebayes.errors import CaseError, FileFormatError, ImpossibleEvidenceError, ModelFileError, UnknownNameError
 from kneebayes.inference.tables import conditional_table
 from kneebayes.interop import cpt
-from kneebayes.interop.export import export
+from kneebayes.interop.exchange import export
 from kneebayes.interop.pgmpy import Reference, to_pgmpy
 from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.spec.yaml_io import model_path, read_model
@@ -205,7 +205,7 @@ def test_bif_bytes_do_not_depend_on_the_hash_seed(bif: Path, model: ModelSpec, t
     source.write_text(model.model_dump_json(exclude_defaults=True), encoding="utf-8")
     script = (
         "import sys; from pathlib import Path; from kneebayes.spec.model_spec import ModelSpec; "
-        "from kneebayes.interop.export import export; text = Path(sys.argv[1]).read_text('utf-8'); "
+        "from kneebayes.interop.exchange import export; text = Path(sys.argv[1]).read_text('utf-8'); "
         "export(ModelSpec.model_validate_json(text), sys.argv[2])"
     )
     targets = [tmp_path / f"{seed}.bif" for seed in ("1", "2")]

@@ -18,7 +18,7 @@ from kneebayes.learn.check import check
 from kneebayes.learn.simulate import simulate
 from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.spec.yaml_io import with_numbers
-from tests.oracles import brute_force, random_model
+from tests.oracles import brute_force, one, random_model
 
 
 def evidence_of(model: ModelSpec, codes: NDArray[Any]) -> float:
@@ -93,7 +93,7 @@ def test_cells_empty_because_of_other_evidence_do_not_mislead() -> None:
 def test_a_wrong_frequency_is_found() -> None:
     model = random_model(4, risks=2, causes=2, findings=6)
     leak = model.findings["f3"].leak
-    wrong = with_numbers(model, {"findings.f3.leak": leak.model_copy(update={"p": leak.p + 0.15})})
+    wrong = with_numbers(model, {"findings.f3.leak": one(leak).model_copy(update={"p": one(leak).p + 0.15})})
     table = check(CompiledModel(model), simulate(wrong, 2000, seed=1, missing=0.3))
     first: Any = table.iloc[0]
     assert first["finding"] == "f3"

@@ -162,10 +162,7 @@ def test_a_generator_serves_as_seed() -> None:
     pd.testing.assert_frame_equal(first, again)
 
 
-@pytest.mark.parametrize(
-    ("state", "lowest", "highest"),
-    [("low", 18, 39), ("middle", 40, 50), ("high", 51, 51 + 22)],
-)
+@pytest.mark.parametrize(("state", "lowest", "highest"), [("low", 18, 39), ("middle", 40, 50), ("high", 51, 51 + 22)])
 def test_ages_lie_inside_their_band(state: str, lowest: int, highest: int) -> None:
     model = with_age(random_model(6))
     codes = draw_codes(model, 1 << 15, np.random.default_rng([8, 0, 0]), complaint=False)

@@ -20,10 +20,17 @@ from PIL import Image
 import kneebayes as kb
 from kneebayes.errors import UnknownColumnError, UnknownNameError
 from kneebayes.evaluation.evaluate import Evaluation
-from kneebayes.plots.case import plot_explanation, plot_posterior, plot_questions, priors
+from kneebayes.plots.case import (
+    number_label,
+    plot_curves,
+    plot_explanation,
+    plot_posterior,
+    plot_questions,
+    plot_tornado,
+    priors,
+)
 from kneebayes.plots.cohort import plot_alarm_levels, plot_cases
 from kneebayes.plots.network import dependences, link_strengths, link_width, plot_network
-from kneebayes.plots.sensitivity import number_label, plot_curves, plot_tornado
 from kneebayes.plots.style import LEVEL_COLOURS, percent
 from kneebayes.spec.model_spec import LEVELS
 

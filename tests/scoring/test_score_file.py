@@ -26,13 +26,10 @@ from pyarrow import parquet
 
 from kneebayes import atomic
 from kneebayes.atomic import AtomicFile, commit
-from kneebayes.cases.coding import Problem
+from kneebayes.cases.problems import Kind, Problem, why
 from kneebayes.errors import DefectError, FileFormatError, UnknownColumnError
-from kneebayes.scoring import score_file as files
-from kneebayes.scoring.cells import split_cells
-from kneebayes.scoring.csv_source import end_of_last_row
-from kneebayes.scoring.rejects import LONGEST_RUN, SeenIds
-from kneebayes.scoring.score_file import Counts, score_file
+from kneebayes.scoring.readers import end_of_last_row, open_reader
+from kneebayes.scoring.score_file import MAX_RUN, ScoreSummary, SeenIds, score_file
 from kneebayes.scoring.scorer import Scored
 from kneebayes.spec.yaml_io import DEFAULT_MODEL, model_path, read_model
 
@@ -63,7 +60,8 @@ class FakeModel:
         n = table.num_rows
         ages = table["age"].cast(pa.string()).to_pylist() if "age" in table.column_names else [None] * n
         good = np.array([not a or a.replace(".", "").isdigit() for a in ages], dtype=bool)
-        problems = [Problem(int(i), "age", str(ages[i]), "give a number") for i in np.flatnonzero(~good)]
+        reason = why(Kind.SOFT_NUMBER, column="age", unit="years", allowed="a number of years from 0 to 110")
+        problems = [Problem(int(i), "age", str(ages[i]), reason) for i in np.flatnonzero(~good)]
         score = [float(a) / 3 if a and g else None for a, g in zip(ages, good, strict=True)]
         columns = {"case_id": table["case_id"]} if "case_id" in table.column_names else {}
         columns |= {
@@ -94,10 +92,10 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 @pytest.fixture
-def score(tmp_path: Path) -> Callable[..., tuple[Counts, list[dict[str, str]], list[dict[str, str]]]]:
+def score(tmp_path: Path) -> Callable[..., tuple[ScoreSummary, list[dict[str, str]], list[dict[str, str]]]]:
     """Score text; return the counts, the output and the rejects as dictionaries."""
 
-    def run(content: str | bytes, **options: Any) -> tuple[Counts, list[dict[str, str]], list[dict[str, str]]]:
+    def run(content: str | bytes, **options: Any) -> tuple[ScoreSummary, list[dict[str, str]], list[dict[str, str]]]:
         source = write(tmp_path / "cases.csv", content)
         target, rejects = tmp_path / "out.csv", tmp_path / "rejects.csv"
         counts = score_file(MODEL, source, target, rejects=rejects, **options)
@@ -157,7 +155,7 @@ class TestReading:
 
     def test_header_alone(self, score: Any) -> None:
         counts, out, _ = score(HEADER)
-        assert counts == Counts()
+        assert counts == ScoreSummary()
         assert out == []
 
     def test_long_header_and_long_row(self, score: Any) -> None:
@@ -355,7 +353,7 @@ class TestFormats:
 
     def test_parquet_without_rows(self, tmp_path: Path) -> None:
         parquet.write_table(pa.table({"case_id": pa.array([], pa.string())}), tmp_path / "cases.parquet")
-        assert score_file(MODEL, tmp_path / "cases.parquet", tmp_path / "out.parquet") == Counts()
+        assert score_file(MODEL, tmp_path / "cases.parquet", tmp_path / "out.parquet") == ScoreSummary()
         assert parquet.read_table(tmp_path / "out.parquet").column_names[:2] == ["case_id", "dvt"]
 
     def test_duplicates_in_parquet(self, tmp_path: Path) -> None:
@@ -665,7 +663,7 @@ class TestProgress:
         assert "rows/s" in capsys.readouterr().err
 
     def test_rows_in_total_are_estimated(self, tmp_path: Path) -> None:
-        source = files.open_source(str(write(tmp_path / "cases.csv", cases(100_000))), chunk_rows=1000)
+        source = open_reader(str(write(tmp_path / "cases.csv", cases(100_000))), chunk_rows=1000)
         n_read = 0
         estimates = []
         for piece in source.pieces():
@@ -706,52 +704,6 @@ def test_rows_are_cut_where_a_walk_over_the_bytes_cuts_them(alphabet: bytes) -> 
         assert end_of_last_row(block) == naive_end_of_last_row(block), block
 
 
-@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
-@pytest.mark.parametrize("used", [["a", "b", "c", "d"], ["c", "a"]])
-def test_compiled_cells_are_those_of_a_general_reader(line_end: str, used: list[str]) -> None:
-    rng = np.random.default_rng(3)
-    words = ["", "x", "absent", "present", "pregnant", "pregnanz", "twelve_weeks", "Müller", "\0a", "a", " a "]
-    text = ""
-    for row in range(5000):
-        text += ",".join([f"c{row}", *rng.choice(words, 2), str(rng.integers(0, 4000))]) + line_end
-        text += line_end * int(rng.integers(0, 2))
-    plain = {"a"}
-    table = split_cells(text.encode(), ["a", "b", "c", "d"], used, plain)
-    expected = arrow_csv.read_csv(
-        io.BytesIO(text.encode()),
-        arrow_csv.ReadOptions(column_names=["a", "b", "c", "d"]),
-        convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys("abcd", pa.string())),
-    )
-    assert table is not None
-    assert set(table.column_names) == set(used)
-    for name in used:
-        assert table[name].to_pylist() == expected[name].to_pylist()
-    assert plain == ({"a", "d"} if "d" in used else {"a"})  # 4000 numbers are too many to code
-
-
-def test_compiled_cells_of_any_text_are_right_or_refused() -> None:
-    rng = np.random.default_rng(8)
-    n_split = 0
-    for length in list(range(0, 12)) * 300:
-        text = bytes(rng.choice(list(b"ab,,\r\n\n"), length).tolist()) + b"\n"
-        table = split_cells(text, "cd", "cd", set())
-        if table is None:
-            continue
-        rows = [line.split(",") for line in text.decode().replace("\r\n", "\n").split("\n") if line]
-        assert table.num_rows == len(rows), text
-        assert [list(row.values()) for row in table.to_pylist()] == rows, text
-        n_split += len(rows) > 0
-    assert n_split > 100
-
-
-@pytest.mark.parametrize("row", ["c1,2", "c1,2,3,4", "c1", "c1,2,3\rc2,3,4", "c1,2,3\r", ",", "c1,2\r,3"])
-def test_irregular_text_is_left_to_the_general_reader(row: str) -> None:
-    text = "c0,1,2\n" + row + "\nc2,3,4\n"
-    expected = None if row != "c1,2,3\r" else [{"a": f"c{i}", "b": str(i + 1), "c": str(i + 2)} for i in range(3)]
-    table = split_cells(text.encode(), "abc", "abc", set())
-    assert (table.to_pylist() if table is not None else None) == expected
-
-
 def test_seen_ids_over_many_batches() -> None:
     rng = np.random.default_rng(1)
     seen, known = SeenIds(), set()
@@ -768,10 +720,10 @@ def test_seen_ids_over_many_batches() -> None:
 
 def test_longest_runs_are_not_merged() -> None:
     seen = SeenIds()
-    for start in range(0, 3 * LONGEST_RUN, LONGEST_RUN // 4):
-        seen.repeated(np.arange(start + 1, start + LONGEST_RUN // 4 + 1))
-    assert max(map(len, seen._runs)) <= LONGEST_RUN
-    assert seen.repeated(np.array([1, LONGEST_RUN + 5, 4 * LONGEST_RUN])).tolist() == [True, True, False]
+    for start in range(0, 3 * MAX_RUN, MAX_RUN // 4):
+        seen.repeated(np.arange(start + 1, start + MAX_RUN // 4 + 1))
+    assert max(map(len, seen._runs)) <= MAX_RUN
+    assert seen.repeated(np.array([1, MAX_RUN + 5, 4 * MAX_RUN])).tolist() == [True, True, False]
 
 
 def test_output_equals_scoring_in_one_go(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from kneebayes import LEVELS, Thresholds, load_model
-from kneebayes.cases.frames import factor
+from kneebayes.cases.frames import encode_column
 from kneebayes.errors import FileFormatError, UnknownColumnError
 from kneebayes.model import Model
 from kneebayes.scoring.scorer import Scored
@@ -218,7 +218,7 @@ def test_a_column_of_any_kind_means_the_same(kind: str) -> None:
 @pytest.mark.parametrize("kind", COLUMNS)
 def test_a_factor_gives_back_its_column(kind: str) -> None:
     column = COLUMNS[kind]
-    split = factor(column)
+    split = encode_column(column)
     got = [None if i < 0 else split.values[i] for i in split.index]
     assert [None if v != v else v for v in got] == [None if v != v else v for v in column.to_pylist()]
 

@@ -31,7 +31,7 @@ def test_every_variable_stands_in_the_description_with_states_and_question(model
 
 def test_numeric_inputs_stand_with_their_limits(model: ModelSpec) -> None:
     text = describe(model)
-    for name, numeric in model.inputs.items():
+    for name, numeric in model.numeric_inputs.items():
         assert f"{name}: {numeric.minimum:g} to {numeric.maximum:g} {numeric.unit}" in text
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from kneebayes.spec.model_spec import ModelSpec
+from kneebayes.spec.model_spec import CHOICES, ModelSpec
 from kneebayes.spec.yaml_io import model_path, read_model
 
 Content = dict[str, Any]
@@ -154,7 +154,12 @@ REFUSED: dict[str, tuple[str, Any, str, str]] = {
     "one_state": ("risks.smoker.states", ["absent"], "risks.smoker.states", "at least 2"),
     "repeated_state": ("risks.sport.states", ["none", "ball", "ball"], "risks.sport", "repeat"),
     "label_of_no_state": ("risks.smoker.state_labels", {"sometimes": "x"}, "risks.smoker", "'sometimes'"),
-    "three_state_finding": ("findings.fever.states", ["absent", "mild", "high"], "findings.fever", "two states"),
+    "three_state_finding": (
+        "findings.fever.states",
+        ["absent", "mild", "high"],
+        "findings.fever",
+        "a finding with 3 states needs a distribution",
+    ),
     "prior_of_no_state": ("risks.smoker.prior", {"sometimes": num(0.1)}, "risks.smoker", "['present']"),
     "prior_incomplete": (
         "risks.sport.given.0.prior",
@@ -233,7 +238,9 @@ def refusal(change: Callable[[Content], None]) -> str:
     change(content)
     with pytest.raises(ValidationError) as caught:
         ModelSpec.model_validate(content)
-    return "\n".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in caught.value.errors(include_url=False))
+    problems = caught.value.errors(include_url=False)
+    places = [".".join(str(step) for step in e["loc"] if step not in CHOICES) for e in problems]
+    return "\n".join(f"{place}: {e['msg']}" for place, e in zip(places, problems, strict=True))
 
 
 def test_the_small_model_is_accepted() -> None:
@@ -261,7 +268,7 @@ def test_everything_is_frozen() -> None:
         (model.causes["clot"].leak, "p"),
         (model.risks["sport"].given[0], "prior"),
         (model.alarm, "cause"),
-        (model.inputs["age"].bands[1], "at_least"),
+        (model.numeric_inputs["age"].bands[1], "at_least"),
     ]:
         with pytest.raises(ValidationError, match="frozen"):
             setattr(part, field, None)
@@ -308,8 +315,8 @@ def test_probabilities_yield_every_number_once_under_the_path_it_has_in_the_file
 
 def test_band_edges_are_the_lower_edges_after_the_first() -> None:
     model = read_model(model_path("posterior_knee_pain"))
-    assert model.inputs["age"].edges == [40, 50, 60, 70]
-    assert model.inputs["duration_days"].edges == [42]
+    assert model.numeric_inputs["age"].edges == [40, 50, 60, 70]
+    assert model.numeric_inputs["duration_days"].edges == [42]
 
 
 def test_a_basis_may_name_claims_literature_and_judgement() -> None:

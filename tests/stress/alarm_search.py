@@ -35,6 +35,7 @@ from kneebayes.inference.evidence import UNKNOWN, Evidence
 from kneebayes.learn.simulate import draw_codes
 from kneebayes.spec.model_spec import LEVELS, ModelSpec
 from kneebayes.ui.explorer import vignettes
+from tests.oracles import one
 
 Codes = NDArray[np.int8]
 ANKLE = Path(__file__).parents[2] / "examples" / "ankle.yaml"
@@ -64,7 +65,7 @@ def weights(model: ModelSpec) -> dict[str, NDArray[np.float64]]:
             weight[name][model.variables[name].states.index(state)] = link.p
     for name, finding in model.findings.items():
         if cause in finding.links:
-            weight[name][1] = max(link.p for link in finding.links[cause].values())
+            weight[name][1] = max(one(link).p for link in finding.links[cause].values())
     weight[cause][1:] = 1.0
     return {name: own for name, own in weight.items() if own.any()}
 

@@ -25,9 +25,8 @@ from pyarrow import parquet
 import kneebayes as kb
 from kneebayes.atomic import AtomicFile, commit, write_whole
 from kneebayes.errors import FileFormatError
-from kneebayes.scoring import csv_source as csvsource
+from kneebayes.scoring import readers
 from kneebayes.scoring import score_file as files
-from kneebayes.scoring.sources import ParquetSource
 from kneebayes.ui.ask import CaseFile
 from tests.stress.kill_nine import kill_runs
 
@@ -304,10 +303,10 @@ class TestReading:
         data = gzip.compress(cases(40_000).encode(), 0) if compression else cases(40_000).encode()
         (place.parent / name).write_bytes(b"")
 
-        def breaking(path: str, *, chunk_rows: int, **_: Any) -> csvsource.CsvSource:
-            return csvsource.CsvSource(path, Failing(data, after), compression, chunk_rows=chunk_rows)
+        def breaking(path: str, *, chunk_rows: int, **_: Any) -> readers.CsvReader:
+            return readers.CsvReader(path, Failing(data, after), compression, chunk_rows=chunk_rows)
 
-        monkeypatch.setattr(files, "open_source", breaking)
+        monkeypatch.setattr(files, "open_reader", breaking)
         with pytest.raises(FileFormatError, match=f"{name}: can't be read to its end: .*Input/output error"):
             model.score_file(place.parent / name, place / "p.csv", rejects=place / "r.csv", chunk_rows=1000)
         assert intact(place)
@@ -364,7 +363,7 @@ class TestReading:
         source.write_text(cases(50_000))
         size = int(source.stat().st_size * keep)
         with (
-            self.meanwhile(monkeypatch, csvsource.CsvSource, lambda: os.truncate(source, size)),
+            self.meanwhile(monkeypatch, readers.CsvReader, lambda: os.truncate(source, size)),
             pytest.raises(
                 FileFormatError, match=r"cases.csv: was changed while it was read|never closed|over .* bytes"
             ),
@@ -378,7 +377,7 @@ class TestReading:
         source = place.parent / "cases.parquet"
         parquet.write_table(pa.table({"age": [30, 40] * 5000}), source, row_group_size=1000)
         with (
-            self.meanwhile(monkeypatch, ParquetSource, lambda: os.truncate(source, 2000)),
+            self.meanwhile(monkeypatch, readers.ParquetReader, lambda: os.truncate(source, 2000)),
             pytest.raises(FileFormatError, match=r"cases.parquet: (was changed|can't be read as a whole)"),
         ):
             model.score_file(source, place / "p.parquet", chunk_rows=1000)
@@ -392,7 +391,7 @@ class TestReading:
         source.write_text(cases(40_000))
         (place.parent / "next.csv").write_text(cases(3))
         change = source.unlink if how == "removed" else lambda: os.replace(place.parent / "next.csv", source)
-        with self.meanwhile(monkeypatch, csvsource.CsvSource, change):
+        with self.meanwhile(monkeypatch, readers.CsvReader, change):
             assert model.score_file(source, place / "p.csv", chunk_rows=1000).scored == 40_000
 
 

@@ -18,15 +18,13 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.inference.compiled.layout import FlatTables
+from kneebayes.inference import cores
+from kneebayes.inference.compiled.layout import flat_layout
 from kneebayes.inference.compiled.vectors import LANES, add, gather, interleave, load, multiply, separate, splat, store
-from kneebayes.inference.counts import Cases, Counts
-from kneebayes.inference.network import cores, patterns
-from kneebayes.inference.tables import Tables, or_messages
+from kneebayes.inference.evidence import Cases
+from kneebayes.inference.tables import Counts, Tables, or_messages, patterns
 
-__all__ = [
-    "Kernel",
-]
+__all__ = ["Kernel"]
 
 # what numba compiles has no types of its own
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, call-arg, var-annotated"
@@ -41,7 +39,7 @@ class Kernel:
     """The compiled passes with the numbers of some tables."""
 
     def __init__(self, tables: Tables) -> None:
-        self.layout = tables.layout.flat
+        self.layout = flat_layout(tables.layout)
         self.tables = self.layout.fill(tables)
         self.n_columns = len(self.tables.cards) + 1 + len(self.tables.extra)
 
@@ -87,12 +85,12 @@ class Kernel:
         def work(start: int) -> tuple[int, _Sums]:
             part = slice(start, start + length)
             first, last = int(pattern[part][0]), int(pattern[part][-1])
-            sums = _nothing(flat, last + 1 - first)
+            sums = self._nothing(last + 1 - first)
             _count(flat, codes[part], allowed[part], weight[part], first, sums, log_evidence[part])
             return first, sums
 
         starts = range(0, n, length)
-        total = _nothing(flat, len(flat.base))
+        total = self._nothing(len(flat.base))
         with ThreadPoolExecutor(min(cores(), len(starts))) as pool:
             for first, sums in pool.map(work, starts):
                 for name, mine, theirs in zip(_Sums._fields, total, sums, strict=True):
@@ -101,6 +99,17 @@ class Kernel:
         restored = np.empty(n)
         restored[order] = log_evidence
         return self._counts(total, restored)
+
+    def _nothing(self, n_patterns: int) -> _Sums:
+        flat, layout = self.tables, self.layout.layout
+        return _Sums(
+            at_most=np.zeros((len(layout.leaks), flat.most * len(layout.cards))),
+            vectors=np.zeros((layout.n_vectors, layout.n_joint)),
+            joint=np.zeros_like(flat.share),
+            base=np.zeros((n_patterns, flat.base.shape[1])),
+            table=np.zeros_like(flat.table),
+            reached=np.zeros_like(flat.kept),
+        )
 
     def _counts(self, sums: _Sums, log_evidence: Floats) -> Counts:
         flat, layout = self.tables, self.layout.layout
@@ -115,31 +124,19 @@ class Kernel:
             sums.reached[flat.parent_start[c] : flat.parent_start[c + 1]] if parents else np.zeros(1)
             for c, parents in enumerate(layout.parents)
         ]
-        known = sums.known.reshape(len(sums.known), len(layout.cards), -1)
-        return Counts(log_evidence, sums.present, known, sums.joint, components, reached)
+        at_most = sums.at_most.reshape(len(sums.at_most), len(layout.cards), -1)
+        return Counts(log_evidence, at_most, sums.vectors, sums.joint, components, reached)
 
 
 class _Sums(NamedTuple):
     """What a count adds up."""
 
-    present: Floats  # (findings, K)
-    known: Floats  # (findings, causes * most states)
+    at_most: Floats  # (rows, causes * most states)
+    vectors: Floats  # (vectors, K)
     joint: Floats  # (K,)
     base: Floats  # (patterns of the base that there are, columns)
     table: Floats  # laid out as that of the flat tables
     reached: Floats  # as ``kept``
-
-
-def _nothing(flat: FlatTables, n_patterns: int) -> _Sums:
-    n_findings = len(flat.vector)
-    return _Sums(
-        present=np.zeros((n_findings, len(flat.share))),
-        known=np.zeros((n_findings, flat.most * len(flat.cards))),
-        joint=np.zeros_like(flat.share),
-        base=np.zeros((n_patterns, flat.base.shape[1])),
-        table=np.zeros_like(flat.table),
-        reached=np.zeros_like(flat.kept),
-    )
 
 
 _compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
@@ -293,11 +290,11 @@ def _weigh(flat, block, weight, scale):  # pragma: no cover
             known = gather(flat.known, state * (flat.most + 1) + 1, 1, block[flat.first_cause + c])
             store(weight, c * flat.most + state, known)
     scaled = load(scale, 0)
-    for f in range(len(flat.vector)):
+    for f in range(len(flat.code_start)):
         code = block[flat.first_finding + f]
-        scaled = multiply(scaled, gather(flat.leak_factor, 3 * f + 1, 1, code))
+        scaled = multiply(scaled, gather(flat.leak_factor, flat.code_start[f] + 1, 1, code))
         for i in range(flat.link_start[f], flat.link_start[f + 1]):
-            factor = gather(flat.link_factor, 3 * i + 1, 1, code)
+            factor = gather(flat.link_factor, flat.link_code[i] + 1, 1, code)
             store(weight, flat.link[i], multiply(load(weight, flat.link[i]), factor))
     store(scale, 0, scaled)
 
@@ -317,7 +314,8 @@ def _score(flat, codes, order, together, values, evidence):  # pragma: no cover
     scale = _aligned(1)
     coefficient = _aligned(max(1, len(flat.after)))
     own = _aligned(n_joint // LANES + 1).ravel()[:n_joint]
-    positives = np.empty(len(flat.vector) + 2, np.int64)
+    last = len(flat.vectors) - 1
+    chosen = np.empty(len(flat.code_start) + 2, np.int64)
     first = 0
     while first < len(order):
         n_cases = 1  # cases that go the same way: what one gets does not depend on the others
@@ -356,18 +354,19 @@ def _score(flat, codes, order, together, values, evidence):  # pragma: no cover
         for state in range(0, n_joint, LANES):
             separate(joint, state, rows, state)
         for lane in range(n_cases):
-            n_positive = 0
-            for f in range(len(flat.vector)):
-                if block[flat.first_finding + f, lane] == 1 and flat.vector[f] < len(flat.present) - 1:
-                    positives[n_positive] = flat.vector[f]
-                    n_positive += 1
-            positives[n_positive : n_positive + 2] = len(flat.present) - 1
-            row, factor = rows[lane], scale[0, lane]
-            vector, other = flat.present[positives[0]], flat.present[positives[1]]
+            n_chosen = 0
+            for f in range(len(flat.code_start)):
+                row = flat.vector[flat.code_start[f] + 1 + block[flat.first_finding + f, lane]]
+                if row < last:
+                    chosen[n_chosen] = row
+                    n_chosen += 1
+            chosen[n_chosen : n_chosen + 2] = last
+            upper, factor = rows[lane], scale[0, lane]
+            vector, other = flat.vectors[chosen[0]], flat.vectors[chosen[1]]
             for k in range(n_joint):
-                own[k] = row[k] * factor * (vector[k] * other[k])
-            for p in range(2, n_positive, 2):  # two at a time; the last of an odd number with ones
-                vector, other = flat.present[positives[p]], flat.present[positives[p + 1]]
+                own[k] = upper[k] * factor * (vector[k] * other[k])
+            for p in range(2, n_chosen, 2):  # two at a time; the last of an odd number with ones
+                vector, other = flat.vectors[chosen[p]], flat.vectors[chosen[p + 1]]
                 for k in range(n_joint):
                     own[k] *= vector[k] * other[k]
             case = order[first + lane]
@@ -508,12 +507,12 @@ def _likelihood(flat, codes, allowed, row):  # pragma: no cover
         for state in range(flat.cards[c]):
             weight[c * most + state] = 1.0 if allowed[c, state] and (known < 0 or known == state) else 0.0
     scale = 0.0
-    for f in range(len(flat.vector)):
+    for f in range(len(flat.code_start)):
         code = codes[flat.first_finding + f]
         if code >= 0:
-            scale += flat.log_leak[3 * f + 1 + code]
+            scale += flat.log_leak[flat.code_start[f] + 1 + code]
             for i in range(flat.link_start[f], flat.link_start[f + 1]):
-                weight[flat.link[i]] *= flat.link_factor[3 * i + 1 + code]
+                weight[flat.link[i]] *= flat.link_factor[flat.link_code[i] + 1 + code]
     row[0], size = 1.0, 1
     for c in range(n_causes - 1, -1, -1):
         own = weight[c * most : c * most + flat.cards[c]]
@@ -526,13 +525,13 @@ def _likelihood(flat, codes, allowed, row):  # pragma: no cover
             for k in range(size):
                 target[k] = source[k] * factor
         size *= flat.cards[c]
-    for f in range(len(flat.vector)):
-        if codes[flat.first_finding + f] == 1 and flat.vector[f] < len(flat.present) - 1:
-            vector = flat.vector[f]
+    for f in range(len(flat.code_start)):
+        vector = flat.vector[flat.code_start[f] + 1 + codes[flat.first_finding + f]]
+        if vector < len(flat.vectors) - 1:
             scale += np.log(flat.peak[vector])
             factor = 1.0 / flat.peak[vector]
             for k in range(size):
-                row[k] *= flat.present[vector, k] * factor
+                row[k] *= flat.vectors[vector, k] * factor
     return scale
 
 
@@ -623,12 +622,13 @@ def _count_single(flat, i, pattern, message, none, fired, n_cases, table):  # pr
 
 @_compiled
 def _count_findings(flat, codes, posterior, sums):  # pragma: no cover
-    """Add up the joint states of a case, by findings that are present, and its causes' states by findings known."""
+    """Add up the joint states of a case, and its causes' states, by what is known of each finding."""
     n_causes, most = len(flat.cards), flat.most
     sums.joint[:] += posterior
     for f in range(len(codes)):
-        if codes[f] == 1:
-            sums.present[f] += posterior
+        vector = flat.vector_said[flat.code_start[f] + 1 + codes[f]]
+        if vector >= 0:
+            sums.vectors[vector] += posterior
     marginal = np.zeros(n_causes * most)
     folded = posterior
     for c in range(n_causes):  # what is folded is not needed any more
@@ -640,5 +640,6 @@ def _count_findings(flat, codes, posterior, sums):  # pragma: no cover
             folded[:size] += part
         folded = folded[:size]
     for f in range(len(codes)):
-        if codes[f] >= 0:
-            sums.known[f] += marginal
+        row = flat.row_said[flat.code_start[f] + 1 + codes[f]]
+        if row >= 0:
+            sums.at_most[row] += marginal

@@ -10,7 +10,8 @@ last cause varies fastest.
 
 from __future__ import annotations
 
-from itertools import product
+from functools import lru_cache
+from itertools import pairwise, product
 from math import prod
 from typing import Any, NamedTuple
 
@@ -20,10 +21,7 @@ from numpy.typing import NDArray
 from kneebayes.inference.compiled.vectors import LANES
 from kneebayes.inference.tables import Layout, Part, Tables, or_matrices
 
-__all__ = [
-    "FlatLayout",
-    "FlatTables",
-]
+__all__ = ["FlatLayout", "FlatTables", "flat_layout"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -85,13 +83,17 @@ class FlatTables(NamedTuple):
     first_finding: int
     most: int  # most states of a cause
     known: Floats  # (states, codes): whether a cause with that code, unknown first, may be in that state
-    leak_factor: Floats  # (findings, 3): what an unknown, negative and positive finding multiply everything by
+    code_start: Ints  # by finding, into what there is for each of its codes, unknown first:
+    leak_factor: Floats  # what the code multiplies everything by
     log_leak: Floats  # its logarithm
-    link: Ints  # by link of a finding: cause * most + state
-    link_factor: Floats  # (links, 3): what an unknown, negative and positive finding multiply that state by
-    link_start: Ints
-    vector: Ints  # by finding: its row of ``present``, or the last, which is all ones, where one cause at most links
-    present: Floats  # (vectors + 1, K): P(finding present | joint state)
+    vector: Ints  # row of ``vectors`` to multiply by; the last, which is all ones, where factors do
+    row_said: Ints  # what to count under: row of "at most in a state", or -1
+    vector_said: Ints  # row of other sets of states, or -1
+    link_start: Ints  # by finding, into the next two
+    link: Ints  # cause * most + state
+    link_code: Ints  # into what each code multiplies that state by:
+    link_factor: Floats
+    vectors: Floats  # (V + 1, K): P(finding in a set of states | joint state)
     peak: Floats  # the largest value of each row
     extra: Ints  # (further columns of the posteriors, 2): cause, state
 
@@ -102,9 +104,6 @@ class FlatLayout:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.parts = layout.parts[1:]
-        # findings that several causes link to; P(finding | joint state) of the others is a factor per cause's state
-        n_linked = (layout.finding_links < layout.index.n).any(axis=2).sum(axis=1)
-        self._vectors = np.flatnonzero(n_linked > 1).tolist()
         self._structure = {**self._components(), **self._causes(), **self._findings()}
 
     def fill(self, tables: Tables) -> FlatTables:
@@ -117,12 +116,11 @@ class FlatLayout:
         for c, own in enumerate(tables.split):
             if self._structure["apart_cards"][c] > 2:
                 split[c, 1 : 1 + len(own)] = own
-        leak, keep = tables.absent_leak, tables.absent_links.reshape(len(tables.absent_leak), -1)
-        keep = keep[self._finding_of_link, self._structure["link"]]
-        absent = np.where(self._alone, 1.0 - leak[self._finding_of_link] * keep, 1.0)
-        present = _aligned((len(self._vectors) + 1, self.layout.n_joint))
-        present[:-1], present[-1] = 1.0 - tables.absent[self._vectors], 1.0
-        leak_factor = _factors(leak, np.ones_like(leak))
+        vectors = _aligned((len(tables.vectors) + 1, self.layout.n_joint))
+        vectors[:-1], vectors[-1] = tables.vectors, 1.0
+        leak_factor = np.append(tables.at_most_leak, 1.0)[self._leak_row]
+        links = tables.at_most_links.reshape(len(tables.at_most_links), -1)
+        factors = np.concatenate([links.ravel(), tables.at_most.ravel(), vectors.ravel()])
         with np.errstate(divide="ignore"):
             log_leak = np.log(leak_factor)
         return FlatTables(
@@ -136,9 +134,9 @@ class FlatLayout:
             gained=np.concatenate(tables.gained),
             leak_factor=leak_factor,
             log_leak=log_leak,
-            link_factor=_factors(keep, absent),
-            present=present,
-            peak=np.maximum(present.max(axis=1), TINY),
+            link_factor=factors[self._link_place],
+            vectors=vectors,
+            peak=np.maximum(vectors.max(axis=1), TINY),
         )
 
     def coefficients(self, i: int, trigger: Floats) -> Floats:
@@ -216,29 +214,59 @@ class FlatLayout:
         }
 
     def _findings(self) -> dict[str, Any]:
-        layout, link, start = self.layout, [], [0]
-        most, finding_of_link, alone = max(layout.cards), [], []
-        for f, places in enumerate(layout.finding_links):
-            linked = [c for c in range(len(layout.cards)) if (places[c] < layout.index.n).any()]
+        """Lay out what each code of a finding multiplies by.
+
+        "At most in a state" is a factor of every cause's states, and of everything; another set of states is a vector
+        over the joint states. A finding to which one cause links, or none, needs no vector: P(code | joint state) is a
+        factor of that cause's states. Factors are picked from the tables laid end to end.
+        """
+        layout = self.layout
+        most, n_causes, n_rows = max(layout.cards), len(layout.cards), len(layout.leaks)
+        stride = [prod(layout.cards[c + 1 :]) for c in range(n_causes)]
+        chances = n_rows * n_causes * most  # where P(code | joint state) starts in the tables laid end to end
+        nothing = chances + (n_rows + layout.n_vectors) * layout.n_joint
+        vector = np.where(layout.vector < 0, layout.n_vectors, layout.vector)
+        leak_row = layout.row.copy()
+        link: list[int] = []
+        link_start: list[int] = [0]
+        link_code: list[int] = []
+        place: list[int] = []
+        acting = np.add.reduceat(layout.finding_links < layout.index.n, layout.first_effect[:-1], axis=0) > 0
+        for f, (start, stop) in enumerate(pairwise(layout.code_start.tolist())):
+            linked = np.flatnonzero(acting[f].any(axis=1)).tolist()
+            alone = len(linked) <= 1
+            if alone:
+                leak_row[start:stop], vector[start:stop] = -1, layout.n_vectors
             for c in linked or [0]:
                 for state in range(layout.cards[c]):
-                    if len(linked) > 1 and places[c, state] == layout.index.n:
-                        continue  # neither answer weighs on this state
+                    if not (alone or acting[f, c, state]):
+                        continue  # no code weighs on this state
                     link.append(c * most + state)
-                    finding_of_link.append(f)
-                    alone.append(len(linked) <= 1)
-            start.append(len(link))
-        self._finding_of_link, self._alone = _ints(finding_of_link), np.array(alone)
-        vectors = {f: v for v, f in enumerate(self._vectors)}
+                    link_code.append(len(place))
+                    for code in range(start, stop):
+                        row, other = layout.row[code], layout.vector[code]
+                        if max(row, other) < 0 or (other >= 0 and not alone):
+                            place.append(nothing)
+                        elif alone:
+                            chance = row if row >= 0 else n_rows + other
+                            place.append(chances + chance * layout.n_joint + state * stride[c])
+                        else:
+                            place.append((row * n_causes + c) * most + state)
+            link_start.append(len(link))
+        self._leak_row, self._link_place = leak_row, _ints(place)
         codes = range(most)
         return {
             "first_cause": layout.n_risks,
-            "first_finding": layout.n_risks + len(layout.cards),
+            "first_finding": layout.n_risks + n_causes,
             "most": most,
             "known": np.array([[1.0, *(float(code == state) for code in codes)] for state in codes]).ravel(),
+            "code_start": _ints(layout.code_start[:-1]),
+            "vector": _ints(vector),
+            "row_said": _ints(layout.row),
+            "vector_said": _ints(layout.vector),
+            "link_start": _ints(link_start),
             "link": _ints(link),
-            "link_start": _ints(start),
-            "vector": _ints([vectors.get(f, len(vectors)) for f in range(len(layout.leaks))]),
+            "link_code": _ints(link_code),
             "extra": _ints([[c, s] for c, card in enumerate(layout.cards) for s in range(2, card)]).reshape(-1, 2),
         }
 
@@ -275,11 +303,6 @@ def _plain(trigger: Floats) -> Floats:
     return np.concatenate([whole[:, None], shares], axis=1)
 
 
-def _factors(negative: Floats, positive: Floats) -> Floats:
-    """Put end to end what an unknown, a negative and a positive finding multiply by."""
-    return np.stack([np.ones_like(negative), negative, positive], axis=1).ravel()
-
-
 def _aligned(shape: tuple[int, int]) -> Floats:
     """Make a table of which a vector does not lie across two cache lines."""
     numbers = np.zeros(prod(shape) + LANES)
@@ -301,3 +324,9 @@ def _starts(members: Any) -> Ints:
 
 def _end_to_end(members: Any, kind: Any = float) -> NDArray[Any]:
     return np.concatenate([np.zeros(0, dtype=kind), *(np.asarray(m, dtype=kind).ravel() for m in members)])
+
+
+@lru_cache(maxsize=16)
+def flat_layout(layout: Layout) -> FlatLayout:
+    """Lay out flat what is laid out, once for all numbers."""
+    return FlatLayout(layout)

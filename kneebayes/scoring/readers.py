@@ -1,0 +1,609 @@
+"""Files of cases as tables: CSV, of which only bad rows are refused, and Parquet, checked before it is trusted.
+
+A file is read in two steps, so that the second can run in several threads: `pieces` reads in order, and `parse` turns
+a piece into a table.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from io import BufferedReader
+from typing import Any, BinaryIO, Protocol, cast
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow import compute, parquet
+from pyarrow import csv as arrow_csv
+
+from kneebayes.atomic import STANDARD_STREAM, file_kind, file_stamp, is_special, refuse_changed
+from kneebayes.cases.coding import CASE_ID, NOT_EVIDENCE, NOT_EVIDENCE_PREFIX
+from kneebayes.cases.problems import MAX_SHOWN, Kind, Problem, short, why
+from kneebayes.errors import FileFormatError, nearest
+from kneebayes.spec.model_spec import ModelSpec
+
+__all__ = [
+    "CsvReader",
+    "ParquetReader",
+    "Reader",
+    "Rows",
+    "end_of_last_row",
+    "open_reader",
+    "read_cases",
+    "refuse_headless",
+]
+
+MAGIC = {
+    b"PK\x03\x04": "a zip archive or an Excel workbook: save it as CSV",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook: save it as CSV",
+    b"PAR1": "a Parquet file: name it .parquet, and give it as a file, not through a pipe",
+    b"\x1f\x8b": "compressed with gzip: name it .csv.gz, or unpack it in the pipe",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd: name it .csv.zst, or unpack it in the pipe",
+    b"\xff\xfe": "UTF-16: save it as UTF-8",
+    b"\xfe\xff": "UTF-16: save it as UTF-8",
+}
+BOM = b"\xef\xbb\xbf"
+QUOTE, COMMA, LINE_FEED, RETURN = b'",\n\r'
+_QUOTED = re.compile(rb'(?:(?<=[,\n\r])|\A)"(?:[^"]|"")*+(?:"|\Z)')
+FIRST_BYTES = 1 << 18
+ALL_ROWS = 1 << 16  # a piece, of a file that is read whole
+MIN_PIECE_BYTES = 1 << 16
+MAX_PIECE_BYTES = 1 << 23
+MAX_ROW_BYTES = 1 << 24  # a longer row is a quote that was never closed, or no table at all
+FREE_BYTES, MAX_RATIO = 1 << 25, 200  # cases shrink to a tenth; a bomb to a thousandth, and less
+MAX_BATCH_BYTES = 1 << 28  # a Parquet file of a few bytes can hold any number of the same long text
+PRIVATE_USE = (*range(0xE000, 0xF900), *range(0xF0000, 0xFFFFE))  # what means nothing to anyone
+_UNDECODED = re.compile("[\udc80-\udcff]")
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """A piece of a file as a table.
+
+    ``positions`` are the places of the table's rows among the ``n_read`` of the piece, from 0; the problems are of the
+    rows that could not be read, by such a place.
+    """
+
+    table: pa.Table
+    positions: NDArray[np.intp]
+    n_read: int
+    problems: list[Problem] = field(default_factory=list)
+
+
+class Reader(Protocol):
+    """What scoring a file needs to know of where the cases come from."""
+
+    names: tuple[str, ...]
+
+    def empty(self) -> pa.Table:
+        """All columns, no rows."""
+
+    def leave_out(self, columns: Iterable[str]) -> None:
+        """Don't read these columns."""
+
+    def pieces(self) -> Iterator[Any]:
+        """Read in order, a bounded piece at a time."""
+
+    def parse(self, piece: Any) -> Rows:
+        """Turn a piece into a table; safe to call from several threads."""
+
+    def rows_in_total(self, n_read: int) -> int | None:
+        """Rows of the whole file, estimated after ``n_read`` of them; None where there is no telling."""
+
+    def close(self) -> None:
+        """Let go of the file."""
+
+
+def open_reader(path: str, *, chunk_rows: int, keep: Collection[str] = ()) -> Reader:
+    """Open a file of cases, or standard input, and check its header; a piece has about so many rows.
+
+    The columns to keep are left of whatever type a Parquet file has them.
+    """
+    if path == STANDARD_STREAM:
+        return CsvReader(path, _open_stream(path), None, chunk_rows=chunk_rows)
+    if os.path.isdir(path):
+        raise FileFormatError(f"{path}: is a folder: give one file, such as {os.path.join(path, 'cases.csv')}")
+    if not os.path.exists(path):
+        raise FileFormatError(f"{path}: no such file (looked in {os.path.dirname(os.path.abspath(path))})")
+    kind, compression = file_kind(path)
+    try:
+        if kind == "parquet":
+            return ParquetReader(path, chunk_rows=chunk_rows, keep=keep)
+        return CsvReader(path, _open_stream(path), compression, chunk_rows=chunk_rows)
+    except OSError as error:
+        raise FileFormatError(f"{path}: can't be read: {error}") from error
+
+
+def read_cases(path: str, ignore: Iterable[str] = ()) -> Rows:
+    """Read a whole file of cases but for some columns; positions and problems are by places in the file."""
+    stamp = file_stamp(path)
+    reader = open_reader(path, chunk_rows=ALL_ROWS)
+    try:
+        reader.leave_out(ignore)
+        tables, places = [reader.empty()], [np.zeros(0, dtype=np.intp)]
+        problems: list[Problem] = []
+        n_read = 0
+        for piece in reader.pieces():
+            rows = reader.parse(piece)
+            tables.append(rows.table)
+            places.append(rows.positions + n_read)
+            problems += [replace(problem, row=problem.row + n_read) for problem in rows.problems]
+            n_read += rows.n_read
+    finally:
+        reader.close()
+    refuse_changed(path, stamp)
+    table = pa.concat_tables(tables, promote_options="permissive").unify_dictionaries()
+    return Rows(table, np.concatenate(places), n_read, problems)
+
+
+def _open_stream(path: str) -> BinaryIO:
+    """Open bytes to read; of a pipe only ``read`` and ``close`` may be used."""
+    if path != STANDARD_STREAM:
+        stream = open(path, "rb")  # noqa: SIM115 - the reader closes it
+        return cast("BinaryIO", _Pipe(stream)) if is_special(path) else stream
+    standard = getattr(sys.stdin, "buffer", None)
+    if standard is None:
+        raise FileFormatError("standard input can't be read here: give a file")
+    return cast("BinaryIO", _Pipe(standard))
+
+
+class _Pipe:
+    """A pipe, read so that a signal is seen between any two reads.
+
+    A buffered stream reads on until it has all that was asked for. A signal
+    that comes while it waits for another thread, and not for the pipe, would
+    only be seen when there is more to read, which may be never.
+    """
+
+    def __init__(self, stream: BufferedReader) -> None:
+        self._stream = stream
+
+    def read(self, n_bytes: int) -> bytes:
+        """Read so many bytes, or all that are left."""
+        parts = []
+        while n_bytes and (part := self._stream.read1(n_bytes)):
+            parts.append(part)
+            n_bytes -= len(part)
+        return b"".join(parts)
+
+    def close(self) -> None:
+        """Let go of the pipe."""
+        self._stream.close()
+
+
+class CsvReader:
+    """A CSV file: UTF-8, comma-separated, with a header.
+
+    Rows are cut out of the file here, and not by pyarrow's stream reader, so
+    that pieces are parsed in parallel and a row that is not UTF-8 or has the
+    wrong number of fields costs only itself.
+    """
+
+    def __init__(self, path: str, stream: BinaryIO, compression: str | None, *, chunk_rows: int) -> None:
+        self.path = "standard input" if path == STANDARD_STREAM else path
+        self._file = stream
+        self._stream = pa.CompressedInputStream(stream, compression) if compression else stream
+        self._size = os.path.getsize(path) if os.path.isfile(path) else 0
+        self._row_end = b"\n"
+        self._n_unpacked = 0
+        try:
+            first = self._read(FIRST_BYTES)
+            if b"\n" not in first and b"\r" in first[:-1]:
+                self._row_end = b"\r"  # as old Macs wrote, and Excel still offers
+                first = first.replace(b"\r", b"\n")
+            while not end_of_last_row(first) and len(first) < MAX_ROW_BYTES and (more := self._read(len(first))):
+                first += more
+            self.names, self._first = self._header(first)
+        except BaseException:
+            self.close()
+            raise
+        row_bytes = len(first) / max(1, first.count(b"\n"))
+        self._piece_bytes = int(min(max(chunk_rows * row_bytes, MIN_PIECE_BYTES), MAX_PIECE_BYTES))
+        self._used = self.names
+
+    def _read(self, n_bytes: int) -> bytes:
+        try:
+            data = bytes(self._stream.read(n_bytes) or b"")
+        except (OSError, EOFError) as error:
+            raise FileFormatError(f"{self.path}: can't be read to its end: {error}. Is it a whole file?") from error
+        if self._stream is not self._file:
+            self._n_unpacked += len(data)
+            if self._n_unpacked > FREE_BYTES + MAX_RATIO * self._file.tell():
+                raise FileFormatError(
+                    f"{self.path}: unpacks to over {MAX_RATIO} times its size, as a decompression bomb does: "
+                    "unpack it and look; if it is what you want, score the unpacked file."
+                )
+        return data if self._row_end == b"\n" else data.replace(self._row_end, b"\n")
+
+    def _header(self, first: bytes) -> tuple[tuple[str, ...], bytes]:
+        for magic, what in MAGIC.items():
+            if first.startswith(magic):
+                raise FileFormatError(f"{self.path}: is not a CSV file but {what}.")
+        first = first.removeprefix(BOM)
+        lines = first.splitlines(keepends=True)
+        if b"\0" in first[: len(lines[0]) if lines else 0]:
+            raise FileFormatError(
+                f"{self.path}: is not a CSV file: its header holds NUL bytes, as UTF-16 does: save it as UTF-8."
+            )
+        names: list[str] = []
+        used = 0
+
+        def decoded() -> Iterator[str]:
+            nonlocal used
+            for line in lines:
+                used += len(line)
+                yield line.decode("utf-8")
+
+        try:
+            rows = csv.reader(decoded(), strict=True)
+            names = [name.strip() for name in next((row for row in rows if row), [])]
+        except UnicodeDecodeError as error:
+            raise FileFormatError(f"{self.path}: the header is not UTF-8 ({error}): save the file as UTF-8.") from error
+        except csv.Error as error:
+            raise FileFormatError(f"{self.path}: the header can't be read: {error}.") from error
+        if not any(names):
+            raise FileFormatError(f"{self.path}: is empty: the first row must name the columns.")
+        _check_names(self.path, names)
+        self._n_lines = first.count(b"\n", 0, used)
+        return tuple(names), first[used:]
+
+    def empty(self) -> pa.Table:
+        """All columns, no rows."""
+        return pa.schema([(name, pa.string()) for name in self.names]).empty_table()
+
+    def leave_out(self, columns: Iterable[str]) -> None:
+        """Don't read these columns."""
+        left_out = set(columns)
+        self._used = tuple(name for name in self.names if name not in left_out) or self.names[:1]
+
+    def rows_in_total(self, n_read: int) -> int | None:
+        """Rows of the whole file, estimated from how far it is read."""
+        done = self._file.tell() if self._size else 0
+        return round(n_read * self._size / done) if done else None
+
+    def pieces(self) -> Iterator[bytes]:
+        """Read in order, whole rows at a time."""
+        rest = self._first
+        wanted = self._piece_bytes
+        while more := self._read(wanted):
+            block = rest + more
+            end = end_of_last_row(block)
+            rest = block[end:]
+            wanted = max(self._piece_bytes, len(rest))  # a long row is looked through anew with every piece
+            if end:
+                self._n_lines += block.count(b"\n", 0, end)
+                yield block[:end]
+            if len(rest) > MAX_ROW_BYTES:
+                raise self._endless(rest)
+        if rest:
+            rest += b"" if rest.endswith(b"\n") else b"\n"
+            end = end_of_last_row(rest)
+            if end < len(rest):
+                self._n_lines += rest.count(b"\n", 0, end)
+                raise self._unclosed()
+            yield rest
+
+    def _endless(self, row: bytes) -> FileFormatError:
+        if b'"' in row:
+            return self._unclosed()
+        return FileFormatError(
+            f"{self.path}: the row that starts on line {self._n_lines + 1:,} has over {MAX_ROW_BYTES:,} bytes: "
+            "is it a table, with a line a row?"
+        )
+
+    def _unclosed(self) -> FileFormatError:
+        return FileFormatError(
+            f"{self.path}: a quoted field is never closed in the row that starts on line {self._n_lines + 1:,}: "
+            "close the quote."
+        )
+
+    def parse(self, piece: bytes) -> Rows:
+        """Turn a piece into a table of strings."""
+        mark = ""
+        if not piece.isascii():
+            try:
+                piece.decode("utf-8")
+            except UnicodeDecodeError:
+                piece, mark = _mark_undecoded(piece, self.path)
+        broken: list[Problem] = []
+
+        def refuse(row: Any) -> str:
+            text = row.text.replace(mark, "\N{REPLACEMENT CHARACTER}") if mark else row.text
+            broken.append(self._wrong_length(row.number - 1, row.actual_columns, text))
+            return "skip"
+
+        table = arrow_csv.read_csv(
+            pa.BufferReader(piece),
+            read_options=arrow_csv.ReadOptions(
+                column_names=self.names, use_threads=False, block_size=max(len(piece) + 1, 1 << 10)
+            ),
+            parse_options=arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=refuse),
+            convert_options=arrow_csv.ConvertOptions(
+                check_utf8=False,
+                column_types=dict.fromkeys(self.names, pa.string()),
+                include_columns=self._used,
+                strings_can_be_null=False,
+            ),
+        )
+        n_read = table.num_rows + len(broken)
+        positions = np.delete(np.arange(n_read), [problem.row for problem in broken])
+        if mark:
+            table, positions = _refuse_marked(table, positions, mark, broken)
+        if b'"' in piece and CASE_ID in table.column_names:
+            table, positions = _refuse_ids_of_lines(table, positions, broken)
+        return Rows(table, positions, n_read, broken)
+
+    def _wrong_length(self, row: int, n_fields: int, text: str) -> Problem:
+        case_id = ""
+        if self.names[0] == CASE_ID:  # fields may be missing anywhere, but hardly before the first
+            with suppress(csv.Error):
+                case_id = short(next(csv.reader(io.StringIO(text, newline="")))[0], MAX_SHOWN)
+        n_lines = text.count("\n") + 1
+        kind = Kind.FIELDS if n_lines == 1 else Kind.FIELDS_AND_LINES
+        reason = why(kind, n_fields=n_fields, n_names=len(self.names), n_lines=n_lines)
+        return Problem(row, "", text[:MAX_SHOWN], reason, case_id)
+
+    def close(self) -> None:
+        """Let go of the file; standard input is not ours to close."""
+        if self.path != "standard input":
+            self._file.close()
+
+
+def _mark_undecoded(piece: bytes, path: str) -> tuple[bytes, str]:
+    """Put a character that the text does not hold where bytes are not UTF-8."""
+    text = piece.decode("utf-8", "surrogateescape")
+    held = set(text)
+    mark = next((c for c in map(chr, PRIVATE_USE) if c not in held), None)
+    if mark is None:
+        raise FileFormatError(f"{path}: is neither UTF-8 nor text: it holds every character there is.")
+    return _UNDECODED.sub(mark, text).encode("utf-8"), mark
+
+
+def _refuse_marked(
+    table: pa.Table, positions: NDArray[np.intp], mark: str, broken: list[Problem]
+) -> tuple[pa.Table, NDArray[np.intp]]:
+    """Take the rows with a marked cell out of the table and add them to the broken ones."""
+    decoded = np.ones(table.num_rows, dtype=bool)
+    reason = why(Kind.ENCODING, remedy="save the file as UTF-8")
+
+    def text(name: str, row: int) -> str:
+        cell = table[name][row].as_py() if name in table.column_names else ""
+        return short(cell.replace(mark, "\N{REPLACEMENT CHARACTER}"), MAX_SHOWN)
+
+    for name in table.column_names:
+        marked = compute.match_substring(table[name], mark).to_numpy()
+        decoded &= ~marked
+        for row in np.flatnonzero(marked).tolist():
+            broken.append(Problem(int(positions[row]), name, text(name, row), reason, text(CASE_ID, row)))
+    return table.filter(pa.array(decoded)), positions[decoded]
+
+
+def _refuse_ids_of_lines(
+    table: pa.Table, positions: NDArray[np.intp], broken: list[Problem]
+) -> tuple[pa.Table, NDArray[np.intp]]:
+    """Refuse what is likelier a quote left open, with the rows that it swallowed up to the next one, than an id."""
+    odd = compute.match_substring_regex(table[CASE_ID], "[\r\n]").to_numpy()
+    for row in np.flatnonzero(odd):
+        case_id = short(table[CASE_ID][int(row)].as_py(), MAX_SHOWN)
+        broken.append(Problem(int(positions[row]), CASE_ID, case_id, why(Kind.ID_OVER_LINES), case_id))
+    return (table.filter(pa.array(~odd)), positions[~odd]) if odd.any() else (table, positions)
+
+
+class ParquetReader:
+    """A Parquet file, of which a piece has at most so many rows.
+
+    Columns to keep stay of their type; of others, what no cell of a CSV could hold becomes text.
+    """
+
+    def __init__(self, path: str, *, chunk_rows: int, keep: Collection[str] = ()) -> None:
+        self.path = path
+        self._chunk_rows = chunk_rows
+        self._keep = frozenset(keep)
+        self._used: list[str] | None = None
+        if not os.path.getsize(path):
+            raise FileFormatError(f"{path}: is empty.")
+        try:
+            schema = parquet.read_schema(path)
+            # Codes are looked up once per distinct value, so words had best arrive as dictionaries.
+            words = [f.name for f in schema if f.type in (pa.string(), pa.large_string()) and f.name != CASE_ID]
+            # Buffered, not pre-buffered: a row group may be as large as the file.
+            self._file = parquet.ParquetFile(path, read_dictionary=words, buffer_size=1 << 18, pre_buffer=False)
+        except (pa.ArrowException, OSError, ValueError) as error:  # a name that is not UTF-8 is a ValueError
+            raise self._not_whole(error) from error
+        self.names: tuple[str, ...] = tuple(schema.names)
+        try:
+            _check_names(path, self.names)
+        except FileFormatError:
+            self.close()
+            raise
+
+    def _not_whole(self, error: Exception) -> FileFormatError:
+        return FileFormatError(f"{self.path}: can't be read as a whole Parquet file: {str(error).rstrip('.')}.")
+
+    def empty(self) -> pa.Table:
+        """All columns, no rows."""
+        return self._plain(self._file.schema_arrow.empty_table())
+
+    def _plain(self, table: pa.Table) -> pa.Table:
+        """Make text of columns of rare types, each of which would need a reader of its own."""
+        for place, column in enumerate(table.schema):
+            if column.name not in self._keep and not _is_usual(column.type):
+                table = table.set_column(place, column.name, _as_text(column.name, table[column.name]))
+        return table
+
+    def leave_out(self, columns: Iterable[str]) -> None:
+        """Don't read these columns."""
+        left_out = set(columns)
+        if left_out:
+            self._used = [name for name in self.names if name not in left_out] or list(self.names[:1])
+
+    def rows_in_total(self, n_read: int) -> int | None:
+        """Rows of the whole file."""
+        return int(self._file.metadata.num_rows)
+
+    def pieces(self) -> Iterator[pa.RecordBatch]:
+        """Read in order, a batch at a time."""
+        try:
+            for piece in self._file.iter_batches(batch_size=self._chunk_rows, columns=self._used):
+                if piece.nbytes > MAX_PIECE_BYTES:
+                    raise FileFormatError(
+                        f"{self.path}: {piece.num_rows:,} rows take {piece.nbytes:,} bytes: is it a table of cases?"
+                    )
+                yield piece
+        except (pa.ArrowException, OSError) as error:
+            raise self._not_whole(error) from error
+
+    def parse(self, piece: pa.RecordBatch) -> Rows:
+        """Turn a batch into a table."""
+        n_rows = piece.num_rows
+        try:
+            # Readers trust a file to be what its footer says: that its text is UTF-8, and its indices are in bounds.
+            piece.validate(full=True)
+            return Rows(self._plain(pa.Table.from_batches([piece])), np.arange(n_rows), n_rows)
+        except (pa.ArrowException, UnicodeDecodeError) as error:
+            problem = error
+        for column in piece.columns:
+            used = column.indices if pa.types.is_dictionary(column.type) else column[:0]
+            if len(used) > used.null_count and compute.max(used).as_py() >= len(column.dictionary):
+                raise self._not_whole(problem) from problem
+        problems = self._undecoded(piece)
+        good = np.setdiff1d(np.arange(n_rows), [problem.row for problem in problems])
+        piece = piece.take(pa.array(good))
+        # What only refused rows used would still stand in the dictionaries.
+        columns = [c.dictionary_decode() if pa.types.is_dictionary(c.type) else c for c in piece.columns]
+        try:
+            table = self._plain(pa.table(dict(zip(piece.schema.names, columns, strict=True))))
+            table.validate(full=True)
+        except (pa.ArrowException, UnicodeDecodeError) as error:
+            raise self._not_whole(error) from error
+        return Rows(table, good, n_rows, problems)
+
+    @staticmethod
+    def _undecoded(piece: pa.RecordBatch) -> list[Problem]:
+        """Find the rows with text that is not UTF-8."""
+        problems = []
+        reason = why(Kind.ENCODING, remedy="write the column as text")
+        cells = dict(zip(piece.schema.names, map(_as_bytes, piece.columns), strict=True))
+        ids = cells.get(CASE_ID) or []
+        for name, column in cells.items():
+            for row, cell in enumerate(column):
+                if isinstance(cell, bytes) and (text := cell.decode("utf-8", "replace")).encode() != cell:
+                    case_id = ids[row] if ids else b""
+                    case = case_id.decode("utf-8", "replace") if isinstance(case_id, bytes) else ""
+                    problems.append(Problem(row, name, short(text, MAX_SHOWN), reason, short(case, MAX_SHOWN)))
+        return problems
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+
+def _is_usual(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        return _is_usual(kind.value_type)
+    known = ("string", "large_string", "boolean", "integer", "floating", "decimal", "null")
+    # A nested column is refused by its name where it is evidence.
+    return any(getattr(pa.types, f"is_{name}")(kind) for name in (*known, "nested"))
+
+
+def _as_text(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Write a column of a rare type (moments, bytes, UUIDs) as text."""
+    kind = column.type
+    if isinstance(kind, pa.BaseExtensionType):
+        if kind.extension_name == "arrow.uuid":
+            return pa.chunked_array([[None if v is None else str(v) for v in column.to_pylist()]], pa.string())
+        column = pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type)
+        return column.cast(pa.bool_()) if kind.extension_name == "arrow.bool8" else column.cast(pa.string())
+    if pa.types.is_dictionary(kind):
+        column = column.cast(kind.value_type)
+    if pa.types.is_duration(column.type):
+        raise FileFormatError(f"the column '{name}' holds {column.type}: give a number, or text")
+    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
+        column = column.cast(pa.timestamp(column.type.unit))  # the zone may be none that this machine knows
+    return column.cast(pa.string())
+
+
+def _as_bytes(column: pa.Array) -> list[bytes | None]:
+    """Give the bytes of the cells of a column of text; of another column, nothing."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        values = _as_bytes(column.dictionary)
+        return [None if i is None or i >= len(values) else values[i] for i in column.indices.to_pylist()]
+    same = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary(), pa.string_view(): pa.binary_view()}
+    if kind in same or kind in same.values() or pa.types.is_fixed_size_binary(kind):
+        return list(column.view(same.get(kind, kind)).to_pylist())
+    return []
+
+
+def refuse_headless(path: str, model: ModelSpec, names: Collection[str], excused: Collection[str] = ()) -> None:
+    """Refuse a file whose first row seems to be a case, without quoting it as the names of columns.
+
+    Columns that the caller named are excused.
+    """
+    known = [*model.inputs, *model.variables, *NOT_EVIDENCE]
+    if any(name in known or name in excused or name.startswith(NOT_EVIDENCE_PREFIX) for name in names):
+        return
+    hints = [(place, hint) for place, name in enumerate(names, start=1) if (hint := nearest(name, known))]
+    near = f"{hints[0][1]} (column {hints[0][0]})" if hints else ""
+    raise FileFormatError(
+        f"{path}: {model.name} knows none of the {len(names)} names in the first row: does it name the columns? "
+        f"`kneebayes template` writes a header.{near}"
+    )
+
+
+def _check_names(path: str, names: Iterable[str]) -> None:
+    """Refuse a header that does not name every column, once."""
+    names = list(names)
+    if len(names) == 1:
+        for delimiter, word in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+            if delimiter in names[0]:
+                raise FileFormatError(f"{path}: the columns are separated by {word}: separate them by commas.")
+    blank = [str(number) for number, name in enumerate(names, start=1) if not name]
+    if blank:
+        raise FileFormatError(f"{path}: the header has no name for column {', '.join(blank[:5])} of {len(names)}.")
+    # By number, as it may be no header at all but the first case.
+    counts = Counter(names)
+    twice = [str(number) for number, name in enumerate(names, start=1) if counts[name] > 1]
+    if twice:
+        more = f" and {len(twice) - 5} more" if len(twice) > 5 else ""
+        raise FileFormatError(
+            f"{path}: a name stands more than once in the header, at columns {', '.join(twice[:5])}{more}. "
+            "Does the first row name the columns?"
+        )
+
+
+def end_of_last_row(block: bytes) -> int:
+    r"""Say where the last whole row of a text ends, after its line feed: one between quotes ends none.
+
+    The text starts with a row; where it holds no whole one, 0.
+
+    >>> end_of_last_row(b'a,b\nc,"d\ne')
+    4
+    """
+    end = block.rfind(b"\n") + 1
+    if not end or b'"' not in block:
+        return end
+    characters = np.frombuffer(block, dtype=np.uint8)
+    quotes = np.flatnonzero(characters == QUOTE)
+    before = characters[quotes[::2] - 1]
+    before[0] = LINE_FEED if quotes[0] == 0 else before[0]
+    if np.isin(before, (COMMA, LINE_FEED, RETURN, QUOTE)).all():
+        # Every other quote opens a field (or is the second of a doubled quote), so parity tells inside from outside.
+        if np.searchsorted(quotes, end - 1) % 2 == 0:
+            return end
+        line_feeds = np.flatnonzero(characters == LINE_FEED)
+        outside = line_feeds[np.searchsorted(quotes, line_feeds) % 2 == 0]
+        return int(outside[-1]) + 1 if len(outside) else 0
+    end = closed = 0
+    for quoted in _QUOTED.finditer(block):
+        end = max(end, block.rfind(b"\n", closed, quoted.start()) + 1)
+        closed = quoted.end()
+    return max(end, block.rfind(b"\n", closed) + 1)
