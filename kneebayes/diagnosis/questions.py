@@ -158,7 +158,8 @@ def _divergence(after: Floats, before: Floats) -> Floats:
     """Kullback-Leibler divergence of each row from one distribution, in bits."""
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = after * np.log2(after / before)
-    divergence: Floats = np.where(after > 0, terms, 0.0).sum(axis=1)
+    # what is impossible now stays so with any answer, but for rounding
+    divergence: Floats = np.where((after > 0) & (before > 0), terms, 0.0).sum(axis=1)
     return divergence
 
 

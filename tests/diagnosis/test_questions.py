@@ -167,6 +167,15 @@ class TestWhichQuestions:
         with pytest.raises(UnknownNameError, match="no target 'dtv'"):
             MODEL.diagnose({}).next_questions("dtv")
 
+    @pytest.mark.parametrize("seed", range(6))
+    def test_of_a_target_that_is_known_there_is_nothing_to_learn(self, seed: int) -> None:
+        """Also where the sides of its posterior miss 0 and 1 by rounding."""
+        model = kb.Model(random_model(seed, risks=5, causes=5, findings=8))
+        for state in model.file.causes["c0"].states:
+            table = model.diagnose({"c0": state}).next_questions("c0", n=None)
+            assert len(table)
+            assert table["gain"].max() < 1e-12
+
     def test_nothing_open_gives_an_empty_table(self) -> None:
         row = MODEL.simulate(1, seed=1, missing=0).iloc[0].drop("case_id")
         table = MODEL.diagnose({str(name): value for name, value in row.items()}).next_questions()
