@@ -134,14 +134,25 @@ def circles(graph: grimp.ImportGraph) -> list[list[str]]:
     return [members for members in sets if len(members) > 1]
 
 
+READYING = ("load_model", "__init__", "__post_init__", "fill")
+
+
 def walk(checkout: Path, arguments: list[str]) -> list[Path]:
-    """Run a command and list the files of the package that it enters, one after the other."""
+    """Run a command and list the files of the package that the case enters, one after the other.
+
+    What makes a model ready, before there is a case, is left out: reading its file, and what `READYING` names.
+    """
     main = import_module(f"{PACKAGE}.__main__").main
     package, entered = str(checkout / PACKAGE), list[str]()
+    readying = Counter[int]()  # how deep in it each thread is
 
     def record(frame: FrameType, event: str, argument: Any) -> None:
-        code = frame.f_code
-        if event == "call" and code.co_filename.startswith(package) and code.co_name != "<module>":
+        code, thread = frame.f_code, threading.get_ident()
+        if event not in ("call", "return") or not code.co_filename.startswith(package) or code.co_name == "<module>":
+            return
+        if code.co_name in READYING:
+            readying[thread] += 1 if event == "call" else -1
+        elif event == "call" and not readying[thread]:
             entered.append(code.co_filename)
 
     sys.argv = [PACKAGE, *arguments]

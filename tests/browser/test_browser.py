@@ -25,7 +25,7 @@ from kneebayes.ui.session import Exploration
 from tests.browser.servers import CHROMIUM, FLAGS, ROOT, served
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra 'test'")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")]
 
 MODEL = kb.load_model()
 CASES = {case.case_id: case.facts for case in vignettes(MODEL.file)}

@@ -157,14 +157,14 @@ def test_both_engines_count_alike_with_impossible_and_all_but_impossible_cases_a
     cases.codes[:, 11] = -1
     cases.codes[len(model.risks) :, 11] = [0] * len(model.causes) + [1] * len(model.findings)
     expectation = Expectation(tables(model))
-    one, other = (expectation.counts(cases, engine=engine) for engine in ("numpy", "numba"))
-    assert np.isneginf(one.log_evidence[7])
-    assert one.log_evidence[11] < np.log(np.finfo(float).tiny)  # the product of it all is 0
-    np.testing.assert_allclose(other.log_evidence, one.log_evidence, rtol=1e-12)
+    plain, compiled = (expectation.counts(cases, engine=engine) for engine in ("numpy", "numba"))
+    assert np.isneginf(plain.log_evidence[7])
+    assert plain.log_evidence[11] < np.log(np.finfo(float).tiny)  # the product of it all is 0
+    np.testing.assert_allclose(compiled.log_evidence, plain.log_evidence, rtol=1e-12)
     for name in ("at_most", "vectors", "joint"):
-        np.testing.assert_allclose(getattr(other, name), getattr(one, name), rtol=1e-9, atol=1e-12, err_msg=name)
+        np.testing.assert_allclose(getattr(compiled, name), getattr(plain, name), rtol=1e-9, atol=1e-12, err_msg=name)
     for name in ("components", "reached"):
-        for theirs, mine in zip(getattr(other, name), getattr(one, name), strict=True):
+        for theirs, mine in zip(getattr(compiled, name), getattr(plain, name), strict=True):
             np.testing.assert_allclose(theirs, mine, rtol=1e-9, atol=1e-12, err_msg=name)
 
 

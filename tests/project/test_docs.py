@@ -14,6 +14,8 @@ import yaml
 import kneebayes as kb
 from kneebayes.spec import listing
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 LOADED = re.compile(r"<(?:script|img|iframe)[^>]*\ssrc=\"?(https?://[^\" >]+)|<link[^>]*\shref=\"?(https?://[^\" >]+)")
 

@@ -30,7 +30,7 @@ from kneebayes.scoring import score_file as files
 from kneebayes.ui.ask import CaseFile
 from tests.stress.kill_nine import kill_runs
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals, pipes and limits of POSIX")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="signals, pipes and limits of POSIX")]
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "kneebayes"]
