@@ -22,7 +22,6 @@ from kneebayes.cases.coding import CASE_ID, NOT_EVIDENCE_PREFIX
 from kneebayes.cases.labels import ALSO, LABEL, NONE
 from kneebayes.errors import CaseError, ModelFileError, UnknownNameError, nearest
 from kneebayes.inference.tables import conditional_table
-from kneebayes.learn.prevalence import with_prevalence
 from kneebayes.spec.model_spec import Cause, Distribution, ModelSpec, NumericInput, Probability
 
 if TYPE_CHECKING:
@@ -249,7 +248,10 @@ def simulate_batches(
         raise CaseError(f"number of cases {n}: must not be negative")
     if label_noise and not label:
         raise CaseError(f"label_noise {label_noise}: there are no labels to make wrong; ask for them")
-    model = with_prevalence(model, prevalence) if prevalence else model
+    if prevalence:
+        from kneebayes.learn.prevalence import with_prevalence  # here: a template does not wait for scipy
+
+        model = with_prevalence(model, prevalence)
     writer = Writer(model, missing=missing, missing_if=missing_if, label_noise=label_noise)
     entropy = int(seed.integers(1 << 63)) if isinstance(seed, np.random.Generator) else int(seed)
     if entropy < 0:
