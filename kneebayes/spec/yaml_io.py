@@ -24,7 +24,6 @@ from typing import Any
 
 import yaml
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from kneebayes.atomic import is_special, write_whole
 from kneebayes.errors import FileFormatError, ModelFileError, nearest
@@ -231,11 +230,11 @@ def _summary(error: ValidationError, most: int = 5) -> str:
     return "; ".join(lines) + more
 
 
-def _place(problem: ErrorDetails) -> str:
+def _place(problem: Mapping[str, Any]) -> str:
     return ".".join(str(step) for step in problem["loc"] if step not in CHOICES)
 
 
-def _said(problem: ErrorDetails) -> str:
+def _said(problem: Mapping[str, Any]) -> str:
     if problem["type"] == "string_type" and isinstance(problem["input"], bool):
         return f"{problem['msg']}: YAML takes yes, no, on and off for true and false, so put them in quotes"
     return problem["msg"].removeprefix("Value error, ")

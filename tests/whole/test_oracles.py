@@ -243,7 +243,7 @@ def test_order_of_evidence_does_not_matter_to_pgmpy() -> None:
 def test_hash_seed_does_not_matter() -> None:
     script = (
         "import hashlib; from kneebayes.inference.evidence import Evidence; "
-        "from kneebayes.inference.network import CompiledModel; from tests import test_oracles as t; "
+        "from kneebayes.inference.network import CompiledModel; from tests.whole import test_oracles as t; "
         "print(hashlib.sha256(CompiledModel(t.real_model()).posteriors(Evidence(t.real_cases()))"
         ".values.tobytes()).hexdigest())"
     )
