@@ -237,7 +237,7 @@ def _place(problem: Mapping[str, Any]) -> str:
 def _said(problem: Mapping[str, Any]) -> str:
     if problem["type"] == "string_type" and isinstance(problem["input"], bool):
         return f"{problem['msg']}: YAML takes yes, no, on and off for true and false, so put them in quotes"
-    return problem["msg"].removeprefix("Value error, ")
+    return str(problem["msg"]).removeprefix("Value error, ")
 
 
 EXTENDS = "extends"
