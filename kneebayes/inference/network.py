@@ -65,7 +65,11 @@ class OrComponent:
 
     def forward(self, cells: Floats, matrices: Floats) -> Floats:
         """Multiply by the matrix of each case, (n, after, before), as from `or_matrices`."""
-        return self._restored(matrices @ self._front(cells))
+        front = self._front(cells)
+        after = matrices[:, :, :1] * front[:, :1]
+        for before in range(1, self.size):  # BLAS would sum in another order on another number of threads
+            after += matrices[:, :, before, None] * front[:, before, None]
+        return self._restored(after)
 
     def backward(self, cells: Floats, back: Floats, matrices: Floats) -> tuple[Floats, Floats]:
         """Take derivatives back: those by the matrices, (n, after, before), and those by the cells before."""
