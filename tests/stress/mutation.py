@@ -47,16 +47,11 @@ from mutmut.mutation.mutators import mutation_operators
 CHECKOUT = Path(__file__).parents[2]
 # by module, the tests that are run on its mutants, those that find most in least time first
 TESTS = {
-    "noisyor": ["noisyor", "inference"],
-    "tables": ["noisyor", "inference", "kernel"],
-    "components": ["inference"],
-    "inference": ["inference", "likelihood", "kernel"],
-    "evidence": ["evidence", "likelihood"],
-    "vocabulary": ["evidence", "likelihood"],
-    "likelihood": ["likelihood"],
-    "thresholds": ["alarm"],
-    "alarm": ["alarm", "readings"],
-    "readings": ["readings", "alarm"],
+    "inference.tables": ["inference/test_tables", "inference/test_network", "inference/test_kernels"],
+    "inference.network": ["inference/test_network", "inference/test_findings", "inference/test_evidence"],
+    "inference.evidence": ["inference/test_evidence"],
+    "cases.coding": ["cases/test_coding", "inference/test_evidence"],
+    "diagnosis.alarm": ["diagnosis/test_alarm", "diagnosis/test_retractions"],
 }
 PRELOAD = ["numpy", "pandas", "pyarrow.compute", "pydantic", "yaml", "numba", "pytest", "hypothesis", "pgmpy.models"]
 OPTIONS = ["-q", "-p", "no:cacheprovider", "-p", "pytest_benchmark.plugin", "-p", "_hypothesis_pytestplugin"]
@@ -124,7 +119,7 @@ class Places(cst.CSTVisitor):  # type: ignore[misc]  # libcst is not there where
 
 def mutants(module: str) -> Iterator[Mutant]:
     """Yield the mutants of a module, in the order of its lines."""
-    source = (CHECKOUT / "kneebayes" / f"{module}.py").read_text(encoding="utf-8")
+    source = (CHECKOUT / "kneebayes" / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
     wrapper = MetadataWrapper(cst.parse_module(source))
     places = Places()
     wrapper.visit(places)
@@ -300,7 +295,7 @@ def examine(module: str, chosen: list[Mutant], out: Path, *, again: bool) -> Non
     again : bool
         Whether to take over what was killed by then.
     """
-    results, tests = read(out), [f"tests/test_{name}.py" for name in TESTS[module]]
+    results, tests = read(out), [f"tests/{name}.py" for name in TESTS[module]]
     dead = {r["name"] + r["diff"]: r for r in results.get(module, []) if again and r["state"] != "survived"}
     found = results[module] = [dead[key] for key in (m.name + m.diff for m in chosen) if key in dead]
 
