@@ -66,7 +66,7 @@ NUMBERS = ("tests/knowledge",)
 def slow(session: nox.Session) -> None:
     """Run the tests that take long and seldom fail: browsers, faults, hostile files, other programs."""
     install(session, "-e", ".[test]")
-    session.run("python", "-m", "pytest", "-q", "-n", "0", "-m", "slow", *session.posargs)
+    session.run("python", "-m", "pytest", "-q", "--dist", "loadfile", "-m", "slow", *session.posargs)
 
 
 @nox.session

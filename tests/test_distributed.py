@@ -77,12 +77,14 @@ def test_unknown_columns_are_refused_before_anything_is_computed(cases: pd.DataF
         score(dd.from_pandas(cases.assign(shoe_size=42), npartitions=2))
 
 
+@pytest.mark.slow
 def test_files_on_the_cores_of_this_machine(model: kb.Model, folder: Path, tmp_path: Path) -> None:
     counts = score_files(folder, tmp_path / "out", model=model, rejects=tmp_path / "rejects")
     assert (counts.read, counts.scored, counts.rejected) == (PARTS * ROWS, PARTS * ROWS, 0)
     pd.testing.assert_frame_equal(whole(tmp_path / "out"), expected(model, folder, tmp_path / "one"))
 
 
+@pytest.mark.slow
 def test_a_worker_killed_in_the_middle_costs_nothing(
     model: kb.Model, folder: Path, tmp_path: Path, cluster: LocalCluster
 ) -> None:

@@ -148,6 +148,7 @@ CHECKED: dict[str, tuple[Callable[[], KneeBayesClassifier], dict[str, str]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", CHECKED)
 def test_it_passes_the_estimator_checks_but_those_that_cannot_apply(which: str) -> None:
     make, expected = CHECKED[which]
@@ -304,6 +305,7 @@ def test_pipeline_and_cross_validation(X: pd.DataFrame, y: pd.DataFrame) -> None
     assert cross_val_score(pipeline, named, y["knee_osteoarthritis"], cv=4).mean() > 0.7
 
 
+@pytest.mark.slow
 def test_cross_validation_of_all_causes(X: pd.DataFrame, y: pd.DataFrame) -> None:
     p = cross_val_predict(KneeBayesClassifier(), X, y, cv=3, method="predict_proba")
     assert p.shape == y.shape

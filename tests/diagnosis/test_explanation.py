@@ -28,6 +28,10 @@ NETWORK = MODEL.network
 COMPLAINT = {MODEL.file.complaint: "present"}
 VIGNETTES = pd.read_csv(Path(__file__).parents[2] / "data" / "vignettes.csv")
 EVIDENCE = [c for c in VIGNETTES if c in MODEL.file.variables or c in MODEL.file.inputs]
+PLACES = [
+    pytest.param(place, id=name, marks=[pytest.mark.slow] if said > 12 else [])  # twice the time for each answer more
+    for place, (name, said) in enumerate(zip(VIGNETTES["case_id"], VIGNETTES[EVIDENCE].count(axis=1), strict=True))
+]
 KEPT = 4  # pieces of each vignette, where every subset is asked of pgmpy
 
 
@@ -149,7 +153,7 @@ class TestShares:
 class TestSums:
     """Shares add up to the change."""
 
-    @pytest.mark.parametrize("place", range(len(VIGNETTES)), ids=lambda i: str(VIGNETTES["case_id"][i]))
+    @pytest.mark.parametrize("place", PLACES)
     def test_shares_add_up_to_the_change_from_prior_to_posterior(self, place: int) -> None:
         dx = MODEL.diagnose(vignette(place))
         for explanation in dx.explanations():

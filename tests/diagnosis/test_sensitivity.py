@@ -274,6 +274,7 @@ class TestManyCases:
             np.testing.assert_allclose(found[name], mean, rtol=0, atol=1e-11, err_msg=name)
         np.testing.assert_allclose(found["largest_swing"], np.max([t["swing"] for t in each], axis=0), atol=1e-12)
 
+    @pytest.mark.slow
     def test_engines_agree_on_the_real_model(self) -> None:
         codes = possible(MODEL.network, 4, 8)
         assessed = MODEL.assessor.assess(Evidence(codes), THRESHOLDS)

@@ -356,6 +356,7 @@ def test_an_alarm_that_never_warns_by_probability_has_no_net_benefit_there(
     assert json.loads(str(result.to_json()))["thresholds"] == {"caution": thresholds[0], "urgent": 1.0}
 
 
+@pytest.mark.slow
 def test_a_network_without_an_alarm_of_its_own_is_evaluated(tmp_path: Path) -> None:
     network_file, labels = MODEL.export(tmp_path / "knee.bif")
     labels.unlink()  # the alarm stood there
@@ -401,6 +402,7 @@ def test_figures_of_few_cases_say_that_they_are_anecdotes(evaluated: Any) -> Non
     assert MODEL.file.disclaimer in str(evaluated)
 
 
+@pytest.mark.slow
 def test_the_model_is_calibrated_on_cases_drawn_from_itself() -> None:
     cases = MODEL.simulate(200_000, seed=20, missing=(0.3, 0.6), with_causes=True)
     result = kb.evaluate(MODEL, cases, bootstrap=0)

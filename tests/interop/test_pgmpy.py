@@ -160,6 +160,7 @@ def test_unknown_names_and_states_are_refused() -> None:
         Reference(model).posteriors({"c0": "presnt"})
 
 
+@pytest.mark.slow
 def test_bif_read_by_pgmpy_has_the_same_numbers(bif: Path, reference: Reference) -> None:
 
     back = BIFReader(str(bif)).get_model()
@@ -172,6 +173,7 @@ def test_bif_read_by_pgmpy_has_the_same_numbers(bif: Path, reference: Reference)
         np.testing.assert_array_equal(other.values, cpd.values)
 
 
+@pytest.mark.slow
 def test_bif_read_by_pgmpy_reproduces_the_posteriors(bif: Path, model: ModelSpec, reference: Reference) -> None:
 
     engine = VariableElimination(BIFReader(str(bif)).get_model())
@@ -200,6 +202,7 @@ def test_bif_read_by_pyagrum_reproduces_the_posteriors(bif: Path, model: ModelSp
                 assert margin[{name: state}] == pytest.approx(expected[f"{name}_{state}"], abs=SINGLE)
 
 
+@pytest.mark.slow
 def test_bif_bytes_do_not_depend_on_the_hash_seed(bif: Path, model: ModelSpec, tmp_path: Path) -> None:
     source = tmp_path / "model.json"
     source.write_text(model.model_dump_json(exclude_defaults=True), encoding="utf-8")

@@ -20,6 +20,7 @@ N_THREADS, N_PROCESSES = 8, 4
 N_ROWS = 10_000  # enough for compiled code, and for several of its tasks
 N_FEW = 100  # so few that NumPy does them
 DIAGNOSED = 5
+pytestmark = pytest.mark.slow
 Answers = dict[str, bytes]
 
 

@@ -26,6 +26,7 @@ MOST_CHARACTERS = 4_000_000  # of rejects
 MOST_MEGABYTES = 700  # beyond what the imports take
 KINDS = {"text", "parquet", "model", "place", "network"}
 SHOWN = 400
+pytestmark = pytest.mark.slow
 
 Outcome = dict[str, Any]
 

@@ -37,6 +37,7 @@ with warnings.catch_warnings():
     gum: Any = importlib.import_module("pyagrum")  # Any: it is half typed
 
 AGREE = 1e-9
+pytestmark = pytest.mark.slow
 REAL = "posterior_knee_pain"
 RANDOM = {
     "binary": {},

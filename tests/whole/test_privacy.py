@@ -111,6 +111,7 @@ def watch(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> 
 class TestScreen:
     """The command and the function for files."""
 
+    @pytest.mark.slow
     def test_no_value_of_any_column_is_said(self, source: Path, tmp_path: Path, watch: Watch) -> None:
         options = ["--keep", NOTE, "--rejects", str(tmp_path / "r.csv"), "-o", str(tmp_path / "p.csv")]
         done = CliRunner().invoke(app, ["score", str(source), *options])
@@ -172,6 +173,7 @@ class TestScreen:
         assert done.exit_code == 1
         clean(done.output)
 
+    @pytest.mark.slow
     def test_nor_by_an_evaluation(self, planted: pd.DataFrame, tmp_path: Path) -> None:
         good = pd.DataFrame({"age": ["30", "60"] * 20, "label": ["dvt", "leg_cramps"] * 20})
         frame = pd.concat([planted.drop(columns=[NOTE]), good])
@@ -303,6 +305,7 @@ print(sorted(path.name for path in folder.iterdir()))
 class TestNetwork:
     """Nothing is fetched and nothing is sent."""
 
+    @pytest.mark.slow
     def test_the_main_job_without_a_network(self, tmp_path: Path) -> None:
         alone = ["unshare", "-rn"]
         if not shutil.which("unshare") or subprocess.run([*alone, "true"], capture_output=True, check=False).returncode:

@@ -29,6 +29,7 @@ ANKLE = Path(__file__).parents[2] / "examples" / "ankle.yaml"
 SHIPPED = ("posterior_knee_pain", "extended", str(ANKLE))
 NONE = "none_of_these"
 EXACT = 1e-12
+pytestmark = pytest.mark.slow
 named = pytest.mark.parametrize("name", SHIPPED, ids=lambda name: Path(name).stem)
 
 
