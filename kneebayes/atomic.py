@@ -136,7 +136,7 @@ else:
 
 
 MAX_NAME_BYTES = 120  # with host and process, a name must stay within the 255 of most file systems
-MAX_MODE = 0o666  # of a new file, less what the umask takes
+MAX_MODE = 0o666
 # Neither follows a link: one planted at a name like ours would have us write, or look, where somebody else wants.
 NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 OWN = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -151,11 +151,13 @@ class AtomicFile:
     the next run on the same machine to the same target.
 
     The path is that of a file, a pipe or device, or ``-`` for standard output;
-    without ``stream``, that of a file only.
+    without ``stream``, that of a file only. ``mode`` is the most that anybody may
+    do with it, less what the umask takes.
     """
 
-    def __init__(self, path: str, *, stream: bool = True) -> None:
+    def __init__(self, path: str, *, stream: bool = True, mode: int = MAX_MODE) -> None:
         self.path = path
+        self._mode = mode
         self.in_place = False  # whether it has appeared
         self._is_standard = stream and path == STANDARD_STREAM
         self._final = self._temporary = ""
@@ -189,7 +191,7 @@ class AtomicFile:
         self._final = final
         while not self._temporary:
             path = os.path.join(folder, f"{prefix}{os.getpid()}-{secrets.token_hex(8)}.partial")
-            handle = os.open(path, NEW, MAX_MODE)
+            handle = os.open(path, NEW, self._mode)
             # What a new file may be is for the umask to say, which can't be asked for without setting it; nobody
             # else shall read what is not whole.
             self._mode = stat.S_IMODE(os.fstat(handle).st_mode)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.errors import UnknownNameError
+from kneebayes.inference import compiled
 from kneebayes.inference.evidence import Cases
 from kneebayes.inference.network import Engine, Findings, UpperLayer
 from kneebayes.inference.tables import Counts, Tables, patterns
@@ -62,7 +63,8 @@ class Expectation:
         """
         if engine not in get_args(Engine):
             raise UnknownNameError(f"no engine '{engine}': use one of {', '.join(get_args(Engine))}")
-        if engine == "numpy" or (engine == "auto" and len(cases.weight) < MIN_COMPILED):
+        wanted = engine == "numba" or (engine == "auto" and len(cases.weight) >= MIN_COMPILED)
+        if not wanted or compiled.is_off():
             return self._counts(cases)
         counts = self._kernel.counts(cases)
         lost = np.flatnonzero(np.isneginf(counts.log_evidence))

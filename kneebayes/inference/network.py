@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.errors import UnknownNameError
+from kneebayes.inference import compiled
 from kneebayes.inference.evidence import MAX_STATES, UNKNOWN, Codes, Evidence
 from kneebayes.inference.tables import (
     Component,
@@ -376,7 +377,8 @@ class CompiledModel:
     def _sure_posteriors(self, codes: Codes, engine: Engine) -> Posteriors:
         if engine not in get_args(Engine):
             raise UnknownNameError(f"no engine '{engine}': use one of {', '.join(get_args(Engine))}")
-        if engine == "numba" or (engine == "auto" and codes.shape[1] >= MIN_COMPILED):
+        wanted = engine == "numba" or (engine == "auto" and codes.shape[1] >= MIN_COMPILED)
+        if wanted and not compiled.is_off():
             values, evidence = self._kernel.posteriors(codes)
         else:
             values, evidence = self._posteriors(codes)

@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+import warnings
 from dataclasses import asdict
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -81,6 +82,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # bars are not worth a crash on a terminal without them
+    warnings.showwarning = options.say_warning
     # as an exception, so that half-written files are removed on the way out; nohup means that no one hangs up
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(options.TERMINATED))
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:

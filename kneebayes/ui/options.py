@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import warnings
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
@@ -43,6 +44,7 @@ __all__ = [
     "names",
     "numbers",
     "say",
+    "say_warning",
     "shares",
     "thresholds",
 ]
@@ -60,7 +62,15 @@ ModelOption = Annotated[
 ]
 Ignore = Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Leave this column out (repeat, or a,b).")]
 Output = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where to write; - is standard output.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors on standard error.")]
+
+
+def _hush(quiet: bool) -> bool:
+    if quiet:
+        warnings.simplefilter("ignore")
+    return quiet
+
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", callback=_hush, help="Only errors on standard error.")]
 Caution = Annotated[float | None, typer.Option(metavar="P", help="Alarm at caution from this probability on.")]
 Urgent = Annotated[float | None, typer.Option(metavar="P", help="Alarm at urgent from this probability on.")]
 HarmMiss = Annotated[float | None, typer.Option(metavar="H", help="Harm of a miss: sets --caution, with the next.")]
@@ -119,6 +129,13 @@ def say(text: str) -> None:
         typer.echo(_UNSEEN.sub(lambda found: repr(found[0])[1:-1], text), err=True)
     except OSError:  # a closed pipe or a full disk changes nothing about what was done
         _let_go(sys.stderr)
+
+
+def say_warning(
+    message: Warning | str, category: object, filename: str, lineno: int, file: object = None, line: object = None
+) -> None:
+    """Say a warning, and not the line of code that it comes from."""
+    say(f"warning: {message}")
 
 
 def load(model: str | None) -> Model:

@@ -4,9 +4,6 @@ The arithmetic of ``network.py`` in another order. A few cases go through the up
 lane of a vector register, because there every step does the same to each; then each case alone takes the vectors of
 its own positive findings. On the way back the same holds the other way round. Nothing is subtracted or divided but by
 P(evidence). Tables and results are the same.
-
-All compiled code stands in this file: numba compiles anew what it has cached only when the file of the function called
-changes, so touch this one after a change of ``vectors.py``.
 """
 
 from __future__ import annotations
@@ -14,11 +11,11 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.inference import cores
+from kneebayes.inference.compiled.cache import compiled
 from kneebayes.inference.compiled.layout import flat_layout
 from kneebayes.inference.compiled.vectors import LANES, add, gather, interleave, load, multiply, separate, splat, store
 from kneebayes.inference.evidence import Cases
@@ -139,7 +136,7 @@ class _Sums(NamedTuple):
     reached: Floats  # as ``kept``
 
 
-_compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
+_compiled = compiled(nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
 
 
 # What both passes share: the upper layer, forward
