@@ -3,7 +3,7 @@
 Ranges come from pyproject, licences and sizes from what is installed here, which must be kneebayes with the extras
 for users; start-up times are measured. What else is installed is not counted:
 
-    python3 -m venv fresh && fresh/bin/pip install ".[distributed,fhir,notebook]"
+    python3 -m venv fresh && fresh/bin/pip install ".[distributed,fhir,formats,notebook]"
     fresh/bin/python docs/make_dependencies.py
 """
 
@@ -29,7 +29,7 @@ TABLES = re.compile(r"(?<=<!-- made by docs/make_dependencies.py -->\n).*?(?=<!-
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 MEGABYTE = 1e6
 RUNS = 7
-USERS_EXTRAS = ("distributed", "fhir", "notebook")
+USERS_EXTRAS = ("distributed", "fhir", "formats", "notebook")
 WHY = {
     "jinja2": "fills in the pages: the report, the explorer, a diagnosis in a notebook",
     "llvmlite": "the kernel's vector instructions; numba compiles through it",
@@ -50,6 +50,8 @@ WHY = {
     "dask": "scoring past one machine",
     "distributed": "Dask's scheduler for several machines",
     "fhir.resources": "checks the FHIR resources that are written",
+    "openpyxl": "reads cases in Excel workbooks; writes XLSForms",
+    "pyreadstat": "reads cases of SPSS, Stata and SAS, with their value labels",
     "anywidget": "loads the script and the style of the explorer's page in JupyterLab, Notebook and Voila",
     "ipywidgets": "the explorer",
     "jupyterlab": "where the notebooks run",

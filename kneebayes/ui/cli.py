@@ -303,14 +303,43 @@ def model(
         typer.echo(listing.describe(load(name).file))
 
 
-@app.command()
-def template(target: Output = "-", model: ModelOption = None) -> None:
-    """Write a CSV to fill in, with an example row."""
-    from kneebayes.learn import simulate
+class Form(StrEnum):
+    """What a template is for."""
 
-    simulate.write_cases([simulate.template(load(model).file)], target)
-    if target != "-":
-        say(f"wrote {target}; replace the example row; `kneebayes model` lists the values, an empty cell is unknown")
+    csv = "csv"
+    redcap = "redcap"
+    xlsform = "xlsform"
+
+
+@app.command()
+def template(
+    target: Output = "-",
+    format: Annotated[
+        Form,
+        typer.Option(
+            help="csv is a table with an example row; redcap a data dictionary (.csv); xlsform a form for ODK and "
+            "KoboToolbox (.xlsx). Beside a form go the mappings of its exports."
+        ),
+    ] = Form.csv,
+    model: ModelOption = None,
+) -> None:
+    """Write a CSV to fill in, with an example row, or a form to collect cases with.
+
+    For example: kneebayes template --format redcap -o knee.csv
+    """
+    spec = load(model).file
+    if format is Form.csv:
+        from kneebayes.learn import simulate
+
+        simulate.write_cases([simulate.template(spec)], target)
+        if target != "-":
+            said = "replace the example row; `kneebayes model` lists the values, an empty cell is unknown"
+            say(f"wrote {target}; {said}")
+        return
+    from kneebayes.interop.forms import write_form
+
+    form, *mappings = write_form(spec, format.value, target)
+    say(f"wrote {form}; score what its program exports with --map {' or '.join(mappings)}")
 
 
 @app.command()
