@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,8 +67,11 @@ class Coder:
     def __init__(self, model: ModelSpec) -> None:
         self.model = model
         self.rows = {name: row for row, name in enumerate(model.variables)}
-        self.columns = tuple(dict.fromkeys([*model.numeric_inputs, *model.variables]))  # all that is evidence
-        self._codes = {name: _words(variable.states) for name, variable in model.variables.items()}
+        self.columns = model.columns
+        self._words = {name: _words(asked.states, asked.is_yes_no) for name, asked in model.askable.items()}
+        self._codes = {name: list(range(len(variable.states))) for name, variable in model.variables.items()}
+        for name, column in model.answer_inputs.items():
+            self._codes[name] = [model.events[column.variable].index(frozenset(a)) for a in column.answers.values()]
 
     def code(self, column: str, value: object) -> int:
         """Code one value (a state, a synonym, a bool, a number, nothing) of a variable or a numeric input.
@@ -82,20 +86,15 @@ class Coder:
         word = "" if value is None else str(value).strip().lower()
         if word in UNKNOWN_WORDS:
             return UNKNOWN
-        numeric = self.model.numeric_inputs.get(column)
-        words = {} if numeric and numeric.variable != column else self._codes[column]
+        numeric, words = self.model.numeric_inputs.get(column), self._words.get(column, {})
         if numeric and not isinstance(value, (bool, np.bool_)) and (number := number_of(word)) is not None:
             return self._band(column, numeric, number, value)
+        if not numeric and ZERO_OR_ONE.fullmatch(word):
+            word = "1" if word[0] == "1" else "0"
         if word in words:
-            return words[word]
-        if not numeric and ZERO_OR_ONE.fullmatch(word) and self.model.variables[column].states == ABSENT_PRESENT:
-            return int(word[0] == "1")
+            return self._codes[column][words[word]]
         raise Refusal(
-            Kind.VALUE,
-            value=short(value),
-            column=column,
-            allowed=self.allowed(column),
-            hint=nearest(word, self._codes.get(column, ())),
+            Kind.VALUE, value=short(value), column=column, allowed=self.allowed(column), hint=nearest(word, words)
         )
 
     def allowed(self, column: str) -> str:
@@ -103,14 +102,15 @@ class Coder:
         numeric = self.model.numeric_inputs.get(column)
         if numeric:
             return f"a number of {numeric.unit} from {numeric.minimum:g} to {numeric.maximum:g}"
-        states = self.model.variables[column].states
-        return "one of " + ", ".join(states) + (" (or yes/no, true/false, 1/0)" if states == ABSENT_PRESENT else "")
+        asked = self.model.askable[column]
+        return "one of " + ", ".join(asked.states) + (" (or yes/no, true/false, 1/0)" if asked.is_yes_no else "")
 
     def likelihood(self, column: str, value: object) -> NDArray[np.float64] | None:
         """Read an unsure answer: P(what was said | state), (states,), up to a factor; None for an ordinary value.
 
         It is a mapping of states to likelihoods, or text such as ``present:0.8, absent:0.1``. States that are not
-        named share what is left to 1.
+        named share what is left to 1. Of a column that says part of a variable it names answers, and a state has the
+        likelihood of the answers that leave it possible.
 
         >>> from kneebayes.spec.yaml_io import model_path, read_model
         >>> coder = Coder(read_model(model_path("posterior_knee_pain")))
@@ -123,9 +123,9 @@ class Coder:
             pairs = [part.partition(":") for part in value.strip(" {}").replace(";", ",").split(",")]
             value = {state.strip(" '\""): number.strip() for state, _, number in pairs}
         facts = {"column": column, "allowed": self.allowed(column)}
-        if column not in self.model.variables:
+        if column not in self._words:
             raise Refusal(Kind.SOFT_NUMBER, unit=self.model.numeric_inputs[column].unit, **facts)
-        words, states = self._codes[column], self.model.variables[column].states
+        words, states = self._words[column], self.model.askable[column].states
         facts["states"] = ", ".join(states)
         numbers: dict[int, float] = {}
         for state, said in value.items():
@@ -142,19 +142,37 @@ class Coder:
         if not any(numbers.values()) and len(numbers) == len(states):
             raise Refusal(Kind.LIKELIHOODS_0, **facts)
         share = left / max(1, len(states) - len(numbers))
-        return np.array([numbers.get(code, share) for code in range(len(states))])
+        given = np.array([numbers.get(code, share) for code in range(len(states))])
+        return given @ self._leaves(column) if column in self.model.answer_inputs else given
 
     def words(self, evidence: Evidence) -> dict[str, str]:
         """Say what is known of one case, as values that `code` and `likelihood` read."""
-        variables = self.model.variables.items()
-        codes = zip(variables, evidence.codes[:, 0].tolist(), strict=True)
-        words = {name: variable.states[code] for (name, variable), code in codes if code != UNKNOWN}
+        words: dict[str, str] = {}
+        for name, code in zip(self.model.variables, evidence.codes[:, 0].tolist(), strict=True):
+            words |= self.model.said(name, code) if code != UNKNOWN else {}
         names = list(self.model.variables)
         for answer in evidence.soft:
-            name = names[answer.row]
-            pairs = zip(self.model.variables[name].states, answer.given, strict=True)
-            words[name] = ", ".join(f"{state}:{number:g}" for state, number in pairs)
+            column, given = self._unsure(names[answer.row], answer.given)
+            pairs = zip(self.model.askable[column].states, given.tolist(), strict=True)
+            words[column] = ", ".join(f"{state}:{number:g}" for state, number in pairs)
         return words
+
+    def _unsure(self, variable: str, given: NDArray[np.float64]) -> tuple[str, NDArray[np.float64]]:
+        """Find in what column likelihoods of a variable's states are said, and of which answers: one, if it can."""
+        for name, column in self.model.answer_inputs.items():
+            if column.variable == variable:
+                leaves = self._leaves(name)
+                of_answers = (leaves * given).max(axis=1)
+                if (of_answers @ leaves == given).all():
+                    return name, of_answers
+        return variable, given
+
+    def _leaves(self, column: str) -> NDArray[np.float64]:
+        """Tell by 1 and 0 which states, (answers, states), each answer to a column leaves possible."""
+        states = self.model.variables[self.model.about(column)].states
+        return np.array(
+            [[float(s in left) for s in states] for left in self.model.answer_inputs[column].answers.values()]
+        )
 
     def _band(self, column: str, numeric: NumericInput, number: float, value: object) -> int:
         if not numeric.minimum <= number <= numeric.maximum:
@@ -166,7 +184,7 @@ class Coder:
                 band.above is not None and number > band.above
             ):
                 state = band.state
-        return self._codes[numeric.variable][state]
+        return self._words[numeric.variable][state]
 
     def case(self, case: Mapping[str, object]) -> Coded:
         """Code one case, values by column name, as a table of one row without problems; those are raised."""
@@ -185,32 +203,36 @@ class Coder:
         warnings: dict[str, int] = {}
         soft: list[SoftEvidence] = []
         complaint = self.rows[self.model.complaint]
-        codes[complaint] = 1
-        filled: dict[int, str] = {}
+        assumed = np.ones(n, dtype=bool)  # that the complaint is there
+        filled: dict[int, dict[str, NDArray[np.int8]]] = {}
         for name in self.columns:
             if name not in columns:
                 continue
             column, numeric = columns[name], self.model.numeric_inputs.get(name)
-            row = self.rows[numeric.variable if numeric else name]
-            new = self._column(name, column, problems, soft)
+            row = self.rows[self.model.about(name)]
+            unsure: list[SoftEvidence] = []
+            new = self._column(name, column, problems, unsure)
+            soft += unsure
             if numeric and numeric.warn_below is not None:
                 low = [i for i, value in enumerate(column.values) if _is_below(value, numeric)]
                 count = int(np.isin(column.index, low).sum()) if low else 0
                 if count:
                     warnings[numeric.warning] = warnings.get(numeric.warning, 0) + count
-            if row in filled:
-                self._agree(filled[row], name, codes[row], new, column, problems)
-                new = np.where(new == UNKNOWN, codes[row], new)
-            elif row == complaint:
+            if row == complaint:
                 # It is what people come with: only who says so does not know whether it is there.
                 unknown_said = [i for i, v in enumerate(column.values) if str(v).strip().lower() == "unknown"]
-                assumed = (new == UNKNOWN) & ~np.isin(column.index, unknown_said)
-                for answer in soft:
-                    if answer.row == complaint:
-                        assumed[answer.cases] = False
-                new = np.where(assumed, np.int8(1), new)
-            codes[row] = new
-            filled[row] = name
+                assumed &= ~np.isin(column.index, unknown_said)
+                for answer in unsure:
+                    assumed[answer.cases] = False
+            before = filled.setdefault(row, {})
+            codes[row] = self._agree(before, name, codes[row], new, column, problems) if before else new
+            before[name] = new
+        codes[complaint, assumed & (codes[complaint] == UNKNOWN)] = 1
+        for row, spoken in filled.items():
+            own = [answer for answer in soft if answer.row == row]
+            if own and len(spoken) > 1:
+                together = self._pool(row, list(spoken), own, codes[row], problems)
+                soft = [answer for answer in soft if answer.row != row] + together
         refused = np.unique([problem.row for problem in problems]).astype(np.intp)
         codes[:, refused] = UNKNOWN
         problems.sort(key=lambda problem: problem.row)
@@ -228,28 +250,70 @@ class Coder:
                 if likelihood is None:
                     lookup[i] = self.code(name, value)
                 else:
-                    soft.append(SoftEvidence(self.rows[name], np.flatnonzero(column.index == i), likelihood))
+                    row, cases = self.rows[self.model.about(name)], np.flatnonzero(column.index == i)
+                    soft.append(self._soft(row, cases, likelihood))
             except Refusal as refusal:
                 refused[i] = refusal.why
         codes: NDArray[np.int8] = lookup[column.index]
         problems += refused_rows(name, column, refused)
         return codes
 
+    def _soft(self, row: int, cases: NDArray[np.integer], likelihood: NDArray[np.float64]) -> SoftEvidence:
+        """Make an unsure answer that favours the set of states that tie, where columns can say that."""
+        name = list(self.rows)[row]
+        states, events = self.model.variables[name].states, self.model.events[name]
+        best = frozenset(s for s, one in zip(states, likelihood, strict=True) if one == likelihood.max())
+        return SoftEvidence(row, cases, likelihood, events.index(best) if best in events else UNKNOWN)
+
     def _agree(
         self,
-        first: str,
-        second: str,
+        before: Mapping[str, NDArray[np.int8]],
+        name: str,
         old: NDArray[np.int8],
         new: NDArray[np.int8],
         column: EncodedColumn,
         problems: list[Problem],
-    ) -> None:
-        """Two columns that set one variable may not contradict each other."""
-        states = self.model.variables[self.model.numeric_inputs[first].variable].states
-        for row in np.flatnonzero((old >= 0) & (new >= 0) & (old != new)).tolist():
+    ) -> NDArray[np.int8]:
+        """Codes of what a column leaves of what those before it leave of a variable: it may not be nothing."""
+        variable = self.model.about(name)
+        events = self.model.events[variable]
+        codes = {event: code for code, event in enumerate(events)}
+        # the last place is that of UNKNOWN, -1
+        both = np.full((len(events) + 1,) * 2, UNKNOWN, dtype=np.int8)
+        both[:-1, -1] = both[-1, :-1] = np.arange(len(events))
+        for (i, one), (j, other) in product(enumerate(events), repeat=2):
+            both[i, j] = codes.get(one & other, UNKNOWN)
+        found: NDArray[np.int8] = both[old, new]
+        for row in np.flatnonzero((old != UNKNOWN) & (new != UNKNOWN) & (found == UNKNOWN)).tolist():
             value = short(column.values[int(column.index[row])])
-            reason = why(Kind.CONTRADICTION, column=second, value=value, other=first, state=states[old[row]])
-            problems.append(Problem(row, second, value, reason))
+            against = [n for n, own in before.items() if both[own[row], new[row]] == UNKNOWN and own[row] != UNKNOWN]
+            against = against or [n for n, own in before.items() if own[row] != UNKNOWN]
+            said = " or ".join(s for s in self.model.variables[variable].states if s in events[old[row]])
+            facts = {"column": name, "value": value, "other": " and ".join(against), "variable": variable}
+            problems.append(Problem(row, name, value, why(Kind.CONTRADICTION, **facts, state=said)))
+        return found
+
+    def _pool(
+        self, row: int, names: list[str], soft: list[SoftEvidence], codes: NDArray[np.int8], problems: list[Problem]
+    ) -> list[SoftEvidence]:
+        """Multiply the unsure answers to columns about one variable by each other, and by what the others leave.
+
+        A case of which one state is left is known for sure.
+        """
+        variable = list(self.rows)[row]
+        states, events = self.model.variables[variable].states, self.model.events[variable]
+        leaves = np.array([*([float(s in event) for s in states] for event in events), np.ones(len(states))])
+        cases = np.unique(np.concatenate([answer.cases for answer in soft]))
+        chance = leaves[codes[cases]]
+        for answer in soft:
+            chance[np.searchsorted(cases, answer.cases)] *= answer.likelihood
+        possible = (chance > 0).sum(axis=1)
+        for case in cases[possible == 0].tolist():
+            problems.append(Problem(case, "+".join(names), "", why(Kind.SOFT_CONTRADICTION, names=" and ".join(names))))
+        codes[cases] = np.where(possible == 1, chance.argmax(axis=1), UNKNOWN)
+        distinct, which = np.unique(chance, axis=0, return_inverse=True)
+        own = [(np.flatnonzero((which.ravel() == i) & (possible > 1)), one) for i, one in enumerate(distinct)]
+        return [self._soft(row, cases[places], one) for places, one in own if len(places)]
 
 
 def check_columns(
@@ -257,7 +321,7 @@ def check_columns(
 ) -> None:
     """Refuse columns that are neither evidence nor kept or ignored by name, and a column to keep that is not there."""
     came, kept = [str(name) for name in names], [str(name) for name in keep]
-    known = [*model.numeric_inputs, *model.variables, *NOT_EVIDENCE]
+    known = [*model.columns, *NOT_EVIDENCE]
     excused = {*kept, *map(str, ignore)}
     unknown = [n for n in came if n not in known and n not in excused and not n.startswith(NOT_EVIDENCE_PREFIX)]
     if unknown:
@@ -294,9 +358,9 @@ def refused_rows(name: str, column: EncodedColumn, refused: Mapping[int, Why]) -
     return [Problem(row, name, short(column.values[i]), refused[i]) for row, i in zip(rows, places, strict=True)]
 
 
-def _words(states: tuple[str, ...]) -> dict[str, int]:
-    words = {state: code for code, state in enumerate(states)}
-    return {**SYNONYMS, **words} if states == ABSENT_PRESENT else words
+def _words(states: tuple[str, ...], is_yes_no: bool) -> dict[str, int]:
+    words = {state: place for place, state in enumerate(states)}
+    return {**{word: words[ABSENT_PRESENT[i]] for word, i in SYNONYMS.items()}, **words} if is_yes_no else words
 
 
 def _is_below(value: object, numeric: NumericInput) -> bool:

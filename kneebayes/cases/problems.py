@@ -35,9 +35,10 @@ class Kind(Enum):
     LIKELIHOODS_OVER_1 = "the likelihoods for {column} add up to more than 1: name all of {states}", _CELL
     LIKELIHOODS_0 = "the likelihoods for {column} are all 0: one of its states must be possible", _CELL
     CONTRADICTION = (
-        "{column} '{value}' contradicts {other}, which says {column} is {state}: mend one of them",
+        "{column} '{value}' contradicts {other}, which says {variable} is {state}: mend one of them",
         "contradicts {other}: mend one of them",
     )
+    SOFT_CONTRADICTION = ("no state fits what {names} say together: mend one of them",)
     IMPOSSIBLE = _IMPOSSIBLE, "impossible by the model: the value of {names}; mend it"
     IMPOSSIBLE_TOGETHER = (
         _IMPOSSIBLE,

@@ -30,6 +30,7 @@ the probability of that, at least ``1 - sum(P(other)) / P(no cause)``, by the po
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -340,7 +341,7 @@ class Assessor:
 
     def red_flags(self, codes: Codes) -> Bools:
         """Which red flags each case has, (flags, n), in the order of ``flags``; soft answers are hardened."""
-        return self._table([self._holds(name, states, codes) for name, states in self.flags.items()], codes.shape[1])
+        return self._table([self.holds(name, states, codes) for name, states in self.flags.items()], codes.shape[1])
 
     def contradiction(self, evidence: Evidence) -> Contradiction:
         """Find which values of one case the model holds impossible together: without any one the rest is possible."""
@@ -356,17 +357,21 @@ class Assessor:
             trial[row] = UNKNOWN
             if impossible(trial):
                 case = trial
-        names = [self.network.variables[row] for row in np.flatnonzero(case[:, 0] != UNKNOWN)]
-        return Contradiction({name: self.model.variables[name].states[case[self._rows[name], 0]] for name in names})
+        values: dict[str, str] = {}
+        for name, code in zip(self.network.variables, case[:, 0].tolist(), strict=True):
+            values |= self.model.said(name, code) if code != UNKNOWN else {}
+        return Contradiction(values)
 
     def facts(self, condition: Condition, codes: Codes) -> str:
         """Name the facts of one case that meet a condition."""
-        facts = []
-        for name, states in condition.items():
-            if self._holds(name, states, codes)[0]:
-                variable = self.model.variables[name]
-                state = variable.states[codes[self._rows[name], 0]]
-                facts.append(variable.label if variable.is_yes_no else f"{variable.label}: {variable.say(state)}")
+        facts: dict[str, None] = {}
+        for asked, states in condition.items():
+            if self.holds(asked, states, codes)[0]:
+                name, code = self.model.about(asked), int(codes[self._row(asked), 0])
+                answer = self.model.answer(asked, self.model.events[name][code])
+                for told, value in ({asked: answer} if answer else self.model.said(name, code)).items():
+                    known = self.model.askable[told]
+                    facts[known.label if known.is_yes_no else f"{known.label}: {known.say(value)}"] = None
         return "; ".join(facts)
 
     @staticmethod
@@ -375,7 +380,9 @@ class Assessor:
 
     def _unanswered(self, question: str, codes: Codes) -> Bools:
         """Which cases leave a key question open; one whose answer is certain counts as answered."""
-        unknown: Bools = codes[self._rows[question]] == UNKNOWN
+        events = self.model.events[self.model.about(question)]
+        answered = [self.model.answer(question, event) is not None for event in events]
+        unknown: Bools = ~np.array([*answered, False])[codes[self._row(question)]]
         if question in self._constrained and unknown.any():
             where = np.flatnonzero(unknown)
             unknown[where] = self.network.possible_states(codes[:, where], question).sum(axis=1) != 1
@@ -384,18 +391,23 @@ class Assessor:
     def _fires(self, rule: AlarmRule, codes: Codes) -> Bools:
         fires = np.ones(codes.shape[1], dtype=bool)
         for name, states in rule.when.items():
-            fires &= self._holds(name, states, codes)
+            fires &= self.holds(name, states, codes)
         if rule.any_of and fires.any():
-            fires &= np.logical_or.reduce([self._holds(name, states, codes) for name, states in rule.any_of.items()])
+            fires &= np.logical_or.reduce([self.holds(name, states, codes) for name, states in rule.any_of.items()])
         return fires
 
-    def _holds(self, name: str, states: tuple[str, ...], codes: Codes) -> Bools:
+    def holds(self, name: str, states: tuple[str, ...], codes: Codes) -> Bools:
+        """Say which cases are known to be in some states of a variable, or to have some answers to a column, (n,)."""
         if (name, states) not in self._lookups:
-            known = self.model.variables[name].states
+            variable, meant = self.model.meaning(name, states)
             # the last place is that of UNKNOWN, -1
-            self._lookups[name, states] = np.array([*(state in states for state in known), False])
-        holds: Bools = self._lookups[name, states][codes[self._rows[name]]]
+            self._lookups[name, states] = np.array([*(event <= meant for event in self.model.events[variable]), False])
+        holds: Bools = self._lookups[name, states][codes[self._row(name)]]
         return holds
+
+    def _row(self, name: str) -> int:
+        """Find the row of the codes that speaks of a variable, or of a column that says part of one."""
+        return self._rows[self.model.about(name)]
 
 
 def column_of(network: CompiledModel, target: str) -> int:
@@ -441,6 +453,9 @@ class Retractions:
         self.column = network.columns.index(network.model.alarm.cause)
         self._signs = _doubtful(network)
         self._subsets: dict[int, _Subsets] = {}
+        self._by_row: dict[int, int] = {}  # the signs of each variable, as bits
+        for place, sign in enumerate(self._signs):
+            self._by_row[sign.row] = self._by_row.get(sign.row, 0) | 1 << place
         if len(self._signs) > MAX_DOUBTFUL:
             raise ModelFileError(
                 f"{network.model.name}: {len(self._signs)} signs may lower {network.model.alarm.cause}, as other "
@@ -474,7 +489,7 @@ class Retractions:
         with np.errstate(divide="ignore", invalid="ignore"):
             needed = np.log(worth / (1.0 - worth)) - np.log(probability / (1.0 - probability))
         present = np.where(np.isfinite(needed) & (worth > probability), self._present(evidence.codes), 0)
-        too_many = np.bitwise_count(present) > MAX_RETRACTED
+        too_many = sum((present & own != 0).astype(int) for own in self._by_row.values()) > MAX_RETRACTED
         highest[too_many] = 1.0
         case, bits = self._pairs(np.where(too_many, 0, present), probability, needed, causes)
         for start in range(0, len(case), PAIRS):
@@ -493,7 +508,7 @@ class Retractions:
 
     def names(self, retracted: int) -> list[str]:
         """Name the signs of which `max_posterior` gives the bits."""
-        return [name for place, name in enumerate(self.doubtful) if retracted >> place & 1]
+        return list(dict.fromkeys(name for place, name in enumerate(self.doubtful) if retracted >> place & 1))
 
     def _present(self, codes: Codes) -> NDArray[np.int64]:
         """Doubtful signs of each case as bits, (n,)."""
@@ -534,11 +549,12 @@ class Retractions:
             places = sorted(places, key=lambda place: -self._signs[place].log_most)
             bits, others = np.zeros(1, dtype=np.int64), np.zeros((1, len(self.network.model.causes)), dtype=bool)
             log_most, least = np.zeros(1), np.ones(1)
-            for sign, place in ((self._signs[place], place) for place in places):
-                bits = np.concatenate([bits, bits | 1 << place])
-                others = np.concatenate([others, others | sign.others])
-                log_most = np.concatenate([log_most, log_most + sign.log_most])
-                least = np.concatenate([least, least * sign.least])
+            for row in dict.fromkeys(self._signs[place].row for place in places):  # one way at most to take each back
+                own = [(self._signs[place], place) for place in places if self._signs[place].row == row]
+                bits = np.concatenate([bits, *(bits | 1 << place for _, place in own)])
+                others = np.concatenate([others, *(others | sign.others for sign, _ in own)])
+                log_most = np.concatenate([log_most, *(log_most + sign.log_most for sign, _ in own)])
+                least = np.concatenate([least, *(least * sign.least for sign, _ in own)])
             subsets = _Subsets(bits[1:], others[1:].T.astype(float), log_most[1:], least[1:])
             if len(self._subsets) < MAX_KEPT:
                 self._subsets[signs] = subsets
@@ -556,22 +572,26 @@ def _doubtful(network: CompiledModel) -> list[_Sign]:
         name, states = model.meaning(asked, answers)
         signs[name] = signs.get(name, frozenset()) | states
     for name, sign in signs.items():
-        row = network.variables.index(name)
-        held = np.array([*(event <= sign for event in model.events[name]), False], dtype=np.int64)
+        row, events = network.variables.index(name), model.events[name]
         if name in model.findings:
             f = list(model.findings).index(name)
-            before = tables.chance(f, 0)[None]
-            nows = [tables.chance(f, code)[None] for code in np.flatnonzero(held).tolist()]
-            with np.errstate(divide="ignore"):
-                ratios = [(now / before)[0] for now in nows]
-            if all(ratio[there].min() >= ratio[~there].max() for ratio in ratios):
-                continue
             own = slice(network.layout.first_effect[f], network.layout.first_effect[f + 1])
             others = (tables.at_most_links[own] != 1.0).any(axis=(0, 2)) & ~alone
-            most = max(_extremes(now, before, there)[0] for now in nows)
-            least = min(_extremes(now, before, ~there)[1] for now in nows)
-            doubtful.append(_Sign(row, held, 0, others, most, least))
+            for left, held_by in _taken_back(model, name, sign).items():
+                instead = events.index(left) if left in events else UNKNOWN
+                before = tables.chance(f, instead)[None] if left in events else np.ones((1, network.n_joint))
+                nows = {now: tables.chance(f, now)[None] for now in map(events.index, held_by)}
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    ratios = {code: (now / before)[0] for code, now in nows.items()}
+                lowering = [code for code, r in ratios.items() if not r[there].min() >= r[~there].max()]
+                if not lowering:
+                    continue
+                held = np.isin([*range(len(events)), UNKNOWN], lowering).astype(np.int64)
+                most = max(_extremes(nows[now], before, there)[0] for now in lowering)
+                least = min(_extremes(nows[now], before, ~there)[1] for now in lowering)
+                doubtful.append(_Sign(row, held, instead, others, most, least))
             continue
+        held = np.array([*(event <= sign for event in events), False], dtype=np.int64)
         instead = 0 if len(model.variables[name].states) == 2 else UNKNOWN
         component = next(c for c in tables.components if row in c.rows)
         pairs = [_patterns_with(component, row, code, instead) for code in np.flatnonzero(held).tolist()]
@@ -581,6 +601,39 @@ def _doubtful(network: CompiledModel) -> list[_Sign]:
         both = [_extremes(now, before) for now, before in pairs]
         doubtful.append(_Sign(row, held, instead, others, max(m for m, _ in both), min(x for _, x in both)))
     return doubtful
+
+
+def _taken_back(model: ModelSpec, name: str, sign: frozenset[str]) -> dict[frozenset[str], list[frozenset[str]]]:
+    """Find what may be known of a finding if an answer that is a sign is taken back, and from which sets of states.
+
+    That is what the other answers to the finding leave of it, without one in its place, and with one that is no sign.
+    A set that is the union of others needs no look: its posterior lies between theirs.
+    """
+    states = model.findings[name].states
+    first, events = frozenset(states[:1]), [*model.events[name], frozenset(states)]
+    answers = [(frozenset([state]), [first]) for state in states if state in sign]
+    for column in model.answer_inputs.values():
+        if column.variable == name:
+            sets = [frozenset(left) for left in column.answers.values()]
+            answers += [(own, [other for other in sets if not other <= sign]) for own in sets if own <= sign]
+    back = {event: {first} for event in events if event <= sign}
+    for before, (answer, others) in product(events, answers):
+        if (now := before & answer) and now != before:
+            back[now] |= {before, *(both for other in others if (both := before & other))}
+    while any(not back[event] <= own for own in back.values() for event in own & back.keys()):
+        for own in back.values():
+            own.update(*(back[event] for event in own & back.keys()))
+    found: dict[frozenset[str], list[frozenset[str]]] = {}
+    for event in events[:-1]:
+        own = back.get(event, set()) - {event}
+        for whole in sorted(own, key=lambda one: -len(one)):
+            rest = own - {whole} | {event}
+            if any(whole - part in rest for part in rest if part < whole):
+                own.discard(whole)
+        for instead in events:
+            if instead in own:
+                found.setdefault(instead, []).append(event)
+    return found
 
 
 def _patterns_with(component: Component, row: int, code: int, instead: int) -> tuple[Floats, Floats]:

@@ -139,7 +139,7 @@ class Diagnosis:
         ]
         lines += [line] if (line := points_line(self.model, self.evidence)) else []
         if self.alarm.questions:
-            lines += ["  Not answered:", *(f"    {self.model.variables[q].question}" for q in self.alarm.questions)]
+            lines += ["  Not answered:", *(f"    {self.model.askable[q].question}" for q in self.alarm.questions)]
         if self.red_flags:
             lines.append("Red flags: " + ", ".join(self.label(name) for name in self.red_flags))
         lines += ["", "Posterior (causes may coexist)"]
@@ -153,19 +153,19 @@ class Diagnosis:
         return render("diagnosis.html", dx=self, ranked=self._ranked())
 
     def label(self, name: str) -> str:
-        """Give the words for a variable.
+        """Give the words for a variable, or a column that says part of one.
 
         Parameters
         ----------
         name : str
-            A variable, or ``none_of_these``.
+            Its name, or ``none_of_these``.
 
         Returns
         -------
         str
             Its label in the model file.
         """
-        return "None of these" if name == NONE else self.model.variables[name].label
+        return "None of these" if name == NONE else self.model.askable[name].label
 
     def _ranked(self) -> list[tuple[str, float]]:
         return sorted(self.probabilities.items(), key=lambda item: -item[1])

@@ -184,7 +184,8 @@ def points(
             raise UnknownNameError(
                 f"{sheet.name} has no item '{name}', only {list(sheet.items)}.{nearest(name, sheet.items)}"
             )
-    return Points(sheet, {name: judged.get(name, item.holds(evidence)) for name, item in sheet.items.items()})
+    known = model.implied(evidence)
+    return Points(sheet, {name: judged.get(name, item.holds(known)) for name, item in sheet.items.items()})
 
 
 def points_line(model: ModelSpec, evidence: Mapping[str, str]) -> str:
@@ -192,7 +193,7 @@ def points_line(model: ModelSpec, evidence: Mapping[str, str]) -> str:
 
     Empty unless every item is known but those that a clinician judges.
     """
-    if not evidence.keys() & _default_sheet().columns or _default_sheet().cause != model.alarm.cause:
+    if not model.implied(evidence).keys() & _default_sheet().columns or _default_sheet().cause != model.alarm.cause:
         return ""
     counted = points(model, evidence, sheet=_default_sheet())
     return "" if any(counted.sheet.items[name].any_of for name in counted.unknown) else str(counted)

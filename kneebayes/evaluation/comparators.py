@@ -127,9 +127,10 @@ def sheet_score(sheet: ScoreSheet, table: pa.Table) -> Comparator:
 def any_symptom(assessor: Assessor, codes: Codes) -> Comparator:
     """Flag whoever has any red flag, or any finding among the signs of the alarm; codes are (variables, n)."""
     model = assessor.model
-    rows = {name: row for row, name in enumerate(model.variables)}
-    signs = [name for name in model.alarm_signs if name in model.findings]
-    flagged = assessor.red_flags(codes).any(axis=0) | (codes[[rows[n] for n in signs]] == 1).any(axis=0)
+    signs = {name: states for name, states in model.alarm_signs.items() if model.about(name) in model.findings}
+    flagged = np.asarray(assessor.red_flags(codes).any(axis=0))
+    for name, states in signs.items():
+        flagged = np.asarray(flagged | assessor.holds(name, states, codes))
     label = model.causes[model.alarm.cause].label
     return Comparator("Any symptom", f"any red flag, or any of {len(signs)} symptoms of: {label}", "", flagged)
 
@@ -145,7 +146,7 @@ def cross_validated(model: ModelSpec, codes: Codes, labels: Labels, *, threshold
 
     causes = set(model.causes)
     evidence = [row for row, name in enumerate(model.variables) if name not in causes and (codes[row] >= 0).any()]
-    cards = [len(list(model.variables.values())[row].states) for row in evidence]
+    cards = [len(list(model.events.values())[row]) for row in evidence]
     # naive Bayes takes not known as a value of its own; regression as neither state
     coded = (codes[evidence] + 1).T.astype(np.int64)
     kinds: list[tuple[str, Callable[[], Any], Any]] = [

@@ -33,16 +33,24 @@ class SoftEvidence:
     """An answer given as likelihoods: of which variable (its row), by which cases, and P(what was said | state).
 
     ``given`` may have any factor; ``likelihood``, (states,), is the same with a maximum of 1, so that no factor makes
-    a product of several over- or underflow.
+    a product of several over- or underflow. ``tied`` is the code of the states that tie for the likeliest, if they have
+    one.
     """
 
     row: int
     cases: NDArray[np.integer]
     given: Floats
+    tied: int = UNKNOWN
     likelihood: Floats = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "likelihood", self.given / self.given.max())
+
+    @property
+    def favoured(self) -> int:
+        """The code of the likeliest state, or of those that tie for it; unknown where they have none."""
+        best = np.flatnonzero(self.likelihood == 1.0)
+        return int(best[0]) if len(best) == 1 else self.tied
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +78,7 @@ class Evidence:
         """Take some cases, in any order and number, as an array is indexed."""
         own = np.arange(self.n)[which] if self.soft else ()
         members = [(answer, np.flatnonzero(np.isin(own, answer.cases))) for answer in self.soft]
-        soft = tuple(SoftEvidence(answer.row, cases, answer.given) for answer, cases in members if len(cases))
+        soft = tuple(replace(answer, cases=cases) for answer, cases in members if len(cases))
         return Evidence(np.ascontiguousarray(self.codes[:, which]), soft)
 
     def with_state(self, row: int, state: int | Codes) -> Evidence:
@@ -80,14 +88,12 @@ class Evidence:
         return Evidence(codes, tuple(answer for answer in self.soft if answer.row != row))
 
     def hardened(self) -> Codes:
-        """Codes that take each soft answer for its likeliest state, as rules have to; unknown where several tie."""
+        """Codes that take each soft answer for what it favours, as rules have to; unknown where it favours nothing."""
         if not self.soft:
             return self.codes
         codes = self.codes.copy()
         for answer in self.soft:
-            best = np.flatnonzero(answer.likelihood == 1.0)
-            if len(best) == 1:
-                codes[answer.row, answer.cases] = best[0]
+            codes[answer.row, answer.cases] = answer.favoured
         return codes
 
     def expanded(self) -> Expanded:

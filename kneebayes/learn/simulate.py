@@ -352,8 +352,6 @@ def template(model: ModelSpec) -> pa.RecordBatch:
     import pyarrow as pa
 
     drawn = next(simulate_batches(model, 1, seed=0, missing=0))
-    empty = [
-        name for name in dict.fromkeys([*model.numeric_inputs, *model.variables]) if name not in drawn.schema.names
-    ]
+    empty = [name for name in model.columns if name not in drawn.schema.names]
     columns = dict(zip(drawn.schema.names, drawn.columns, strict=True))
     return pa.RecordBatch.from_pydict({**columns, **{name: pa.nulls(1, pa.string()) for name in empty}})

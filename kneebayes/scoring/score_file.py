@@ -137,7 +137,7 @@ def score_file(
         raise FileFormatError(f"chunk_rows must be at least 1, not {chunk_rows}")
     with ExitStack() as stack:
         stamp = file_stamp(source)
-        known = {CASE_ID, *model.file.numeric_inputs, *model.file.variables} - set(ignore)
+        known = {CASE_ID, *model.file.columns} - set(ignore)
         reader = open_reader(source, chunk_rows=chunk_rows, keep=set(keep) - known)
         stack.callback(reader.close)
         refuse_headless(source, model.file, reader.names, [*keep, *ignore])

@@ -216,6 +216,15 @@ class AnswerInput(Frozen):
         """The answers, as if they were the states of a variable."""
         return tuple(self.answers)
 
+    @property
+    def is_yes_no(self) -> bool:
+        """Whether the answers are absent and present, so that yes and no say them."""
+        return set(self.answers) == set(ABSENT_PRESENT)
+
+    def say(self, answer: str) -> str:
+        """Give the words for one of the answers."""
+        return answer.replace("_", " ")
+
 
 def _kind_of_input(value: object) -> str:
     answers = isinstance(value, AnswerInput) or (isinstance(value, Mapping) and "answers" in value)
@@ -489,6 +498,26 @@ class ModelSpec(Frozen):
         return self.answer_inputs[name].variable, frozenset(state for answer in states for state in answers[answer])
 
     @cached_property
+    def _left(self) -> dict[str, dict[frozenset[str], dict[str, str]]]:
+        """The sets of states that answers leave of each variable, each with the answers that do, by column."""
+        whole: dict[str, dict[frozenset[str], dict[str, str]]] = {name: {} for name in self.variables}
+        for name, column in self.answer_inputs.items():
+            left = whole[column.variable]
+            before = [(frozenset(self.variables[column.variable].states), {}), *left.items()]
+            for answer, states in column.answers.items():
+                for other, how in before:
+                    both = other & frozenset(states)
+                    if both and (both not in left or len(left[both]) > len(how) + 1):
+                        left[both] = {**how, name: answer}
+                limit = MAX_STATES - len(self.variables[column.variable].states)
+                if len(left) > limit:
+                    raise ValueError(
+                        f"inputs: answers can leave over {limit} different sets of states of {column.variable}, more "
+                        "than can be told apart"
+                    )
+        return whole
+
+    @cached_property
     def events(self) -> dict[str, tuple[frozenset[str], ...]]:
         """What may be known of each variable, by code: its states in order, then what answers can leave of them.
 
@@ -497,19 +526,40 @@ class ModelSpec(Frozen):
         events = {}
         for name, variable in self.variables.items():
             single = [frozenset([state]) for state in variable.states]
-            columns = [column for column in self.answer_inputs.values() if column.variable == name]
-            left: dict[frozenset[str], None] = {}
-            for answer in dict.fromkeys(frozenset(a) for column in columns for a in column.answers.values()):
-                left |= dict.fromkeys([answer, *(answer & other for other in left)])
-                if len(single) + len(left) > MAX_STATES:
-                    raise ValueError(
-                        f"inputs: answers can leave over {MAX_STATES - len(single)} different sets of states of "
-                        f"{name}, more than can be told apart"
-                    )
             place = variable.states.index
-            further = sorted((set(left) - set(single) - {frozenset()}), key=lambda event: sorted(map(place, event)))
+            further = sorted(set(self._left[name]) - set(single), key=lambda event: sorted(map(place, event)))
             events[name] = (*single, *further)
         return events
+
+    def said(self, variable: str, code: int) -> dict[str, str]:
+        """Write what a code says of a variable as values by column: its state, or the answers that leave its states."""
+        event = self.events[variable][code]
+        return {variable: next(iter(event))} if len(event) == 1 else self._left[variable][event]
+
+    def answer(self, name: str, left: frozenset[str]) -> str | None:
+        """Find the state of a variable, or the answer to a column, that what is left of its states implies, if any."""
+        states = {s: (s,) for s in self.variables[name].states} if name in self.variables else None
+        answers = states or self.answer_inputs[name].answers
+        return next((answer for answer, meant in answers.items() if left <= set(meant)), None)
+
+    def implied(self, evidence: Mapping[str, str]) -> dict[str, str]:
+        """Add to values by column what they imply of other columns about the same variables."""
+        left: dict[str, frozenset[str]] = {}
+        for name, value in evidence.items():
+            if name in self.askable and value in self.askable[name].states:
+                variable, meant = self.meaning(name, [value])
+                left[variable] = left.get(variable, meant) & meant
+        found = {name: self.answer(name, left[v]) for name in self.askable if (v := self.about(name)) in left}
+        return {**{name: answer for name, answer in found.items() if answer is not None}, **evidence}
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that is evidence: the inputs, then the variables that are none."""
+        return tuple(dict.fromkeys([*self.inputs, *self.variables]))
+
+    def about(self, column: str) -> str:
+        """Name the variable that a column speaks of."""
+        return self.inputs[column].variable if column in self.inputs else column
 
     @cached_property
     def input_columns(self) -> dict[str, str]:
@@ -533,8 +583,8 @@ class ModelSpec(Frozen):
         return self.causes[target].label if target in self.causes else "none of these"
 
     def describe(self, variable: str, state: str) -> str:
-        """Say in words that a variable is in a state, such as ``Calf pain: yes``."""
-        known = self.variables[variable]
+        """Say in words that a variable is in a state, or the answer to a column, such as ``Calf pain: yes``."""
+        known = self.askable[variable]
         if known.is_yes_no:
             return f"{known.label}: {'yes' if state == 'present' else 'no'}"
         return f"{known.label}: {known.say(state)}"

@@ -52,7 +52,7 @@ class CaseFile:
 
     def columns(self) -> list[str]:
         """Read the columns of the file, or name those that it will have, in order."""
-        every = [CASE_ID, *dict.fromkeys([*self.model.numeric_inputs, *self.model.variables])]
+        every = [CASE_ID, *self.model.columns]
         if self.path.exists() and not self.path.is_file():
             raise FileFormatError(f"{self.path}: is no ordinary file: give a name that ends in .csv")
         try:
