@@ -17,7 +17,7 @@ from kneebayes.cases.coding import Coder, check_columns
 from kneebayes.diagnosis.alarm import Assessor, Thresholds
 from kneebayes.diagnosis.diagnosis import Diagnosis
 from kneebayes.errors import CaseError, ImpossibleEvidenceError, UnknownNameError
-from kneebayes.inference.evidence import Evidence
+from kneebayes.inference.evidence import UNKNOWN, Evidence
 from kneebayes.inference.network import CompiledModel, Engine, Posteriors
 from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.spec.yaml_io import DEFAULT_MODEL, model_path, read_model
@@ -163,8 +163,13 @@ class Model:
 
     def _by_pgmpy(self, evidence: Evidence, exact: Posteriors) -> Posteriors:
         """Ask pgmpy for the posteriors of one case."""
-        known = self._coder.words(Evidence(evidence.codes))
+        known: dict[str, str] = {}
         likelihoods = {self.network.variables[answer.row]: answer.likelihood.tolist() for answer in evidence.soft}
+        for (name, variable), code in zip(self.file.variables.items(), evidence.codes[:, 0].tolist(), strict=True):
+            left = self.file.events[name][code] if code != UNKNOWN else frozenset[str]()
+            if len(left) > 1:
+                likelihoods[name] = [float(state in left) for state in variable.states]
+            known |= dict.fromkeys([name], next(iter(left))) if len(left) == 1 else {}
         values = self._reference.posteriors(known, likelihoods)
         return Posteriors(exact.columns, np.array([[values[name] for name in exact.columns]]), exact.log_evidence)
 

@@ -27,6 +27,7 @@ __all__ = [
     "Coded",
     "Coder",
     "EncodedColumn",
+    "by_answer",
     "check_columns",
     "number_of",
     "refused_rows",
@@ -143,7 +144,7 @@ class Coder:
             raise Refusal(Kind.LIKELIHOODS_0, **facts)
         share = left / max(1, len(states) - len(numbers))
         given = np.array([numbers.get(code, share) for code in range(len(states))])
-        return given @ self._leaves(column) if column in self.model.answer_inputs else given
+        return given @ _leaves(self.model, column) if column in self.model.answer_inputs else given
 
     def words(self, evidence: Evidence) -> dict[str, str]:
         """Say what is known of one case, as values that `code` and `likelihood` read."""
@@ -152,27 +153,10 @@ class Coder:
             words |= self.model.said(name, code) if code != UNKNOWN else {}
         names = list(self.model.variables)
         for answer in evidence.soft:
-            column, given = self._unsure(names[answer.row], answer.given)
+            column, given = by_answer(self.model, names[answer.row], answer.given)
             pairs = zip(self.model.askable[column].states, given.tolist(), strict=True)
             words[column] = ", ".join(f"{state}:{number:g}" for state, number in pairs)
         return words
-
-    def _unsure(self, variable: str, given: NDArray[np.float64]) -> tuple[str, NDArray[np.float64]]:
-        """Find in what column likelihoods of a variable's states are said, and of which answers: one, if it can."""
-        for name, column in self.model.answer_inputs.items():
-            if column.variable == variable:
-                leaves = self._leaves(name)
-                of_answers = (leaves * given).max(axis=1)
-                if (of_answers @ leaves == given).all():
-                    return name, of_answers
-        return variable, given
-
-    def _leaves(self, column: str) -> NDArray[np.float64]:
-        """Tell by 1 and 0 which states, (answers, states), each answer to a column leaves possible."""
-        states = self.model.variables[self.model.about(column)].states
-        return np.array(
-            [[float(s in left) for s in states] for left in self.model.answer_inputs[column].answers.values()]
-        )
 
     def _band(self, column: str, numeric: NumericInput, number: float, value: object) -> int:
         if not numeric.minimum <= number <= numeric.maximum:
@@ -277,12 +261,12 @@ class Coder:
         """Codes of what a column leaves of what those before it leave of a variable: it may not be nothing."""
         variable = self.model.about(name)
         events = self.model.events[variable]
-        codes = {event: code for code, event in enumerate(events)}
         # the last place is that of UNKNOWN, -1
         both = np.full((len(events) + 1,) * 2, UNKNOWN, dtype=np.int8)
         both[:-1, -1] = both[-1, :-1] = np.arange(len(events))
-        for (i, one), (j, other) in product(enumerate(events), repeat=2):
-            both[i, j] = codes.get(one & other, UNKNOWN)
+        for i, (j, event) in product(range(len(events)), enumerate(events)):
+            left = self.model.narrowed(variable, i, event)
+            both[i, j] = UNKNOWN if left is None else left
         found: NDArray[np.int8] = both[old, new]
         for row in np.flatnonzero((old != UNKNOWN) & (new != UNKNOWN) & (found == UNKNOWN)).tolist():
             value = short(column.values[int(column.index[row])])
@@ -314,6 +298,27 @@ class Coder:
         distinct, which = np.unique(chance, axis=0, return_inverse=True)
         own = [(np.flatnonzero((which.ravel() == i) & (possible > 1)), one) for i, one in enumerate(distinct)]
         return [self._soft(row, cases[places], one) for places, one in own if len(places)]
+
+
+def by_answer(model: ModelSpec, variable: str, given: NDArray[np.float64]) -> tuple[str, NDArray[np.float64]]:
+    """Find a column that says likelihoods of a variable's states, (states,), and those of its answers.
+
+    It is the variable itself if no answers tell these states apart.
+    """
+    for name, column in model.answer_inputs.items():
+        if column.variable == variable:
+            leaves = _leaves(model, name)
+            of_answers = (leaves * given).max(axis=1)
+            if (of_answers @ leaves == given).all():
+                return name, of_answers
+    return variable, given
+
+
+def _leaves(model: ModelSpec, column: str) -> NDArray[np.float64]:
+    """Tell by 1 and 0 which states, (answers, states), each answer to a column leaves possible."""
+    own = model.answer_inputs[column]
+    states = model.variables[own.variable].states
+    return np.array([[float(state in left) for state in states] for left in own.answers.values()])
 
 
 def check_columns(

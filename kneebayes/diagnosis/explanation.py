@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kneebayes.cases.coding import by_answer
 from kneebayes.diagnosis.alarm import column_of
 from kneebayes.errors import CaseError
 from kneebayes.inference.evidence import DECIBANS, NOTICEABLE, UNKNOWN, Evidence, SoftEvidence
@@ -515,13 +516,16 @@ def _assemble(case: _Case, shares: Shares, none: float, every: float, leave: Flo
     contributions = []
     for i, row in enumerate(case.rows):
         name = network.variables[row]
-        states = model.variables[name].states
         if row in case.known:
-            words = model.describe(name, states[case.known[row]])
+            said = model.said(name, case.known[row])
+            words = "; ".join(model.describe(column, value) for column, value in said.items())
+            name = next(iter(said)) if len(said) == 1 else name
         else:
-            chances = case.likelihood[row] / case.likelihood[row].sum()
-            unsure = ", ".join(f"{state.replace('_', ' ')} {p:.2g}" for state, p in zip(states, chances, strict=True))
-            words = f"{model.variables[name].label}: unsure ({unsure})"
+            name, likelihood = by_answer(model, name, case.likelihood[row])
+            asked, chances = model.askable[name], likelihood / likelihood.sum()
+            pairs = zip(asked.states, chances, strict=True)
+            unsure = ", ".join(f"{state.replace('_', ' ')} {p:.2g}" for state, p in pairs)
+            words = f"{asked.label}: unsure ({unsure})"
         share, error = float(shares.shapley[i]) * DECIBANS, float(shares.standard_error[i]) * DECIBANS
         contributions.append(Contribution(name, words, share, error, float(added[i]), _probability(float(leave[i]))))
     rivals = [

@@ -1,6 +1,7 @@
 """What to ask next: how much the answer to every open question would tell.
 
-A question is a finding or risk factor that has no answer yet and more than one possible. Everything is exact: the
+A question is a finding or risk factor, or a column that says part of one, that has no answer yet and more than one
+possible. Everything is exact: the
 causes' joint posterior is computed for every answer that may come.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,7 @@ class Question:
     Attributes
     ----------
     variable, question : str
-        What would be known, and how to ask a person for it.
+        What would be known (a variable, or a column that says part of one), and how to ask a person for it.
     key : bool
         Whether the alarm needs it answered.
     gain : float
@@ -67,6 +68,14 @@ class Question:
     answers: dict[str, float]
 
 
+class _Answer(NamedTuple):
+    """An answer to what is asked, and the code of the variable that it leaves."""
+
+    asked: str
+    answer: str
+    code: int
+
+
 def open_questions(assessed: Assessment, *, target: str | None = None) -> list[Question]:
     """Weigh every open question of one case, the most gain per cost first, ties in model order.
 
@@ -76,14 +85,11 @@ def open_questions(assessed: Assessment, *, target: str | None = None) -> list[Q
     assessor, evidence, thresholds = assessed.assessor, assessed.evidence, assessed.thresholds
     network, model = assessor.network, assessor.model
     column = None if target is None else column_of(network, target)
-    answered = {answer.row for answer in evidence.soft} | set(np.flatnonzero(evidence.codes[:, 0] != UNKNOWN).tolist())
-    rows = [r for r, name in enumerate(network.variables) if r not in answered and name not in model.causes]
-    states = {r: model.variables[network.variables[r]].states for r in rows}
-    owner = np.array([r for r in rows for _ in states[r]], dtype=np.intp)
-    state = np.array([s for r in rows for s, _ in enumerate(states[r])])
+    answers = _answers(assessed)
+    owner = np.array([network.variables.index(model.about(answer.asked)) for answer in answers], dtype=np.intp)
     trial = evidence[np.zeros(1 + len(owner), dtype=np.intp)]  # as things are, then with each answer
-    trial.codes[owner, np.arange(1, 1 + len(owner))] = state
-    joint = _answered(network, trial, owner, state)
+    trial.codes[owner, np.arange(1, 1 + len(owner))] = [answer.code for answer in answers]
+    joint = _answered(network, trial, owner)
     now = joint[0] / joint[0].sum()
     chance = joint[1:].sum(axis=1) / joint[0].sum()
     possible = chance > 0
@@ -108,25 +114,26 @@ def open_questions(assessed: Assessment, *, target: str | None = None) -> list[Q
     baseline = float(_benefit(before[assessor.column], thresholds.caution))
 
     questions = []
-    for row in rows:
-        own = np.flatnonzero((owner == row) & possible)
+    for name in dict.fromkeys(answer.asked for answer in answers):
+        places = [place for place, answer in enumerate(answers) if answer.asked == name]
+        own = np.array([place for place in places if possible[place]], dtype=np.intp)
         if len(own) < 2:
             continue
-        name = network.variables[row]
-        variable = model.variables[name]
+        asked, cost = model.askable[name], model.variables[model.about(name)].cost
         bits = max(0.0, float(gain[own].sum()))
+        chances = {answers[place].answer: float(chance[place]) for place in places}
         questions.append(
             Question(
                 variable=name,
-                question=variable.question,
-                key=name in model.alarm.key_questions,
+                question=asked.question,
+                key=any(key == name or model.about(key) == name for key in model.alarm.key_questions),
                 gain=bits,
-                cost=variable.cost,
-                gain_per_cost=bits / variable.cost,
+                cost=cost,
+                gain_per_cost=bits / cost,
                 alarm_change=float(change[own].sum()),
                 top_change=float(top[own].sum()),
                 net_benefit=max(0.0, round(float(benefit[own].sum()) - baseline, DIGITS)),
-                answers=dict(zip(variable.states, chance[owner == row].tolist(), strict=True)),
+                answers={answer: chances.get(answer, 0.0) for answer in asked.states},
             )
         )
     return sorted(questions, key=lambda question: -question.gain_per_cost)
@@ -141,16 +148,33 @@ def question_frame(questions: Sequence[Question], n: int | None = None) -> pd.Da
     return pd.DataFrame({c: [getattr(q, c) for q in questions[:n]] for c in columns}, index=index, columns=columns)
 
 
-def _answered(network: CompiledModel, trial: Evidence, owner: NDArray[np.intp], state: Floats) -> Floats:
+def _answers(assessed: Assessment) -> list[_Answer]:
+    """List the answers that may come to what a person can be asked: those that fit what is known already."""
+    model, evidence, network = assessed.assessor.model, assessed.evidence, assessed.assessor.network
+    unsure = {network.variables[answer.row] for answer in evidence.soft}
+    known = dict(zip(network.variables, evidence.codes[:, 0].tolist(), strict=True))
+    answers = []
+    for name, variable in model.asked.items():
+        left = known[variable]
+        if variable in unsure or (left >= 0 and model.answer(name, model.events[variable][left]) is not None):
+            continue
+        for answer in model.askable[name].states:
+            code = model.narrowed(variable, left, model.meaning(name, [answer])[1])
+            answers += [_Answer(name, answer, code)] if code is not None else []
+    return answers
+
+
+def _answered(network: CompiledModel, trial: Evidence, owner: NDArray[np.intp]) -> Floats:
     """P(evidence, joint state of the causes) as things are, then with each answer."""
     first_finding = len(network.model.risks) + len(network.model.causes)
-    above = np.flatnonzero(owner < first_finding)
+    above = np.flatnonzero((owner < first_finding) | (trial.codes[owner, 0] != UNKNOWN))
     joint = np.empty((1 + len(owner), network.n_joint))
     known = network.joint(trial[np.concatenate([[0], 1 + above])])
     joint[0], joint[1 + above] = known[0], known[1:]
-    below = np.flatnonzero(owner >= first_finding)  # given the causes, a finding depends on nothing else
-    for i in below.tolist():
-        joint[1 + i] = joint[0] * network.tables.chance(int(owner[i]) - first_finding, int(state[i]))
+    for i in set(range(len(owner))).difference(above.tolist()):  # given the causes, a finding depends on nothing else
+        joint[1 + i] = joint[0] * network.tables.chance(
+            int(owner[i]) - first_finding, int(trial.codes[owner[i], 1 + i])
+        )
     return joint
 
 

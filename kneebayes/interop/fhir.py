@@ -105,8 +105,8 @@ def alarm_assessment(
     said = ". ".join(reasons)
     if said:
         prediction["rationale"] = said
-    asked = " ".join(model.variables[question].question for question in questions)
-    flags = "; ".join(model.variables[flag].label for flag in red_flags)
+    asked = " ".join(model.askable[question].question for question in questions)
+    flags = "; ".join(model.askable[flag].label for flag in red_flags)
     notes = [f"{title}: {text}" for title, text in (("Not answered", asked), ("Red flags", flags)) if text]
     return {
         "resourceType": "RiskAssessment",
@@ -156,19 +156,20 @@ def questionnaire_content(model: ModelSpec, choice: str) -> dict[str, Any]:
 
 
 def _item(model: ModelSpec, column: str, name: str, choice: str) -> dict[str, Any]:
-    variable, numeric = model.variables[name], model.numeric_inputs.get(column)
+    told = column if column in model.answer_inputs else name
+    asked, numeric = model.askable[told], model.numeric_inputs.get(column)
     item: dict[str, Any] = {
         "linkId": column,
-        "code": [{"system": VARIABLE_SYSTEM, "code": name, "display": variable.label}],
-        "text": f"{numeric.label} ({numeric.unit})" if numeric and column != name else variable.question,
+        "code": [{"system": VARIABLE_SYSTEM, "code": told, "display": asked.label}],
+        "text": f"{numeric.label} ({numeric.unit})" if numeric and column != name else asked.question,
     }
     if numeric:
         return {**item, "type": "decimal", "extension": _limits(numeric)}
-    if variable.is_yes_no:
+    if asked.is_yes_no:
         return {**item, "type": "boolean"}
     options = [
-        {"valueCoding": {"system": STATE_SYSTEM.format(name), "code": state, "display": variable.say(state)}}
-        for state in variable.states
+        {"valueCoding": {"system": STATE_SYSTEM.format(told), "code": state, "display": asked.say(state)}}
+        for state in asked.states
     ]
     return {**item, "type": choice, "answerOption": options}
 

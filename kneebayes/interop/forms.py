@@ -19,7 +19,7 @@ import yaml
 from kneebayes.atomic import AtomicFile, commit
 from kneebayes.cases.coding import CASE_ID, NOT_EVIDENCE_PREFIX
 from kneebayes.errors import FileFormatError, MissingExtraError
-from kneebayes.spec.model_spec import Band, ModelSpec, NumericInput, Variable
+from kneebayes.spec.model_spec import AnswerInput, Band, ModelSpec, NumericInput, Variable
 
 __all__ = ["REDCAP_COLUMNS", "Question", "questions", "redcap_dictionary", "write_form", "xlsform"]
 
@@ -76,12 +76,12 @@ def questions(model: ModelSpec) -> list[Question]:
     """Give what a form asks: every column of evidence in the order of its group, then the causes as outcomes."""
     asked = []
     for column, name in model.input_columns.items():
-        variable, numeric = model.variables[name], model.numeric_inputs.get(column)
+        variable, numeric = model.askable.get(column, model.variables[name]), model.numeric_inputs.get(column)
         text = variable.question if numeric is None or column == name else numeric.label
         text += f" ({numeric.unit})" if numeric else ""
         when = tuple(_applies(model, name))
         choices = () if numeric else _choices(variable)
-        asked.append(Question(column, text, model.groups[variable.group], choices, numeric, when))
+        asked.append(Question(column, text, model.groups[model.variables[name].group], choices, numeric, when))
     order = list(model.groups.values())
     outcomes = (
         Question(f"{NOT_EVIDENCE_PREFIX}{name}", f"Final diagnosis: {cause.label}", OUTCOMES, _choices(cause))
@@ -90,7 +90,7 @@ def questions(model: ModelSpec) -> list[Question]:
     return [*sorted(asked, key=lambda question: order.index(question.section)), *outcomes]
 
 
-def _choices(variable: Variable) -> tuple[tuple[str, str], ...]:
+def _choices(variable: Variable | AnswerInput) -> tuple[tuple[str, str], ...]:
     if variable.is_yes_no:
         return (("absent", "No"), ("present", "Yes"))
     return tuple((state, variable.say(state)) for state in variable.states)

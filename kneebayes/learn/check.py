@@ -60,7 +60,8 @@ def check(
     The cases are not to be the ones that the model was fitted to: those it would judge too well. ``labels``, where
     there are any, count as known. Findings and pairs known in fewer than ``least`` cases are left out.
 
-    A row per finding, and per pair (``finding``, ``other``), the most misjudged first: ``cases`` in which it is known;
+    A row per finding, and per pair (``finding``, ``other``), the most misjudged first; a finding with more than two
+    states has a row for each, as ``duration=over_6_months``, and no pairs. ``cases`` in which it is known;
     ``observed`` and ``expected``, the share of them in which it (or both) is present, the latter given everything else
     known; ``z``, positive where there is more of it, or more dependence, than expected. Among m rows of a true model
     the largest \|z\| is about sqrt(2 log m).
@@ -79,6 +80,7 @@ def check(
     model = network.model
     cases = read_cohort(model, frame, labels=labels, ignore=ignore).cases
     names = [name for name in model.findings if name != model.complaint and len(model.events[name]) == 2]
+    ordered = _States(network)
     tested = np.array([list(model.variables).index(name) for name in names], dtype=np.intp)
     places = [list(model.findings).index(name) for name in names]
     chances = np.array([[network.tables.chance(f, state) for f in places] for state in (0, 1)])
@@ -100,13 +102,14 @@ def check(
                 row = start + int(np.flatnonzero(~(whole > 0))[0])
                 raise CaseError(f"{row_name(frame, row)}: the model holds this case impossible: mend or leave it out")
             joint /= whole[:, None]
+            ordered.add(joint, codes)
             without = undone[seen, np.arange(len(names))]
             scaled = without * joint[:, None]
             once = scaled.sum(axis=2)
             single += _findings(once, seen)
             if pairs:
                 double += _pairs(once, scaled @ without.transpose(0, 2, 1), seen)
-    rows = [(names[i], None, *single[:, i]) for i in range(len(names))]
+    rows = [(names[i], None, *single[:, i]) for i in range(len(names))] + ordered.rows()
     if pairs:
         rows += [(names[i], names[j], *double[:, i, j]) for i, j in combinations(range(len(names)), 2)]
     table = pd.DataFrame(rows, columns=["finding", "other", "cases", "observed", "expected", "excess", "variance"])
@@ -115,6 +118,39 @@ def check(
     table[["observed", "expected"]] = table[["observed", "expected"]].div(table["cases"], axis=0)
     table = table.astype({"cases": int})[["finding", "other", "cases", "observed", "expected", "z"]]
     return table.sort_values("z", key=np.abs, ascending=False, kind="stable").reset_index(drop=True)
+
+
+class _States:
+    """Sums of the states of findings that have more than two, each state as a finding of its own.
+
+    A case of which only part is known is passed over: an answer that leaves one state might have left several.
+    """
+
+    def __init__(self, network: CompiledModel) -> None:
+        first = len(network.model.risks) + len(network.model.causes)
+        findings = enumerate(network.model.findings.items())
+        self.chances = {  # by row of the codes, (states, joint states)
+            first + f: np.array([network.tables.chance(f, state) for state in range(len(finding.states))])
+            for f, (name, finding) in findings
+            if len(network.model.events[name]) > 2
+        }
+        variables = list(network.model.variables.items())
+        self.names = {row: [f"{variables[row][0]}={s}" for s in variables[row][1].states] for row in self.chances}
+        self.sums = {row: np.zeros((5, len(chance))) for row, chance in self.chances.items()}
+
+    def add(self, joint: Floats, codes: NDArray[np.int8]) -> None:
+        """Add cases, by P(joint state of the causes | all that is known), (n, joint states), and what is known."""
+        for row, chance in self.chances.items():
+            known = (codes[row] >= 0) & (codes[row] < len(chance))
+            without = joint[known] / np.maximum(chance[codes[row, known]], FLOOR)
+            p = np.clip(without @ chance.T / without.sum(axis=1, keepdims=True), 0.0, 1.0)
+            seen = codes[row, known, None] == np.arange(len(chance))
+            terms = np.stack([np.ones_like(p), seen, p, seen - p, p * (1.0 - p)])
+            self.sums[row] += terms.sum(axis=1)
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """List the states with their sums."""
+        return [(n, None, *own) for row, names in self.names.items() for n, own in zip(names, self.sums[row].T, strict=True)]
 
 
 def _findings(once: Floats, seen: NDArray[np.int8]) -> Floats:

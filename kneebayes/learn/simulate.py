@@ -267,7 +267,12 @@ def simulate_batches(
         for column, variable in model.input_columns.items():
             hidden = (empty.random(drawn) < writer.shares(codes, variable))[:size]
             states, place = codes[variable][:size], amount.random(drawn)[:size] if column in choices else None
-            if place is None:
+            if column in model.answer_inputs:
+                answers = [model.answer(column, event) for event in model.events[variable]]
+                names = model.answer_inputs[column].states
+                said = np.array([-1 if answer is None else names.index(answer) for answer in answers], dtype=np.int8)
+                arrays[column] = _named(said[states], names, hidden | (said[states] < 0))
+            elif place is None:
                 arrays[column] = _named(states, model.variables[variable].states, hidden)
             else:
                 numbers = np.select(

@@ -283,19 +283,20 @@ def number_label(model: ModelSpec, place: str) -> str:
     """
     section, name, *rest = place.split(".")
     if section == "interactions":
-        own = model.interactions[int(name)]
-        together = " and ".join(model.variables[parent].label for parent in own.when)
-        return f"{together} to {model.variables[own.target].label}"
+        acting = model.interactions[int(name)]
+        together = " and ".join(model.variables[parent].label for parent in acting.when)
+        return f"{together} to {model.variables[acting.target].label}"
     node = model.variables[name]
 
     def state_of(variable: str, state: str) -> str:
         known = model.variables[variable]
         return "" if known.is_yes_no else f" ({known.say(state)})"
 
+    own = state_of(name, rest[-1]) if len(rest) == {"leak": 2, "links": 4}.get(rest[0]) else ""
     if rest[0] == "leak":
-        return f"{node.label} {'without listed risk' if section == 'causes' else 'without listed cause'}"
+        return f"{node.label}{own} {'without listed risk' if section == 'causes' else 'without listed cause'}"
     if rest[0] == "links":
-        return f"{model.variables[rest[1]].label}{state_of(rest[1], rest[2])} to {node.label}"
+        return f"{model.variables[rest[1]].label}{state_of(rest[1], rest[2])} to {node.label}{own}"
     share = f"share of {node.label}{state_of(name, rest[-1])}"
     if rest[0] == "given":
         when = model.risks[name].given[int(rest[1])].when

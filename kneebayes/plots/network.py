@@ -107,7 +107,7 @@ def plot_network(
     model : ModelSpec
         A checked model file.
     evidence : mapping of str to str, optional
-        What is known of a case, by name.
+        What is known of a case, by column.
     probabilities : mapping of str to float, optional
         Of the causes, to be written beside them.
     focus : str, optional
@@ -137,7 +137,8 @@ def plot_network(
         raise UnknownNameError(
             f"no cause '{focus}': use one of {', '.join(model.causes)}.{nearest(focus, model.causes)}"
         )
-    evidence = {} if evidence is None else evidence
+    columns_of = {model.about(column): column for column in evidence or {}}
+    evidence = {model.about(column): value for column, value in (evidence or {}).items()}
     strengths = link_strengths(model)
     if focus is not None:
         strengths = {arrow: p for arrow, p in strengths.items() if focus in arrow}
@@ -154,7 +155,16 @@ def plot_network(
         for i, name in enumerate(names):
             places[name] = (x, (i + 0.5) / len(names) * longest)
     labels = {
-        name: _node(ax, model, name, place, evidence.get(name), (probabilities or {}).get(name), cased=bool(evidence))
+        name: _node(
+            ax,
+            model,
+            name,
+            columns_of.get(name, name),
+            place,
+            evidence.get(name),
+            (probabilities or {}).get(name),
+            cased=bool(evidence),
+        )
         for name, place in places.items()
     }
     for x, word in ((LEFT, "risk factors"), (MIDDLE, "causes"), (RIGHT, "findings")):
@@ -226,21 +236,22 @@ def _node(
     ax: Axes,
     model: ModelSpec,
     name: str,
+    column: str,
     place: tuple[float, float],
     state: str | None,
     probability: float | None,
     *,
     cased: bool,
 ) -> Text:
-    variable = model.variables[name]
-    binary = variable.is_yes_no
-    absent, unsure = state == "absent", state is not None and state not in variable.states
+    asked = model.askable.get(column, model.variables[name])
+    binary = asked.is_yes_no
+    absent, unsure = state == "absent", state is not None and state not in asked.states
     if unsure:
-        text = f"{variable.label}: unsure"
+        text = f"{asked.label}: unsure"
     elif state is None or (binary and not absent and name not in model.causes):
-        text = variable.label
+        text = asked.label
     else:
-        text = model.describe(name, state)
+        text = model.describe(column, state)
     if name in model.causes:
         own = name == model.alarm.cause
         box: dict[str, Any] = {"boxstyle": f"round,pad={PAD}", "edgecolor": ALARM if own else INK}

@@ -90,6 +90,8 @@ def _entry(model: ModelSpec, name: str) -> list[str]:
             values = f"{amount}, or {values}"
         elif numeric.variable == name:
             values += f"; or {column}: {amount}"
+    parts = {column: part for column, part in model.answer_inputs.items() if part.variable == name}
+    values += "".join(f"; in part {column}: {' | '.join(part.states)}" for column, part in parts.items())
     named = {state: label for state, label in variable.state_labels.items() if label != state}
     meaning = f" ({'; '.join(f'{state}: {label}' for state, label in named.items())})" if named else ""
     about = f"{variable.label}. {variable.question}{meaning}"

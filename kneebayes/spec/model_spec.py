@@ -536,6 +536,11 @@ class ModelSpec(Frozen):
         event = self.events[variable][code]
         return {variable: next(iter(event))} if len(event) == 1 else self._left[variable][event]
 
+    def narrowed(self, variable: str, code: int, states: frozenset[str]) -> int | None:
+        """Find the code of what some states leave of what one says of a variable, or of nothing (-1); None if empty."""
+        left = states & self.events[variable][code] if code >= 0 else states
+        return self.events[variable].index(left) if left else None
+
     def answer(self, name: str, left: frozenset[str]) -> str | None:
         """Find the state of a variable, or the answer to a column, that what is left of its states implies, if any."""
         states = {s: (s,) for s in self.variables[name].states} if name in self.variables else None
@@ -565,14 +570,26 @@ class ModelSpec(Frozen):
     def input_columns(self) -> dict[str, str]:
         """The columns that a case is described by, causes aside, each with the variable that it sets, in model order.
 
-        A variable whose every state a numeric input can express has the column of that input.
+        A variable whose every state a numeric input can express has the column of that input; one whose states the
+        answers to columns tell apart has these columns.
         """
         numeric = {
             numeric.variable: name
             for name, numeric in reversed(self.numeric_inputs.items())
             if {band.state for band in numeric.bands} == set(self.variables[numeric.variable].states)
         }
-        return {numeric.get(name, name): name for name in [*self.risks, *self.findings]}
+        found: dict[str, str] = {}
+        for name in [*self.risks, *self.findings]:
+            parts = [part for part, column in self.answer_inputs.items() if column.variable == name]
+            told_apart = all(frozenset([state]) in self._left[name] for state in self.variables[name].states)
+            columns = [numeric[name]] if name in numeric else parts if told_apart else [name]
+            found |= dict.fromkeys(columns, name)
+        return found
+
+    @cached_property
+    def asked(self) -> dict[str, str]:
+        """What a person is asked, causes aside: variables, or columns that tell its states apart, each with it."""
+        return {c if c in self.answer_inputs else name: name for c, name in self.input_columns.items()}
 
     def label_of(self, target: str) -> str:
         """Give the words for what has a posterior: a cause, ``none_of_these``, or ``<cause>_<state>``."""

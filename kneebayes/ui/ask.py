@@ -62,7 +62,7 @@ class CaseFile:
                 header = next(csv.reader(stream), [])
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise FileFormatError(f"{self.path}: can't read its header: {error}") from error
-        lacking = [name for name in (*self.model.risks, *self.model.findings) if name not in header]
+        lacking = [name for name in self.model.asked if name not in header]
         if lacking:
             more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
             raise FileFormatError(

@@ -59,13 +59,13 @@ class Section:
 
 
 def control_of(model: ModelSpec, name: str) -> Control:
-    """Describe the control of a variable."""
-    variable, numeric = model.variables[name], model.numeric_inputs.get(name)
+    """Describe the control of a variable, or of a column that says part of one."""
+    asked, numeric = model.askable[name], model.numeric_inputs.get(name)
     choices: tuple[tuple[str, str], ...] = (("yes", "present"), ("no", "absent"))
-    if not variable.is_yes_no:
-        choices = tuple((variable.say(state), state) for state in variable.states)
-    label = f"{variable.label} (taken as yes)" if name == model.complaint else variable.label
-    return Control(name, label, variable.question, choices, numeric.unit if numeric else "")
+    if not asked.is_yes_no:
+        choices = tuple((asked.say(state), state) for state in asked.states)
+    label = f"{asked.label} (taken as yes)" if name == model.complaint else asked.label
+    return Control(name, label, asked.question, choices, numeric.unit if numeric else "")
 
 
 def _ranked_questions(dx: Diagnosis) -> list[Question]:
@@ -147,7 +147,7 @@ class Interview:
     def choices(self) -> list[str]:
         """Name the answers to choose from by number, 1 first; none for yes or no, or an amount."""
         control = self._control
-        if control is None or control.unit or self.dx.model.variables[control.name].is_yes_no:
+        if control is None or control.unit or self.dx.model.askable[control.name].is_yes_no:
             return []
         return [words for words, _ in control.choices]
 
@@ -224,7 +224,7 @@ class Interview:
             return word
         if choices and word.isascii() and word.isdigit() and 1 <= int(word) <= len(choices):
             return control.choices[int(word) - 1][1]
-        states = self.dx.model.variables[control.name].states
+        states = self.dx.model.askable[control.name].states
         names = {state: state for state in states} | {words.lower(): state for words, state in control.choices}
         if word in names:
             return names[word]
@@ -251,17 +251,24 @@ class Exploration:
     def sections(self) -> list[Section]:
         """Group the controls as the model file does; only groups that have variables."""
         members: dict[str, list[Control]] = {group: [] for group in self.model.groups}
-        for name, variable in self.model.variables.items():
-            members[variable.group].append(control_of(self.model, name))
+        for name in (*self.model.causes, *self.model.asked):
+            members[self.model.variables[self.model.about(name)].group].append(control_of(self.model, name))
         return [
             Section(group, label, tuple(members[group])) for group, label in self.model.groups.items() if members[group]
         ]
 
     def answer(self, name: str, value: object) -> None:
-        """Take the answer for a variable, or take it back where the value is None or empty."""
-        if name not in self.model.variables:
-            raise UnknownColumnError(f"no variable '{name}'.{nearest(name, self.model.variables)}")
-        facts = {key: known for key, known in self.facts.items() if key != name}
+        """Take the answer to what is asked, or take it back where the value is None or empty.
+
+        It takes the place of facts about the same variable that are not asked for.
+        """
+        asked = (*self.model.causes, *self.model.asked)
+        if name not in asked:
+            raise UnknownColumnError(f"no question '{name}'.{nearest(name, asked)}")
+        about = self.model.about(name)
+        facts = {
+            k: known for k, known in self.facts.items() if k != name and (k in asked or self.model.about(k) != about)
+        }
         if value not in (None, UNKNOWN):
             facts[name] = value
         self.dx, self.facts = self._diagnose(facts), facts
@@ -269,19 +276,22 @@ class Exploration:
     def load(self, facts: Mapping[str, object]) -> None:
         """Put other facts in place of all.
 
-        A number that stands for a variable of another name becomes the state of that variable.
+        What stands for a variable of another name, or for what other columns ask, becomes the answers to what is
+        asked, if these can say it.
         """
         known: dict[str, object] = {}
         dx = self._diagnose(facts)  # first, as it says best what is wrong with them
         for name, value in facts.items():
-            numeric = self.model.numeric_inputs.get(name)
             if value in (None, UNKNOWN):
                 continue
-            if numeric is not None and name not in self.model.variables:
+            variable, answers = self.model.about(name), {name: value}
+            asked = [n for n, about in self.model.asked.items() if about == variable]
+            if asked and name not in asked and self._vocabulary.likelihood(name, value) is None:
                 code = self._vocabulary.code(name, value)
-                known[numeric.variable] = self.model.variables[numeric.variable].states[code]
-            else:
-                known[name] = value
+                event = self.model.events[variable][code] if code >= 0 else frozenset[str]()
+                if len(event) == 1:
+                    answers = {n: answer for n in asked if (answer := self.model.answer(n, event)) is not None}
+            known |= answers
         self.dx, self.facts = dx, known
 
     def state(self, name: str) -> str | None:
@@ -290,8 +300,8 @@ class Exploration:
             return None
         if name in self.model.numeric_inputs:
             return str(self.facts[name])
-        told = self.dx.evidence.get(name)
-        return told if told in self.model.variables[name].states else None
+        told = self.model.implied(self.dx.evidence).get(name)
+        return told if told in self.model.askable[name].states else None
 
     def questions(self, n: int = 5) -> list[Question]:
         """Choose at most n questions to ask next; key questions come first, but leave room for two others."""
