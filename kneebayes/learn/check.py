@@ -150,7 +150,9 @@ class _States:
 
     def rows(self) -> list[tuple[Any, ...]]:
         """List the states with their sums."""
-        return [(n, None, *own) for row, names in self.names.items() for n, own in zip(names, self.sums[row].T, strict=True)]
+        return [
+            (n, None, *own) for row, names in self.names.items() for n, own in zip(names, self.sums[row].T, strict=True)
+        ]
 
 
 def _findings(once: Floats, seen: NDArray[np.int8]) -> Floats:
