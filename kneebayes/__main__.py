@@ -1,6 +1,18 @@
-"""``python -m kneebayes`` is the ``kneebayes`` command."""
+"""``kneebayes`` and ``python -m kneebayes``: the command line, which can be stopped while it is being imported."""
 
-from kneebayes.ui.cli import main
+import sys
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        from kneebayes.ui.cli import main as run
+    except KeyboardInterrupt:
+        if sys.stderr is not None:
+            print("kneebayes: stopped", file=sys.stderr)
+        sys.exit(130)
+    run()
+
 
 if __name__ == "__main__":
     main()

@@ -52,6 +52,7 @@ from kneebayes.inference.counts import MIN_COMPILED, Expectation
 from kneebayes.inference.evidence import UNKNOWN, Cases
 from kneebayes.inference.network import CompiledModel, Engine
 from kneebayes.inference.tables import Component, Counts, Layout, Tables
+from kneebayes.scoring.score_file import shows_progress
 from kneebayes.spec.model_spec import ModelSpec, Probability
 from kneebayes.spec.yaml_io import changed_version, with_numbers
 
@@ -515,7 +516,7 @@ def squarem(
     ``longest`` as far: four times as far as before once one of full length led up, a quarter once one did not.
     """
     longest, taken = 4.0, 0
-    with tqdm(total=max_steps, desc="fit", unit="step", disable=None if progress is None else not progress) as bar:
+    with tqdm(total=max_steps, desc="fit", unit="step", disable=not shows_progress(progress)) as bar:
 
         def step(at: Floats) -> tuple[float, Floats]:
             nonlocal taken

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from kneebayes.scoring.scorer import Scored
     from kneebayes.spec.model_spec import ModelSpec
 
-__all__ = ["ScoreSummary", "score_file"]
+__all__ = ["ScoreSummary", "score_file", "shows_progress"]
 
 CHUNK_ROWS = 1 << 14  # small enough for a core's cache, large enough that Python's share is small
 ONE_PIECE_BYTES = 1 << 18
@@ -370,10 +370,18 @@ def _choose(written: list[str], columns: Iterable[str] | None, keep: list[str]) 
     return [*chosen, *(name for name in keep if name not in chosen)]
 
 
+def shows_progress(wanted: bool | None) -> bool:
+    """Say whether to show a bar: by default on a terminal; never where standard error is closed, or is no stream."""
+    try:
+        return sys.stderr.isatty() if wanted is None else wanted and sys.stderr.writable()
+    except (AttributeError, ValueError):
+        return False
+
+
 @contextmanager
 def _progress_bar(reader: Reader, progress: bool | None, quiet: bool) -> Iterator[Any]:
     """Show rows, rate and time left; the function given is told of rows as they are written."""
-    if quiet or progress is False or (progress is None and not sys.stderr.isatty()):
+    if quiet or not shows_progress(progress):
         yield lambda n_rows: None
         return
     from tqdm.auto import tqdm

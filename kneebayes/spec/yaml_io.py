@@ -13,12 +13,16 @@ too deep, too large or uses aliases is refused before anything is built of it.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from copy import deepcopy
+from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +45,7 @@ __all__ = [
     "parse_model",
     "read_model",
     "schema_text",
+    "shipped",
     "start_model",
     "starter_text",
     "with_numbers",
@@ -51,7 +56,7 @@ Content = Mapping[str, Any]
 Found = tuple[str, Content]
 
 DEFAULT_MODEL = "posterior_knee_pain"
-STARTER = Path(__file__).with_name("starter.yaml")
+STARTER = "starter.yaml"
 ENDINGS = (".yaml", ".yml")
 MAX_BYTES = 8_000_000  # a hundred times the article's model: larger is a mistake or an attack
 MAX_NODES = 250_000  # of YAML, which take some 700 bytes each; the article's model has 7,000
@@ -76,14 +81,34 @@ def model_path(name: str) -> Path:
 
     Of a model whose name goes on from that of the default one, what follows is enough: ``extended``.
     """
-    here = Path(__file__).parents[1]
-    folder = here / "models" if (here / "models").is_dir() else here.parent / "models"
-    files = {file.stem: file for file in sorted(folder.glob("*.yaml"))}
+    listed = shipped("models", checkout="models").iterdir()
+    files = {file.name.removesuffix(".yaml"): file for file in listed if file.name.endswith(".yaml")}
+    files = dict(sorted(files.items()))
     for full in (name, f"{DEFAULT_MODEL}_{name}"):
         if full in files:
-            return files[full]
+            return _on_disk(files[full])
     known = [stem for stem, file in files.items() if _MODEL.search(file.read_text(encoding="utf-8"))]
     raise ModelFileError(f"no model '{name}' ships with kneebayes, which has {known}.{nearest(name, known)}")
+
+
+def shipped(name: str, *, checkout: str) -> Traversable:
+    """Find what ships: in the package, which may be in a zip, or in the checkout of an editable install."""
+    package = resources.files("kneebayes")
+    inside = package.joinpath(name)
+    if inside.is_file() or inside.is_dir():
+        return inside
+    beside: Traversable = getattr(package, "parent", package).joinpath(checkout)
+    if beside.is_file() or beside.is_dir():
+        return beside
+    raise ModelFileError(f"the installed package holds no {name}: install kneebayes from its wheel")
+
+
+@cache
+def _on_disk(file: Traversable) -> Path:
+    """Give what ships a path, for as long as the process runs; it has one already unless it is in a zip."""
+    extracted = ExitStack()
+    atexit.register(extracted.close)
+    return extracted.enter_context(resources.as_file(file))
 
 
 def read_model(path: str | Path) -> ModelSpec:
@@ -421,7 +446,7 @@ def starter_text(name: str) -> str:
     """Write a small model file with comments, complete and consistent."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ModelFileError(f"model name '{name[:60]}': write small letters, digits and _, a letter first: sore_elbow")
-    return re.sub(r"\bNAME\b(?! \()", name, STARTER.read_text(encoding="utf-8"))
+    return re.sub(r"\bNAME\b(?! \()", name, resources.files(__package__).joinpath(STARTER).read_text(encoding="utf-8"))
 
 
 def start_model(path: str | os.PathLike[str]) -> Path:

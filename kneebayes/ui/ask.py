@@ -122,10 +122,9 @@ def ask(
     harm_false_alarm: options.HarmFalseAlarm = None,
     model: options.ModelOption = None,
 ) -> None:
-    """Ask a person: the most useful question next.
-
-    The questions that matter for a clot come first. What is known already may be given as NAME=VALUE.
-    """
+    """Run ``kneebayes ask``."""
+    if sys.stdin is None:
+        raise CaseError("standard input is closed, so nobody can answer: `kneebayes diagnose` takes what is known")
     loaded = options.load(model)
     file = CaseFile(save, loaded.file) if save is not None else None
     if case_id is not None and file is None:

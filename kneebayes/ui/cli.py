@@ -1,6 +1,7 @@
 """The ``kneebayes`` commands. Results go to standard output, everything else to standard error.
 
-Exit codes: see `kneebayes.ui.options`.
+Exit codes: see `kneebayes.ui.options`. What a command says of itself is no docstring, as ``python -OO`` takes those
+away.
 What a command needs is imported when it runs, so that ``--help`` is quick and
 a diagnosis waits for no table library.
 """
@@ -79,6 +80,7 @@ def _options(
 
 def main() -> None:
     """Run the command line."""
+    options.fill_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # bars are not worth a crash on a terminal without them
@@ -107,7 +109,11 @@ class ScoreFormat(StrEnum):
     fhir_ndjson = "fhir-ndjson"
 
 
-@app.command(cls=_Score)
+@app.command(
+    cls=_Score,
+    help="Score a file: posteriors and alarm, a row per case.\n\n"
+    "Start from the file that `kneebayes template` writes. An empty cell means unknown, never absent.",
+)
 def score(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="CSV or Parquet of cases; - is standard input.")],
     target: Output = "-",
@@ -147,10 +153,7 @@ def score(
     model: ModelOption = None,
     quiet: Quiet = False,
 ) -> None:
-    """Score a file: posteriors and alarm, a row per case.
-
-    Start from the file that `kneebayes template` writes. An empty cell means unknown, never absent.
-    """
+    """Run ``kneebayes score``."""
     loaded = load(model)
     choices: dict[str, Any] = {
         "rejects": rejects,
@@ -202,7 +205,11 @@ class Engine(StrEnum):
     pgmpy = "pgmpy"
 
 
-@app.command()
+@app.command(
+    help="Diagnose one case from what is known of it.\n\n"
+    "For example: kneebayes diagnose age=67 sex=male long_travel=yes unilateral_leg_swelling=yes\n\n"
+    "`kneebayes model` lists the names and values."
+)
 def diagnose(
     facts: Facts = None,
     engine: Annotated[
@@ -221,12 +228,7 @@ def diagnose(
     harm_false_alarm: HarmFalseAlarm = None,
     model: ModelOption = None,
 ) -> None:
-    """Diagnose one case from what is known of it.
-
-    For example: kneebayes diagnose age=67 sex=male long_travel=yes unilateral_leg_swelling=yes
-
-    `kneebayes model` lists the names and values.
-    """
+    """Run ``kneebayes diagnose``."""
     loaded = load(model)
     dx = loaded.diagnose(
         options.case(facts),
@@ -258,7 +260,10 @@ def _content(dx: Diagnosis, explained: list[Explanation]) -> dict[str, Any]:
     return content | ({"explanations": [explanation.content() for explanation in explained]} if explained else {})
 
 
-@app.command()
+@app.command(
+    help="List variables, values, questions and sources.\n\n"
+    "Without an option: causes, risk factors and findings with their states and questions."
+)
 def model(
     sources: Annotated[bool, typer.Option("--sources", help="Every number with range, basis and reason.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="With --sources: as CSV.")] = False,
@@ -267,10 +272,7 @@ def model(
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of model files.")] = False,
     name: ModelOption = None,
 ) -> None:
-    """List variables, values, questions and sources.
-
-    Without an option: causes, risk factors and findings with their states and questions.
-    """
+    """Run ``kneebayes model``."""
     from kneebayes.spec import listing
 
     chosen = {"--check": check is not None, "--new": new is not None, "--schema": schema}
@@ -311,7 +313,10 @@ class Form(StrEnum):
     xlsform = "xlsform"
 
 
-@app.command()
+@app.command(
+    help="Write a CSV to fill in, with an example row, or a form to collect cases with.\n\n"
+    "For example: kneebayes template --format redcap -o knee.csv"
+)
 def template(
     target: Output = "-",
     format: Annotated[
@@ -323,10 +328,7 @@ def template(
     ] = Form.csv,
     model: ModelOption = None,
 ) -> None:
-    """Write a CSV to fill in, with an example row, or a form to collect cases with.
-
-    For example: kneebayes template --format redcap -o knee.csv
-    """
+    """Run ``kneebayes template``."""
     spec = load(model).file
     if format is Form.csv:
         from kneebayes.learn import simulate
@@ -342,7 +344,10 @@ def template(
     say(f"wrote {form}; score what its program exports with --map {' or '.join(mappings)}")
 
 
-@app.command()
+@app.command(
+    help="Draw cases from the model, with cells left empty.\n\n"
+    "The cases are people with pain behind the knee. Format by ending: .csv, .csv.gz, .csv.zst or .parquet."
+)
 def simulate(
     n: Annotated[int, typer.Option("-n", min=0, metavar="N", help="Number of cases.")],
     seed: Annotated[
@@ -367,10 +372,7 @@ def simulate(
     model: ModelOption = None,
     quiet: Quiet = False,
 ) -> None:
-    """Draw cases from the model, with cells left empty.
-
-    The cases are people with pain behind the knee. Format by ending: .csv, .csv.gz, .csv.zst or .parquet.
-    """
+    """Run ``kneebayes simulate``."""
     from kneebayes.learn.simulate import simulate_batches, write_cases
 
     seed = int.from_bytes(os.urandom(4), "big") if seed is None else seed
@@ -390,10 +392,17 @@ def simulate(
         say(f"{n:,} cases, seed {seed}")
 
 
-app.command()(ask.ask)
+app.command(
+    help="Ask a person: the most useful question next.\n\n"
+    "The questions that matter for a clot come first. What is known already may be given as NAME=VALUE."
+)(ask.ask)
 
 
-@app.command()
+@app.command(
+    help="Measure the model on labelled cases: accuracy, calibration, alarm, net benefit.\n\n"
+    "Labels: a column 'label' of causes or none_of_these ('also' names further ones, joined by ;),\n"
+    "or a column true_<cause> of states for each, of which cells may be empty, or both."
+)
 def evaluate(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="CSV or Parquet of labelled cases; - is stdin.")],
     label: Annotated[str, typer.Option(metavar="COLUMN", help="The column of leading causes.")] = "label",
@@ -418,11 +427,7 @@ def evaluate(
     harm_false_alarm: HarmFalseAlarm = None,
     model: ModelOption = None,
 ) -> None:
-    """Measure the model on labelled cases: accuracy, calibration, alarm, net benefit.
-
-    Labels: a column 'label' of causes or none_of_these ('also' names further ones, joined by ;),
-    or a column true_<cause> of states for each, of which cells may be empty, or both.
-    """
+    """Run ``kneebayes evaluate``."""
     from kneebayes.evaluation.evaluate import check_report
     from kneebayes.evaluation.evaluate import evaluate as assess
     from kneebayes.scoring.readers import read_cases, refuse_headless
@@ -473,25 +478,28 @@ class Format(StrEnum):
     json = "json"
 
 
-@app.command()
+@app.command(
+    help="Write the network for other programs, with its labels beside it.\n\n"
+    "For example: kneebayes export --format xdsl -o knee.xdsl\n\n"
+    "bif, xmlbif and net for most programs (pyAgrum calls xmlbif .bifxml), xdsl for GeNIe, uai for solvers."
+)
 def export(
     target: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where to write.")],
     format: Annotated[Format | None, typer.Option(help="By default what the ending of FILE says.")] = None,
     model: ModelOption = None,
     quiet: Quiet = False,
 ) -> None:
-    """Write the network for other programs, with its labels beside it.
-
-    For example: kneebayes export --format xdsl -o knee.xdsl
-
-    bif, xmlbif and net for most programs (pyAgrum calls xmlbif .bifxml), xdsl for GeNIe, uai for solvers.
-    """
+    """Run ``kneebayes export``."""
     paths = load(model).export(target, None if format is None else format.value)
     if not quiet:
         say(f"wrote {' and '.join(map(str, paths))}")
 
 
-@app.command("import")
+@app.command(
+    "import",
+    help="Make a model file of a network, and say what could not be kept.\n\n"
+    "The network must be risk factors -> causes -> findings, with tables that are leaky noisy-ORs.",
+)
 def import_(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="BIF, XMLBIF, NET, XDSL, UAI or JSON, by ending.")],
     target: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The model file to write, .yaml.")],
@@ -508,10 +516,7 @@ def import_(
         float | None, typer.Option(metavar="P", help="How far columns may miss 1 in a file of few digits.")
     ] = None,
 ) -> None:
-    """Make a model file of a network, and say what could not be kept.
-
-    The network must be risk factors -> causes -> findings, with tables that are leaky noisy-ORs.
-    """
+    """Run ``kneebayes import``."""
     from kneebayes.interop.cpt import COLUMN_TOLERANCE
     from kneebayes.interop.exchange import import_model
     from kneebayes.spec.yaml_io import write_model

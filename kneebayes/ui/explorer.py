@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kneebayes.cases.coding import Coder
@@ -17,6 +16,7 @@ from kneebayes.model import Model, load_model
 from kneebayes.plots.case import priors
 from kneebayes.plots.style import percent
 from kneebayes.spec.model_spec import ModelSpec
+from kneebayes.spec.yaml_io import shipped
 from kneebayes.templates import read, render
 from kneebayes.ui.session import UNKNOWN, Control, Exploration, control_of
 
@@ -65,11 +65,8 @@ def vignettes(model: ModelSpec) -> list[Vignette]:
     >>> vignettes(read_model(model_path("posterior_knee_pain")))[0].label
     'dvt'
     """
-    here = Path(__file__).parents[1]
-    shipped = here / "vignettes.csv"  # in the package of a wheel, in data/ of a checkout
-    path = shipped if shipped.is_file() else here.parent / "data" / "vignettes.csv"
     vocabulary, found = Coder(model), []
-    with path.open(encoding="utf-8", newline="") as file:
+    with shipped("vignettes.csv", checkout="data/vignettes.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             facts = {name: row[name] for name in vocabulary.columns if row.get(name)}
             if row["label"] not in (*model.causes, "none_of_these") or model.complaint not in row:

@@ -6,12 +6,13 @@ defect of kneebayes; 130, 143 and 129 stopped by a signal; 141 the reader went.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
 import warnings
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
@@ -39,6 +40,7 @@ __all__ = [
     "Quiet",
     "Urgent",
     "case",
+    "fill_closed_streams",
     "level",
     "load",
     "names",
@@ -80,31 +82,60 @@ HarmFalseAlarm = Annotated[float | None, typer.Option(metavar="H", help="Harm of
 class Commands(TyperGroup):
     """Commands whose errors become one line and an exit code, never a traceback."""
 
+    def make_context(self, *words: Any, **more: Any) -> Any:
+        """Read the command line, which already prints what ``--help`` and ``--version`` ask for."""
+        with _ending_in_a_line("reading the command line"):
+            return super().make_context(*words, **more)
+
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
-        try:
+        with _ending_in_a_line(f"running {ctx.invoked_subcommand}"):
             return super().invoke(ctx)
-        except KeyboardInterrupt as stop:
-            say(f"kneebayes: {str(stop) or 'stopped'}")
-            _end_output()
-            raise typer.Exit(INTERRUPTED) from None
-        except BrokenPipeError:
-            _end_output()  # the reader has gone, as in `kneebayes model | head`
-            raise typer.Exit(PIPE_CLOSED) from None
-        except (KneeBayesError, OSError, MemoryError) as error:
-            said = f"not enough memory {error}".rstrip() if isinstance(error, MemoryError) else str(error)
-            say(f"kneebayes: {said}")
-            _end_output()
-            raise typer.Exit(NOTHING_DONE) from None
-        except Exception as error:
-            if isinstance(error, typer.Abort) or hasattr(error, "exit_code"):  # typer's own
-                raise
-            told = error if isinstance(error, DefectError) else defect(error, f"running {ctx.invoked_subcommand}")
-            if told is None:
-                raise
-            say(f"kneebayes: {told}")
-            _end_output()
-            raise typer.Exit(DEFECT) from None
+
+
+@contextmanager
+def _ending_in_a_line(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        say(f"kneebayes: {str(stop) or 'stopped'}")
+        _end_output()
+        raise typer.Exit(INTERRUPTED) from None
+    except BrokenPipeError:
+        _end_output()  # the reader has gone, as in `kneebayes model | head`
+        raise typer.Exit(PIPE_CLOSED) from None
+    except (KneeBayesError, OSError, MemoryError) as error:
+        said = f"not enough memory {error}".rstrip() if isinstance(error, MemoryError) else str(error)
+        if isinstance(error, OSError) and error.errno == errno.EBADF:
+            said = "standard output is closed: name a file with -o, or open it"
+        say(f"kneebayes: {said}")
+        _end_output()
+        raise typer.Exit(NOTHING_DONE) from None
+    except Exception as error:
+        if isinstance(error, typer.Abort) or hasattr(error, "exit_code"):  # typer's own
+            raise
+        told = error if isinstance(error, DefectError) else defect(error, doing)
+        if told is None:
+            raise
+        say(f"kneebayes: {told}")
+        _end_output()
+        raise typer.Exit(DEFECT) from None
+
+
+def fill_closed_streams() -> None:
+    """Put something in the place of closed standard streams, or the next file would be taken for one of them.
+
+    What goes to standard error is lost, what goes to standard output is refused, and standard input stays None.
+    """
+    for number, mode in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, mode)  # takes the lowest free number
+    if sys.stdout is None:
+        sys.stdout = open(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")  # noqa: SIM115 - as long as we run
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
 def _end_output() -> None:
@@ -127,7 +158,7 @@ def say(text: str) -> None:
     """
     try:
         typer.echo(_UNSEEN.sub(lambda found: repr(found[0])[1:-1], text), err=True)
-    except OSError:  # a closed pipe or a full disk changes nothing about what was done
+    except (OSError, ValueError):  # a closed pipe or a full disk changes nothing about what was done
         _let_go(sys.stderr)
 
 
