@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import io
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -66,13 +67,13 @@ def vignettes(model: ModelSpec) -> list[Vignette]:
     'dvt'
     """
     vocabulary, found = Coder(model), []
-    with shipped("vignettes.csv", checkout="data/vignettes.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            facts = {name: row[name] for name in vocabulary.columns if row.get(name)}
-            if row["label"] not in (*model.causes, "none_of_these") or model.complaint not in row:
-                continue
-            if all(_readable(vocabulary, name, value) for name, value in facts.items()):
-                found.append(Vignette(row["case_id"], row["label"], row["narrative"], facts))
+    text = shipped("vignettes.csv", checkout="data/vignettes.csv").read_text(encoding="utf-8")
+    for row in csv.DictReader(io.StringIO(text)):
+        facts = {name: row[name] for name in vocabulary.columns if row.get(name)}
+        if row["label"] not in (*model.causes, "none_of_these") or model.complaint not in row:
+            continue
+        if all(_readable(vocabulary, name, value) for name, value in facts.items()):
+            found.append(Vignette(row["case_id"], row["label"], row["narrative"], facts))
     return found
 
 

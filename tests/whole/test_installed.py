@@ -144,7 +144,7 @@ print(kb.load_model("extended").diagnose({"age": 67}).probabilities["dvt"].hex()
 
 
 def test_it_runs_from_a_zip(archive: Path, cases: Path) -> None:
-    inside = {"env": {"PYTHONPATH": str(archive)}, "cwd": str(cases.parent)}
+    inside: dict[str, Any] = {"env": {"PYTHONPATH": str(archive)}, "cwd": str(cases.parent)}
     where = "import kneebayes; print(kneebayes.__file__)"
     assert run([sys.executable, "-c", where], **inside).stdout.startswith(str(archive))
     for command in ([sys.executable, "-c", SHIPPED], [*COMMAND, "score", str(cases)]):
