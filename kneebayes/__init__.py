@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kneebayes.evaluation.evaluate import evaluate
     from kneebayes.model import Model, import_network, load_model, score_file
     from kneebayes.spec.model_spec import LEVELS
-    from kneebayes.ui.explorer import explore
+    from kneebayes.ui.widget import explore
 
 __version__ = "0.1.0"
 
@@ -46,7 +46,7 @@ _HOME = {
     "Thresholds": "diagnosis.alarm",
     "UnknownColumnError": "errors",
     "evaluate": "evaluation.evaluate",
-    "explore": "ui.explorer",
+    "explore": "ui.widget",
     "import_network": "model",
     "load_model": "model",
     "score_file": "model",
@@ -54,7 +54,7 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
-    # On demand: pandas, matplotlib and ipywidgets take long to import, and a diagnosis does not wait for them; and the
+    # On demand: pandas, matplotlib and anywidget take long to import, and a diagnosis does not wait for them; and the
     # command line is to be stopped in good order while it imports.
     if name == "plots":
         return import_module("kneebayes.plots")

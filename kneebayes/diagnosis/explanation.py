@@ -344,12 +344,12 @@ class Explanation:
 
     def __str__(self) -> str:
         label = self.model.label_of(self.target)
-        lines = [f"Why {label}: from {self.prior:.1%} to {self.posterior:.1%} ({self.change:+.1f} decibans)"]
+        lines = [f"Why {label}: from {self.prior:.1%} to {self.posterior:.1%} ({self.change:+z.1f} decibans)"]
         leading = [part for part in self.contributions if part.noticeable]
-        lines += [f"  {part.decibans:+6.1f}  {self.sentence(part)}" for part in leading]
+        lines += [f"  {part.decibans:+z6.1f}  {self.sentence(part)}" for part in leading]
         if len(leading) < len(self.contributions):
             rest = sum(part.decibans for part in self.contributions if not part.noticeable)
-            lines.append(f"  {rest:+6.1f}  {len(self.contributions) - len(leading)} more, each under 1 deciban.")
+            lines.append(f"  {rest:+z6.1f}  {len(self.contributions) - len(leading)} more, each under 1 deciban.")
         if self.conflicts:
             known = {part.variable: part.said for part in self.contributions}
             up, down = self.conflicts[0]

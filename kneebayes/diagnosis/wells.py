@@ -143,7 +143,9 @@ class Points:
         low, high = (self.reached(total) for total in self.range)
         return low if low == high else None
 
-    def __str__(self) -> str:
+    @property
+    def said(self) -> str:
+        """The points, or from how many to how many, and the class where it is certain."""
         low, high = self.range
         said = f"{self.sheet.title}: {low:g}" + (f" to {high:g}" if high > low else "")
         if self.classes is not None:
@@ -151,8 +153,11 @@ class Points:
             highest = {cutoff.scheme: cutoff for cutoff in sorted(reached, key=lambda cutoff: cutoff.at_least)}
             labels = [cutoff.label for cutoff in highest.values()]
             said += f" ({'; '.join(labels) or 'under every cutoff'})"
+        return said
+
+    def __str__(self) -> str:
         asked = [self.sheet.items[name].label for name in self.unknown]
-        return said + (f"; not known: {'; '.join(asked)}" if asked else "")
+        return self.said + (f"; not known: {'; '.join(asked)}" if asked else "")
 
 
 def points(

@@ -22,7 +22,7 @@ from typer.core import TyperCommand
 
 from kneebayes import __version__
 from kneebayes.errors import CaseError, OptionError
-from kneebayes.ui import ask, options
+from kneebayes.ui import ask, options, serve
 from kneebayes.ui.options import (
     Caution,
     Facts,
@@ -396,6 +396,10 @@ app.command(
     help="Ask a person: the most useful question next.\n\n"
     "The questions that matter for a clot come first. What is known already may be given as NAME=VALUE."
 )(ask.ask)
+app.command(
+    help="Explore a case by clicking, on a page in the browser.\n\n"
+    "It is served to this machine alone, loads nothing from elsewhere, and keeps nothing. Ctrl+C ends it."
+)(serve.explore)
 
 
 @app.command(

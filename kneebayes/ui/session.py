@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
+
 from kneebayes.cases.coding import UNKNOWN_WORDS, Coder, number_of
 from kneebayes.cases.problems import short
 from kneebayes.diagnosis.diagnosis import Diagnosis
@@ -42,11 +44,6 @@ class Control:
     question: str
     choices: tuple[tuple[str, str], ...]
     unit: str
-
-    @property
-    def three_way(self) -> bool:
-        """Whether it is a matter of two answers or unknown."""
-        return len(self.choices) == 2 and not self.unit
 
 
 @dataclass(frozen=True)
@@ -237,21 +234,35 @@ class Interview:
 class Exploration:
     """A case whose answers come and go.
 
-    ``facts`` is what is known, by variable, and ``dx`` the diagnosis by these facts, both as `diagnose` takes and
-    gives them. A fact that is not allowed, or contradicts the others, raises a CaseError and changes nothing.
+    ``facts`` is what is known, by variable, in the order it was answered, and ``dx`` the diagnosis by these facts, both
+    as `diagnose` takes and gives them; ``before`` is the diagnosis that the last change started from. A fact that is
+    not allowed, or contradicts the others, raises a CaseError and changes nothing.
     """
 
     def __init__(self, model: ModelSpec, diagnose: Diagnose, facts: Mapping[str, object] | None = None) -> None:
         self.model = model
-        self._vocabulary = Coder(model)
+        self.coder = Coder(model)
         self._diagnose = diagnose
         self.facts: dict[str, object] = {}
-        self.load(facts or {})
+        self.before = self.dx = diagnose({})
+        if facts:
+            self.load(facts)
+
+    def first(self) -> list[Control]:
+        """Describe what to ask first: what a person is that other risk factors depend on, then the key questions."""
+        risks = self.model.risks
+        parents = [p for risk in risks.values() for p in risk.parents if not risks[p].is_yes_no]
+        return [control_of(self.model, name) for name in dict.fromkeys([*parents, *self.model.alarm.key_questions])]
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """What there is a control for."""
+        return (*self.model.causes, *self.model.asked)
 
     def sections(self) -> list[Section]:
         """Group the controls as the model file does; only groups that have variables."""
         members: dict[str, list[Control]] = {group: [] for group in self.model.groups}
-        for name in (*self.model.causes, *self.model.asked):
+        for name in self.asked:
             members[self.model.variables[self.model.about(name)].group].append(control_of(self.model, name))
         return [
             Section(group, label, tuple(members[group])) for group, label in self.model.groups.items() if members[group]
@@ -262,16 +273,14 @@ class Exploration:
 
         It takes the place of facts about the same variable that are not asked for.
         """
-        asked = (*self.model.causes, *self.model.asked)
-        if name not in asked:
-            raise UnknownColumnError(f"no question '{name}'.{nearest(name, asked)}")
+        if name not in self.asked:
+            raise UnknownColumnError(f"no question '{name}'.{nearest(name, self.asked)}")
         about = self.model.about(name)
-        facts = {
-            k: known for k, known in self.facts.items() if k != name and (k in asked or self.model.about(k) != about)
-        }
-        if value not in (None, UNKNOWN):
-            facts[name] = value
-        self.dx, self.facts = self._diagnose(facts), facts
+        facts = {k: v for k, v in self.facts.items() if k in self.asked or self.model.about(k) != about}
+        facts[name] = value
+        if value in (None, UNKNOWN):
+            del facts[name]
+        self._become(facts)
 
     def load(self, facts: Mapping[str, object]) -> None:
         """Put other facts in place of all.
@@ -280,19 +289,25 @@ class Exploration:
         asked, if these can say it.
         """
         known: dict[str, object] = {}
-        dx = self._diagnose(facts)  # first, as it says best what is wrong with them
+        self._diagnose(facts)  # first, as it says best what is wrong with them
         for name, value in facts.items():
             if value in (None, UNKNOWN):
                 continue
+            value = value.item() if isinstance(value, np.generic) else value
             variable, answers = self.model.about(name), {name: value}
             asked = [n for n, about in self.model.asked.items() if about == variable]
-            if asked and name not in asked and self._vocabulary.likelihood(name, value) is None:
-                code = self._vocabulary.code(name, value)
+            if asked and name not in asked and self.coder.likelihood(name, value) is None:
+                code = self.coder.code(name, value)
                 event = self.model.events[variable][code] if code >= 0 else frozenset[str]()
                 if len(event) == 1:
                     answers = {n: answer for n in asked if (answer := self.model.answer(n, event)) is not None}
             known |= answers
-        self.dx, self.facts = dx, known
+        self._become(known)
+
+    def _become(self, facts: dict[str, object]) -> None:
+        if facts != self.facts:
+            dx = self._diagnose(facts)
+            self.before, self.dx, self.facts = self.dx, dx, facts
 
     def state(self, name: str) -> str | None:
         """Say which answer a control shows: a state, the number typed, or None if not known or unsure."""
@@ -303,11 +318,20 @@ class Exploration:
         told = self.model.implied(self.dx.evidence).get(name)
         return told if told in self.model.askable[name].states else None
 
+    def label(self, name: str) -> str:
+        """Give the words for what was asked."""
+        return self.model.askable[name].label
+
+    def said(self, name: str) -> str:
+        """Say in words what was answered."""
+        control, state = control_of(self.model, name), self.state(name)
+        if control.unit and state is not None and number_of(state) is not None:
+            return f"{state} {control.unit}"
+        return next((words for words, own in control.choices if own == state), str(self.facts[name]))
+
     def questions(self, n: int = 5) -> list[Question]:
-        """Choose at most n questions to ask next; key questions come first, but leave room for two others."""
-        ranked = _ranked_questions(self.dx)
-        keys = [question for question in ranked if question.key][: max(1, n - 2)]
-        return [*keys, *(question for question in ranked if not question.key)][:n]
+        """Choose at most n questions to ask next, key questions first."""
+        return _ranked_questions(self.dx)[:n]
 
     def code(self) -> str:
         """Write the case as lines of Python that give the same diagnosis."""

@@ -1,4 +1,4 @@
-"""Voila and JupyterLab, started for a test on this machine alone, and the browser that looks at them."""
+"""The explorer, JupyterLab and Notebook, started for a test on this machine alone, and the browser that looks at them."""
 
 from __future__ import annotations
 
@@ -61,6 +61,16 @@ def served(folder: Path, *command: str) -> Iterator[str]:
             except subprocess.TimeoutExpired:
                 server.kill()
                 server.wait()
+
+
+@contextmanager
+def shell(folder: Path) -> Iterator[str]:
+    """Run ``kneebayes explore`` until the block ends, and give the address that it tells."""
+    with served(folder, "-m", "kneebayes", "explore", "--no-browser", "--port", "PORT"):
+        log = folder / "server.log"
+        while "(Ctrl+C" not in (said := log.read_text(encoding="utf-8")):
+            time.sleep(0.05)
+        yield said.split("explorer is at ")[1].split()[0]
 
 
 def _answers(port: int) -> bool:

@@ -1,25 +1,28 @@
-"""The explorer without a browser: the case being explored, the page and the widgets."""
+"""The explorer without a browser: the case being explored, what the page says and is told, and what carries it."""
 
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 import runpy
 import subprocess
 import sys
-from html.parser import HTMLParser
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 import kneebayes as kb
-from kneebayes.errors import CaseError, UnknownColumnError
-from kneebayes.plots.case import priors
-from kneebayes.plots.style import percent
-from kneebayes.ui import explorer as page
-from kneebayes.ui.explorer import CHOOSE, Explorer, explore, vignettes
+from kneebayes.errors import CaseError, OptionError, UnknownColumnError
+from kneebayes.ui.explorer import Explorer, vignettes
+from kneebayes.ui.serve import HOST, ExplorerServer
 from kneebayes.ui.session import Exploration, control_of
+from kneebayes.ui.widget import explore
 
 ROOT = Path(__file__).parents[2]
 MODEL = kb.load_model()
@@ -36,15 +39,19 @@ def exploration(**facts: object) -> Exploration:
 
 def test_every_variable_has_one_control_in_its_group() -> None:
     names = [control.name for section in exploration().sections() for control in section.controls]
-    assert sorted(names) == sorted(MODEL.file.variables)
+    assert sorted(names) == sorted(MODEL.file.askable)
     assert [section.label for section in exploration().sections()] == list(MODEL.file.groups.values())
 
 
-def test_controls_are_three_way_but_where_there_is_more_to_say() -> None:
-    controls = {name: control_of(MODEL.file, name) for name in ("calf_pain", "sex", "age", "sport")}
+def test_controls_say_yes_before_no_and_numbers_their_unit() -> None:
+    controls = {name: control_of(MODEL.file, name) for name in ("calf_pain", "sport", "age")}
     assert controls["calf_pain"].choices == (("yes", "present"), ("no", "absent"))
-    assert [control.three_way for control in controls.values()] == [True, True, False, False]
-    assert controls["age"].unit == "years"
+    assert [state for _, state in controls["sport"].choices] == list(MODEL.file.variables["sport"].states)
+    assert [control.unit for control in controls.values()] == ["", "", "years"]
+
+
+def test_age_sex_and_the_key_questions_come_first() -> None:
+    assert [c.name for c in exploration().first()] == ["age", "sex", *MODEL.file.alarm.key_questions]
 
 
 def test_an_answer_moves_the_diagnosis_to_what_the_api_gives_and_back() -> None:
@@ -84,16 +91,30 @@ def test_controls_show_states_however_the_facts_were_written() -> None:
 
 def test_what_may_change_the_alarm_is_asked_first() -> None:
     questions = exploration().questions(5)
-    assert len(questions) == 5
-    assert [question.key for question in questions[:3]] == [True] * 3
-    assert not questions[-1].key
+    assert [question.key for question in questions] == [True] * 5
+    assert not exploration().questions(60)[-1].key
+
+
+def test_what_is_answered_anew_keeps_its_place() -> None:
+    case = exploration(calf_pain=True, fever=True)
+    case.answer("calf_pain", "absent")
+    assert case.facts == {"calf_pain": "absent", "fever": True}
+    assert [case.said(name) for name in case.facts] == ["no", "yes"]
+
+
+def test_the_same_answer_again_changes_nothing() -> None:
+    case = exploration()
+    case.answer("calf_pain", "present")
+    before = case.before
+    case.answer("calf_pain", "present")
+    assert case.before is before
 
 
 @pytest.mark.parametrize("thresholds", [None, kb.Thresholds(0.03, 0.2)], ids=["own", "changed"])
 def test_the_code_gives_the_same_diagnosis(
     thresholds: kb.Thresholds | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shown = explore(case=CLOT, thresholds=thresholds)
+    shown = Explorer(MODEL, case=CLOT, thresholds=thresholds)
     exec(shown.exploration.code(), {})
     assert capsys.readouterr().out.strip() == str(shown.dx).strip()
 
@@ -116,156 +137,181 @@ def test_another_model_has_no_examples() -> None:
     assert vignettes(ANKLE.file) == []
 
 
-# The page
+# What the page says and is told
 
 
-class Words(HTMLParser):
-    """Collects the tags of a page and the numbers of its bars."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.data: dict[str, float] = {}
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        own = dict(attrs)
-        if own.get("data-cause"):
-            self.data[str(own["data-cause"])] = float(str(own["data-p"]))
+def view_of(explorer: Explorer, **message: Any) -> dict[str, Any]:
+    return explorer.hear(message)["view"]
 
 
-def test_bars_show_every_cause_the_one_of_the_alarm_first() -> None:
-    dx = MODEL.diagnose(CLOT)
-    shown = Words(page.bars(dx, priors(dx.network), {}, dx.uncertainty(draws=30))).data
-    assert shown == pytest.approx(dx.probabilities, abs=1e-8)
-    assert next(iter(shown)) == "dvt"
+def test_an_answer_moves_everything_on_the_page() -> None:
+    explorer = Explorer(MODEL)
+    before = explorer.view()
+    after = view_of(explorer, do="answer", name="unilateral_leg_swelling", value="present", seq=7)
+    dx = MODEL.diagnose({"unilateral_leg_swelling": True})
+    assert {bar["name"]: bar["p"] for bar in after["bars"]} == dx.probabilities
+    assert {bar["name"]: bar["before"] for bar in after["bars"]} == MODEL.diagnose({}).probabilities
+    assert (after["alarm"]["level"], after["alarm"]["reasons"]) == (dx.alarm.level, dx.alarm.reasons)
+    assert after["known"] == [("unilateral_leg_swelling", "One lower leg swollen", "yes")]
+    assert (before["seq"], after["seq"]) == (0, 7)
+
+
+def test_bars_stand_by_size_and_say_what_has_changed() -> None:
+    bars = Explorer(MODEL, case={"unilateral_leg_swelling": True}).view()["bars"]
+    assert [bar["p"] for bar in bars] == sorted((bar["p"] for bar in bars), reverse=True)
+    assert next(bar["change"] for bar in bars if bar["own"]).startswith("up from ")
+    assert all(bar["change"] == "" for bar in Explorer(MODEL).view()["bars"])
 
 
 def test_bars_say_how_likely_a_burst_cyst_is() -> None:
-    dx = MODEL.diagnose({"water_running_down_calf": True})
-    assert f"(burst cyst {percent(dx.details['bakers_cyst_ruptured'])})" in page.bars(dx, priors(dx.network), {})
+    explorer = Explorer(MODEL, case={"water_running_down_calf": True})
+    cyst = next(bar for bar in explorer.view()["bars"] if bar["name"] == "bakers_cyst")
+    assert cyst["states"][0].startswith("burst cyst ")
 
 
-def test_words_of_a_model_are_no_html() -> None:
-    assert "script" not in Words(page.problem("<script>alert(1)</script>")).tags
-    assert "script" not in Words(page.code_box("<script>", "<script>")).tags
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"do": "answer", "name": "age", "value": "sixty"},
+        {"do": "answer", "name": "calf_pian", "value": "present"},
+        {"do": "answer", "name": "pregnancy", "value": "pregnant"},
+        {"do": "model", "name": "nothing"},
+    ],
+    ids=["value", "name", "contradiction", "model"],
+)
+def test_what_cannot_be_is_said_and_changes_nothing(message: dict[str, Any]) -> None:
+    explorer = Explorer(MODEL, case={"sex": "male"})
+    before = explorer.view()
+    after = explorer.hear({**message, "seq": 1})["view"]
+    assert after.pop("problem")
+    assert after.pop("seq") == 1
+    assert after == {name: content for name, content in before.items() if name not in ("problem", "seq")}
+    assert view_of(explorer, do="answer", name="age", value="60")["problem"] == ""
 
 
-def test_the_banner_says_level_number_and_what_to_do() -> None:
-    dx = MODEL.diagnose(CLOT)
-    said = page.banner(dx)
-    assert 'data-level="caution"' in said
-    assert dx.alarm.advice.split(":")[0] in said
+def test_examples_take_the_place_of_the_case() -> None:
+    explorer = Explorer(MODEL, case={"fever": True})
+    first = vignettes(MODEL.file)[0]
+    loaded = view_of(explorer, do="example", name=first.case_id)["facts"]
+    assert MODEL.diagnose(loaded).probabilities == MODEL.diagnose(first.facts).probabilities
+    assert "fever" not in loaded or "fever" in first.facts
+    assert view_of(explorer, do="load", facts={})["facts"] == {}
 
 
-# The widgets
+def test_what_another_model_does_not_know_is_set_aside_and_said() -> None:
+    explorer = Explorer(MODEL, case={"calf_pain": True})
+    extended = explorer.hear({"do": "model", "name": "extended"})
+    assert "active_cancer" in extended["form"]["controls"]
+    explorer.hear({"do": "answer", "name": "active_cancer", "value": "absent"})
+    back = explorer.hear({"do": "model", "name": ""})
+    assert "active_cancer" in back["view"]["problem"]
+    assert back["view"]["facts"] == {"calf_pain": True}
+    assert explorer.hear({"do": "model", "name": "extended"})["view"]["facts"] == {
+        "active_cancer": "absent",
+        "calf_pain": True,
+    }
 
 
-def test_a_click_moves_banner_bars_and_code() -> None:
-    shown = explore()
-    before = (shown._banner.value, shown._bars.value, shown._code.value)
-    shown.controls["unilateral_leg_swelling"].value = "present"
-    after = (shown._banner.value, shown._bars.value, shown._code.value)
-    assert all(new != old for new, old in zip(after, before, strict=True))
-    assert shown.dx.alarm.level == "caution"
-    assert Words(shown._bars.value).data == pytest.approx(shown.dx.probabilities, abs=1e-8)
+def test_it_says_how_sure_it_is_as_the_api_does() -> None:
+    explorer = Explorer(MODEL, case=CLOT)
+    sure = explorer.hear({"do": "sure"})["sure"]
+    table = MODEL.diagnose(CLOT).intervals()
+    assert sure["ranges"]["dvt"][:2] == pytest.approx((table.loc["dvt", "low"], table.loc["dvt", "high"]))
+    assert sure["sentence"] == table.attrs["sentence"]
 
 
-def test_a_refused_answer_is_taken_back_with_a_reason() -> None:
-    shown = explore(case={"sex": "male"})
-    shown.controls["pregnancy"].value = "pregnant"
-    assert "pregnan" in shown._message.value
-    assert shown.controls["pregnancy"].value == ""
-    shown.controls["age"].value = "sixty"
-    assert "sixty" in shown._message.value
-    shown.controls["age"].value = "60"
-    assert shown._message.value == ""
-    assert shown.dx.evidence["age"] == "sixties"
+def test_points_stand_beside_the_posterior_where_an_item_is_known() -> None:
+    assert Explorer(MODEL).view()["wells"] == ""
+    assert "1 of 10 items known" in Explorer(MODEL, case={"previous_dvt": True}).view()["wells"]
+    assert Explorer(ANKLE).view()["wells"] == ""
 
 
-def test_a_question_is_answered_by_clicking_it() -> None:
-    shown = explore()
-    first = shown._asked[0]
-    name = first._name
-    first._buttons[1].click()
-    assert shown.facts == {name: "absent"}
-    assert shown.controls[name].value == "absent"
-    assert name not in [asked._name for asked in shown._asked]
+def test_all_of_it_is_json_whatever_the_facts_are_made_of() -> None:
+    explorer = Explorer(MODEL, case={"age": np.int64(67), "calf_pain": np.bool_(True), "fever": {"present": 0.8}})
+    content = {"form": explorer.form(), "view": explorer.view(), "sure": explorer.sure()}
+    assert json.loads(json.dumps(content, allow_nan=False))["view"]["facts"]["age"] == 67
+    assert "-0.0" not in json.dumps(content)
 
 
-def test_a_question_with_more_answers_offers_them() -> None:
-    shown = explore(ANKLE)
-    asked = shown._asked[0]
-    question = next(q for q in exploration().questions(60) if q.variable == "sport")
-    asked.show(MODEL.file, question)
-    assert len(asked._choice.options) == 1 + len(MODEL.file.variables["sport"].states)
-    assert asked._buttons[0].layout.display == "none"
+def test_any_model_can_be_explored() -> None:
+    name = next(iter(ANKLE.file.findings))
+    view = view_of(Explorer(ANKLE), do="answer", name=name, value=ANKLE.file.findings[name].states[1])
+    assert {bar["name"]: bar["p"] for bar in view["bars"]} == ANKLE.diagnose({name: True}).probabilities
 
 
-def test_examples_load_and_reset_forgets_them() -> None:
-    shown = explore()
-    tools = shown.box.children[2].children[0].children[0]
-    chooser, reset = tools.children
-    chooser.value = chooser.options[1]
-    assert shown.dx.probabilities == MODEL.diagnose(vignettes(MODEL.file)[0].facts).probabilities
-    reset.click()
-    assert (shown.facts, chooser.value) == ({}, CHOOSE)
-    assert {control.value for control in shown.controls.values()} == {""}
+# In a notebook
 
 
-def test_the_alarm_stands_outside_what_scrolls() -> None:
-    shown = explore()
-    assert shown._banner in shown.box.children
-    assert "kb-pane" not in shown._banner._dom_classes
-
-
-def test_groups_open_close_and_count_their_answers() -> None:
-    shown = explore(case={"calf_pain": True})
-    label, _, header, body = next(group for group in shown._groups if "hurts" in group[0])
-    assert header.description.endswith(f"{label} (1)")
-    assert body.layout.display == "none"
-    header.value = True
-    assert body.layout.display == "flex"
-
-
-def test_details_come_later_where_a_loop_runs_and_only_of_the_latest_case() -> None:
+def test_it_shows_itself_and_hears_clicks() -> None:
     async def click() -> None:
-        shown = explore()
-        first = shown._details.value
-        assert "kb-range" in shown._bars.value  # there from the start: a page being built would miss what comes later
-        shown.controls["calf_pain"].value = "present"
-        shown.controls["calf_pain"].value = "absent"
-        assert shown._details.value == first
-        assert "kb-old" in shown._details._dom_classes
-        assert "kb-range" not in shown._bars.value
-        while shown._details.value == first:
-            await asyncio.sleep(0.02)
-        assert "Calf pain: no" in shown._details.value
-        assert "Calf pain: yes" not in shown._details.value
-        assert "kb-old" not in shown._details._dom_classes
-        assert "kb-range" in shown._bars.value
+        shown = explore(case={"fever": True})
+        data = shown._repr_mimebundle_()
+        assert "application/vnd.jupyter.widget-view+json" in (data[0] if isinstance(data, tuple) else data)
+        shown._handle_custom_msg({"do": "answer", "name": "calf_pain", "value": "present", "seq": 1}, [])
+        assert shown.facts == {"fever": True, "calf_pain": "present"}
+        assert shown.view["answers"]["calf_pain"] == "present"
+        shown._handle_custom_msg({"do": "sure"}, [])
+        await shown._asked
+        assert shown.sure["seq"] == 1
 
     asyncio.run(click())
 
 
-def test_any_model_can_be_explored() -> None:
-    shown = Explorer(ANKLE)
-    name = next(iter(ANKLE.file.findings))
-    shown.controls[name].value = ANKLE.file.findings[name].states[1]
-    assert shown.dx.probabilities == ANKLE.diagnose({name: True}).probabilities
+def test_a_name_in_place_of_a_model_gets_the_right_call() -> None:
+    with pytest.raises(OptionError, match=r"explore\(kb\.load_model\('extended'\)\)"):
+        explore("extended")  # type: ignore[arg-type]
 
 
-def test_it_shows_itself() -> None:
-    bundle = explore()._repr_mimebundle_(include=None, exclude=None)
-    data = bundle[0] if isinstance(bundle, tuple) else bundle
-    assert "application/vnd.jupyter.widget-view+json" in data
-
-
-def test_without_ipywidgets_it_says_what_to_install() -> None:
-    code = "import sys; sys.modules['ipywidgets'] = None\nimport kneebayes as kb\nkb.explore()"
+def test_without_anywidget_it_says_what_to_install() -> None:
+    code = "import sys; sys.modules['anywidget'] = None\nimport kneebayes as kb\nkb.explore()"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert "pip install 'kneebayes[notebook]'" in run.stderr
+
+
+# From a shell
+
+
+@pytest.fixture
+def server() -> Iterator[ExplorerServer]:
+    with ExplorerServer(Explorer(MODEL, case={"fever": True})) as own:
+        threading.Thread(target=own.serve_forever, daemon=True).start()
+        yield own
+        own.shutdown()
+
+
+def asked(
+    server: ExplorerServer, path: str, *, body: str | None = None, host: str | None = None
+) -> tuple[int, str, http.client.HTTPMessage]:
+    connection = http.client.HTTPConnection(HOST, server.server_port, timeout=20)
+    headers = {"Host": host or f"{HOST}:{server.server_port}"}
+    connection.request("POST" if body is not None else "GET", path, body, headers)
+    answer = connection.getresponse()
+    try:
+        return answer.status, answer.read().decode(), answer.headers
+    finally:
+        connection.close()
+
+
+def test_the_page_and_what_it_loads_come_from_the_server_alone(server: ExplorerServer) -> None:
+    for name in ("", "page.css", "page.js", "start.js", "state"):
+        status, text, headers = asked(server, f"/{server.key}/{name}")
+        assert (status, "://" in text.replace("http://127.0.0.1", "")) == (200, False), name
+        assert "default-src 'self'" in headers["Content-Security-Policy"]
+
+
+def test_a_click_is_heard(server: ExplorerServer) -> None:
+    message = {"do": "answer", "name": "calf_pain", "value": "present", "seq": 1}
+    status, text, _ = asked(server, f"/{server.key}/say", body=json.dumps(message))
+    assert (status, json.loads(text)["view"]["facts"]) == (200, {"fever": True, "calf_pain": "present"})
+
+
+def test_who_does_not_know_the_address_or_comes_by_another_name_gets_nothing(server: ExplorerServer) -> None:
+    own = f"/{server.key}/state"
+    assert asked(server, own, host=f"evil.example:{server.server_port}")[0] == 404
+    for path in ("/", "/state", "/guess/state", own + "/", f"/{server.key}/../page.py", "nothing"):
+        assert asked(server, path)[0] == 404, path
+    assert asked(server, "/guess/say", body="{}")[0] == 404
+    assert asked(server, f"/{server.key}/say", body="")[0] == 404
 
 
 def test_the_picture_of_the_explorer_is_of_todays_model() -> None:

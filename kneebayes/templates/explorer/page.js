@@ -1,68 +1,313 @@
-// What the explorer's page does by itself, once in each view of it.
+// The explorer's page: shows what the kernel or the local server says of a case, and sends what is clicked.
+//
+// A click must only ever answer what stood under the pointer when the hand set out:
+// - Rows keep their places. Answered, a question stays in its row with what was recorded, as long as pointer or
+//   keyboard are on it; other questions come in only where neither is. Nothing that grows pushes a row.
+// - The same answer again says nothing new, and what takes an answer back is not there a second time: a second click at
+//   the same place, however late, does nothing.
+// - A row that has just got another question takes no click for a moment.
 
-// - Jupyter would take a key pressed here for one of its shortcuts: an arrow leaves for the next cell, x cuts this one.
-//   Its selectors match what has the focus itself, so that is where the mark has to be that stops them.
-// - A row of yes, no and ? is one stop of Tab; arrows move within it, and up and down to the rows above and below.
-// - A screen reader is told which answer is pressed, and of which question.
-// - The case is copied as code. A page without a secure origin has no clipboard: there the text gets selected, to be
-//   copied by hand.
-function equip(page) {
-  if (page.dataset.keys) return;
-  page.dataset.keys = 'own';
-  page.addEventListener('focusin', event => event.target.setAttribute('data-lm-suppress-shortcuts', 'true'));
-  page.addEventListener('keydown', event => move(page, event));
-  page.addEventListener('click', copy);
-  const all = () => {
-    page.querySelectorAll('.kb-three').forEach(tell);
-    page.querySelectorAll('.kb-group').forEach(
-      head => head.setAttribute('aria-expanded', head.classList.contains('mod-active')));
-  };
-  new MutationObserver(all).observe(page, {subtree: true, attributes: true, attributeFilter: ['class']});
-  new MutationObserver(changes => {
-    if (changes.some(change => [...change.addedNodes].some(node => node.querySelector?.('.kb-three, .kb-group')
-        || node.matches?.('.kb-three, .kb-group, .kb-three *')))) all();
-  }).observe(page, {subtree: true, childList: true});
-  all();
+const FRESH = 700; // ms in which a row that has changed takes no click: longer than a hand needs to see and stop
+const PAUSE = 300; // ms without an answer before intervals are asked for
+const SLOTS = 4;
+
+function make(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
+    else if (value !== false && value !== null) node.setAttribute(name, value === true ? '' : value);
+  }
+  node.append(...children.filter(child => child !== null));
+  return node;
 }
 
-function tell(row) {
-  row.setAttribute('role', 'group');
-  row.setAttribute('aria-label', row.querySelector('label').textContent);
-  for (const button of row.querySelectorAll('button')) {
-    const pressed = button.classList.contains('mod-active');
-    button.setAttribute('aria-pressed', pressed);
-    button.tabIndex = pressed ? 0 : -1;
+const heading = words => make('h2', {}, words);
+const within = node => node.matches(':hover') || node.querySelector(':focus-visible') !== null;
+const percent = share => `${(100 * share).toFixed(2)}%`;
+
+// A question with its answers. What it shows as recorded is the answer given last, until the kernel says otherwise.
+function row(control, {asked = false, key = false, answer}) {
+  const made = performance.now();
+  const take = value => {
+    if (asked && performance.now() - made < FRESH) return false;
+    answer(control.name, value);
+    return true;
+  };
+  const undo = make('button', {type: 'button', class: 'kb-undo', 'aria-label': `Take back: ${control.label}`,
+    title: 'take this answer back', disabled: true, onclick: () => take('')}, '\u21b6');
+  const words = asked ? control.question : control.label;
+  const node = make('div', {class: `kb-row kb-${control.name}`, role: 'group', 'aria-label': control.question,
+    'data-name': control.name}, make('span', {class: 'kb-words', title: control.question}, words,
+    key ? make('b', {}, ' (key)') : null));
+  let show;
+  if (control.unit) {
+    let typed = '';
+    const field = make('input', {type: 'text', inputmode: 'decimal', placeholder: control.unit,
+      'aria-label': control.question, onchange: () => {
+        typed = field.value.trim();
+        take(typed);
+      }});
+    node.append(field);
+    show = value => { // not while another number is being typed
+      if (document.activeElement !== field || field.value.trim() === typed) field.value = typed = value;
+    };
+  } else if (control.choices.length === 2) {
+    const buttons = control.choices.map(([said, state]) => make('button', {type: 'button', 'data-state': state,
+      'aria-pressed': 'false', 'aria-label': `${control.question} ${said}`,
+      onclick: () => { if (node.dataset.answer !== state) take(state); }}, said));
+    node.append(...buttons);
+    show = value => buttons.forEach(button => button.setAttribute('aria-pressed', button.dataset.state === value));
+  } else {
+    const options = [['?', ''], ...control.choices].map(([said, state]) => make('option', {value: state}, said));
+    const chooser = make('select', {'aria-label': control.question,
+      onchange: () => { if (!take(chooser.value)) chooser.value = node.dataset.answer; }}, ...options);
+    node.append(chooser);
+    show = value => { chooser.value = value; };
+  }
+  node.append(undo);
+  return {node, name: control.name, show(value) {
+    show(value);
+    node.dataset.answer = value;
+    undo.disabled = !value;
+  }};
+}
+
+class Page {
+  constructor(model, el) {
+    this.model = model;
+    this.root = make('div', {class: 'kb-explorer'});
+    // Jupyter would take keys pressed here for its shortcuts; its selectors match what has the focus itself
+    this.root.addEventListener('focusin', event => event.target.setAttribute('data-lm-suppress-shortcuts', 'true'));
+    this.root.addEventListener('keydown', event => { // a key held down is one press
+      if (event.repeat && event.target.tagName === 'BUTTON') event.preventDefault();
+    });
+    el.append(this.root);
+    this.sent = model.get('view').seq;
+    this.build();
+    model.on('change:form', () => this.build());
+    model.on('change:view', () => this.show());
+    model.on('change:sure', () => {
+      this.asking = false;
+      this.showSure();
+    });
+  }
+
+  send(message) {
+    this.sent += 1;
+    this.model.send({...message, seq: this.sent});
+  }
+
+  answer(name, value) {
+    for (const own of this.rows()) if (own.name === name) own.show(value); // at once: the kernel may be busy
+    this.send({do: 'answer', name, value});
+  }
+
+  *rows() {
+    yield* this.fixed;
+    for (const slot of this.slots) if (slot.row) yield slot.row;
+  }
+
+  build() {
+    const form = this.model.get('form');
+    const answer = (name, value) => this.answer(name, value);
+    const fixed = name => {
+      const made = row(form.controls[name], {answer});
+      this.fixed.push(made);
+      return made.node;
+    };
+    this.fixed = [];
+    const first = form.first.map(fixed);
+    this.slots = Array.from({length: SLOTS}, () => ({node: make('div', {class: 'kb-slot'}), row: null}));
+    for (const {node} of this.slots) {
+      node.addEventListener('pointerleave', () => this.fill());
+      node.addEventListener('focusout', () => requestAnimationFrame(() => this.fill()));
+    }
+    this.firsts = new Set(form.first);
+    const more = form.sections.map(([label, names]) => [label, names.filter(name => !this.firsts.has(name))])
+      .filter(([, names]) => names.length)
+      .map(([label, names]) => make('details', {class: 'kb-group'}, make('summary', {}, label), ...names.map(fixed)));
+    const choose = (label, options, chosen, change) => make('select', {'aria-label': label,
+      onchange: event => change(event.target.value)},
+      ...options.map(([value, said]) => make('option', {value, selected: value === chosen}, said)));
+    this.examples = choose('Load an example', [['', 'Load an example ...'], ...form.examples], '',
+      name => name && this.replace({do: 'example', name}, 'The example has taken the place of'));
+    const part = (name, attributes = {}) => this[name] = make('div', {class: `kb-${name}`, ...attributes});
+    this.known = make('ol', {class: 'kb-known', tabindex: 0, 'aria-label': 'Known so far'});
+    for (const event of ['pointerleave', 'focusout']) {
+      this.known.addEventListener(event, () => requestAnimationFrame(() => this.tidy()));
+    }
+    this.root.replaceChildren(
+      make('div', {class: 'kb-tools'}, make('b', {}, form.title),
+        choose('Model', form.models, form.model, name => this.send({do: 'model', name})), this.examples,
+        make('button', {type: 'button', class: 'kb-reset',
+          onclick: () => this.replace({do: 'load', facts: {}}, 'Forgotten:')}, 'Start again')),
+      part('alarm', {role: 'status', 'aria-live': 'polite', tabindex: 0}),
+      make('div', {class: 'kb-columns'},
+        make('section', {class: 'kb-pane kb-asking', 'aria-label': 'Questions', tabindex: 0}, heading('First'),
+          ...first, heading('Ask next'), ...this.slots.map(slot => slot.node), heading('All other questions'), ...more),
+        make('section', {class: 'kb-pane kb-results', 'aria-label': 'How likely', tabindex: 0}, heading('How likely'),
+          part('bars'), part('wells'), part('certainty'),
+          make('details', {class: 'kb-why'}, make('summary', {}, 'Why'), part('why')),
+          make('details', {}, make('summary', {}, 'As code'), this.code = make('pre', {tabindex: 0}),
+            make('button', {type: 'button', class: 'kb-copy', onclick: event => this.copy(event.target)}, 'Copy'))),
+        make('section', {class: 'kb-pane kb-side', 'aria-label': 'Known so far'}, heading('Known so far'), this.known,
+          make('p', {class: 'kb-note'}, form.disclaimer))),
+      part('message', {role: 'alert'}));
+    this.show();
+    this.showSure();
+  }
+
+  // Put another case in place of this one, which can be brought back.
+  replace(message, words) {
+    const facts = this.model.get('view').facts;
+    const n = Object.keys(facts).length;
+    this.send(message);
+    this.note = n ? {seq: this.sent, words: `${words} ${n} answer${n > 1 ? 's' : ''}.`, facts} : null;
+    if (message.do === 'load') this.examples.value = '';
+  }
+
+  show() {
+    const view = this.model.get('view');
+    this.sent = Math.max(this.sent, view.seq);
+    this.showAlarm(view);
+    this.showBars(view);
+    this.wells.textContent = view.wells;
+    this.code.textContent = view.code;
+    this.showMessage(view);
+    if (view.seq === this.sent) { // of an older one, the answers given since are not in it
+      for (const own of this.fixed) own.show(view.answers[own.name] ?? '');
+      for (const {row: own} of this.slots) own?.show(view.answers[own.name] ?? '');
+      this.showKnown(view);
+      this.fill();
+    }
+    this.askSure();
+  }
+
+  // Once there has been no answer for a moment, and one at a time: it takes longer than an answer does.
+  askSure() {
+    clearTimeout(this.pausing);
+    this.pausing = setTimeout(() => {
+      if (this.asking) return;
+      this.asking = true;
+      this.model.send({do: 'sure'});
+    }, PAUSE);
+  }
+
+  showAlarm({alarm, flags, warnings}) {
+    this.alarm.className = `kb-alarm kb-${alarm.level}`;
+    this.alarm.dataset.level = alarm.level;
+    this.alarm.replaceChildren(
+      make('div', {}, make('b', {}, alarm.level.replace('_', ' ').toUpperCase()),
+        ` \u00a0 ${alarm.of}: `, make('b', {}, alarm.p), make('p', {}, alarm.advice)),
+      make('ul', {'aria-label': 'Why this alarm'}, ...alarm.reasons.map(reason => make('li', {}, reason)),
+        flags.length ? make('li', {}, make('b', {}, 'Red flags: '), flags.join(', ')) : null,
+        ...warnings.map(words => make('li', {}, words))));
+  }
+
+  showBars({bars}) {
+    this.bars.replaceChildren(...bars.map(bar => make('div', {class: bar.own ? 'kb-bar kb-own' : 'kb-bar',
+      'data-cause': bar.name, 'data-p': bar.p},
+      make('span', {}, bar.label, ...bar.states.map(words => make('small', {}, ` (${words})`))),
+      make('div', {class: 'kb-track'},
+        make('div', {class: 'kb-fill', style: `--from:${percent(bar.before)};width:${percent(bar.p)}`}),
+        make('div', {class: 'kb-prior', style: `left:${percent(bar.prior)}`})),
+      make('span', {class: 'kb-number'}, bar.said, make('small', {class: 'kb-change'}, ` ${bar.change}`)))));
+    this.certainty.classList.add('kb-old'); // until that of this case is there
+    this.why.classList.add('kb-old');
+  }
+
+  showSure() {
+    const sure = this.model.get('sure');
+    if (!sure?.ranges) return;
+    if (sure.seq !== this.model.get('view').seq) { // of a case that is no more
+      this.askSure();
+      return;
+    }
+    for (const bar of this.bars.children) {
+      const range = sure.ranges[bar.dataset.cause];
+      bar.querySelector('.kb-range')?.remove();
+      if (!range) continue;
+      bar.title = `${sure.level} of plausible models: ${range[2]}`;
+      bar.querySelector('.kb-track').append(make('div', {class: 'kb-range',
+        style: `left:${percent(range[0])};width:${percent(range[1] - range[0])}`}));
+      bar.querySelector('.kb-number').append(make('span', {class: 'kb-hidden'}, `, ${range[2]}`));
+    }
+    this.certainty.replaceChildren(sure.sentence, make('p', {class: 'kb-note'}, `Line: ${sure.level} of plausible ` +
+      'models. Upright tick: with nothing known but the complaint. Causes may coexist.'));
+    this.why.replaceChildren(...sure.why.flatMap(([head, ...lines]) => [make('h3', {}, head),
+      make('ul', {}, ...lines.map(line => make('li', {}, line.trim())))]));
+    this.certainty.classList.remove('kb-old');
+    this.why.classList.remove('kb-old');
+  }
+
+  showMessage(view) {
+    const bringBack = this.note && this.note.seq === view.seq && !view.problem ? this.note : null;
+    const words = view.problem || bringBack?.words;
+    const shown = performance.now();
+    this.message.replaceChildren(...(!words ? [] : [words, bringBack && make('button', {type: 'button',
+      onclick: () => { if (performance.now() - shown > FRESH) this.send({do: 'load', facts: bringBack.facts}); }},
+      'Bring them back'), make('button', {type: 'button', 'aria-label': 'Close', onclick: () =>
+      this.message.replaceChildren()}, '\u2715')].filter(Boolean)));
+  }
+
+  // Add what is new at the end; what was taken back stays in its place, struck out, while pointer or keyboard are here.
+  showKnown({known}) {
+    const shown = new Map([...this.known.children].map(node => [node.dataset.name, node]));
+    const there = new Set(known.map(([name]) => name));
+    for (const [name, node] of shown) {
+      node.classList.toggle('kb-gone', !there.has(name));
+      node.querySelector('button').disabled = !there.has(name);
+    }
+    for (const [name, label, said] of known) {
+      if (!shown.has(name)) {
+        const item = make('li', {'data-name': name}, make('span', {}), make('button', {type: 'button',
+          class: 'kb-undo', 'aria-label': `Take back: ${label}`, title: 'take this answer back',
+          onclick: () => { if (!(performance.now() - item.moved < FRESH)) this.answer(name, ''); }}, '\u21b6'));
+        this.known.append(item);
+        if (!within(this.known)) this.known.scrollTop = this.known.scrollHeight;
+      }
+      const node = [...this.known.children].find(own => own.dataset.name === name);
+      node.firstChild.replaceChildren(`${label}: `, make('b', {}, said));
+    }
+    this.tidy();
+  }
+
+  tidy() {
+    if (within(this.known)) return;
+    let gone = false;
+    for (const item of [...this.known.children]) {
+      if (item.classList.contains('kb-gone')) {
+        item.remove();
+        gone = true;
+      } else if (gone) item.moved = performance.now();
+    }
+  }
+
+  // Give each row that nobody is on, and whose question is answered or matters less by now, the next question.
+  fill() {
+    const view = this.model.get('view');
+    if (view.seq !== this.sent) return;
+    const open = view.ask.filter(([name]) => !this.firsts.has(name));
+    const best = open.slice(0, SLOTS).map(([name]) => name);
+    const free = this.slots.filter(slot => !(slot.row && (within(slot.node) || best.includes(slot.row.name))));
+    const taken = new Set(this.slots.filter(slot => !free.includes(slot)).map(slot => slot.row.name));
+    const next = open.filter(([name]) => !taken.has(name));
+    for (const slot of free) {
+      const found = next.shift();
+      if (slot.row?.name === found?.[0]) continue;
+      slot.row = found ? row(this.model.get('form').controls[found[0]], {asked: true, key: found[1], answer: (...a) => this.answer(...a)})
+        : null;
+      slot.row?.show('');
+      slot.node.replaceChildren(...(slot.row ? [slot.row.node] : []));
+    }
+  }
+
+  // A page without a secure origin has no clipboard: there the text gets selected, to be copied by hand.
+  copy(button) {
+    const written = navigator.clipboard ? navigator.clipboard.writeText(this.code.textContent) : Promise.reject();
+    written.then(() => { button.textContent = 'Copied'; },
+      () => { getSelection().selectAllChildren(this.code); button.textContent = 'Selected: press Ctrl+C'; });
   }
 }
 
-function move(page, event) {
-  const row = event.target.closest('.kb-three');
-  if (!row || event.target.tagName !== 'BUTTON' || !event.key.startsWith('Arrow')) return;
-  const seen = [...page.querySelectorAll('.kb-three')].filter(other => other.offsetParent);
-  const [across, down] = [[...row.querySelectorAll('button')].indexOf(event.target), seen.indexOf(row)];
-  const [x, y] = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]}[event.key];
-  event.preventDefault();
-  seen[down + y]?.querySelectorAll('button')[across + x]?.focus();
-}
-
-function copy(event) {
-  const button = event.target.closest('.kb-copy');
-  if (!button) return;
-  const box = button.parentNode.querySelector('pre');
-  (navigator.clipboard ? navigator.clipboard.writeText(box.textContent) : Promise.reject()).then(
-    () => { button.textContent = 'Copied'; },
-    () => { getSelection().selectAllChildren(box); button.textContent = 'Selected: press Ctrl+C'; });
-}
-
-export default {
-  render({ el }) {
-    let waiting;
-    const begin = () => { // a view is rendered before it is put into the page
-      const page = el.closest('.kb-explorer');
-      if (page) equip(page);
-      else waiting = requestAnimationFrame(begin);
-    };
-    begin();
-    return () => cancelAnimationFrame(waiting);
-  },
-};
+export default { render({ model, el }) { new Page(model, el); } };

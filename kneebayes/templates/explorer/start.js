@@ -1,0 +1,28 @@
+// The page by itself: what a notebook's kernel would do is asked of the local server that sent it.
+import page from './page.js';
+
+const held = await (await fetch('state')).json();
+const listeners = {};
+let queue = Promise.resolve();
+
+const model = {
+  get: name => held[name],
+  on: (event, listener) => { (listeners[event] ??= []).push(listener); },
+  send(message) { // one after the other, in the order of the clicks; nothing waits for how sure it is
+    if (message.do === 'sure') say(message);
+    else queue = queue.then(() => say(message));
+  },
+};
+
+async function say(message) {
+  try {
+    const answer = await fetch('say', {method: 'POST', body: JSON.stringify(message)});
+    const changed = await answer.json();
+    Object.assign(held, changed);
+    for (const name in changed) listeners[`change:${name}`]?.forEach(listener => listener());
+  } catch {
+    document.getElementById('lost').hidden = false;
+  }
+}
+
+page.render({model, el: document.getElementById('page')});
