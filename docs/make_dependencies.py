@@ -52,11 +52,9 @@ WHY = {
     "fhir.resources": "checks the FHIR resources that are written",
     "openpyxl": "reads cases in Excel workbooks; writes XLSForms",
     "pyreadstat": "reads cases of SPSS, Stata and SAS, with their value labels",
-    "anywidget": "loads the script and the style of the explorer's page in JupyterLab, Notebook and Voila",
-    "ipywidgets": "the explorer",
+    "anywidget": "the explorer in JupyterLab and Notebook",
     "jupyterlab": "where the notebooks run",
     "notebook": "likewise, for those who prefer it",
-    "voila": "the explorer as a page of its own",
 }
 STARTS = {
     "`python -c pass`": ["-c", "pass"],

@@ -1,7 +1,7 @@
 """Take the picture of the explorer, in a browser: ``python -m docs.make_explorer_picture``.
 
 Needs the extra ``test`` and Chromium. It shows README's case, and goes into the notebook too, as what its cell
-gave: whoever reads that without running it sees a picture, and running it or Voila puts the explorer in its place.
+gave: whoever reads that without running it sees a picture, and running it puts the explorer in its place.
 """
 
 from __future__ import annotations
@@ -19,48 +19,33 @@ from typing import Any
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from tests.browser.servers import CHROMIUM, FLAGS, served
+from tests.browser.servers import CHROMIUM, FLAGS, shell
 
 HERE = Path(__file__).parent
-WIDTH, HEIGHT, SHARPNESS = 1100, 900, 1.5
+WIDTH, HEIGHT, SHARPNESS = 1280, 680, 1.5
 CASE = runpy.run_path(str(HERE / "make_pictures.py"))["CASE"]
 INSTEAD = "A picture of the explorer: run the cell to click in it"
-WORDS = {"present": "yes", "absent": "no", True: "yes", False: "no"}
-
-
-def answer(page: Any, name: str, value: object) -> None:
-    """Answer one question as a person does."""
-    row = page.locator(f".kb-{name}")
-    if not row.is_visible():
-        page.locator(f".kb-group:has(+ .kb-body .kb-{name})").click()
-    if row.locator("input").count():
-        row.locator("input").fill(str(value))
-        row.locator("input").press("Enter")
-    else:
-        row.get_by_role("button", name=WORDS.get(value, str(value)), exact=True).click()
 
 
 def take(target: Path) -> None:
     """Open the explorer, answer what is known of the case, and save what it shows."""
     playwright: Any = importlib.import_module("playwright.sync_api")  # has no types where it is not installed
-    notebook = HERE.parent / "notebooks" / "explorer.ipynb"
-    with tempfile.TemporaryDirectory() as folder, playwright.sync_playwright() as started:
-        command = ("-m", "voila", str(notebook), "--port=PORT", "--no-browser", "--Voila.ip=127.0.0.1")
-        with served(Path(folder), *command) as address:
-            browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, device_scale_factor=SHARPNESS)
-            page.goto(address)
-            page.locator(".kb-range").first.wait_for(timeout=60_000)
-            for name, value in CASE.items():
-                answer(page, name, value)
-            page.locator(".kb-evidence").evaluate("pane => { pane.scrollTop = 0 }")
-            page.mouse.move(0, 0)
-            page.wait_for_timeout(3000)  # until bars and intervals have come to rest
-            shot = page.locator(".kb-explorer").screenshot()
-            bars = page.locator(".kb-bar[data-cause]")
-            shown = dict(bars.evaluate_all("bars => bars.map(bar => [bar.dataset.cause, Number(bar.dataset.p)])"))
-            level = page.locator(".kb-alarm").get_attribute("data-level")
-            browser.close()
+    facts = [f"{name}={value}" for name, value in CASE.items()]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        playwright.sync_playwright() as started,
+        shell(Path(folder), *facts) as address,
+    ):
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, device_scale_factor=SHARPNESS)
+        page.goto(address)
+        page.locator(".kb-range").first.wait_for(timeout=60_000)
+        page.wait_for_timeout(3000)  # until all has come to rest
+        shot = page.locator(".kb-explorer").screenshot()
+        bars = page.locator(".kb-bar[data-cause]")
+        shown = dict(bars.evaluate_all("bars => bars.map(bar => [bar.dataset.cause, Number(bar.dataset.p)])"))
+        level = page.locator(".kb-alarm").get_attribute("data-level")
+        browser.close()
     about = PngInfo()
     # the numbers go along, so that a test can tell whether the picture is of today's model
     about.add_text("Description", json.dumps({name: round(p, 3) for name, p in shown.items()} | {"alarm": level}))
@@ -68,7 +53,7 @@ def take(target: Path) -> None:
         picture = taken.convert("RGB")
     smaller(picture).save(target, pnginfo=about, optimize=True)
     size = (round(picture.width / SHARPNESS), round(picture.height / SHARPNESS))
-    show(notebook, smaller(picture.resize(size, Image.Resampling.LANCZOS)))
+    show(HERE.parent / "notebooks" / "explorer.ipynb", smaller(picture.resize(size, Image.Resampling.LANCZOS)))
 
 
 def smaller(picture: Image.Image) -> Image.Image:

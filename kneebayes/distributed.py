@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from kneebayes.atomic import file_kind, plain_path
+from kneebayes.cases.coding import names_of
 from kneebayes.diagnosis.alarm import Thresholds
 from kneebayes.errors import DefectError, FileFormatError, KneeBayesError, MissingExtraError, defect
 from kneebayes.inference import cores
@@ -77,8 +78,8 @@ def score(
     dask = _dask()
     model = model or load_model()
     options: dict[str, Any] = {
-        "keep": tuple(keep),
-        "ignore": tuple(ignore),
+        "keep": tuple(names_of("keep", keep)),
+        "ignore": tuple(names_of("ignore", ignore)),
         "thresholds": thresholds,
         "errors": errors,
         "redact": True,  # workers log what goes wrong
@@ -151,8 +152,8 @@ def score_files(
         except OSError as error:
             raise FileFormatError(f"{place}: can't be made a folder to write to: {error}") from error
     options = {
-        "keep": tuple(keep),
-        "ignore": tuple(ignore),
+        "keep": tuple(names_of("keep", keep)),
+        "ignore": tuple(names_of("ignore", ignore)),
         "columns": None if columns is None else tuple(columns),
         "thresholds": thresholds,
         "intervals": intervals,

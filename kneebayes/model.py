@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import numpy as np
 
-from kneebayes.cases.coding import Coder, check_columns
+from kneebayes.cases.coding import Coder, check_columns, names_of
 from kneebayes.diagnosis.alarm import Assessor, Thresholds
 from kneebayes.diagnosis.diagnosis import Diagnosis
 from kneebayes.errors import CaseError, ImpossibleEvidenceError, UnknownNameError
@@ -77,6 +77,32 @@ class Model:
             f"{len(f.causes)} causes, {len(f.findings)} findings>"
         )
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {"file": self.file, "fit_report": self.fit_report}  # what is compiled is compiled anew
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["file"])  # type: ignore[misc]
+        self.fit_report = state["fit_report"]
+
+    @property
+    def variables(self) -> pd.DataFrame:
+        """What may be known of a case, as a table: a row per column, by name, with its kind, words and values."""
+        import pandas as pd
+
+        file = self.file
+        kinds = {**dict.fromkeys(file.risks, "risk factor"), **dict.fromkeys(file.causes, "cause")}
+        rows = {
+            name: {
+                "kind": kinds.get(name, "finding" if name in file.findings else "answer"),
+                "label": variable.label,
+                "question": variable.question,
+                "values": ", ".join(variable.states),
+                "unit": file.numeric_inputs[name].unit if name in file.numeric_inputs else "",
+            }
+            for name, variable in file.askable.items()
+        }
+        return pd.DataFrame.from_dict(rows, orient="index")
+
     def diagnose(
         self,
         case: Mapping[str, object],
@@ -119,6 +145,9 @@ class Model:
         >>> dx.alarm.level
         'emergency'
         """
+        if not isinstance(case, Mapping) and getattr(case, "ndim", 0) != 1:  # a row of a frame will do
+            kind = type(case).__name__
+            raise CaseError(f"a case is a mapping, not a {kind}: model.diagnose({{'age': 67, 'sex': 'male'}})")
         coded = self._coder.case(case)
         posteriors = self.network.posteriors(coded.evidence)
         if np.isneginf(posteriors.log_evidence[0]):
@@ -184,6 +213,7 @@ class Model:
         intervals: float | None = None,
         draws: int = 200,
         seed: int = 0,
+        round: int | None = None,
         redact: bool = False,
     ) -> Frame:
         """Score a frame of cases, one a row.
@@ -207,6 +237,8 @@ class Model:
             as long as scoring once.
         draws, seed : int
             Of the plausible ranges, for intervals.
+        round : int, optional
+            Digits after the point to round all numbers to; by default they are as computed.
         redact : bool
             Let an error name the row by its position, and the column, but not the value nor the index, for where
             errors end in logs.
@@ -235,11 +267,11 @@ class Model:
         >>> load_model().score(frame)["most_likely"].index.tolist()
         ['a', 'b']
         """
-        from kneebayes.cases.frames import case_error, from_arrow, to_arrow
+        from kneebayes.cases.frames import case_error, from_arrow, rounded, to_arrow
 
         if errors not in ("raise", "null"):
             raise UnknownNameError(f"no way '{errors}' to treat errors: use 'raise' or 'null'")
-        keep = list(keep)
+        keep = names_of("keep", keep)
         table = to_arrow(frame, self._coder.columns)
         scored = self.score_table(
             table, keep=keep, ignore=ignore, thresholds=thresholds, intervals=intervals, draws=draws, seed=seed
@@ -253,7 +285,8 @@ class Model:
             raise case_error(frame, scored.problems[0], more)
         for text, n_rows in scored.warnings.items():
             warnings.warn(f"{text} ({n_rows} of {scored.n_read} rows)", stacklevel=2)
-        output: Frame = from_arrow(scored.table, scored.accepted, frame, keep)
+        written = scored.table if round is None else rounded(scored.table, round)
+        output: Frame = from_arrow(written, scored.accepted, frame, keep)
         return output
 
     def score_table(
@@ -401,7 +434,7 @@ class Model:
         from kneebayes.cases.frames import case_error, to_arrow
         from kneebayes.diagnosis.sensitivity import batch_sensitivity
 
-        ignore = list(ignore)
+        ignore = names_of("ignore", ignore)
         table = to_arrow(frame, self._coder.columns)
         check_columns(self.file, table.column_names, keep=keep, ignore=ignore)
         _, assessed, problems = self.scorer.assess(table, thresholds or self._thresholds, ignore=ignore)

@@ -12,7 +12,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
 
 from kneebayes.cases.coding import NOT_EVIDENCE_PREFIX, SYNONYMS
 from kneebayes.errors import CaseError, UnknownNameError, nearest
@@ -47,6 +54,9 @@ class KneeBayesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ``prior_weight`` of `kneebayes.learn.fit.fit`.
     columns : sequence of str, optional
         What the columns of `X` are where it has no names.
+    errors : {"raise", "null"}
+        Whether a row that can't be scored raises, or has NaN for its
+        probabilities; `predict` has no class for such a row, and raises.
 
     Attributes
     ----------
@@ -87,14 +97,16 @@ class KneeBayesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         learn: Literal["prevalence", "numbers"] | None = "prevalence",
         prior_weight: float = 10.0,
         columns: Sequence[Any] | None = None,
+        errors: Literal["raise", "null"] = "raise",
     ) -> None:
         self.model = model
         self.target = target
         self.learn = learn
         self.prior_weight = prior_weight
         self.columns = columns
+        self.errors = errors
 
-    def fit(self, X: Any, y: Any = None) -> KneeBayesClassifier:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> KneeBayesClassifier:
         """Take the model up, and shift it to labelled cases.
 
         Parameters
@@ -105,6 +117,8 @@ class KneeBayesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             For one target: 0 and 1, absent and present, or no and yes. For
             all: 0 and 1, by cause in model order, or as a frame whose columns
             name the causes. May be left out if nothing is learned.
+        sample_weight : array, shape (n,), optional
+            How often each case counts; once by default.
 
         Returns
         -------
@@ -135,16 +149,18 @@ class KneeBayesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         cases = self._cases(X, reset=True)
         if y is not None:
             check_consistent_length(X, y)
+        weights = _check_sample_weight(sample_weight, present, dtype=np.float64, ensure_non_negative=True)
         if self.learn == "prevalence":
-            shares = (present.sum(axis=0) + self.prior_weight * self._prior(model)) / (len(present) + self.prior_weight)
+            seen = weights @ present + self.prior_weight * self._prior(model)
+            shares = seen / (weights.sum() + self.prior_weight)
             if not ((shares > 0) & (shares < 1)).all():
                 off = {name: p for name, p in zip(self.targets_, shares.tolist(), strict=True) if not 0 < p < 1}
                 raise CaseError(f"shares {off}: must be over 0 and under 1; a prior_weight over 0 keeps them so")
             by_cause = dict(zip(self.targets_, shares.tolist(), strict=True))
             model = Model(with_prevalence(model.file, by_cause, links=True))
         elif self.learn == "numbers":
-            model = Model(self._learned(model.file, cases, present))
-        model.score(cases[:1])  # refuses columns that are not the model's
+            model = Model(self._learned(model.file, cases, present, weights))
+        model.score(cases[:1], errors=self.errors)  # refuses columns that are not the model's
         self.model_ = model
         return self
 
@@ -168,7 +184,7 @@ class KneeBayesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             If a cell is not allowed, or the model holds a case impossible.
         """
         check_is_fitted(self)
-        scored = self.model_.score(self._cases(X, reset=False))
+        scored = self.model_.score(self._cases(X, reset=False), errors=self.errors)
         p = np.column_stack([np.asarray(scored[name], dtype=np.float64) for name in self.targets_])
         return p if self.target is None else np.column_stack([1 - p[:, 0], p[:, 0]])
 
@@ -186,8 +202,16 @@ class KneeBayesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             For one target, shape (n,) of ``classes_``; for several, shape
             (n, targets) of 0 and 1. To catch what must not be missed, lower
             the threshold: `sklearn.model_selection.FixedThresholdClassifier`.
+
+        Raises
+        ------
+        CaseError
+            If a row can't be scored.
         """
         p = self.predict_proba(X)
+        if np.isnan(p).any():
+            row = int(np.flatnonzero(np.isnan(p).any(axis=1))[0])
+            raise CaseError(f"row {row} can't be scored, so has no class: leave it out, by the NaN of predict_proba")
         if self.target is None:
             return np.asarray(p >= 0.5).astype(int)
         return np.asarray(self.classes_[(p[:, 1] >= 0.5).astype(int)])
@@ -263,7 +287,7 @@ class KneeBayesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         alone = model.diagnose({}).probabilities
         return np.array([alone[name] for name in self.targets_])
 
-    def _learned(self, file: ModelSpec, cases: Any, present: NDArray[np.int64]) -> ModelSpec:
+    def _learned(self, file: ModelSpec, cases: Any, present: NDArray[np.int64], weights: Floats) -> ModelSpec:
         from kneebayes.learn.fit import fit
 
         frame = cases.to_pandas() if hasattr(cases, "to_pandas") else cases
@@ -272,4 +296,4 @@ class KneeBayesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             for i, name in enumerate(self.targets_)
         }
         labelled = pd.concat([frame, pd.DataFrame(truth, index=frame.index)], axis=1)
-        return fit(file, labelled, prior_weight=self.prior_weight / 10, progress=False)[0]
+        return fit(file, labelled, prior_weight=self.prior_weight / 10, progress=False, weights=weights)[0]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -242,3 +245,68 @@ def test_diagnosing_loads_neither_pgmpy_nor_numba_nor_pandas() -> None:
     loaded = set(done.stdout.split())
     assert "kneebayes.model" in loaded
     assert not loaded & {"pgmpy", "numba", "pandas", "pyarrow", "scipy", "matplotlib"}
+
+
+# What travels, and what a wrong call is told
+
+
+FRAME = pd.DataFrame({"age": [67, 25], "unilateral_leg_swelling": ["yes", None]})
+
+
+def test_a_model_pickles_as_its_numbers_and_scores_the_same() -> None:
+    MODEL.score(FRAME)
+    content = pickle.dumps(MODEL)
+    assert len(content) < 100_000
+    again = pickle.loads(content)
+    assert again.file == MODEL.file
+    pd.testing.assert_frame_equal(again.score(FRAME), MODEL.score(FRAME))
+
+
+def test_a_fitted_model_keeps_its_report() -> None:
+    fitted = MODEL.fit(MODEL.simulate(30, seed=1), max_steps=2, progress=False)
+    assert str(pickle.loads(pickle.dumps(fitted)).fit_report) == str(fitted.fit_report)
+
+
+def test_variables_are_a_table_of_all_that_may_be_known() -> None:
+    table = MODEL.variables
+    assert table.index.tolist() == list(MODEL.file.askable)
+    assert table.loc["age", "unit"] == "years"
+    assert table.loc["dvt", ["kind", "values"]].tolist() == ["cause", "absent, present"]
+
+
+def test_scores_are_rounded_where_that_is_asked() -> None:
+    exact, rounded = MODEL.score(FRAME), MODEL.score(FRAME, round=3)
+    assert rounded["dvt"].tolist() == [round(p, 3) for p in exact["dvt"]]
+    assert rounded["most_likely"].tolist() == exact["most_likely"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("call", "right"),
+    [
+        (lambda: MODEL.score(FRAME, thresholds=0.3), "kb.Thresholds(caution=0.02, urgent=0.1)"),
+        (lambda: MODEL.diagnose({}, thresholds=0.3), "kb.Thresholds(caution=0.02, urgent=0.1)"),
+        (lambda: kb.evaluate(FRAME, MODEL), "kb.evaluate(model, cases)"),
+        (lambda: MODEL.diagnose("age=67"), "model.diagnose({'age': 67, 'sex': 'male'})"),
+        (lambda: MODEL.diagnose(FRAME), "model.diagnose({'age': 67, 'sex': 'male'})"),
+        (lambda: MODEL.score(FRAME, keep="site"), "keep=['site']"),
+        (lambda: MODEL.score(FRAME, ignore="site"), "ignore=['site']"),
+        (lambda: MODEL.fit(FRAME, ignore="site"), "ignore=['site']"),
+        (lambda: MODEL.diagnose({}).plot.curves("causes.dvt.leak"), "numbers=['causes.dvt.leak']"),
+    ],
+)
+def test_an_argument_of_a_wrong_kind_gets_the_right_call(call: Callable[[], object], right: str) -> None:
+    with pytest.raises(kb.KneeBayesError, match=re.escape(right)):
+        call()
+
+
+def test_a_row_of_a_frame_is_a_case() -> None:
+    assert MODEL.diagnose(FRAME.iloc[0]).probabilities == MODEL.diagnose(FRAME.iloc[0].to_dict()).probabilities
+
+
+def test_what_prints_itself_in_a_list_is_a_line() -> None:
+    dx = MODEL.diagnose({"age": 67})
+    frame = MODEL.simulate(50, seed=1, with_causes=True)
+    things = [MODEL, MODEL.file, dx, dx.wells(), dx.explanation(), dx.uncertainty(draws=30)]
+    for thing in [*things, kb.evaluate(MODEL, frame, bootstrap=0)]:
+        assert len(repr(thing)) < 200, type(thing)
+        assert "\n" not in repr(thing)

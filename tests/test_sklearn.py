@@ -383,3 +383,21 @@ def test_cells_and_columns_are_checked_when_predicting() -> None:
         classifier.predict_proba(pd.DataFrame({"age": [50, 500]}))
     with pytest.raises(ValueError, match="feature names should match"):
         classifier.predict_proba(pd.DataFrame({"smoker": ["yes"]}))
+
+
+def test_rows_that_cannot_be_scored_are_nan_where_that_is_asked() -> None:
+    X = pd.DataFrame({"age": ["67", "old"], "unilateral_leg_swelling": ["yes", None]})
+    clot = KneeBayesClassifier(target="dvt", learn=None, errors="null").fit(X)
+    assert np.isnan(clot.predict_proba(X)).tolist() == [[False, False], [True, True]]
+    with pytest.raises(CaseError, match="row 1 can't be scored"):
+        clot.predict(X)
+
+
+@pytest.mark.parametrize("learn", ["prevalence", "numbers"])
+def test_a_case_of_weight_two_counts_as_two(learn: Any) -> None:
+    X = pd.DataFrame({"unilateral_leg_swelling": ["yes", "no", "yes", None], "age": [67, 30, 50, 40]})
+    y = np.array([1, 0, 0, 1])
+    twice = np.array([0, 1, 2, 2, 3])
+    weighted = KneeBayesClassifier(target="dvt", learn=learn).fit(X, y, sample_weight=[1, 1, 2, 1])
+    repeated = KneeBayesClassifier(target="dvt", learn=learn).fit(X.iloc[twice], y[twice])
+    assert weighted.predict_proba(X) == pytest.approx(repeated.predict_proba(X), abs=1e-9)

@@ -29,6 +29,7 @@ __all__ = [
     "EncodedColumn",
     "by_answer",
     "check_columns",
+    "names_of",
     "number_of",
     "refused_rows",
 ]
@@ -343,6 +344,13 @@ def check_columns(
     absent = [name for name in kept if name not in came]
     if absent:
         raise UnknownColumnError(f"no column '{short(absent[0])}' to keep.{nearest(absent[0], came)}")
+
+
+def names_of(option: str, names: Iterable[object]) -> list[str]:
+    """List the names that an option gives, each once; a text would be taken letter by letter."""
+    if isinstance(names, str):
+        raise UnknownColumnError(f"{option}={names!r}: give a list of names, as in {option}=[{names!r}]")
+    return list(dict.fromkeys(map(str, names)))
 
 
 def number_of(word: str) -> float | None:

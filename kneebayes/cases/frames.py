@@ -8,13 +8,14 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from kneebayes.cases.coding import CASE_ID, EncodedColumn
 from kneebayes.cases.problems import Problem
 from kneebayes.errors import CaseError, FileFormatError
 
-__all__ = ["case_error", "encode_column", "encode_columns", "from_arrow", "row_name", "to_arrow"]
+__all__ = ["case_error", "encode_column", "encode_columns", "from_arrow", "rounded", "row_name", "to_arrow"]
 
 UNSIGNED = (pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64())  # polars indexes its categories so: no room for -1
 
@@ -91,6 +92,14 @@ def encode_column(column: pa.Array | pa.ChunkedArray) -> EncodedColumn:
 def encode_columns(table: pa.Table | pa.RecordBatch, names: Iterable[str]) -> dict[str, EncodedColumn]:
     """Encode those of the named columns that a table has."""
     return {name: encode_column(table[name]) for name in names if name in table.column_names}
+
+
+def rounded(table: pa.Table, digits: int) -> pa.Table:
+    """Round the columns of numbers with a fraction."""
+    for i, field in enumerate(table.schema):
+        if pa.types.is_floating(field.type):
+            table = table.set_column(i, field.name, pc.round(table.column(i), digits))
+    return table
 
 
 def _narwhal(frame: Any) -> nw.DataFrame[Any]:

@@ -10,7 +10,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kneebayes.cases.coding import NOT_EVIDENCE_PREFIX, SYNONYMS, UNKNOWN_WORDS, Coder, check_columns, refused_rows
+from kneebayes.cases.coding import (
+    NOT_EVIDENCE_PREFIX,
+    SYNONYMS,
+    UNKNOWN_WORDS,
+    Coder,
+    check_columns,
+    names_of,
+    refused_rows,
+)
 from kneebayes.cases.frames import case_error, encode_column, encode_columns, to_arrow
 from kneebayes.cases.problems import Kind, Problem, Why, short, why
 from kneebayes.errors import UnknownColumnError, nearest
@@ -166,14 +174,20 @@ class Cohort:
 
 
 def read_cohort(
-    model: ModelSpec, frame: Any, *, labels: bool = True, label: str = LABEL, ignore: Iterable[str] = ()
+    model: ModelSpec,
+    frame: Any,
+    *,
+    labels: bool = True,
+    label: str = LABEL,
+    ignore: Iterable[str] = (),
+    weights: NDArray[np.float64] | None = None,
 ) -> Cohort:
     """Read a frame of cases, with their labels where there are any and they are wanted.
 
     A cause of several states is known to be present by its label, and in which state by ``true_<cause>``. A value or
-    label that is not allowed is an error that names row and column.
+    label that is not allowed is an error that names row and column. Each case counts once, or by its weight.
     """
-    ignore = list(ignore)
+    ignore = names_of("ignore", ignore)
     coder = Coder(model)
     single = [f"{NOT_EVIDENCE_PREFIX}{cause}" for cause in model.causes]
     table = to_arrow(frame, [*coder.columns, *single, label, "also"])
@@ -202,7 +216,9 @@ def read_cohort(
                         rows = cells.index == i
                         allowed[rows, c] &= np.arange(most) == cause.states.index(word)
     unsure = sum(len(answer.cases) for answer in coded.evidence.soft)
-    return Cohort(Cases(coded.evidence.codes, allowed, np.ones(len(table))), n_labelled, unsure)
+    return Cohort(
+        Cases(coded.evidence.codes, allowed, np.ones(len(table)) if weights is None else weights), n_labelled, unsure
+    )
 
 
 def _refuse(frame: Any, problems: list[Problem]) -> None:

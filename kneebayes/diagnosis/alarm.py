@@ -320,6 +320,10 @@ class Assessor:
 
         Rules take a soft answer for the state that it favours; a key question it leaves open.
         """
+        if not isinstance(thresholds, Thresholds):
+            raise ThresholdError(
+                f"thresholds are a pair, not {thresholds!r}: thresholds=kb.Thresholds(caution=0.02, urgent=0.1)"
+            )
         posteriors = posteriors or self.network.posteriors(evidence, engine=engine)
         codes = evidence.hardened()
         fires = self._table([self._fires(rule, codes) for rule in self.model.alarm.rules], evidence.n)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
-from kneebayes.diagnosis.alarm import Alarm, Assessment, Thresholds
+from kneebayes.diagnosis.alarm import Alarm, Assessment, Assessor, Thresholds
 from kneebayes.diagnosis.wells import Points, points, points_line
-from kneebayes.inference.network import CompiledModel
-from kneebayes.spec.model_spec import ModelSpec
+from kneebayes.inference.evidence import Evidence
+from kneebayes.inference.network import CompiledModel, Posteriors
+from kneebayes.spec.model_spec import ModelSpec, packed, unpacked
 from kneebayes.templates import render
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Diagnosis"]
 
 BAR = 30
+KEPT = 4  # models of diagnoses that come out of pickles
 NONE = "none_of_these"
 
 
@@ -124,7 +127,14 @@ class Diagnosis:
         return max(self.probabilities, key=self.probabilities.__getitem__)
 
     def __repr__(self) -> str:
-        return str(self)
+        leading = f"{self.most_likely} {self.probabilities[self.most_likely]:.1%}"
+        return f"<diagnosis by {self.model.name} {self.model.version}: alarm {self.alarm.level}, {leading}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # the text of the model and the case, from which the rest is made anew: a compiled model has megabytes
+        a = self.assessment
+        case = (a.evidence, a.posteriors, a.thresholds, self.evidence, self.warnings)
+        return _unpickled, (packed(self.model), *case)
 
     def __str__(self) -> str:
         known = ", ".join(f"{name}={state}" for name, state in self.evidence.items())
@@ -151,6 +161,95 @@ class Diagnosis:
 
     def _repr_html_(self) -> str:
         return render("diagnosis.html", dx=self, ranked=self._ranked())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give all of it as what JSON has words for; ``kneebayes diagnose --json`` prints the same.
+
+        Returns
+        -------
+        dict of str to object
+            Model, evidence, posteriors, alarm with reasons, red flags, warnings and the disclaimer.
+
+        Examples
+        --------
+        >>> from kneebayes.model import load_model
+        >>> load_model().diagnose({"unilateral_leg_swelling": True}).to_dict()["alarm"]["level"]
+        'caution'
+        """
+        return {
+            "model": self.model.name,
+            "version": self.model.version,
+            "evidence": self.evidence,
+            "posterior": self.probabilities,
+            "details": self.details,
+            "most_likely": self.most_likely,
+            "alarm": asdict(self.alarm),
+            "red_flags": self.red_flags,
+            "warnings": self.warnings,
+            "disclaimer": self.model.disclaimer,
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give the posteriors as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per cause, ``none_of_these``, and further states such as ``bakers_cyst_ruptured``: ``label``,
+            ``prior``, which is that of the complaint alone, and ``posterior``.
+
+        Examples
+        --------
+        >>> from kneebayes.model import load_model
+        >>> load_model().diagnose({"unilateral_leg_swelling": True}).to_frame().columns.tolist()
+        ['label', 'prior', 'posterior']
+        """
+        import pandas as pd
+
+        from kneebayes.plots.case import priors
+
+        values = {**self.probabilities, **self.details}
+        before = priors(self.network)
+        labels = [self.label(name) if name in self.probabilities else self.model.label_of(name) for name in values]
+        columns = {"label": labels, "prior": [before[name] for name in values], "posterior": list(values.values())}
+        return pd.DataFrame(columns, index=list(values))
+
+    def text(self) -> str:
+        """Write the case as a paragraph of plain text, to paste into a record.
+
+        Returns
+        -------
+        str
+            What was said, the alarm with its reasons, what is likeliest, what was not asked, and what it is not.
+
+        Examples
+        --------
+        >>> from kneebayes.model import load_model
+        >>> text = load_model().diagnose({"unilateral_leg_swelling": True}).text()
+        >>> text.split(". ")[0]
+        'Reported: One lower leg swollen: yes; Pain behind the knee: yes'
+        """
+        states = ((name, self.model.askable[name].states, said) for name, said in self.evidence.items())
+        told = [
+            self.model.describe(name, said) if said in known else f"{self.label(name)}: {said}"
+            for name, known, said in states
+        ]
+        likely = ", ".join(f"{self.label(name)} {p:.1%}" for name, p in self._ranked()[:3])
+        level = self.alarm.level.replace("_", " ").upper()
+        said = [
+            f"Reported: {'; '.join(told) or 'nothing'}.",
+            f"Alarm for {self.label(self.model.alarm.cause).lower()}: {level}: {'; '.join(self.alarm.reasons)}.",
+            self.alarm.advice,
+            f"Likeliest (causes may coexist): {likely}.",
+        ]
+        if line := points_line(self.model, self.evidence):
+            said.append(f"{line}.")
+        if self.red_flags:
+            said.append(f"Red flags: {', '.join(self.label(name) for name in self.red_flags)}.")
+        if self.alarm.questions:
+            said.append(f"Not answered: {', '.join(self.label(name) for name in self.alarm.questions)}.")
+        said += [f"{warning.rstrip('.')}." for warning in self.warnings]
+        return " ".join([*said, f"By {self.model.name} {self.model.version}. {self.model.disclaimer}"])
 
     def label(self, name: str) -> str:
         """Give the words for a variable, or a column that says part of one.
@@ -426,3 +525,20 @@ class Diagnosis:
         from kneebayes.plots.case import CasePlots
 
         return CasePlots(self)
+
+
+@lru_cache(maxsize=KEPT)
+def _assessor(model: bytes) -> Assessor:
+    return Assessor(CompiledModel(unpacked(model)))
+
+
+def _unpickled(
+    model: bytes,
+    evidence: Evidence,
+    posteriors: Posteriors,
+    thresholds: Thresholds,
+    known: dict[str, str],
+    warnings: list[str],
+) -> Diagnosis:
+    """Make a diagnosis of its model and case; those of one model share what is compiled."""
+    return Diagnosis.of(_assessor(model).assess(evidence, thresholds, posteriors=posteriors), known, warnings)

@@ -195,7 +195,7 @@ class Rival:
     probability: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Explanation:
     """Why a target is as likely as it is.
 
@@ -341,6 +341,9 @@ class Explanation:
 
     def _instead(self, part: Contribution) -> str:
         return f"{part.without:.1%} instead of {self.posterior:.1%}"
+
+    def __repr__(self) -> str:
+        return f"<explanation of {self.target}: {self.prior:.1%} to {self.posterior:.1%}>"
 
     def __str__(self) -> str:
         label = self.model.label_of(self.target)

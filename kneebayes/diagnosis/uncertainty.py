@@ -147,7 +147,7 @@ def _logit(p: Floats) -> Floats:
     return odds
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Uncertainty:
     """What the plausible ranges leave open of one case.
 
@@ -212,6 +212,9 @@ class Uncertainty:
         own = {name: getattr(self, name) for name in ("level", "draws", "seed", "alarm", "robust", "sentence")}
         table.attrs.update(own, alarm_shares=self.shares)
         return table
+
+    def __repr__(self) -> str:
+        return f"<uncertainty: {self.sentence}>"
 
     def __str__(self) -> str:
         labels = [self.network.model.label_of(name) for name in self.network.columns]

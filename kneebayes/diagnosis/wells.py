@@ -102,7 +102,7 @@ def read_sheet(path: str | Path | None = None) -> ScoreSheet:
         raise ModelFileError(f"{path}: not a score: {' '.join(str(error).split())}") from error
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Points:
     """What a score says of one case.
 
@@ -154,6 +154,9 @@ class Points:
             labels = [cutoff.label for cutoff in highest.values()]
             said += f" ({'; '.join(labels) or 'under every cutoff'})"
         return said
+
+    def __repr__(self) -> str:
+        return f"<{self.said}; {len(self.unknown)} of {len(self.items)} items not known>"
 
     def __str__(self) -> str:
         asked = [self.sheet.items[name].label for name in self.unknown]

@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kneebayes.atomic import write_whole
-from kneebayes.cases.coding import CASE_ID
+from kneebayes.cases.coding import CASE_ID, names_of
 from kneebayes.cases.frames import case_error, encode_column, encode_columns, to_arrow
 from kneebayes.cases.labels import LABEL, NONE, Labels, label_columns, read_labels
 from kneebayes.diagnosis.alarm import Thresholds
@@ -156,7 +156,7 @@ class Evaluation:
         )
 
     def __repr__(self) -> str:
-        return str(self)
+        return f"<evaluation of {self.model.name} {self.model.version}: {self.counts}>"
 
     def __str__(self) -> str:
 
@@ -328,7 +328,7 @@ def evaluate(
     UnknownNameError
         If ``errors`` is neither.
     OptionError
-        If a model is to be called what a line of the decision curves is.
+        If the model is none, ``ignore`` is a text, or a model is to be called what a line of the decision curves is.
 
     Examples
     --------
@@ -339,12 +339,16 @@ def evaluate(
     >>> result.n_cases, bool(result.causes.loc["dvt", "auc"] > 0.5)
     (200, True)
     """
+    if not hasattr(model, "score_table"):
+        raise OptionError(
+            f"evaluate takes a model, then cases, not a {type(model).__name__}: kb.evaluate(model, cases)"
+        )
     if errors not in ("raise", "null"):
         raise UnknownNameError(f"no way '{errors}' to treat errors: use 'raise' or 'null'")
     if bootstrap is not None and bootstrap < 0:
         raise CaseError(f"bootstrap {bootstrap}: the number of resamples must not be negative")
     called = _called(against)
-    models, ignore = [model, *(other for _, other in called)], list(ignore)
+    models, ignore = [model, *(other for _, other in called)], names_of("ignore", ignore)
     sheet = read_sheet() if baselines else None
     known = [column for m in models for column in m.scorer.coder.columns] + list(sheet.columns if sheet else ())
     names = to_arrow(frame, []).column_names

@@ -379,13 +379,14 @@ def fit(
     max_steps: int = 300,
     tolerance: float = 1e-6,
     progress: bool | None = None,
+    weights: Floats | None = None,
 ) -> tuple[ModelSpec, FitReport]:
     """Fit the leaks, links and splits of a model to cases, the model's own numbers being the prior.
 
     Any cells and labels may be missing. A ``label`` (and ``also``) says that every other cause is absent,
     ``true_<cause>`` speaks of one cause. ``prior_weight`` is how much more the model file counts than its ranges say, 0
     for maximum likelihood. It stops after ``max_steps`` expectation steps, or once a step raises the log posterior by
-    less than ``tolerance`` per case.
+    less than ``tolerance`` per case. ``weights`` say how often each case counts; once by default.
 
     The version of the fitted model ends in ``+fitted``. Each fitted number says in its basis from how many cases it is
     and what it was; its range is the 90 % interval of a Beta distribution around it, the other numbers held where they
@@ -406,7 +407,7 @@ def fit(
     if max_steps < 1 or not tolerance >= 0:
         raise OptionError(f"max_steps {max_steps}, tolerance {tolerance}: at least 1 step, tolerance 0 or more")
     started = time.perf_counter()
-    cohort = read_cohort(model, frame, label=label, ignore=ignore)
+    cohort = read_cohort(model, frame, label=label, ignore=ignore, weights=weights)
     n = len(cohort.cases.weight)
     if n == 0:
         return model, FitReport(0, 0, 0, prior_weight, (), True, 0.0, ())

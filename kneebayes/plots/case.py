@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
+from kneebayes.cases.coding import names_of
 from kneebayes.errors import UnknownNameError, nearest
 from kneebayes.inference.evidence import DECIBANS, Evidence
 from kneebayes.plots.network import plot_network
@@ -399,7 +400,7 @@ def plot_curves(
     UnknownNameError
         If there is no such number.
     """
-    numbers = list(sensitivities.index[:1]) if numbers is None else list(numbers)
+    numbers = list(sensitivities.index[:1]) if numbers is None else names_of("numbers", numbers)
     target = model.alarm.cause if target is None else target
     for place in numbers:
         if place not in sensitivities.index:

@@ -356,9 +356,13 @@ def _percent(ax: Axes, top: float) -> None:
 
 @dataclass(frozen=True)
 class EvaluationPlots:
-    """Plots of an evaluation, as ``evaluation.plot.<what>()``."""
+    """Plots of an evaluation, as ``evaluation.plot()`` and ``evaluation.plot.<what>()``."""
 
     evaluation: Evaluation
+
+    def __call__(self, *, ax: Axes | None = None) -> Axes:
+        """Plot what decides whether to believe the alarm's probability: its calibration; see `plot_calibration`."""
+        return plot_calibration(self.evaluation, ax=ax)
 
     def calibration(self, cause: str | None = None, *, ax: Axes | None = None) -> Axes:
         """Plot the share observed against the probability predicted; see `plot_calibration`."""

@@ -27,7 +27,7 @@ from kneebayes.atomic import (
     plain_path,
     refuse_changed,
 )
-from kneebayes.cases.coding import CASE_ID
+from kneebayes.cases.coding import CASE_ID, names_of
 from kneebayes.cases.problems import MAX_SHOWN, Kind, Problem, short, why
 from kneebayes.errors import (
     DefectError,
@@ -132,7 +132,7 @@ def score_file(
     rejects = None if rejects is None else plain_path(rejects)
     as_fhir = _is_fhir(format, columns, keep)
     check_paths(source, target, rejects, endings=FHIR_ENDINGS if as_fhir else ())
-    keep, ignore = _listed("keep", keep), _listed("ignore", ignore)
+    keep, ignore = names_of("keep", keep), names_of("ignore", ignore)
     if chunk_rows < 1:
         raise FileFormatError(f"chunk_rows must be at least 1, not {chunk_rows}")
     with ExitStack() as stack:
@@ -350,17 +350,11 @@ def _is_one_piece(source: str) -> bool:
     )
 
 
-def _listed(option: str, names: Iterable[str]) -> list[str]:
-    if isinstance(names, str):
-        raise UnknownColumnError(f"{option}={names!r}: give a list of names, as in {option}=[{names!r}]")
-    return list(dict.fromkeys(names))
-
-
 def _choose(written: list[str], columns: Iterable[str] | None, keep: list[str]) -> list[str]:
     """Names of the columns to write."""
     if columns is None:
         return written
-    chosen = _listed("columns", columns)
+    chosen = names_of("columns", columns)
     for name in chosen:
         if name not in written:
             raise UnknownColumnError(

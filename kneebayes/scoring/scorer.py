@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kneebayes.cases.coding import CASE_ID, Coded, Coder, check_columns
+from kneebayes.cases.coding import CASE_ID, Coded, Coder, check_columns, names_of
 from kneebayes.cases.frames import encode_columns
 from kneebayes.cases.problems import Problem
 from kneebayes.diagnosis.alarm import Assessment, Assessor, Thresholds
@@ -104,7 +104,7 @@ class Scorer:
         column; FileFormatError if a column stands twice, or holds lists or structures; OptionError if the options
         of intervals are out of range.
         """
-        keep, ignore = list(dict.fromkeys(map(str, keep))), list(map(str, ignore))
+        keep, ignore = names_of("keep", keep), names_of("ignore", ignore)
         check_columns(self.model, table.column_names, keep=keep, ignore=ignore)
         added = () if intervals is None else self.interval_columns
         clash = next((name for name in keep if name in (*self.columns, *added)), None)
@@ -147,7 +147,7 @@ class Scorer:
 
         Raises FileFormatError if a column stands twice, or holds lists or structures.
         """
-        ignore = list(ignore)
+        ignore = names_of("ignore", ignore)
         taken = [name for name in self.coder.columns if name in table.column_names and name not in ignore]
         for name in taken:
             _refuse_odd_column(table, name)

@@ -10,6 +10,7 @@ descriptions of the fields are what an editor shows, by way of the JSON Schema.
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
@@ -57,6 +58,8 @@ __all__ = [
     "RuleLevel",
     "Text",
     "Variable",
+    "packed",
+    "unpacked",
 ]
 
 ABSENT_PRESENT = ("absent", "present")  # the states of a variable that is asked with yes or no
@@ -458,6 +461,16 @@ class ModelSpec(Frozen):
     references: dict[str, Text] = Field(default_factory=dict, description="Sources by the name that a basis cites.")
     provenance: tuple[Text, ...] = Field(default=(), description="How the model came about, a line for each step.")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return unpacked, (packed(self),)  # not as objects, of which there are thousands
+
+    def __repr__(self) -> str:
+        sizes = f"{len(self.risks)} risk factors, {len(self.causes)} causes, {len(self.findings)} findings"
+        return f"<model file {self.name} {self.version}: {sizes}>"
+
+    def __str__(self) -> str:
+        return repr(self)
+
     @cached_property
     def variables(self) -> dict[str, RiskFactor | Cause | Finding]:
         """Every variable by name: risk factors, then causes, then findings."""
@@ -747,6 +760,16 @@ class ModelSpec(Frozen):
             rows = sum(all(states[key] in value for key, value in row.when.items()) for row in risk.given)
             if risk.given and rows != 1:
                 raise ValueError(f"risks.{name}.given: {rows} rows match {states}, not one")
+
+
+def packed(model: ModelSpec) -> bytes:
+    """Write a model as few bytes, of which `unpacked` makes the same one."""
+    return zlib.compress(model.model_dump_json(exclude_defaults=True).encode())
+
+
+def unpacked(content: bytes) -> ModelSpec:
+    """Read what `packed` wrote."""
+    return ModelSpec.model_validate_json(zlib.decompress(content))
 
 
 def _numbers(place: str, effect: Probability | Distribution) -> Iterator[tuple[str, Probability]]:

@@ -1,1 +1,1 @@
-"""The command line, the interview in a terminal, the explorer in a notebook."""
+"""The command line, the interview in a terminal, the explorer in a notebook and on a page of its own."""

@@ -13,7 +13,6 @@ import os
 import signal
 import sys
 import warnings
-from dataclasses import asdict
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,8 +37,6 @@ from kneebayes.ui.options import (
 )
 
 if TYPE_CHECKING:
-    from kneebayes.diagnosis.diagnosis import Diagnosis
-    from kneebayes.diagnosis.explanation import Explanation
     from kneebayes.model import Model
     from kneebayes.scoring.score_file import ScoreSummary
 
@@ -54,7 +51,6 @@ app = typer.Typer(
     name="kneebayes",
     cls=options.Commands,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,  # plain text reads the same on a terminal and in a pipe, and loads faster
     pretty_exceptions_enable=False,
     help="Pain behind the knee: exact posteriors of nine causes, and an alarm for deep vein thrombosis. "
@@ -239,25 +235,10 @@ def diagnose(
     )
     explained = dx.explanations([target] if target else None) if explain or target else []
     if as_json:
-        typer.echo(json.dumps(_content(dx, explained), indent=2, ensure_ascii=False))
+        more = {"explanations": [explanation.content() for explanation in explained]} if explained else {}
+        typer.echo(json.dumps(dx.to_dict() | more, indent=2, ensure_ascii=False))
     else:
         typer.echo("\n\n".join([str(dx), *map(str, explained)]))
-
-
-def _content(dx: Diagnosis, explained: list[Explanation]) -> dict[str, Any]:
-    content = {
-        "model": dx.model.name,
-        "version": dx.model.version,
-        "evidence": dx.evidence,
-        "posterior": dx.probabilities,
-        "details": dx.details,
-        "most_likely": dx.most_likely,
-        "alarm": asdict(dx.alarm),
-        "red_flags": dx.red_flags,
-        "warnings": dx.warnings,
-        "disclaimer": dx.model.disclaimer,
-    }
-    return content | ({"explanations": [explanation.content() for explanation in explained]} if explained else {})
 
 
 @app.command(

@@ -93,6 +93,7 @@ class Explorer:
         self._thresholds = thresholds
         self._aside: dict[str, object] = {}
         self.seq = 0
+        self.exploration: Exploration
         self._take_up(OWN)
         if case:
             self.exploration.load(case)

@@ -56,8 +56,20 @@ SOME_REJECTED, NOTHING_DONE, DEFECT, HUNG_UP, INTERRUPTED, PIPE_CLOSED, TERMINAT
 # Control characters, but for tab and line feed; zero-width and bidirectional ones, and the byte order mark.
 _UNSEEN = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
+
+def _complete(ctx: Any, incomplete: str) -> list[str]:
+    """Offer the names of a model, then the values of the one that was begun."""
+    spec = load(ctx.params.get("model")).file
+    name, equals, _ = incomplete.partition("=")
+    if not equals:
+        return [f"{known}=" for known in spec.askable if known.startswith(name)]
+    states = spec.askable[name].states if name in spec.askable else ()
+    return [said for state in states if (said := f"{name}={state}").startswith(incomplete)]
+
+
 Facts = Annotated[
-    list[str] | None, typer.Argument(metavar="NAME=VALUE", help="What is known, as in age=67 calf_pain=yes.")
+    list[str] | None,
+    typer.Argument(metavar="NAME=VALUE", help="What is known, as in age=67 calf_pain=yes.", autocompletion=_complete),
 ]
 ModelOption = Annotated[
     str | None, typer.Option("--model", metavar="NAME|FILE", help="A model that ships with kneebayes, or a model file.")

@@ -26,7 +26,9 @@ HOST = "127.0.0.1"
 KINDS = {"page.html": "text/html", "page.css": "text/css", "page.js": "text/javascript", "start.js": "text/javascript"}
 MAX_BYTES = 1 << 20  # of a message
 # the page may load what comes from here, and nothing from elsewhere
-POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src data:; frame-ancestors 'none'; form-action 'none'"
+POLICY = (
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src data:; frame-ancestors 'none'; form-action 'none'"
+)
 
 
 class ExplorerServer(ThreadingHTTPServer):

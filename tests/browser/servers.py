@@ -1,4 +1,4 @@
-"""The explorer, JupyterLab and Notebook, started for a test on this machine alone, and the browser that looks at them."""
+"""The explorer, JupyterLab and Notebook, started for a test on this machine, and the browser that looks at them."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ def served(folder: Path, *command: str) -> Iterator[str]:
 
 
 @contextmanager
-def shell(folder: Path) -> Iterator[str]:
-    """Run ``kneebayes explore`` until the block ends, and give the address that it tells."""
-    with served(folder, "-m", "kneebayes", "explore", "--no-browser", "--port", "PORT"):
+def shell(folder: Path, *facts: str) -> Iterator[str]:
+    """Run ``kneebayes explore`` with some facts until the block ends, and give the address that it tells."""
+    with served(folder, "-m", "kneebayes", "explore", "--no-browser", "--port", "PORT", *facts):
         log = folder / "server.log"
         while "(Ctrl+C" not in (said := log.read_text(encoding="utf-8")):
             time.sleep(0.05)

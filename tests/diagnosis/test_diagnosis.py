@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import pickle
 from html.parser import HTMLParser
 from typing import Any
 
@@ -9,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import kneebayes as kb
 from kneebayes import Diagnosis, load_model
 from kneebayes.model import Model
 from kneebayes.spec.model_spec import ModelSpec
@@ -87,7 +90,6 @@ def test_log_evidence_is_the_chance_of_the_evidence() -> None:
 
 def test_text_holds_alarm_reasons_questions_flags_and_every_cause() -> None:
     text = str(DX)
-    assert repr(DX) == text
     assert "DVT alarm: CAUTION" in text
     assert DX.alarm.advice in text
     for reason in DX.alarm.reasons:
@@ -187,3 +189,41 @@ def test_a_cause_of_four_states_shows_the_third_and_fourth() -> None:
     assert dx.details == pytest.approx({"cyst_ruptured": 0.0, "cyst_infected": 1.0})
     assert "of which ruptured: 0.0%" in str(dx)
     assert "of which infected: 100.0%" in str(dx)
+
+
+# How it travels
+
+
+@pytest.mark.parametrize("facts", [{}, {"age": 67, "calf_pain": "present:0.8", "unilateral_leg_swelling": True}])
+def test_a_diagnosis_pickles_small_and_comes_back_the_same(facts: dict[str, object]) -> None:
+    dx = kb.load_model("extended").diagnose(facts, thresholds=kb.Thresholds(0.03, 0.2))
+    content = pickle.dumps(dx)
+    assert len(content) < 100_000
+    again = pickle.loads(content)
+    assert (str(again), again.thresholds) == (str(dx), dx.thresholds)
+    assert str(again.explanation()) == str(dx.explanation())
+
+
+def test_diagnoses_out_of_pickles_share_what_is_compiled() -> None:
+    model = kb.load_model()
+    first, second = (pickle.loads(pickle.dumps(model.diagnose({"age": age}))) for age in (30, 60))
+    assert first.network is second.network
+
+
+def test_a_diagnosis_is_json_and_a_table() -> None:
+    dx = kb.load_model().diagnose({"unilateral_leg_swelling": True})
+    content = json.loads(json.dumps(dx.to_dict()))
+    assert content["posterior"] == dx.probabilities
+    assert content["alarm"]["reasons"] == dx.alarm.reasons
+    table = dx.to_frame()
+    assert table["posterior"].to_dict() == {**dx.probabilities, **dx.details}
+    assert table.loc["dvt", "prior"] == kb.load_model().diagnose({}).probabilities["dvt"]
+
+
+def test_the_paragraph_for_a_record_says_what_must_not_be_lost() -> None:
+    dx = kb.load_model().diagnose({"age": 12, "unilateral_leg_swelling": True, "calf_pain": "present:0.8"})
+    text = dx.text()
+    assert "\n" not in text
+    said = ["One lower leg swollen: yes", "CAUTION", *dx.alarm.reasons, dx.alarm.advice, *dx.warnings]
+    said += ["Calf pain: absent:0.2, present:0.8", dx.model.disclaimer, "Not answered: Breathless"]
+    assert [words for words in said if words not in text] == []

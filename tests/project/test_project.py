@@ -97,7 +97,7 @@ def loaded_modules(*code: str) -> set[str]:
 
 
 def test_importing_kneebayes_loads_nothing_heavy() -> None:
-    heavy = {"pgmpy", "matplotlib", "scipy", "sklearn", "networkx", "torch", "dask", "ipywidgets", "numba"}
+    heavy = {"pgmpy", "matplotlib", "scipy", "sklearn", "networkx", "torch", "dask", "anywidget", "numba"}
     assert loaded_modules("from kneebayes import Model") & heavy == set()
 
 

@@ -70,6 +70,7 @@ class KernelCache(NullCache):
                 checksum, code = content[:DIGEST], content[DIGEST:]
                 if checksum == _digest(key, code):
                     return CompileResult._rebuild(target_context, *pickle.loads(code))
+        _say_why_it_waits()
         return None
 
     def save_overload(self, sig: Any, cres: CompileResult) -> None:
@@ -107,6 +108,12 @@ class KernelCache(NullCache):
 
 def _digest(key: bytes, content: bytes) -> bytes:
     return hashlib.sha256(key + content).digest()
+
+
+@cache
+def _say_why_it_waits() -> None:
+    if sys.stderr is not None and sys.stderr.isatty():
+        print("kneebayes: compiling once, about 10 s ...", file=sys.stderr)
 
 
 @cache  # numba resets what Python's own "once" remembers

@@ -25,6 +25,12 @@ const heading = words => make('h2', {}, words);
 const within = node => node.matches(':hover') || node.querySelector(':focus-visible') !== null;
 const percent = share => `${(100 * share).toFixed(2)}%`;
 
+// Disable a button; the keyboard stays in its row, and on nothing that a second press would press.
+function disable(button, off, row) {
+  if (off && button === document.activeElement) row.focus();
+  button.disabled = off;
+}
+
 // A question with its answers. What it shows as recorded is the answer given last, until the kernel says otherwise.
 function row(control, {asked = false, key = false, answer}) {
   const made = performance.now();
@@ -37,7 +43,7 @@ function row(control, {asked = false, key = false, answer}) {
     title: 'take this answer back', disabled: true, onclick: () => take('')}, '\u21b6');
   const words = asked ? control.question : control.label;
   const node = make('div', {class: `kb-row kb-${control.name}`, role: 'group', 'aria-label': control.question,
-    'data-name': control.name}, make('span', {class: 'kb-words', title: control.question}, words,
+    'data-name': control.name, tabindex: -1}, make('span', {class: 'kb-words', title: control.question}, words,
     key ? make('b', {}, ' (key)') : null));
   let show;
   if (control.unit) {
@@ -68,7 +74,7 @@ function row(control, {asked = false, key = false, answer}) {
   return {node, name: control.name, show(value) {
     show(value);
     node.dataset.answer = value;
-    undo.disabled = !value;
+    disable(undo, !value, node);
   }};
 }
 
@@ -256,11 +262,11 @@ class Page {
     const there = new Set(known.map(([name]) => name));
     for (const [name, node] of shown) {
       node.classList.toggle('kb-gone', !there.has(name));
-      node.querySelector('button').disabled = !there.has(name);
+      disable(node.querySelector('button'), !there.has(name), node);
     }
     for (const [name, label, said] of known) {
       if (!shown.has(name)) {
-        const item = make('li', {'data-name': name}, make('span', {}), make('button', {type: 'button',
+        const item = make('li', {'data-name': name, tabindex: -1}, make('span', {}), make('button', {type: 'button',
           class: 'kb-undo', 'aria-label': `Take back: ${label}`, title: 'take this answer back',
           onclick: () => { if (!(performance.now() - item.moved < FRESH)) this.answer(name, ''); }}, '\u21b6'));
         this.known.append(item);
