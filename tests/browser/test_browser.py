@@ -451,7 +451,10 @@ def test_what_is_recorded_is_what_the_first_click_of_each_said(browser: Any, tmp
     draw = random.Random(20261126)
     with shell(tmp_path) as address:
         visit = opened(browser, "shell", **LAPTOP)
-        page, expected, since, listed, last = visit.page, {}, {}, [], ""
+        page, last = visit.page, ""
+        expected: dict[str, str] = {}
+        since: dict[str, float] = {}
+        listed: list[str] = []
         page.goto(address)
         page.locator(".kb-range").first.wait_for()
 
