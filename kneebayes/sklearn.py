@@ -149,7 +149,9 @@ class KneeBayesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         cases = self._cases(X, reset=True)
         if y is not None:
             check_consistent_length(X, y)
-        weights = _check_sample_weight(sample_weight, present, dtype=np.float64, ensure_non_negative=True)
+        weights = np.zeros(0)
+        if len(present):
+            weights = _check_sample_weight(sample_weight, present, dtype=np.float64, ensure_non_negative=True)
         if self.learn == "prevalence":
             seen = weights @ present + self.prior_weight * self._prior(model)
             shares = seen / (weights.sum() + self.prior_weight)

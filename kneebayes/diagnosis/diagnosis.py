@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from kneebayes.diagnosis.alarm import Alarm, Assessment, Assessor, Thresholds
@@ -229,15 +230,10 @@ class Diagnosis:
         >>> text.split(". ")[0]
         'Reported: One lower leg swollen: yes; Pain behind the knee: yes'
         """
-        states = ((name, self.model.askable[name].states, said) for name, said in self.evidence.items())
-        told = [
-            self.model.describe(name, said) if said in known else f"{self.label(name)}: {said}"
-            for name, known, said in states
-        ]
         likely = ", ".join(f"{self.label(name)} {p:.1%}" for name, p in self._ranked()[:3])
         level = self.alarm.level.replace("_", " ").upper()
         said = [
-            f"Reported: {'; '.join(told) or 'nothing'}.",
+            f"Reported: {'; '.join(self._told()) or 'nothing'}.",
             f"Alarm for {self.label(self.model.alarm.cause).lower()}: {level}: {'; '.join(self.alarm.reasons)}.",
             self.alarm.advice,
             f"Likeliest (causes may coexist): {likely}.",
@@ -250,6 +246,47 @@ class Diagnosis:
             said.append(f"Not answered: {', '.join(self.label(name) for name in self.alarm.questions)}.")
         said += [f"{warning.rstrip('.')}." for warning in self.warnings]
         return " ".join([*said, f"By {self.model.name} {self.model.version}. {self.model.disclaimer}"])
+
+    def report(self, path: str | Path) -> None:
+        """Write the case as one page, which needs no network.
+
+        It has what was said, the alarm with its reasons, what to ask, the posteriors with intervals, and the numbers
+        that mattered most with their sources.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            Ends in .html, or in .pdf, which Chromium or Chrome prints where it is installed.
+
+        Raises
+        ------
+        FileFormatError
+            If the name ends in something else, or the file can't be written. What was there stays.
+        MissingExtraError
+            If there is no browser to print a PDF.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from kneebayes.model import load_model
+        >>> with TemporaryDirectory() as folder:
+        ...     load_model().diagnose({"unilateral_leg_swelling": True}).report(f"{folder}/case.html")
+        ...     "CAUTION" in Path(folder, "case.html").read_text(encoding="utf-8")
+        True
+        """
+        from kneebayes.diagnosis.report import write_case_report
+
+        write_case_report(self, path)
+
+    def _told(self) -> list[str]:
+        """Say in words what is known."""
+        return [
+            self.model.describe(name, said)
+            if said in self.model.askable[name].states
+            else f"{self.label(name)}: {said}"
+            for name, said in self.evidence.items()
+        ]
 
     def label(self, name: str) -> str:
         """Give the words for a variable, or a column that says part of one.

@@ -218,6 +218,9 @@ def diagnose(
         str | None, typer.Option(metavar="CAUSE", help="Explain this cause, or none_of_these, instead.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    report: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write the case as one page: .html, or .pdf by Chromium.")
+    ] = None,
     caution: Caution = None,
     urgent: Urgent = None,
     harm_miss: HarmMiss = None,
@@ -239,6 +242,9 @@ def diagnose(
         typer.echo(json.dumps(dx.to_dict() | more, indent=2, ensure_ascii=False))
     else:
         typer.echo("\n\n".join([str(dx), *map(str, explained)]))
+    if report is not None:
+        dx.report(report)
+        say(f"wrote {report}")
 
 
 @app.command(

@@ -1,0 +1,97 @@
+"""One case as a page to keep, or to print."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kneebayes.atomic import AtomicFile, commit, write_whole
+from kneebayes.diagnosis.questions import open_questions
+from kneebayes.diagnosis.sensitivity import sensitivity
+from kneebayes.diagnosis.uncertainty import uncertainty
+from kneebayes.diagnosis.wells import points_line
+from kneebayes.errors import FileFormatError, MissingExtraError
+from kneebayes.plots.case import number_label, priors
+from kneebayes.plots.style import percent
+from kneebayes.templates import render
+
+if TYPE_CHECKING:
+    from kneebayes.diagnosis.diagnosis import Diagnosis
+
+__all__ = ["case_page", "check_case_report", "write_case_report"]
+
+QUESTIONS, NUMBERS = 6, 5  # as many as a page has room for
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
+PRINTED_IN = 60.0  # seconds
+
+
+def check_case_report(path: str | Path) -> None:
+    """Refuse a name that is neither of a page nor of a document to print, and one to print where nothing can."""
+    ending = Path(path).suffix.lower()
+    if ending not in (".html", ".htm", ".pdf"):
+        raise FileFormatError(f"report {str(path)!r}: give a name that ends in .html or .pdf")
+    if ending == ".pdf" and _browser() is None:
+        raise MissingExtraError(
+            f"report {str(path)!r}: a PDF is printed by Chromium or Chrome, and none is on the path: write an .html "
+            "file, and print it from any browser"
+        )
+
+
+def case_page(dx: Diagnosis) -> str:
+    """Write a case as HTML that needs no network."""
+    model, assessed = dx.model, dx.assessment
+    sure, before = uncertainty(assessed), priors(dx.network)
+    columns = dx.network.columns
+    ends = dict(zip(columns, zip(sure.low.tolist(), sure.high.tolist(), strict=True), strict=True))
+    ranked = sorted(dx.probabilities.items(), key=lambda item: -item[1])
+    table = sensitivity(assessed, model.alarm.cause).frame(n=NUMBERS)
+    known = dict(model.probabilities())
+    numbers = [
+        (number_label(model, str(place)), known[str(place)], float(row["posterior_low"]), float(row["posterior_high"]))
+        for place, row in table.iterrows()
+    ]
+    cited = " ".join(number.basis for _, number, _, _ in numbers)
+    questions = open_questions(assessed)
+    return render(
+        "case/page.html",
+        dx=dx,
+        told=dx._told(),
+        questions=sorted(questions, key=lambda question: not question.key)[:QUESTIONS],
+        rows=[(name, dx.label(name), p, *ends[name], before[name]) for name, p in ranked],
+        sure=sure,
+        wells=points_line(model, dx.evidence),
+        numbers=numbers,
+        references={name: words for name, words in model.references.items() if name in cited},
+        percent=percent,
+    )
+
+
+def write_case_report(dx: Diagnosis, path: str | Path) -> None:
+    """Write a case as a page, HTML or PDF by the ending of the name."""
+    check_case_report(path)
+    page = case_page(dx)
+    if Path(path).suffix.lower() != ".pdf":
+        write_whole(str(path), page)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        source, printed = Path(folder, "case.html"), Path(folder, "case.pdf")
+        source.write_text(page, encoding="utf-8")
+        flags = ["--headless", "--disable-gpu", "--no-pdf-header-footer", f"--user-data-dir={folder}/profile"]
+        flags += ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []  # it refuses root otherwise
+        command = [str(_browser()), *flags, f"--print-to-pdf={printed}", source.as_uri()]
+        try:
+            subprocess.run(command, check=True, capture_output=True, timeout=PRINTED_IN)
+            content = printed.read_bytes()
+        except (OSError, subprocess.SubprocessError) as error:
+            raise FileFormatError(f"report {str(path)!r}: {command[0]} could not print it: write an .html") from error
+    with AtomicFile(str(path), stream=False) as file:
+        file.write(content)
+        commit(file)
+
+
+def _browser() -> str | None:
+    return next(filter(None, map(shutil.which, BROWSERS)), None)

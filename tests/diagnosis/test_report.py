@@ -1,0 +1,68 @@
+"""A case as a page: complete, alone, and one sheet where it is printed."""
+
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+
+import pytest
+
+import kneebayes as kb
+from kneebayes.diagnosis import report
+from kneebayes.diagnosis.report import case_page
+from kneebayes.errors import FileFormatError, MissingExtraError
+
+CASE = {"age": 67, "unilateral_leg_swelling": True, "long_travel": True, "calf_pain": "present:0.8"}
+DX = kb.load_model().diagnose(CASE)
+
+
+def test_the_page_has_what_was_said_how_sure_it_is_and_where_numbers_are_from() -> None:
+    page = html.unescape(case_page(DX))
+    said = [*DX.alarm.reasons, DX.alarm.advice, DX.model.disclaimer, DX.uncertainty().sentence]
+    said += [DX.label(name) for name in DX.probabilities]
+    said += [DX.model.variables[name].question for name in DX.alarm.questions]
+    said += ["Calf pain: absent:0.2, present:0.8", "One lower leg swollen: yes"]
+    for place in DX.sensitivity(n=report.NUMBERS).index:
+        number = dict(DX.model.probabilities())[place]
+        said += [number.basis, number.why]
+    assert [words for words in said if words not in page] == []
+    for source in re.findall(r"literature: ([^;:]+)", page):
+        assert DX.model.references[source] in page
+
+
+def test_the_page_loads_nothing_and_escapes_words() -> None:
+    assert not re.search(r"<(script|link|img|iframe)|url\(|@import", case_page(DX))
+    words = {"title": "<script>alert(1)</script>"}
+    other = kb.Model(DX.model.model_copy(update=words)).diagnose(CASE)
+    assert "<script" not in case_page(other)
+
+
+def test_a_case_of_nothing_is_a_page_too(tmp_path: Path) -> None:
+    path = tmp_path / "case.html"
+    kb.load_model("extended").diagnose({}).report(path)
+    assert "NOT ASSESSED" in path.read_text(encoding="utf-8")
+
+
+def test_a_name_that_is_no_page_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileFormatError, match=r"ends in \.html or \.pdf"):
+        DX.report(tmp_path / "case.docx")
+
+
+def test_without_a_browser_a_pdf_is_refused_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "BROWSERS", ("no-such-browser",))
+    with pytest.raises(MissingExtraError, match=r"write an \.html"):
+        DX.report(tmp_path / "case.pdf")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(report._browser() is None, reason="needs Chromium")
+@pytest.mark.parametrize("name", [None, "extended"])
+def test_printed_it_is_one_sheet(name: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "case.pdf"
+    model = kb.load_model(name)
+    model.diagnose(model.simulate(1, seed=1, missing=0.2).drop(columns="case_id").iloc[0].dropna().to_dict()).report(
+        path
+    )
+    assert re.findall(rb"/Type\s*/Pages.*?/Count (\d+)", path.read_bytes(), re.DOTALL) == [b"1"]
