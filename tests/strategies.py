@@ -55,15 +55,22 @@ def models(draw: st.DrawFn, *, most: int = 3, plain: bool = False, between: bool
             **WORDS,
             "states": states,
             "leak": number(draw(chance)),
-            "links": draw(links({**risks, **causes}, link)),
+            "links": draw(links({**risks, **causes}, link.map(number))),
             "split": draw(distribution(states[2:], chance)),
             "care": ["rest"],
             "recovery": "soon",
             "care_basis": "judgement",
         }
-    findings = {
-        f"f{f}": {**WORDS, "leak": number(draw(chance)), "links": draw(links(causes, link))} for f in range(n_findings)
-    }
+    findings, inputs = {}, {}
+    for f in range(n_findings):
+        states = ["absent", "present", "more", "most"][: 2 if plain or f == 0 else draw(st.integers(2, 4))]
+        effect = distribution(states[1:], chance) if len(states) > 2 else chance.map(number)
+        own = distribution(states[1:], link) if len(states) > 2 else link.map(number)
+        findings[f"f{f}"] = {**WORDS, "states": states, "leak": draw(effect), "links": draw(links(causes, own))}
+        for column in range(draw(st.integers(0, 2)) if len(states) > 2 else 0):
+            part = draw(st.lists(st.sampled_from(states), min_size=1, max_size=len(states) - 1, unique=True))
+            answers = {"absent": [s for s in states if s not in part], "present": part}
+            inputs[f"f{f}_part{column}"] = {"variable": f"f{f}", "label": "x", "question": "x?", "answers": answers}
     interactions = []
     if draw(st.booleans()):
         acting = [r for r in risks if draw(st.booleans())] or ["r0"]
@@ -71,7 +78,8 @@ def models(draw: st.DrawFn, *, most: int = 3, plain: bool = False, between: bool
         interactions = [{"target": "c0", "when": when, "link": number(draw(link))}]
     signs = draw(st.booleans())  # else all that is linked to the cause
     levels = ("emergency", "urgent", "caution", "not_assessed", "low")
-    names = [*risks, *causes, *findings]
+    names = [*risks, *causes, *findings, *inputs]
+    signs_of = [*risks, *findings, *(n for n, c in inputs.items() if "absent" not in c["answers"]["present"])]
     rules = [
         {
             "level": draw(st.sampled_from(levels[:3])),
@@ -93,6 +101,7 @@ def models(draw: st.DrawFn, *, most: int = 3, plain: bool = False, between: bool
             "leak_convention": "P(present) = 1 - (1 - leak) * product(1 - link)",
             "complaint": "f0",
             "groups": {"all": "All"},
+            "inputs": inputs,
             "risks": risks,
             "interactions": interactions,
             "causes": {f"c{c}": causes[f"c{c}"] for c in range(n_causes)},
@@ -100,9 +109,9 @@ def models(draw: st.DrawFn, *, most: int = 3, plain: bool = False, between: bool
             "alarm": {
                 "cause": "c0",
                 "thresholds": {"caution": number(0.2137), "urgent": number(0.5071)},  # no posterior lies on them
-                "key_questions": [f"f{n_findings - 1}", "r0"],
+                "key_questions": [names[-1], "r0"],
                 "advice": {level: level for level in levels},
-                "signs": {name: "present" for name in (*risks, *findings) if signs and draw(st.booleans())},
+                "signs": {name: "present" for name in signs_of if signs and draw(st.booleans())},
                 "rules": rules,
             },
             "red_flags": [{"any_of": {names[-1]: "present"}, "reason": "x", "basis": "judgement"}],
@@ -117,11 +126,11 @@ def distribution(draw: st.DrawFn, states: list[str], chance: st.SearchStrategy[f
 
 
 @st.composite
-def links(draw: st.DrawFn, nodes: Content, link: st.SearchStrategy[float]) -> Content:
+def links(draw: st.DrawFn, nodes: Content, link: st.SearchStrategy[Content]) -> Content:
     """Draw links from some of the nodes, from some of their states but the first."""
     found = {}
     for name, node in nodes.items():
-        own = {state: number(draw(link)) for state in node["states"][1:] if draw(st.booleans())}
+        own = {state: draw(link) for state in node["states"][1:] if draw(st.booleans())}
         if own:
             found[name] = own
     return found
@@ -151,6 +160,14 @@ def evidence(model: ModelSpec, *, causes: bool = True, most: int | None = None) 
 
 
 @st.composite
+def answers(draw: st.DrawFn, model: ModelSpec) -> Facts:
+    """Draw answers to some columns that say part of a variable, or the state itself: they may contradict each other."""
+    names = [*model.answer_inputs, *(column.variable for column in model.answer_inputs.values())]
+    known = [name for name in dict.fromkeys(names) if draw(st.booleans())]
+    return {name: draw(st.sampled_from(model.askable[name].states)) for name in known}
+
+
+@st.composite
 def retellings(draw: st.DrawFn, model: ModelSpec) -> tuple[ModelSpec, dict[str, str], dict[str, dict[str, str]]]:
     """Draw the same model in other words and another order.
 
@@ -171,18 +188,15 @@ def retellings(draw: st.DrawFn, model: ModelSpec) -> tuple[ModelSpec, dict[str, 
     names = {name: f"{'zyxwv'[n % 5]}{n}" for name, n in zip(model.variables, numbers, strict=True)}
     states = {
         name: {state: f"{'qpo'[n % 3]}{len(v.states) - n}" for n, state in enumerate(v.states)}
-        for name, v in model.variables.items()
+        for name, v in model.askable.items()
     }
+    names |= {name: f"input_{name}" for name in model.inputs if name not in names}
     content = model.model_dump()
     told = {
         **content,
         "inputs": {
-            f"input_{name}": {
-                **numeric,
-                "variable": names[numeric["variable"]],
-                "bands": [{**b, "state": states[numeric["variable"]][b["state"]]} for b in numeric["bands"]],
-            }
-            for name, numeric in content["inputs"].items()
+            names[name] if "answers" in column else f"input_{name}": _input(name, column, names, states)
+            for name, column in content["inputs"].items()
         },
         "risks": shuffled(
             draw,
@@ -198,7 +212,7 @@ def retellings(draw: st.DrawFn, model: ModelSpec) -> tuple[ModelSpec, dict[str, 
         "findings": shuffled(
             draw,
             {
-                names[n]: _words(n, node, states) | _links(draw, node, names, states)
+                names[n]: _words(n, node, states) | _links(draw, node, names, states) | _effects(n, node, names, states)
                 for n, node in content["findings"].items()
             },
         ),
@@ -227,6 +241,29 @@ def retellings(draw: st.DrawFn, model: ModelSpec) -> tuple[ModelSpec, dict[str, 
 def shuffled(draw: st.DrawFn, section: Content) -> Content:
     """Draw another order of a mapping."""
     return {name: section[name] for name in draw(st.permutations(list(section)))}
+
+
+def _input(name: str, column: Content, names: dict[str, str], states: dict[str, dict[str, str]]) -> Content:
+    variable = column["variable"]
+    own = states[variable]
+    if "answers" not in column:
+        bands = [{**band, "state": own[band["state"]]} for band in column["bands"]]
+        return {**column, "variable": names[variable], "bands": bands}
+    answers = {states[name][answer]: [own[s] for s in left] for answer, left in column["answers"].items()}
+    return {**column, "variable": names[variable], "answers": answers}
+
+
+def _effects(name: str, node: Content, names: dict[str, str], states: dict[str, dict[str, str]]) -> Content:
+    """Retell leak and links of a finding with more than two states."""
+    own = states[name]
+    if len(own) == 2:
+        return {}
+
+    def told(effect: Content) -> Content:
+        return {own[s]: chance for s, chance in effect.items()}
+
+    links = {names[c]: {states[c][s]: told(e) for s, e in by.items()} for c, by in node["links"].items()}
+    return {"leak": told(node["leak"]), "links": links}
 
 
 def _words(name: str, node: Content, states: dict[str, dict[str, str]]) -> Content:

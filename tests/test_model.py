@@ -73,7 +73,7 @@ def test_a_model_that_is_not_there_is_named(given: str, said: str) -> None:
 
 
 def test_a_model_says_what_it_is() -> None:
-    assert repr(MODEL).startswith("<kneebayes model posterior_knee_pain 1.")
+    assert repr(MODEL).startswith("<kneebayes model posterior_knee_pain 2.")
     assert "9 causes" in repr(MODEL)
 
 

@@ -491,7 +491,7 @@ class Diagnosis:
         >>> from kneebayes.model import load_model
         >>> dx = load_model().diagnose({"unilateral_leg_swelling": True, "age": 67})
         >>> dx.sensitivity("dvt", n=1).index[0]
-        'findings.unilateral_leg_swelling.leak'
+        'causes.dvt.links.age.sixties'
         """
         from kneebayes.diagnosis.sensitivity import sensitivity
 

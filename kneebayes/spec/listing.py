@@ -28,6 +28,12 @@ def describe(model: ModelSpec) -> str:
                 lines += ["", f"  {model.groups[group]}"]
             for name in members:
                 lines += _entry(model, name)
+                for column, part in model.answer_inputs.items():
+                    if part.variable == name:
+                        lines += _wrapped(
+                            f"{column}: {' | '.join(part.states)} (part of {name})", "    ", hang="        "
+                        )
+                        lines += _wrapped(f"{part.label}. {part.question}", "        ")
         lines.append("")
     lines += _wrapped(
         "Values are the states above; for absent | present also yes/no, true/false, 1/0. Leave out or leave empty what "
@@ -90,8 +96,6 @@ def _entry(model: ModelSpec, name: str) -> list[str]:
             values = f"{amount}, or {values}"
         elif numeric.variable == name:
             values += f"; or {column}: {amount}"
-    parts = {column: part for column, part in model.answer_inputs.items() if part.variable == name}
-    values += "".join(f"; in part {column}: {' | '.join(part.states)}" for column, part in parts.items())
     named = {state: label for state, label in variable.state_labels.items() if label != state}
     meaning = f" ({'; '.join(f'{state}: {label}' for state, label in named.items())})" if named else ""
     about = f"{variable.label}. {variable.question}{meaning}"

@@ -225,9 +225,10 @@ def test_years_fall_into_bands(value: object, band: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "state"), [(0, 0), (1, 0), (42, 0), ("42.0", 0), (42.5, 1), (43, 1), ("43", 1), (36500, 1)]
+    ("value", "state"),
+    [(0, 0), (7, 0), (7.5, 1), (42, 1), ("42.0", 1), (42.5, 2), (43, 2), ("43", 2), (183, 2), (184, 3), (36500, 3)],
 )
-def test_six_weeks_are_over_after_42_days(value: object, state: int) -> None:
+def test_weeks_and_months_are_over_after_7_42_and_183_days(value: object, state: int) -> None:
     assert CODER.code("duration_days", value) == state
 
 
@@ -268,10 +269,80 @@ def test_an_index_below_zero_is_an_empty_cell() -> None:
     assert codes_of(coded, "calf_pain") == [1, UNKNOWN, 0]
 
 
-def test_duration_sets_the_long_pain_and_may_repeat_it() -> None:
+def code_of(variable: str, *states: str) -> int:
+    return MODEL.events[variable].index(frozenset(states))
+
+
+def test_duration_in_days_says_more_than_the_long_pain_and_may_repeat_it() -> None:
     coded = batch(duration_days=[10, 43, None, 43, None], pain_over_6_weeks=[None, None, "yes", "yes", None])
-    assert codes_of(coded, "pain_over_6_weeks") == [0, 1, 1, 1, UNKNOWN]
+    long = code_of("duration", "six_weeks_to_6_months", "over_6_months")
+    assert codes_of(coded, "duration") == [1, 2, long, 2, UNKNOWN]
     assert coded.problems == []
+
+
+LEGS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
+    ({"unilateral_leg_swelling": "yes"}, ("one", "both_unequal")),
+    ({"unilateral_leg_swelling": "0"}, ("none", "both")),
+    ({"unilateral_leg_swelling": True, "bilateral_leg_swelling": "absent"}, ("one",)),
+    ({"unilateral_leg_swelling": "no", "bilateral_leg_swelling": 0.0}, ("none",)),
+    ({"unilateral_leg_swelling": "yes", "bilateral_leg_swelling": "Yes"}, ("both_unequal",)),
+    ({"unilateral_leg_swelling": None, "bilateral_leg_swelling": "present"}, ("both", "both_unequal")),
+    ({"leg_swelling": "one", "unilateral_leg_swelling": "yes"}, ("one",)),
+    ({"unilateral_leg_swelling": "absent:1", "leg_swelling": "both"}, ("both",)),
+]
+
+
+@pytest.mark.parametrize(("said", "left"), LEGS, ids=str)
+def test_answers_to_columns_about_one_variable_leave_what_they_have_in_common(
+    said: dict[str, Any], left: tuple[str, ...]
+) -> None:
+    coded = CODER.case(said)
+    assert codes_of(coded, "leg_swelling") == [code_of("leg_swelling", *left)]
+    assert coded.evidence.soft == ()
+    again = CODER.case(CODER.words(coded.evidence))
+    np.testing.assert_array_equal(again.evidence.codes, coded.evidence.codes)
+
+
+def test_an_unsure_answer_to_a_column_is_a_likelihood_of_its_sets_and_is_said_again_so() -> None:
+    coded = CODER.case({"unilateral_leg_swelling": "present:0.7, absent:0.3"})
+    (answer,) = coded.evidence.soft
+    assert answer.given.tolist() == [0.3, 0.3, 0.7, 0.7]  # none, both, one, both_unequal
+    assert answer.favoured == code_of("leg_swelling", "one", "both_unequal")
+    assert CODER.words(coded.evidence)["unilateral_leg_swelling"] == "absent:0.3, present:0.7"
+    both = CODER.case({"unilateral_leg_swelling": "yes:0.7", "bilateral_leg_swelling": "no"})
+    (answer,) = both.evidence.soft
+    np.testing.assert_allclose(answer.likelihood, [3 / 7, 0, 1, 0])
+    two = CODER.case({"unilateral_leg_swelling": "yes:0.7", "bilateral_leg_swelling": "yes:0.2"})
+    (answer,) = two.evidence.soft
+    np.testing.assert_allclose(answer.given / answer.given.sum(), [0.24, 0.06, 0.56, 0.14])
+
+
+NOTHING_LEFT: list[tuple[dict[str, str], str, str]] = [
+    (
+        {"unilateral_leg_swelling": "yes", "leg_swelling": "none"}, "leg_swelling",
+        "leg_swelling 'none' contradicts unilateral_leg_swelling, which says leg_swelling is one or both_unequal: "
+        "mend one of them",
+    ),
+    (
+        {"unilateral_leg_swelling": "yes", "bilateral_leg_swelling": "no", "leg_swelling": "both_unequal"},
+        "leg_swelling",
+        "leg_swelling 'both_unequal' contradicts bilateral_leg_swelling, which says leg_swelling is one: mend one of "
+        "them",
+    ),
+    (
+        {"unilateral_leg_swelling": "yes:1", "leg_swelling": "none"}, "unilateral_leg_swelling+leg_swelling",
+        "no state fits what unilateral_leg_swelling and leg_swelling say together: mend one of them",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "place", "reason"), NOTHING_LEFT, ids=str)
+def test_answers_that_leave_nothing_cost_their_own_row(said: dict[str, str], place: str, reason: str) -> None:
+    coded = batch(**{name: [None, value] for name, value in said.items()})
+    (problem,) = coded.problems
+    assert (problem.row, problem.column, problem.reason) == (1, place, reason)
+    assert "leg_swelling is" not in problem.plain
+    assert (coded.evidence.codes[:, 1] == UNKNOWN).all()
 
 
 @pytest.mark.parametrize(("days", "said"), [(42, "yes"), (43, "no"), (0, True), (100, 0)])
@@ -280,7 +351,7 @@ def test_duration_may_not_contradict_the_long_pain(days: int, said: object) -> N
     (problem,) = coded.problems
     assert (problem.row, problem.column, problem.value) == (0, "pain_over_6_weeks", str(said))
     assert "contradicts duration_days" in problem.reason
-    assert codes_of(coded, "pain_over_6_weeks")[1] == int(days > 42)
+    assert codes_of(coded, "duration")[1] == CODER.code("duration_days", days)
 
 
 def test_a_refused_row_is_named_and_left_unknown_and_the_others_are_coded() -> None:

@@ -50,8 +50,7 @@ class TestAgainstPgmpy:
         def query(names: list[str], evidence: dict[str, str]) -> Any:
             return engine.query(names, evidence=evidence, joint=True, show_progress=False)
 
-        def uncertainty(evidence: dict[str, str]) -> float:
-            joint = query(causes, evidence).values
+        def uncertainty(joint: Any) -> float:
             if target is None:
                 return entropy(joint)
             if target == "none_of_these":
@@ -60,18 +59,24 @@ class TestAgainstPgmpy:
                 p = 1 - float(np.moveaxis(joint, causes.index(target), 0)[0].sum())
             return entropy([p, 1 - p])
 
-        now = uncertainty(dx.evidence)
+        now = uncertainty(query(causes, dx.evidence).values)
         found = weighed(dx, target)
         asked = list(found) if target is None else list(found)[::9]
         for name in asked:
-            chances = query([name], dx.evidence)
-            states = MODEL.file.variables[name].states
             after = 0.0
-            for state, said in found[name].answers.items():
-                p = float(chances.get_value(**{name: state}))
+            for answer, said in found[name].answers.items():
+                variable, states = MODEL.file.meaning(name, [answer])
+                chances = query([variable], dx.evidence)
+                shares = {state: float(chances.get_value(**{variable: state})) for state in states}
+                p = sum(shares.values())
                 assert said == pytest.approx(p, abs=1e-12)
-                after += p * uncertainty({**dx.evidence, name: state}) if p > 0 else 0.0
-            assert len(found[name].answers) == len(states)
+                parts = [
+                    share / p * query(causes, {**dx.evidence, variable: s}).values
+                    for s, share in shares.items()
+                    if share
+                ]
+                after += p * uncertainty(sum(parts)) if p > 0 else 0.0
+            assert list(found[name].answers) == list(MODEL.file.askable[name].states)
             assert found[name].gain == pytest.approx(now - after, abs=1e-9)
 
 

@@ -35,7 +35,6 @@ from kneebayes.inference.evidence import UNKNOWN, Evidence
 from kneebayes.learn.simulate import draw_codes
 from kneebayes.spec.model_spec import LEVELS, ModelSpec
 from kneebayes.ui.explorer import vignettes
-from tests.oracles import one
 
 Codes = NDArray[np.int8]
 ANKLE = Path(__file__).parents[2] / "examples" / "ankle.yaml"
@@ -50,6 +49,8 @@ def weights(model: ModelSpec) -> dict[str, NDArray[np.float64]]:
     Returns
     -------
     dict of str to ndarray, shape (states,)
+        By variable; what columns that say part of one are named for counts as
+        its states.
         The cause itself, what it has links from and to, and what a rule or
         the signs name. A state without a link that is named weighs next to
         nothing, but more than one that is not.
@@ -57,23 +58,52 @@ def weights(model: ModelSpec) -> dict[str, NDArray[np.float64]]:
     cause = model.alarm.cause
     weight = {name: np.zeros(len(variable.states)) for name, variable in model.variables.items()}
     for condition in (model.alarm_signs, *(c for rule in model.alarm.rules for c in (rule.when, rule.any_of))):
-        for name, states in condition.items():
+        for asked, answers in condition.items():
+            name, states = model.meaning(asked, answers)
             for state in states:
                 weight[name][model.variables[name].states.index(state)] = 1e-12
     for name, links in model.causes[cause].links.items():
         for state, link in links.items():
             weight[name][model.variables[name].states.index(state)] = link.p
     for name, finding in model.findings.items():
-        if cause in finding.links:
-            weight[name][1] = max(one(link).p for link in finding.links[cause].values())
+        for effect in finding.links.get(cause, {}).values():
+            for state, link in finding.by_state(effect).items():
+                place = finding.states.index(state)
+                weight[name][place] = max(weight[name][place], link.p)
     weight[cause][1:] = 1.0
     return {name: own for name, own in weight.items() if own.any()}
 
 
-def promised(model: ModelSpec, change: tuple[str, str, str]) -> bool:
-    """Say whether a change of an answer may not make the alarm milder, whatever else is known."""
-    name, before, after = change
-    return after in model.alarm_signs.get(name, ()) and (before == "unknown" or len(model.variables[name].states) == 2)
+def promised(model: ModelSpec, name: str) -> set[tuple[int, int]]:
+    """List the changes of what is known of a variable, as codes, that may not make the alarm milder.
+
+    An answer that is a sign may not, to the variable or to a column that says
+    part of it, be it new or in the place of one that is no sign.
+    """
+    sign: frozenset[str] = frozenset()
+    for asked, answers in model.alarm_signs.items():
+        variable, states = model.meaning(asked, answers)
+        sign |= states if variable == name else frozenset()
+    events, states = model.events[name], model.variables[name].states
+    asked = [[frozenset([state]) for state in states]]
+    asked += [[frozenset(a) for a in c.answers.values()] for c in model.answer_inputs.values() if c.variable == name]
+    found = set()
+    for known in (UNKNOWN, *range(len(events))):
+        for place, answers in enumerate(asked):
+            for answer in (answer for answer in answers if answer <= sign):
+                after = model.narrowed(name, known, answer)
+                others = [other for other in answers if not other <= sign] if place else [frozenset(states[:1])]
+                if name in model.risks and len(states) > 2:
+                    others = []
+                before = [known, *(model.narrowed(name, known, other) for other in others)]
+                found |= {(b, after) for b in before if after is not None and b is not None and b != after}
+    return found
+
+
+def words(model: ModelSpec, name: str, code: int) -> str:
+    """Say what a code says of a variable."""
+    said = model.said(name, code) if code != UNKNOWN else {name: "unknown"}
+    return "+".join(value if column == name else f"{column}={value}" for column, value in said.items())
 
 
 class Scores:
@@ -102,12 +132,13 @@ class Scores:
         n = codes.shape[1]
         levels, probability = np.full(n, IMPOSSIBLE, dtype=np.int8), np.full(n, np.nan)
         places = np.flatnonzero(self.possible(codes))
-        columns = {
-            name: pa.DictionaryArray.from_arrays(
-                pa.array(codes[row, places], mask=codes[row, places] < 0), list(self.model.file.variables[name].states)
-            )
-            for name, row in self.rows.items()
-        }
+        columns = {}
+        for name, row in self.rows.items():
+            said = [self.model.file.said(name, code) for code in range(len(self.model.file.events[name]))]
+            for column in dict.fromkeys(column for own in said for column in own):
+                values = pa.array([own.get(column) for own in said], pa.string())
+                indices = pa.array(codes[row, places], mask=codes[row, places] < 0)
+                columns[column] = values.take(indices).dictionary_encode()
         result = self.model.score_table(pa.table(columns), engine="numba")
         assert not result.problems, result.problems[:3]
         alarm = self.model.scorer.alarm_column
@@ -124,6 +155,10 @@ class Change:
 
     Attributes
     ----------
+    code : int
+        After the change.
+    promised : bool
+        Whether it may not be milder.
     compared, milder : int
         In how many cases both were possible, and the level was milder after.
     steps : Counter
@@ -136,6 +171,8 @@ class Change:
         How many of the milder ones had a probability that did not fall.
     """
 
+    code: int
+    promised: bool
     compared: int = 0
     milder: int = 0
     steps: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -158,41 +195,37 @@ def search(scores: Scores, codes: Codes, changes: Changes, *, only_promised: boo
     codes : ndarray of int8, shape (variables, n)
         The cases.
     changes : dict
-        By (variable, state before or ``unknown``, state after); added to.
+        By (variable, what is known of it before, and after); added to.
     only_promised : bool
         Leave out the changes of which nothing is promised.
     """
     model = scores.model.file
     for name, weight in weights(model).items():
-        if only_promised and name not in model.alarm_signs:
-            continue
-        row, states = scores.rows[name], model.variables[name].states
-        trial = codes.copy()
-        answers = []
-        for answer in (UNKNOWN, *range(len(states))):
+        kept, row = promised(model, name), scores.rows[name]
+        heavy = [int(state) for state in np.flatnonzero(weight)]
+        others = {(b, a) for a in heavy for b in (UNKNOWN, *np.flatnonzero(weight < weight[a]).tolist())}
+        pairs = sorted(kept if only_promised else kept | others)
+        trial, answers = codes.copy(), {}
+        for answer in sorted({code for pair in pairs for code in pair}):
             trial[row] = answer
-            answers.append(scores(trial))
-        for after in np.flatnonzero(weight):
-            lighter = [s for s in range(len(states)) if weight[s] < weight[after]]
-            for before in (UNKNOWN, *lighter):
-                (level0, p0), (level1, p1) = answers[before + 1], answers[after + 1]
-                said = "unknown" if before == UNKNOWN else states[before]
-                if only_promised and not promised(model, (name, said, states[after])):
-                    continue
-                change = changes.setdefault((name, said, states[after]), Change())
-                both = (level0 != IMPOSSIBLE) & (level1 != IMPOSSIBLE)
-                milder = np.flatnonzero(both & (STEP[level1] < STEP[level0]))
-                change.compared += int(both.sum())
-                change.milder += len(milder)
-                if len(milder) == 0:
-                    continue
-                change.rising += int((p1 >= p0)[milder].sum())
-                change.steps.update((LEVELS[level0[i]], LEVELS[level1[i]]) for i in milder)
-                worst = milder[np.argmin((p1 - p0)[milder])]
-                if change.case is None or p1[worst] - p0[worst] < change.after - change.before:
-                    change.case = codes[:, worst].copy()
-                    change.case[row] = before
-                    change.before, change.after = float(p0[worst]), float(p1[worst])
+            answers[answer] = scores(trial)
+        for before, after in pairs:
+            (level0, p0), (level1, p1) = answers[before], answers[after]
+            key = (name, words(model, name, before), words(model, name, after))
+            change = changes.setdefault(key, Change(after, (before, after) in kept))
+            both = (level0 != IMPOSSIBLE) & (level1 != IMPOSSIBLE)
+            milder = np.flatnonzero(both & (STEP[level1] < STEP[level0]))
+            change.compared += int(both.sum())
+            change.milder += len(milder)
+            if len(milder) == 0:
+                continue
+            change.rising += int((p1 >= p0)[milder].sum())
+            change.steps.update((LEVELS[level0[i]], LEVELS[level1[i]]) for i in milder)
+            worst = milder[np.argmin((p1 - p0)[milder])]
+            if change.case is None or p1[worst] - p0[worst] < change.after - change.before:
+                change.case = codes[:, worst].copy()
+                change.case[row] = before
+                change.before, change.after = float(p0[worst]), float(p1[worst])
 
 
 def smallest(scores: Scores, case: Codes, name: str, after: int) -> tuple[Codes, float, float]:
@@ -225,7 +258,7 @@ def smallest(scores: Scores, case: Codes, name: str, after: int) -> tuple[Codes,
 def random_cases(scores: Scores, n: int, rng: np.random.Generator) -> Codes:
     """Draw possible cases: half simulated, half of states by chance; each with shares of missing cells of its own."""
     model = scores.model.file
-    variables = list(model.variables.values())
+    events = list(model.events.values())
     kind = np.repeat([0, 1, 2], [len(model.risks), len(model.causes), len(model.findings)])
     complaint = scores.rows[model.complaint]
     block = min(BLOCK, 4 * n)
@@ -237,7 +270,7 @@ def random_cases(scores: Scores, n: int, rng: np.random.Generator) -> Codes:
                 drawn = draw_codes(model, block, rng)
                 codes = np.stack([drawn[name] for name in model.variables])
             else:
-                codes = np.stack([rng.integers(0, len(v.states), block) for v in variables]).astype(np.int8)
+                codes = np.stack([rng.integers(0, len(own), block) for own in events]).astype(np.int8)
             known = rng.random((3, codes.shape[1]))
             known[1] *= np.where(rng.random(codes.shape[1]) < 0.25, 0.5, 0.0)  # few cases come with known causes
             codes = np.where(rng.random(codes.shape) < known[kind], codes, np.int8(UNKNOWN))
@@ -278,8 +311,7 @@ def starts(scores: Scores) -> Codes:
 
 def report(title: str, scores: Scores, changes: Changes) -> int:
     """Print what was found, by sign and change, and count the promises broken."""
-    model = scores.model.file
-    kept = {key: change for key, change in changes.items() if promised(model, key)}
+    kept = {key: change for key, change in changes.items() if change.promised}
     broken = sum(change.milder for change in kept.values())
     print(f"\n{title}: {sum(change.compared for change in kept.values()):,} comparisons promised, {broken:,} milder")
     for key in kept:
@@ -305,10 +337,10 @@ def show(scores: Scores, key: tuple[str, str, str], change: Change) -> None:
     print(f"{kind} {name}: {before} -> {after}: {change.milder:,} of {change.compared:,} ({share:.2%}): {steps}")
     print(f"    worst fall {change.before:.4f} -> {change.after:.4f}; not falling in {change.rising:,}")
     assert change.case is not None
-    case, p0, p1 = smallest(scores, change.case, name, model.variables[name].states.index(after))
+    case, p0, p1 = smallest(scores, change.case, name, change.code)
     said = " ".join(
-        f"{n}={v.states[case[r]]}"
-        for r, (n, v) in enumerate(model.variables.items())
+        f"{n}={words(model, n, int(case[r]))}"
+        for r, n in enumerate(model.variables)
         if case[r] >= 0 and n not in (name, model.complaint)
     )
     print(f"    e.g. {p0:.4f} -> {p1:.4f} on: {said or '(the complaint alone)'}")

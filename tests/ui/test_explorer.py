@@ -39,7 +39,7 @@ def exploration(**facts: object) -> Exploration:
 
 def test_every_variable_has_one_control_in_its_group() -> None:
     names = [control.name for section in exploration().sections() for control in section.controls]
-    assert sorted(names) == sorted(MODEL.file.askable)
+    assert sorted(names) == sorted([*MODEL.file.causes, *MODEL.file.asked])
     assert [section.label for section in exploration().sections()] == list(MODEL.file.groups.values())
 
 
@@ -79,8 +79,22 @@ def test_an_answer_that_cannot_be_leaves_everything_as_it_was(name: str, value: 
 
 def test_a_number_that_stands_for_another_variable_becomes_its_state() -> None:
     case = exploration(duration_days=90, calf_pain=None)
-    assert case.facts == {"pain_over_6_weeks": "present"}
+    assert case.facts == {"duration": "six_weeks_to_6_months"}
     assert case.dx.probabilities == MODEL.diagnose({"duration_days": 90}).probabilities
+
+
+def test_a_state_that_columns_ask_in_parts_becomes_their_answers() -> None:
+    case = exploration(leg_swelling="both")
+    assert case.facts == {"unilateral_leg_swelling": "absent", "bilateral_leg_swelling": "present"}
+    assert [case.state(name) for name in case.facts] == ["absent", "present"]
+    assert case.dx.probabilities == MODEL.diagnose({"leg_swelling": "both"}).probabilities
+
+
+def test_an_answer_takes_the_place_of_facts_that_no_control_shows() -> None:
+    case = exploration(pain_over_6_weeks="yes")
+    assert case.facts == {"pain_over_6_weeks": "yes"}
+    case.answer("duration", "under_1_week")
+    assert case.facts == {"duration": "under_1_week"}
 
 
 def test_controls_show_states_however_the_facts_were_written() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -22,7 +23,8 @@ from kneebayes.inference.evidence import UNKNOWN, Evidence
 from kneebayes.inference.network import CompiledModel
 from kneebayes.model import Model
 from kneebayes.spec.model_spec import ModelSpec
-from tests.strategies import Facts, evidence, models, retellings
+from tests.oracles import brute_force
+from tests.strategies import Facts, answers, evidence, models, retellings
 from tests.stress.alarm_search import Changes, Scores, random_cases, search
 
 ANKLE = Path(__file__).parents[2] / "examples" / "ankle.yaml"
@@ -152,7 +154,9 @@ def test_unknown_is_marginalised_out(data: st.DataObject) -> None:
 def test_what_is_not_known_of_a_finding_might_as_well_not_be_in_the_model(data: st.DataObject) -> None:
     network = data.draw(any_network())
     model = network.model
-    dispensable = [f for f in model.findings if f not in (model.complaint, *model.alarm.key_questions)]
+    dispensable = [
+        f for f in model.findings if f not in (model.complaint, *map(model.about, model.alarm.key_questions))
+    ]
     assume(dispensable)
     name = data.draw(st.sampled_from(dispensable))
     case = data.draw(evidence(model))
@@ -160,7 +164,8 @@ def test_what_is_not_known_of_a_finding_might_as_well_not_be_in_the_model(data: 
     content = model.model_dump()
     del content["findings"][name]
     content["alarm"]["rules"] = content["red_flags"] = []
-    content["alarm"]["signs"].pop(name, None)
+    for gone in (name, *(column for column, own in content["inputs"].items() if own["variable"] == name)):
+        content["alarm"]["signs"].pop(gone, None)
     content["inputs"] = {n: i for n, i in content["inputs"].items() if i["variable"] != name}
     without = Answer(CompiledModel(ModelSpec.model_validate(content)), case)
     answer = possible(Answer(network, case))
@@ -459,15 +464,56 @@ def test_no_sign_makes_the_alarm_of_any_model_milder(data: st.DataObject) -> Non
     signs = model.file.alarm_signs
     assume(signs)
     name = data.draw(st.sampled_from(list(signs)))
-    case: dict[str, object] = {**data.draw(evidence(model.file, causes=False))}
-    states = model.file.variables[name].states
-    without = ["unknown", *(states[:1] if len(states) == 2 else ())]
+    own = data.draw(answers(model.file))
+    case: dict[str, object] = {**data.draw(evidence(model.file, causes=False)), **own}
+    case = {n: v for n, v in case.items() if model.file.about(n) != model.file.about(name) or n in own}
+    states = model.file.askable[name].states
+    milder = [s for s in states if s not in signs[name]] if name in model.file.answer_inputs else states[:1]
+    without = ["unknown", *(milder if name not in model.file.risks or len(states) == 2 else ())]
     levels = {}
     for answer in (*without, *signs[name]):
-        levels[answer] = model.diagnose({**case, name: answer}).alarm.level
+        with suppress(kb.CaseError):  # it may contradict other answers
+            levels[answer] = model.diagnose({**case, name: answer}).alarm.level
     for sign in signs[name]:
         for answer in without:
-            assert STEP[levels[sign]] >= STEP[levels[answer]], (name, answer, sign, levels)
+            if sign in levels and answer in levels:
+                assert STEP[levels[sign]] >= STEP[levels[answer]], (name, answer, sign, levels)
+
+
+@given(st.data())
+def test_answers_leave_what_they_have_in_common(data: st.DataObject) -> None:
+    model = Model(data.draw(models()))
+    spec = model.file
+    assume(spec.answer_inputs)
+    said = data.draw(answers(spec))
+    rest = {n: s for n, s in data.draw(evidence(spec)).items() if n not in {spec.about(name) for name in said}}
+    case: dict[str, object] = {**rest, **said}
+    left: dict[str, frozenset[str]] = {}
+    for name, value in {spec.complaint: "present", **case}.items():
+        variable, states = spec.meaning(name, [str(value)])
+        left[variable] = left.get(variable, states) & states
+    if not all(left.values()):
+        with pytest.raises(kb.CaseError, match="contradicts"):
+            model.diagnose(case)
+        return
+    codes = [spec.events[name].index(left[name]) if name in left else UNKNOWN for name in spec.variables]
+    expected, chance = brute_force(spec, np.array(codes, dtype=np.int8))
+    if chance < 1e-200:
+        return
+    dx = model.diagnose(case)
+    assert dx.posterior[NONE] == pytest.approx(expected.get((NONE, ""), 0.0), abs=1e-9)
+    for name, cause in spec.causes.items():
+        p = sum(expected.get((name, state), 0.0) for state in cause.states[1:])
+        assert dx.posterior[name] == pytest.approx(p, abs=1e-9)
+    assert model.diagnose(dx.evidence).probabilities == dx.probabilities  # what is said of it can be said again
+    scored = model.score_table(table([{n: str(v) for n, v in case.items()}]), engine="numba").table
+    assert scored[spec.alarm.cause].to_pylist()[0] == pytest.approx(dx.probabilities[spec.alarm.cause], abs=1e-12)
+    assert scored[model.scorer.alarm_column].to_pylist() == [dx.alarm.level]
+    for flag in spec.red_flags:
+        raised = [
+            n for n, states in flag.any_of.items() if left.get(spec.about(n), set("?")) <= spec.meaning(n, states)[1]
+        ]
+        assert set(raised) <= set(dx.red_flags)
 
 
 @named
