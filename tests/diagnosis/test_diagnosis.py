@@ -224,6 +224,6 @@ def test_the_paragraph_for_a_record_says_what_must_not_be_lost() -> None:
     dx = kb.load_model().diagnose({"age": 12, "unilateral_leg_swelling": True, "calf_pain": "present:0.8"})
     text = dx.text()
     assert "\n" not in text
-    said = ["One lower leg swollen: yes", DX.alarm.level.upper(), *dx.alarm.reasons, dx.alarm.advice, *dx.warnings]
+    said = ["One lower leg swollen: yes", dx.alarm.level.upper(), *dx.alarm.reasons, dx.alarm.advice, *dx.warnings]
     said += ["Calf pain: absent:0.2, present:0.8", dx.model.disclaimer, "Not answered: Breathless"]
     assert [words for words in said if words not in text] == []
