@@ -86,7 +86,7 @@ def model_path(name: str) -> Path:
     files = dict(sorted(files.items()))
     for full in (name, f"{DEFAULT_MODEL}_{name}"):
         if full in files:
-            return _on_disk(files[full])
+            return _on_disk(files[full].name)
     known = [stem for stem, file in files.items() if _MODEL.search(file.read_text(encoding="utf-8"))]
     raise ModelFileError(f"no model '{name}' ships with kneebayes, which has {known}.{nearest(name, known)}")
 
@@ -104,11 +104,11 @@ def shipped(name: str, *, checkout: str) -> Traversable:
 
 
 @cache
-def _on_disk(file: Traversable) -> Path:
-    """Give what ships a path, for as long as the process runs; it has one already unless it is in a zip."""
+def _on_disk(name: str) -> Path:
+    """Give a model that ships a path, for as long as the process runs; it has one already unless it is in a zip."""
     extracted = ExitStack()
     atexit.register(extracted.close)
-    return extracted.enter_context(resources.as_file(file))
+    return extracted.enter_context(resources.as_file(shipped("models", checkout="models").joinpath(name)))
 
 
 def read_model(path: str | Path) -> ModelSpec:
