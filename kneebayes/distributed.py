@@ -14,10 +14,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import kneebayes
 from kneebayes.atomic import file_kind, plain_path
 from kneebayes.cases.coding import names_of
 from kneebayes.diagnosis.alarm import Thresholds
-from kneebayes.errors import DefectError, FileFormatError, KneeBayesError, MissingExtraError, defect
+from kneebayes.errors import DefectError, FileFormatError, KneeBayesError, MissingExtraError, OptionError, defect
 from kneebayes.inference import cores
 from kneebayes.model import Model, load_model
 from kneebayes.scoring.score_file import ScoreSummary, score_file
@@ -86,7 +87,7 @@ def score(
     }
     meta = model.score(ddf._meta, **options)
     text = dask.delayed(model.file.model_dump_json(), pure=True)
-    result: dd.DataFrame = ddf.map_partitions(_score_partition, text, options, meta=meta)
+    result: dd.DataFrame = ddf.map_partitions(_score_partition, text, options, kneebayes.__version__, meta=meta)
     return result
 
 
@@ -167,7 +168,7 @@ def score_files(
     for path in sources:
         name = os.path.basename(path)
         reject = None if rejects_folder is None else str(rejects_folder / f"{name.split('.')[0]}.csv")
-        tasks.append(work(text, path, str(folder / name), reject, options))
+        tasks.append(work(text, path, str(folder / name), reject, options, kneebayes.__version__))
     return sum(_compute(dask, tasks, scheduler), ScoreSummary())
 
 
@@ -202,7 +203,17 @@ def _compiled(text: str) -> Model:
     return Model(ModelSpec.model_validate_json(text))
 
 
-def _score_partition(frame: pd.DataFrame, text: str, options: dict[str, Any]) -> pd.DataFrame:
+def _refuse_other(version: str) -> None:
+    """Refuse to work for another version, whose numbers may be others."""
+    if version != kneebayes.__version__:
+        raise OptionError(
+            f"a Dask worker has kneebayes {kneebayes.__version__}, and {version} sent it work: "
+            "install the same version everywhere"
+        )
+
+
+def _score_partition(frame: pd.DataFrame, text: str, options: dict[str, Any], version: str) -> pd.DataFrame:
+    _refuse_other(version)
     unexpected: DefectError | None = None
     try:
         return _compiled(text).score(frame, **options)
@@ -215,7 +226,10 @@ def _score_partition(frame: pd.DataFrame, text: str, options: dict[str, Any]) ->
     raise unexpected  # here, so that it does not carry the other along
 
 
-def _score_part(text: str, source: str, target: str, rejects: str | None, options: dict[str, Any]) -> ScoreSummary:
+def _score_part(
+    text: str, source: str, target: str, rejects: str | None, options: dict[str, Any], version: str
+) -> ScoreSummary:
+    _refuse_other(version)
     return score_file(_compiled(text), source, target, rejects=rejects, quiet=True, **options)
 
 

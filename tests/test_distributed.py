@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 import kneebayes as kb
 from kneebayes import distributed
 from kneebayes.distributed import score, score_files
-from kneebayes.errors import DefectError, FileFormatError
+from kneebayes.errors import DefectError, FileFormatError, OptionError
 from kneebayes.ui.cli import app
 
 PARTS, ROWS = 12, 700
@@ -142,6 +142,27 @@ def test_workers_log_no_values(
         lazy.compute(scheduler="synchronous")
     assert "CANARY" not in str(crashed.value)
     assert crashed.value.__context__ is None
+
+
+def test_a_worker_of_another_version_is_refused(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: kb.Model, cases: pd.DataFrame
+) -> None:
+    lazy = score(dd.from_pandas(cases.head(20), npartitions=2), model=model)
+    own = kb.__version__
+    monkeypatch.setattr(kb, "__version__", "0.0.9")  # what a worker finds there
+    with pytest.raises(OptionError, match=rf"a Dask worker has kneebayes 0.0.9, and {own} sent it work: install"):
+        lazy.compute(scheduler="synchronous")
+    monkeypatch.undo()
+    with LocalCluster(n_workers=1, processes=True, dashboard_address=None) as other:
+        with Client(other) as client:
+            client.run(setattr_of_package, "0.0.9")
+        with pytest.raises(OptionError, match="install the same version everywhere"):
+            score_files(folder, tmp_path / "out", model=model, scheduler=other.scheduler_address)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def setattr_of_package(version: str) -> None:
+    kb.__version__ = version
 
 
 @pytest.mark.parametrize("source", ["nowhere", "*.parquet"])

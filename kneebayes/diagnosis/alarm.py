@@ -29,6 +29,7 @@ the probability of that, at least ``1 - sum(P(other)) / P(no cause)``, by the po
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
@@ -76,8 +77,8 @@ class Thresholds:
     def __post_init__(self) -> None:
         if not 0 < self.caution <= self.urgent <= 1:
             raise ThresholdError(
-                f"thresholds caution {self.caution:g} and urgent {self.urgent:g}: "
-                "both must lie in (0, 1], caution not above urgent"
+                f"thresholds caution {self.caution:g} and urgent {self.urgent:g}: both must lie in (0, 1], caution not "
+                "above urgent; give both where only one was given"
             )
 
     @classmethod
@@ -89,7 +90,7 @@ class Thresholds:
         model : ModelSpec
             A checked model file.
         caution, urgent : float, optional
-            The caller's own. A caution threshold over the model's urgent one takes that up with it.
+            The caller's own; where one passes the other of the model, the caller gives both.
 
         Returns
         -------
@@ -103,7 +104,7 @@ class Thresholds:
         """
         own = model.alarm.thresholds
         caution = own["caution"].p if caution is None else caution
-        return cls(caution, max(own["urgent"].p, caution) if urgent is None else urgent)
+        return cls(caution, own["urgent"].p if urgent is None else urgent)
 
     @classmethod
     def from_harms(cls, *, miss: float, false_alarm: float, urgent: float = 0.10) -> Thresholds:
@@ -116,7 +117,7 @@ class Thresholds:
         false_alarm : float
             Harm of a false alarm, in the same unit, over 0.
         urgent : float, default 0.10
-            The urgent threshold; raised to the caution threshold if that is higher.
+            The urgent threshold, not under what the harms make of caution.
 
         Returns
         -------
@@ -126,12 +127,11 @@ class Thresholds:
         Raises
         ------
         ThresholdError
-            If a harm is not over 0.
+            If a harm is not over 0, or caution lies above urgent.
         """
         if not (miss > 0 and false_alarm > 0 and np.isfinite([miss, false_alarm]).all()):
             raise ThresholdError(f"harms miss {miss:g} and false_alarm {false_alarm:g} must be finite and over 0")
-        caution = false_alarm / (false_alarm + miss)
-        return cls(caution, max(urgent, caution))
+        return cls(false_alarm / (false_alarm + miss), urgent)
 
     def levels(self, probability: NDArray[np.float64]) -> NDArray[np.int8]:
         """Say which level a probability alone asks for.
@@ -272,9 +272,8 @@ class Assessment:
             for rule in fired
         ]
         if level > max(self.by_posterior[case], self.by_rules[case]):
-            retracted = assessor.retractions.names(int(self.retracted[case]))
-            signs = ", ".join(f"'{model.variables[name].label}'" for name in retracted)
-            would = f"P({label}) would be {self.highest[case]:.1%} without {signs}"
+            signs = assessor.retractions.said(int(self.retracted[case]))
+            would = f"P({label}) would be {self.highest[case]:.1%} {signs}"
             if not signs:
                 would = f"over {MAX_RETRACTED} signs of {label} have other causes too"
             reasons.append((level, f"{would}, and a sign never makes the alarm milder"))
@@ -510,9 +509,17 @@ class Retractions:
             retracted[own[higher]] = taken[higher]
         return highest, retracted
 
-    def names(self, retracted: int) -> list[str]:
-        """Name the signs of which `max_posterior` gives the bits."""
-        return list(dict.fromkeys(name for place, name in enumerate(self.doubtful) if retracted >> place & 1))
+    def said(self, retracted: int) -> str:
+        """Say the signs of which `max_posterior` gives the bits: without these, and with those in a lower band."""
+        model, without, lower = self.network.model, dict[str, str](), []
+        for place, (name, sign) in enumerate(zip(self.doubtful, self._signs, strict=True)):
+            if retracted >> place & 1:
+                variable = model.variables[name]
+                if sign.instead != UNKNOWN and name in model.risks and len(variable.states) > 2:
+                    lower.append(f"with '{variable.label}: {variable.say(variable.states[sign.instead])}'")
+                else:
+                    without[name] = f"'{variable.label}'"
+        return " and ".join([*(["without " + ", ".join(without.values())] if without else []), *lower])
 
     def _present(self, codes: Codes) -> NDArray[np.int64]:
         """Doubtful signs of each case as bits, (n,)."""
@@ -595,16 +602,25 @@ def _doubtful(network: CompiledModel) -> list[_Sign]:
                 least = min(_extremes(nows[now], before, ~there)[1] for now in lowering)
                 doubtful.append(_Sign(row, held, instead, others, most, least))
             continue
-        held = np.array([*(event <= sign for event in events), False], dtype=np.int64)
-        instead = 0 if len(model.variables[name].states) == 2 else UNKNOWN
         component = next(c for c in tables.components if row in c.rows)
-        pairs = [_patterns_with(component, row, code, instead) for code in np.flatnonzero(held).tolist()]
-        if component.targets == (place,) and all(_raises(now, before) for now, before in pairs):
-            continue
         others = np.isin(np.arange(len(model.causes)), component.targets) & ~alone
-        both = [_extremes(now, before) for now, before in pairs]
-        doubtful.append(_Sign(row, held, instead, others, max(m for m, _ in both), min(x for _, x in both)))
+        for instead, held in _risk_taken_back(model, name, sign):
+            pairs = [_patterns_with(component, row, code, instead) for code in np.flatnonzero(held).tolist()]
+            if component.targets == (place,) and all(_raises(now, before) for now, before in pairs):
+                continue
+            both = [_extremes(now, before) for now, before in pairs]
+            doubtful.append(_Sign(row, held, instead, others, max(m for m, _ in both), min(x for _, x in both)))
     return doubtful
+
+
+def _risk_taken_back(model: ModelSpec, name: str, sign: frozenset[str]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Find what may be known of a risk factor if a sign is taken back, and of which codes: every lower band too."""
+    states = model.risks[name].states
+    codes = np.arange(len(states) + 1)  # the last is unknown
+    yield 0 if len(states) == 2 else UNKNOWN, np.array([*(state in sign for state in states), False], dtype=np.int64)
+    if len(states) > 2 and any(column.variable == name for column in model.numeric_inputs.values()):
+        for band in range(len(states) - 1):
+            yield band, ((codes > band) & (codes < len(states))).astype(np.int64)
 
 
 def _taken_back(model: ModelSpec, name: str, sign: frozenset[str]) -> dict[frozenset[str], list[frozenset[str]]]:

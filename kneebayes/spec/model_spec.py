@@ -69,12 +69,46 @@ MAX_STATES = 120  # cases are held as bytes with a sign
 MAX_COMPARISONS = 2_000_000  # of rows of a prior with states of its parents; the article's model has a dozen
 MAX_FLAGS = 63  # they are joined by the bits of a number
 _NAME = r"[a-z][a-z0-9_]*"
+# Line ends, escapes, what turns the direction of writing, halves of a character: a label goes to a terminal, a comment.
+_CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_FREE = ("why", "note")  # what a reviewer reads in the file, line ends and all
 _BASIS = re.compile(r"(claims? \d+(, \d+)*|literature: \S.*|judgement|fitted: \S.*)")
 # what the JSON Schema says of values that Python functions check
 _NAME_SCHEMA: dict[str, Any] = {"type": "string", "pattern": f"^{_NAME}$"}
 _BASIS_PART = _BASIS.pattern.replace(".*", "[^;]*")
 _BASIS_SCHEMA = {"type": "string", "pattern": rf"^\s*{_BASIS_PART}\s*(;\s*{_BASIS_PART}\s*)*$"}
 _STATES_SCHEMA = {"anyOf": [_NAME_SCHEMA, {"type": "array", "items": _NAME_SCHEMA, "minItems": 1}]}
+
+
+def _holds_control(content: dict[str, Any]) -> bool:
+    """Say whether any text of nested mappings and lists holds a control character: one search for all is quick."""
+    found: list[str] = []
+    stack: list[Any] = [content]
+    while stack:
+        last = stack.pop()
+        if isinstance(last, dict):
+            found.extend(key for key in last if type(key) is str)
+            last = last.values()
+        for value in last:
+            if type(value) is str:
+                found.append(value)
+            elif isinstance(value, dict | list | tuple):
+                stack.append(value)
+    return _CONTROL.search(" ".join(found)) is not None
+
+
+def _texts(content: object, place: str = "") -> Iterator[tuple[str, str]]:
+    """List the texts of nested mappings and lists, keys too, each with its place."""
+    if isinstance(content, str):
+        yield place, content
+    elif isinstance(content, Mapping):
+        for key, value in content.items():
+            own = ascii(key)[1:-1] if isinstance(key, str) else str(key)
+            yield place or "model", str(key)
+            yield from _texts(value, f"{place}.{own}" if place else own)
+    elif isinstance(content, list | tuple):
+        for number, value in enumerate(content):
+            yield from _texts(value, f"{place}.{number}")
 
 
 def _identifier(name: str) -> str:
@@ -470,6 +504,17 @@ class ModelSpec(Frozen):
 
     def __str__(self) -> str:
         return repr(self)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_control(cls, content: Any) -> Any:
+        for place, text in _texts(content) if isinstance(content, dict) and _holds_control(content) else ():
+            found = _CONTROL.search(text.replace("\n", " ") if place.rpartition(".")[2] in _FREE else text)
+            if found:
+                raise ValueError(
+                    f"{place}: holds the control character {found[0]!a}: write text without it, on one line"
+                )
+        return content
 
     @cached_property
     def variables(self) -> dict[str, RiskFactor | Cause | Finding]:

@@ -152,7 +152,7 @@ def _content(text: str, source: str) -> Any:
         raise
     except yaml.YAMLError as error:
         _refuse_what_came_before(text, source, error)
-        raise ModelFileError(f"{source}: not a safe YAML file: {error}") from error
+        raise ModelFileError(f"{source}: not a safe YAML file: {' '.join(str(error).split())}") from error
     except Exception as error:  # a tag that its text does not fit fails as Python does: KeyError for !!bool x
         raise ModelFileError(f"{source}: not a model file: {error}") from error
 
@@ -287,7 +287,7 @@ def _resolved(content: Content, source: str, find: Callable[[str, str], Found]) 
     while EXTENDS in (last := chain[-1])[1]:
         name, own = last
         parent = own[EXTENDS]
-        if not isinstance(parent, str) or not parent.strip():
+        if not isinstance(parent, str) or not parent.strip() or not parent.isprintable():
             raise ModelFileError(f"{name}: extends: names one model, not {parent!r}")
         for key in OWN:
             if own.get(key) is None:

@@ -120,7 +120,7 @@ def _ending_in_a_line(doing: str) -> Iterator[None]:
         said = f"not enough memory {error}".rstrip() if isinstance(error, MemoryError) else str(error)
         if isinstance(error, OSError) and error.errno == errno.EBADF:
             said = "standard output is closed: name a file with -o, or open it"
-        say(f"kneebayes: {said}")
+        say("kneebayes: " + said.replace("\n", "\\n"))  # a name with a line end in it would forge another line
         _end_output()
         raise typer.Exit(NOTHING_DONE) from None
     except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
 from typing import Any
 
@@ -15,6 +16,7 @@ from kneebayes.inference.evidence import UNKNOWN, Evidence
 from kneebayes.inference.network import CompiledModel, Posteriors
 from kneebayes.model import Model
 from kneebayes.spec.model_spec import ModelSpec
+from tests.oracles import random_codes
 from tests.spec.test_model_spec import num, small
 
 MODEL = load_model()
@@ -277,15 +279,15 @@ def test_red_flags_need_no_probability_and_do_not_set_the_alarm() -> None:
     ("miss", "false_alarm", "caution"), [(49, 1, 0.02), (1, 1, 0.5), (9, 1, 0.1), (98, 2, 0.02), (1, 3, 0.75)]
 )
 def test_harms_set_the_threshold_where_they_weigh_the_same(miss: float, false_alarm: float, caution: float) -> None:
-    thresholds = Thresholds.from_harms(miss=miss, false_alarm=false_alarm)
+    thresholds = Thresholds.from_harms(miss=miss, false_alarm=false_alarm, urgent=0.8)
     assert thresholds.caution == pytest.approx(caution)
     assert thresholds.caution * miss == pytest.approx((1 - thresholds.caution) * false_alarm)
-    assert thresholds.urgent == max(0.1, thresholds.caution)
+    assert thresholds.urgent == 0.8
 
 
 def test_the_worse_a_miss_the_earlier_the_warning() -> None:
     assert level(WELL, thresholds=Thresholds.from_harms(miss=10_000, false_alarm=1)) == "caution"
-    assert level(WELL, thresholds=Thresholds.from_harms(miss=1, false_alarm=1)) == "low"
+    assert level(WELL, thresholds=Thresholds.from_harms(miss=1, false_alarm=1, urgent=0.5)) == "low"
 
 
 @pytest.mark.parametrize(
@@ -311,9 +313,51 @@ def test_thresholds_come_from_the_model_file_unless_given() -> None:
     assert Thresholds.of(MODEL.file) == Thresholds(0.02, 0.10)
     assert Thresholds.of(MODEL.file, caution=0.05) == Thresholds(0.05, 0.10)
     assert Thresholds.of(MODEL.file, urgent=0.3) == Thresholds(0.02, 0.3)
-    assert Thresholds.of(MODEL.file, caution=0.5) == Thresholds(0.5, 0.5)
+    assert Thresholds.of(MODEL.file, caution=0.5, urgent=0.5) == Thresholds(0.5, 0.5)
     with pytest.raises(ThresholdError):
         Thresholds.of(MODEL.file, caution=0.5, urgent=0.3)
+
+
+@pytest.mark.parametrize(
+    "choose",
+    [
+        lambda: Thresholds.of(MODEL.file, caution=0.3),
+        lambda: Thresholds.of(MODEL.file, urgent=0.01),
+        lambda: Thresholds.from_harms(miss=1, false_alarm=1),
+        lambda: MODEL.diagnose({}, thresholds=Thresholds.of(MODEL.file, caution=1)),
+    ],
+)
+def test_one_threshold_never_moves_the_other(choose: Callable[[], object]) -> None:
+    with pytest.raises(ThresholdError, match="caution not above urgent; give both where only one was given"):
+        choose()
+
+
+def test_an_older_band_is_never_milder() -> None:
+    case = {"long_travel": 1, "pain_after_sitting": 1, "excessive_exercise": 0}
+    by_age = [diagnose({**case, "age": age}).alarm for age in (30, 45, 55, 65, 75)]
+    assert [alarm.level for alarm in by_age] == ["caution"] * 5
+    assert by_age[0].probability > 0.02 > by_age[-1].probability
+    assert by_age[-1].reasons[0].endswith("with 'Age: under 40', and a sign never makes the alarm milder")
+    assert level(case) in ("caution", "not_assessed")  # an age that is not known is no band
+
+
+@pytest.mark.parametrize("model", [MODEL, load_model("extended")], ids=["article", "extended"])
+def test_of_a_thousand_cases_none_is_milder_in_an_older_band(model: Model) -> None:
+    """Not assessed and low count as one: who is too old to be pregnant has answered a key question."""
+    network = model.network
+    codes = random_codes(network.model, 1000, 3, risks=0.6, findings=0.5)
+    row = network.variables.index("age")
+    levels = []
+    for band in range(len(network.model.risks["age"].states)):
+        codes[row] = band
+        assessed = model.assessor.assess(Evidence(codes), Thresholds.of(model.file))
+        levels.append(
+            np.where(assessed.impossible, -1, np.where(assessed.levels == LEVELS.index("low"), 1, assessed.levels))
+        )
+    graver = np.maximum.accumulate(levels)
+    possible = np.array(levels) >= 0
+    assert possible.mean() > 0.5
+    np.testing.assert_array_equal(np.array(levels)[possible], graver[possible])
 
 
 def test_an_urgent_harm_threshold_of_the_caller_is_kept() -> None:

@@ -193,7 +193,7 @@ def test_retractions_that_cannot_matter_are_not_computed(monkeypatch: pytest.Mon
     np.testing.assert_array_equal(fewest[reached], whole[reached])
     present, needed = retractions._present(codes), np.log(sought / (1 - sought)) - np.log(own / (1 - own))
     counts = [len(retractions._pairs(present, own, needed, p)[0]) for p in (None, causes)]
-    assert counts[1] < 0.8 * counts[0]
+    assert counts[1] < 0.9 * counts[0]
     monkeypatch.setattr(CompiledModel, "posteriors", None)
     best, taken = retractions.max_posterior(Evidence(codes), own, np.full(len(own), np.inf))
     np.testing.assert_array_equal(best, own)
@@ -305,7 +305,7 @@ def test_no_sign_makes_the_alarm_milder_where_there_are_too_many(monkeypatch: py
 def test_a_model_with_more_doubtful_signs_than_bits_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kneebayes.diagnosis.alarm.MAX_DOUBTFUL", 6)
     with pytest.raises(
-        ModelFileError, match=r"7 signs may lower dvt.*over 6: list those that matter under alarm.signs"
+        ModelFileError, match=r"11 signs may lower dvt.*over 6: list those that matter under alarm.signs"
     ):
         Retractions(MODEL.network)
 

@@ -146,7 +146,7 @@ REFUSED: dict[str, tuple[str, Any, str, str]] = {
     "capital_name": ("causes.Clot", small()["causes"]["clot"], "causes.Clot", "[a-z][a-z0-9_]*"),
     "name_with_dash": ("findings.sore-leg", small()["findings"]["fever"], "findings.sore-leg", "[a-z][a-z0-9_]*"),
     "name_from_digit": ("findings.2nd", small()["findings"]["fever"], "findings.2nd", "[a-z][a-z0-9_]*"),
-    "name_newline": ("findings.ache\n", small()["findings"]["fever"], "findings", "[a-z][a-z0-9_]*"),
+    "name_newline": ("findings.ache\n", small()["findings"]["fever"], "model", "holds the control character '\\n'"),
     "capital_state": ("risks.smoker.states", ["No", "present"], "risks.smoker.states.0", "[a-z][a-z0-9_]*"),
     "unquoted_yes": ("risks.smoker.states", [False, True], "risks.smoker.states.0", "valid string"),
     "unknown_key": ("causes.clot.leek", num(0.1), "causes.clot.leek", "not permitted"),
@@ -228,6 +228,12 @@ REFUSED: dict[str, tuple[str, Any, str, str]] = {
     "first_band_bounded": ("inputs.age.bands.0.at_least", 3, "inputs.age", "first band"),
     "band_unbounded": ("inputs.age.bands.1", {"state": "old"}, "inputs.age", "at_least and above"),
     "band_beyond_maximum": ("inputs.age.bands.1.at_least", 200, "inputs.age", "bands must rise"),
+    "escape": ("causes.clot.label", "Clot\x1b[31m", "model", "causes.clot.label: holds the control character '\\x1b'"),
+    "line_end": ("version", "1.0\nimport os", "model", "version: holds the control character '\\n'"),
+    "line_end_in_a_state": ("risks.age.state_labels", {"old": "a\nb"}, "model", "risks.age.state_labels.old: holds"),
+    "line_end_in_a_list": ("general_care", ["rest", "a\rb"], "model", "general_care.1: holds the control character"),
+    "turned": ("disclaimer", "harmless \u202e", "model", "disclaimer: holds the control character '\\u202e'"),
+    "escape_in_a_key": ("references", {"a\x07": "b"}, "model", "holds the control character '\\x07'"),
     "other_format": ("format", 2, "format", "1"),
     "other_convention": ("leak_convention", "noisy max", "leak_convention", "product(1 - link)"),
 }
@@ -258,6 +264,17 @@ def test_refused_with_the_place_and_the_reason(case: str) -> None:
     said = refusal(edit(path, value))
     assert reason in said
     assert place == "model" or place in said
+
+
+def test_half_a_character_is_refused() -> None:  # which YAML can't carry
+    assert "title: holds the control character '\\ud800'" in refusal(edit("title", "\ud800"))
+
+
+def test_what_a_reviewer_reads_may_have_lines() -> None:
+    content = small()
+    edit("risks.age.note", "one\ntwo\n")(content)
+    edit("causes.clot.leak.why", "one\ntwo\n")(content)
+    assert ModelSpec.model_validate(content).risks["age"].note == "one\ntwo\n"
 
 
 def test_everything_is_frozen() -> None:
