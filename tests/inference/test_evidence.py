@@ -130,9 +130,9 @@ REAL: dict[str, tuple[dict[str, str], dict[str, list[float]]]] = {
     "a finding": ({"age": "sixties"}, {"calf_pain": [0.2, 0.8]}),
     "two findings and a ratio of 5": (
         {"long_travel": "present"},
-        {"unilateral_leg_swelling": [1.0, 5.0], "calf_pain": [0.7, 0.3]},
+        {"leg_swelling": [1.0, 1.0, 5.0, 5.0], "calf_pain": [0.7, 0.3]},
     ),
-    "a risk factor of its own": ({"unilateral_leg_swelling": "present"}, {"previous_dvt": [0.3, 0.7]}),
+    "a risk factor of its own": ({"leg_swelling": "one"}, {"previous_dvt": [0.3, 0.7]}),
     "a risk factor on which others depend": ({"calf_pain": "present"}, {"age": [0.0, 0.1, 0.2, 0.5, 0.2]}),
     "a risk factor that depends on others": ({"sex": "female"}, {"pregnancy": [0.2, 0.5, 0.3], "sport": [0.1] * 10}),
     "a cause": ({"calf_pain": "present"}, {"dvt": [0.9, 0.3]}),
