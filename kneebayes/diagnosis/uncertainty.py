@@ -319,12 +319,15 @@ def _by_case(parameters: ParameterVector, values: Floats, evidence: Evidence) ->
 
 def _by_draw(parameters: ParameterVector, values: Floats, evidence: Evidence) -> Floats:
     """Answer all cases under each draw, on all cores, shape (n, columns, draws)."""
-    expanded = evidence.expanded()
-    drawn = np.empty((evidence.n, len(parameters.network.columns), len(values)))
+    found = []
+    for portion in evidence.portions():
+        expanded = portion.expanded()
+        drawn = np.empty((portion.n, len(parameters.network.columns), len(values)))
 
-    def work(d: int) -> None:
-        drawn[:, :, d] = under(parameters, values[d], expanded).values
+        def work(d: int, expanded: Expanded = expanded, drawn: Floats = drawn) -> None:
+            drawn[:, :, d] = under(parameters, values[d], expanded).values
 
-    with ThreadPoolExecutor(cores()) as pool:
-        list(pool.map(work, range(len(values))))
-    return drawn
+        with ThreadPoolExecutor(cores()) as pool:
+            list(pool.map(work, range(len(values))))
+        found.append(drawn)
+    return np.concatenate(found)

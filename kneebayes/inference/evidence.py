@@ -7,6 +7,7 @@ likelihoods matter: P(evidence) is in units of the largest of each.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,6 +25,7 @@ Codes = NDArray[np.int8]
 Floats = NDArray[np.float64]
 UNKNOWN = -1
 MAX_STATES = 4096  # joint states of the soft answers of one case
+MAX_EXPANDED = 1 << 16  # of some cases together, which take some 500 bytes each
 DECIBANS = 10 / np.log(10)  # weight of evidence: in one natural logarithm of odds
 NOTICEABLE = 1.0  # deciban: about the least change of odds that a mind perceives (Good 1979, after Turing)
 
@@ -95,6 +97,22 @@ class Evidence:
         for answer in self.soft:
             codes[answer.row, answer.cases] = answer.favoured
         return codes
+
+    def n_expanded(self) -> Floats:
+        """Count the joint states of the soft answers of each case, (n,)."""
+        size = np.ones(self.n)
+        for answer in self.soft:
+            size[answer.cases] *= np.count_nonzero(answer.likelihood)
+        return size
+
+    def portions(self) -> Iterator[Evidence]:
+        """Cut into pieces of whole cases, in order, that can be expanded within bounded memory."""
+        if not self.soft:
+            yield self
+            return
+        place = np.cumsum(np.minimum(self.n_expanded(), MAX_STATES)) // MAX_EXPANDED
+        for own in np.split(np.arange(self.n), np.flatnonzero(np.diff(place)) + 1):
+            yield self[own]
 
     def expanded(self) -> Expanded:
         """Write every case once for each joint state of its soft answers; one without any stands in it once.

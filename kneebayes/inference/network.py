@@ -371,8 +371,14 @@ class CompiledModel:
         """
         if not evidence.soft:
             return self._sure_posteriors(evidence.codes, engine)
-        expanded = evidence.expanded()
-        return expanded.pooled(self._sure_posteriors(expanded.codes, engine))
+        if engine == "auto":  # the same for all portions
+            engine = "numba" if evidence.n_expanded().sum() >= MIN_COMPILED else "numpy"
+        found = []
+        for portion in evidence.portions():
+            expanded = portion.expanded()
+            found.append(expanded.pooled(self._sure_posteriors(expanded.codes, engine)))
+        values, log_evidence = ([getattr(own, name) for own in found] for name in ("values", "log_evidence"))
+        return Posteriors(self.columns, np.concatenate(values), np.concatenate(log_evidence))
 
     def _sure_posteriors(self, codes: Codes, engine: Engine) -> Posteriors:
         if engine not in get_args(Engine):

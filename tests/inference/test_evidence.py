@@ -19,7 +19,7 @@ from pgmpy.inference import VariableElimination
 import kneebayes as kb
 from kneebayes.errors import CaseError
 from kneebayes.inference import evidence as likelihood_module
-from kneebayes.inference.evidence import Evidence, SoftEvidence
+from kneebayes.inference.evidence import UNKNOWN, Evidence, SoftEvidence
 from kneebayes.inference.network import CompiledModel
 from kneebayes.inference.tables import conditional_table
 from kneebayes.interop.pgmpy import to_pgmpy
@@ -334,3 +334,28 @@ def test_too_many_joint_states_are_refused(monkeypatch: pytest.MonkeyPatch) -> N
     unsure = [SoftEvidence(row, np.array([0]), np.array([0.2, 0.8])) for row in range(3)]
     with pytest.raises(CaseError, match="3 unsure answers in one case have 8 joint states, over 7"):
         Evidence(codes, tuple(unsure)).expanded()
+
+
+def test_portions_answer_as_the_whole_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = CompiledModel(read_model(model_path("posterior_knee_pain")))
+    rows = [network.variables.index(name) for name in ("calf_pain", "skin_warmth", "fever", "smoker")]
+    codes = np.full((len(network.variables), 40), UNKNOWN, dtype=np.int8)
+    soft = tuple(
+        SoftEvidence(row, np.arange(place, 40, place + 1), np.array([0.4, 0.6])) for place, row in enumerate(rows)
+    )
+    evidence = Evidence(codes, soft)
+    whole = network.posteriors(evidence)
+    monkeypatch.setattr("kneebayes.inference.evidence.MAX_EXPANDED", 24)
+    portions = list(evidence.portions())
+    assert len(portions) > 5
+    assert sum(portion.n for portion in portions) == 40
+    assert max(len(portion.expanded().case) for portion in portions) < 24 + 16
+    for name in ("values", "log_evidence"):
+        np.testing.assert_array_equal(getattr(network.posteriors(evidence), name), getattr(whole, name))
+
+
+def test_no_cases_are_no_portion_too_many() -> None:
+    network = CompiledModel(random_model(3))
+    soft = (SoftEvidence(3, np.zeros(0, dtype=int), np.array([0.4, 0.6])),)
+    evidence = Evidence(np.zeros((len(network.variables), 0), dtype=np.int8), soft)
+    assert network.posteriors(evidence).values.shape == (0, len(network.columns))
