@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import kneebayes
 from kneebayes.atomic import file_kind, plain_path
 from kneebayes.cases.coding import names_of
+from kneebayes.cases.mapping import CaseMapping, MappingLike
 from kneebayes.diagnosis.alarm import Thresholds
 from kneebayes.errors import DefectError, FileFormatError, KneeBayesError, MissingExtraError, OptionError, defect
 from kneebayes.inference import cores
@@ -39,6 +40,7 @@ def score(
     ignore: Iterable[str] = (),
     thresholds: Thresholds | None = None,
     errors: Literal["raise", "null"] = "raise",
+    mapping: MappingLike | None = None,
 ) -> dd.DataFrame:
     """Score a Dask frame of cases, partition by partition.
 
@@ -56,6 +58,8 @@ def score(
         Whether a row that can't be scored raises when computed, or comes back
         empty. The error names the row of its partition and the column, but
         not the value: workers log errors.
+    mapping : CaseMapping, mapping, str or pathlib.Path, optional
+        What the columns and values mean, as for `Model.score`.
 
     Returns
     -------
@@ -84,6 +88,7 @@ def score(
         "thresholds": thresholds,
         "errors": errors,
         "redact": True,  # workers log what goes wrong
+        "mapping": None if mapping is None else CaseMapping.of(mapping),
     }
     meta = model.score(ddf._meta, **options)
     text = dask.delayed(model.file.model_dump_json(), pure=True)
@@ -106,6 +111,7 @@ def score_files(
     draws: int = 200,
     seed: int = 0,
     redact: bool = False,
+    mapping: MappingLike | None = None,
 ) -> ScoreSummary:
     """Score many files of cases, each a partition, into a folder.
 
@@ -123,7 +129,7 @@ def score_files(
         Address of a Dask scheduler; by default the cores of this machine.
     rejects : str or pathlib.Path, optional
         A folder for the rejects of each file.
-    keep, ignore, columns, thresholds, intervals, draws, seed, redact
+    keep, ignore, columns, thresholds, intervals, draws, seed, redact, mapping
         As for `kneebayes.score_file`.
 
     Returns
@@ -161,6 +167,7 @@ def score_files(
         "draws": draws,
         "seed": seed,
         "redact": redact,
+        "mapping": None if mapping is None else CaseMapping.of(mapping),
     }
     text = dask.delayed((model or load_model()).file.model_dump_json(), pure=True)
     work = dask.delayed(_score_part, pure=False)
@@ -216,7 +223,8 @@ def _score_partition(frame: pd.DataFrame, text: str, options: dict[str, Any], ve
     _refuse_other(version)
     unexpected: DefectError | None = None
     try:
-        return _compiled(text).score(frame, **options)
+        scored: pd.DataFrame = _compiled(text).score(frame, **options)
+        return scored
     except (KneeBayesError, OSError, MemoryError):
         raise
     except Exception as error:

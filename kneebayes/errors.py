@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import traceback
 from collections.abc import Iterable
 
@@ -13,6 +14,7 @@ __all__ = [
     "FileFormatError",
     "ImpossibleEvidenceError",
     "KneeBayesError",
+    "MappingError",
     "MissingExtraError",
     "ModelFileError",
     "OptionError",
@@ -21,10 +23,12 @@ __all__ = [
     "UnknownColumnError",
     "UnknownNameError",
     "defect",
+    "misspelt",
     "nearest",
 ]
 
 MAX_FRAMES = 8
+MIN_LETTERS = 3  # of a word, for one of them to be taken for a slip
 
 
 class KneeBayesError(ValueError):
@@ -33,6 +37,10 @@ class KneeBayesError(ValueError):
 
 class ModelFileError(KneeBayesError):
     """A model file that can't be read, or that says something inconsistent."""
+
+
+class MappingError(KneeBayesError):
+    """A mapping of a file's columns that can't be read, or does not fit the model or the file."""
 
 
 class UnknownNameError(KneeBayesError):
@@ -83,6 +91,36 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """
     close = difflib.get_close_matches(str(name)[:80].strip().lower(), list(known), n=1, cutoff=0.6)
     return f" Did you mean '{close[0]}'?" if close else ""
+
+
+def misspelt(name: str, known: Iterable[str]) -> str:
+    """Say which known name was meant, where one letter of it went wrong and nothing else can be meant; as `nearest`.
+
+    A name of another meaning is no near miss, however many letters it shares: a hint is no place to lead somebody from
+    chest_pain to calf_pain, or from a code for missing to an answer.
+
+    >>> misspelt("calf_pian", ["calf_pain", "thigh_pain"])
+    " Did you mean 'calf_pain'?"
+    >>> misspelt("chest_pain", ["calf_pain"]), misspelt("bilateral_swelling", ["unilateral_swelling"])
+    ('', '')
+    """
+    words = re.split(r"[\s_\-]+", str(name)[:80].strip().lower())
+    close = []
+    for other in known:
+        pairs = list(zip(words, other.split("_"), strict=False))
+        wrong = [(a, b) for a, b in pairs if a != b]
+        if len(words) == other.count("_") + 1 and (not wrong or (len(wrong) == 1 and _one_slip(*wrong[0]))):
+            close.append(other)
+    return f" Did you mean '{close[0]}'?" if len(close) == 1 else ""
+
+
+def _one_slip(word: str, meant: str) -> bool:
+    """Say whether a word is another but for a letter wrong, missing, too many or exchanged with the next."""
+    if len(meant) < MIN_LETTERS or abs(len(word) - len(meant)) > 1:
+        return False
+    start = next((i for i, (a, b) in enumerate(zip(word, meant, strict=False)) if a != b), min(len(word), len(meant)))
+    a, b = word[start:], meant[start:]
+    return a[1:] == b[1:] or a[1:] == b or a == b[1:] or (a[:2] == b[1::-1] and a[2:] == b[2:])
 
 
 def defect(error: BaseException, doing: str) -> DefectError | None:

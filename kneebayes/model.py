@@ -8,15 +8,16 @@ from __future__ import annotations
 import warnings
 from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 import numpy as np
 
-from kneebayes.cases.coding import Coder, check_columns, names_of
+from kneebayes.cases.coding import CASE_ID, Coder, check_columns, names_of
 from kneebayes.diagnosis.alarm import Assessor, Thresholds
 from kneebayes.diagnosis.diagnosis import Diagnosis
-from kneebayes.errors import CaseError, ImpossibleEvidenceError, UnknownNameError
+from kneebayes.errors import CaseError, ImpossibleEvidenceError, OptionError, UnknownNameError
 from kneebayes.inference.evidence import UNKNOWN, Evidence
 from kneebayes.inference.network import CompiledModel, Engine, Posteriors
 from kneebayes.spec.model_spec import ModelSpec
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pgmpy.models import DiscreteBayesianNetwork
 
+    from kneebayes.cases.mapping import MappingLike
     from kneebayes.interop.fhir import Version
     from kneebayes.interop.pgmpy import Reference
     from kneebayes.learn.fit import FitReport
@@ -109,6 +111,7 @@ class Model:
         *,
         thresholds: Thresholds | None = None,
         engine: Literal["exact", "pgmpy"] = "exact",
+        mapping: MappingLike | None = None,
     ) -> Diagnosis:
         """Compute the posterior of each cause, and the alarm, for one case.
 
@@ -122,6 +125,8 @@ class Model:
             When to warn; by default those of the model file.
         engine : {"exact", "pgmpy"}
             ``"pgmpy"`` asks pgmpy's VariableElimination instead (seconds), to check kneebayes by.
+        mapping : CaseMapping, mapping, str or pathlib.Path, optional
+            What the names and values of the case mean, where they are not those of the model; see `CaseMapping`.
 
         Returns
         -------
@@ -148,6 +153,10 @@ class Model:
         if not isinstance(case, Mapping) and getattr(case, "ndim", 0) != 1:  # a row of a frame will do
             kind = type(case).__name__
             raise CaseError(f"a case is a mapping, not a {kind}: model.diagnose({{'age': 67, 'sex': 'male'}})")
+        if mapping is not None:
+            from kneebayes.cases.mapping import BoundMapping, CaseMapping  # here: a case without waits for no tables
+
+            case = BoundMapping(self._coder, CaseMapping.of(mapping), map(str, case), partial=True).case(case)
         coded = self._coder.case(case)
         posteriors = self.network.posteriors(coded.evidence)
         if np.isneginf(posteriors.log_evidence[0]):
@@ -202,6 +211,7 @@ class Model:
         values = self._reference.posteriors(known, likelihoods)
         return Posteriors(exact.columns, np.array([[values[name] for name in exact.columns]]), exact.log_evidence)
 
+    @overload
     def score(
         self,
         frame: Frame,
@@ -215,7 +225,44 @@ class Model:
         seed: int = 0,
         round: int | None = None,
         redact: bool = False,
-    ) -> Frame:
+        round: int | None = None,
+        mapping: MappingLike | None = None,
+        rejects: Literal[False] = False,
+    ) -> Frame: ...
+
+    @overload
+    def score(
+        self,
+        frame: Frame,
+        *,
+        keep: Iterable[str] = (),
+        ignore: Iterable[str] = (),
+        thresholds: Thresholds | None = None,
+        errors: Literal["raise", "null"] = "raise",
+        intervals: float | None = None,
+        draws: int = 200,
+        seed: int = 0,
+        redact: bool = False,
+        round: int | None = None,
+        mapping: MappingLike | None = None,
+        rejects: Literal[True],
+    ) -> tuple[Frame, Frame]: ...
+
+    def score(
+        self,
+        frame: Frame,
+        *,
+        keep: Iterable[str] = (),
+        ignore: Iterable[str] = (),
+        thresholds: Thresholds | None = None,
+        errors: Literal["raise", "null"] = "raise",
+        intervals: float | None = None,
+        draws: int = 200,
+        seed: int = 0,
+        redact: bool = False,
+        mapping: MappingLike | None = None,
+        rejects: bool = False,
+    ) -> Frame | tuple[Frame, Frame]:
         """Score a frame of cases, one a row.
 
         Parameters
@@ -242,12 +289,20 @@ class Model:
         redact : bool
             Let an error name the row by its position, and the column, but not the value nor the index, for where
             errors end in logs.
+        mapping : CaseMapping, mapping, str or pathlib.Path, optional
+            What the columns and values of the frame mean, where they are not those of the model: a mapping, or a
+            dictionary or file of one; see `CaseMapping`. Without, names may still differ in case, blanks, hyphens and
+            underscores, or be the labels.
+        rejects : bool
+            With ``errors="null"``: give the reasons of the empty rows too.
 
         Returns
         -------
         pandas.DataFrame, polars.DataFrame or pyarrow.Table
             The same kind, and for pandas the same index: the causes, ``none_of_these``, further states,
-            ``most_likely``, the alarm, ``red_flags``, then the columns kept.
+            ``most_likely``, the alarm, ``red_flags``, then the columns kept. With ``rejects``, a pair of it and of a
+            frame of the same kind with a line for each reason: ``row`` (its position, from 0), ``column``, ``value``
+            and ``reason``, in pandas under the index of the row.
 
         Raises
         ------
@@ -267,27 +322,32 @@ class Model:
         >>> load_model().score(frame)["most_likely"].index.tolist()
         ['a', 'b']
         """
-        from kneebayes.cases.frames import case_error, from_arrow, rounded, to_arrow
+        import pyarrow as pa
+
+        from kneebayes.cases.frames import case_error, from_arrow, rejects_frame, rounded
+        from kneebayes.cases.mapping import read_frame
+        from kneebayes.cases.problems import Kind
 
         if errors not in ("raise", "null"):
             raise UnknownNameError(f"no way '{errors}' to treat errors: use 'raise' or 'null'")
-        keep = names_of("keep", keep)
-        table = to_arrow(frame, self._coder.columns)
+        if rejects and errors == "raise":
+            raise OptionError("rejects are given with errors='null': with 'raise' there are none")
+        keep, ignore = names_of("keep", keep), names_of("ignore", ignore)
+        read, bound = read_frame(self._coder, frame, mapping, self._coder.columns, keep=keep, ignore=ignore)
         scored = self.score_table(
-            table, keep=keep, ignore=ignore, thresholds=thresholds, intervals=intervals, draws=draws, seed=seed
+            read.table, keep=keep, ignore=ignore, thresholds=thresholds, intervals=intervals, draws=draws, seed=seed
         )
-        if scored.problems and errors == "raise":
-            more = f" ({scored.n_rejected} rows can't be scored; errors='null' leaves them empty)"
-            more = more if scored.n_rejected > 1 else ""
-            if redact:
-                first = scored.problems[0]
-                raise CaseError(f"{first.place}: {first.plain}{more}")
-            raise case_error(frame, scored.problems[0], more)
+        problems = sorted([*read.problems, *map(bound.named, scored.problems)], key=attrgetter("row"))
+        bad = [problem for problem in problems if problem.why.kind is not Kind.LEFT_OUT]
+        if bad and errors == "raise":
+            raise case_error(frame, bad, "can't be scored; errors='null' leaves them empty", redact=redact)
         for text, n_rows in scored.warnings.items():
             warnings.warn(f"{text} ({n_rows} of {scored.n_read} rows)", stacklevel=2)
-        written = scored.table if round is None else rounded(scored.table, round)
-        output: Frame = from_arrow(written, scored.accepted, frame, keep)
-        return output
+        accepted = scored.accepted & ~read.refused
+        table = scored.table.filter(pa.array(accepted[scored.accepted]))
+        table = table if round is None else rounded(table, round)
+        output: Frame = from_arrow(table, accepted, frame, keep, bound.case_id or CASE_ID)
+        return (output, rejects_frame(frame, problems)) if rejects else output
 
     def score_table(
         self,
@@ -352,6 +412,7 @@ class Model:
         quiet: bool = False,
         format: Literal["table", "fhir-ndjson"] = "table",
         redact: bool = False,
+        mapping: MappingLike | None = None,
     ) -> ScoreSummary:
         """Score a file of cases into another, in bounded memory; see `kneebayes.score_file`.
 
@@ -361,7 +422,7 @@ class Model:
             CSV or Parquet, by extension, also .gz and .zst; ``-`` for standard input and output.
         rejects, keep, ignore, columns, thresholds, intervals, draws, seed
             As for `kneebayes.score_file`.
-        chunk_rows, progress, quiet, format, redact
+        chunk_rows, progress, quiet, format, redact, mapping
             Likewise.
 
         Returns
@@ -388,6 +449,7 @@ class Model:
             quiet=quiet,
             format=format,
             redact=redact,
+            mapping=mapping,
         )
 
     def sensitivity(
@@ -439,7 +501,7 @@ class Model:
         check_columns(self.file, table.column_names, keep=keep, ignore=ignore)
         _, assessed, problems = self.scorer.assess(table, thresholds or self._thresholds, ignore=ignore)
         if problems:
-            raise case_error(frame, problems[0])
+            raise case_error(frame, problems, "can't be scored")
         return batch_sensitivity(assessed, target or self.file.alarm.cause)
 
     def simulate(
@@ -573,6 +635,7 @@ class Model:
         max_steps: int = 300,
         tolerance: float = 1e-6,
         progress: bool | None = None,
+        mapping: MappingLike | None = None,
     ) -> Self:
         """Let cases move the leaks, links and splits, the model's own numbers being the prior.
 
@@ -595,6 +658,8 @@ class Model:
             Stop once a step raises the log posterior by less than this per case.
         progress : bool, optional
             Whether to show a progress bar; by default if stderr is a terminal.
+        mapping : CaseMapping, mapping, str or pathlib.Path, optional
+            What the columns and values mean, as for `score`.
 
         Returns
         -------
@@ -623,13 +688,21 @@ class Model:
             max_steps=max_steps,
             tolerance=tolerance,
             progress=progress,
+            mapping=mapping,
         )
         fitted = type(self)(file)
         fitted.fit_report = report
         return fitted
 
     def check(
-        self, frame: Any, *, pairs: bool = True, labels: bool = True, least: int = 20, ignore: Iterable[str] = ()
+        self,
+        frame: Any,
+        *,
+        pairs: bool = True,
+        labels: bool = True,
+        least: int = 20,
+        ignore: Iterable[str] = (),
+        mapping: MappingLike | None = None,
     ) -> pd.DataFrame:
         r"""Compare the findings, and pairs of findings, of cases with what the model expects of them.
 
@@ -645,6 +718,8 @@ class Model:
             Findings and pairs known in fewer cases are left out.
         ignore : iterable of str
             Columns to leave out.
+        mapping : CaseMapping, mapping, str or pathlib.Path, optional
+            What the columns and values mean, as for `score`.
 
         Returns
         -------
@@ -665,7 +740,7 @@ class Model:
         """
         from kneebayes.learn.check import check
 
-        return check(self.network, frame, pairs=pairs, labels=labels, least=least, ignore=ignore)
+        return check(self.network, frame, pairs=pairs, labels=labels, least=least, ignore=ignore, mapping=mapping)
 
     def plot_network(self, *, focus: str | None = None, ax: Axes | None = None) -> Axes:
         """Draw risk factors, causes and findings; see `kneebayes.plots.plot_network`.
@@ -862,6 +937,7 @@ def score_file(
     quiet: bool = False,
     format: Literal["table", "fhir-ndjson"] = "table",
     redact: bool = False,
+    mapping: MappingLike | None = None,
 ) -> ScoreSummary:
     """Score a file of cases into another.
 
@@ -873,7 +949,8 @@ def score_file(
     ----------
     source : str or pathlib.Path
         CSV (UTF-8, commas, a header) or Parquet, by extension; .csv.gz and .csv.zst are compressed CSV; ``-`` is
-        CSV from standard input.
+        CSV from standard input. With the extra ``formats`` also .xlsx, .dta, .sav and .sas7bdat, which are read as a
+        whole.
     target : str or pathlib.Path
         Likewise; ``-`` is CSV to standard output. A file appears, and replaces one that was there, only once all of
         it is written.
@@ -901,6 +978,9 @@ def score_file(
         ``columns`` nor ``keep``.
     redact : bool
         Leave ``case_id`` and ``value`` empty among the rejects, and say in ``reason`` only what is allowed.
+    mapping : CaseMapping, mapping, str or pathlib.Path, optional
+        How the file is to be read, and what its columns and values mean, where they are not those of the model: a
+        mapping, or a dictionary or file of one; see `CaseMapping`.
 
     Returns
     -------
@@ -936,4 +1016,5 @@ def score_file(
         quiet=quiet,
         format=format,
         redact=redact,
+        mapping=mapping,
     )

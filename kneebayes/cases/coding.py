@@ -10,13 +10,16 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cached_property
 from itertools import product
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.cases.problems import Kind, Problem, Refusal, Why, short, why
-from kneebayes.errors import CaseError, UnknownColumnError, nearest
+from kneebayes.errors import CaseError, UnknownColumnError, misspelt, nearest
 from kneebayes.inference.evidence import UNKNOWN, Evidence, SoftEvidence
 from kneebayes.spec.model_spec import ABSENT_PRESENT, ModelSpec, NumericInput
 
@@ -29,8 +32,11 @@ __all__ = [
     "EncodedColumn",
     "by_answer",
     "check_columns",
+    "is_named",
+    "known_columns",
     "names_of",
     "number_of",
+    "refuse_unknown",
     "refused_rows",
 ]
 
@@ -38,7 +44,10 @@ CASE_ID = "case_id"
 NOT_EVIDENCE = (CASE_ID, "label", "also")
 NOT_EVIDENCE_PREFIX = "true_"
 UNKNOWN_WORDS = frozenset({"", "<na>", "na", "n/a", "nan", "nat", "null", "unknown"})
-SYNONYMS = {"no": 0, "false": 0, "0": 0, "0.0": 0, "yes": 1, "true": 1, "1": 1, "1.0": 1}
+SYNONYMS = {"no": 0, "n": 0, "false": 0, "0": 0, "0.0": 0, "yes": 1, "y": 1, "true": 1, "1": 1, "1.0": 1}
+INITIALS = {"f": "female", "m": "male"}  # where both are states
+MAX_CODE = 3  # letters: what is so short is a code, and may be one for missing: it is no misspelt answer
+MAX_NAMED = 40  # columns in one message
 ZERO_OR_ONE = re.compile(r"-?0(\.0+)?|1(\.0+)?")  # as columns of floats and decimals write them
 CLOCK = re.compile(r"\d:\d\d:\d\d")  # its colons are no likelihoods'
 
@@ -96,8 +105,22 @@ class Coder:
         if word in words:
             return self._codes[column][words[word]]
         raise Refusal(
-            Kind.VALUE, value=short(value), column=column, allowed=self.allowed(column), hint=nearest(word, words)
+            Kind.VALUE,
+            value=short(value),
+            column=column,
+            allowed=self.allowed(column),
+            hint=misspelt(word, words) if len(word) > MAX_CODE else "",
         )
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """What a person calls each column."""
+        nodes = {**self.model.variables, **self.model.inputs}
+        return {name: nodes[name].label for name in self.columns}
+
+    def is_yes_no(self, column: str) -> bool:
+        """Say whether absent and present may stand in a column."""
+        return column in self.model.askable and self.model.askable[column].is_yes_no
 
     def allowed(self, column: str) -> str:
         """Say what may stand in a column."""
@@ -134,7 +157,7 @@ class Coder:
             word = str(state).strip().lower()
             number = number_of(str(said))
             if word not in words:
-                raise Refusal(Kind.SOFT_STATE, value=short(state), hint=nearest(word, words), **facts)
+                raise Refusal(Kind.SOFT_STATE, value=short(state), hint=misspelt(word, words), **facts)
             if number is None or number < 0 or words[word] in numbers:
                 raise Refusal(Kind.LIKELIHOOD, value=short(said), state=word, **facts)
             numbers[words[word]] = number
@@ -326,21 +349,18 @@ def check_columns(
     model: ModelSpec, names: Iterable[object], *, keep: Iterable[object] = (), ignore: Iterable[object] = ()
 ) -> None:
     """Refuse columns that are neither evidence nor kept or ignored by name, and a column to keep that is not there."""
-    came, kept = [str(name) for name in names], [str(name) for name in keep]
-    known = [*model.columns, *NOT_EVIDENCE]
-    excused = {*kept, *map(str, ignore)}
-    unknown = [n for n in came if n not in known and n not in excused and not n.startswith(NOT_EVIDENCE_PREFIX)]
+    came, kept, left_out = [str(name) for name in names], [str(name) for name in keep], [str(name) for name in ignore]
+    known = known_columns(model)
+    unknown = [
+        name
+        for name in came
+        if name not in known
+        and name not in kept
+        and not name.startswith(NOT_EVIDENCE_PREFIX)
+        and not is_named(name, left_out)
+    ]
     if unknown:
-        hints = [nearest(name, known) for name in unknown[:5]]
-        said = "; ".join(
-            f"'{short(name)}'{'.' + hint if hint else ''}" for name, hint in zip(unknown, hints, strict=False)
-        )
-        more = f" (and {len(unknown) - 5} more)" if len(unknown) > 5 else ""
-        stop = "" if f"{said}{more}".endswith("?") else "."
-        raise UnknownColumnError(
-            f"unknown column {said}{more}{stop} The columns of {model.name} are listed by 'kneebayes model'; "
-            "keep or ignore others by name (--keep, --ignore)."
-        )
+        refuse_unknown(model, unknown)
     absent = [name for name in kept if name not in came]
     if absent:
         raise UnknownColumnError(f"no column '{short(absent[0])}' to keep.{nearest(absent[0], came)}")
@@ -351,6 +371,31 @@ def names_of(option: str, names: Iterable[object]) -> list[str]:
     if isinstance(names, str):
         raise UnknownColumnError(f"{option}={names!r}: give a list of names, as in {option}=[{names!r}]")
     return list(dict.fromkeys(map(str, names)))
+
+
+def known_columns(model: ModelSpec) -> list[str]:
+    """Name the columns that a table may have, but for ``true_<cause>``."""
+    return [*model.columns, *NOT_EVIDENCE]
+
+
+def is_named(name: str, patterns: Iterable[str]) -> bool:
+    """Say whether a column is one of those named, some of them by a pattern such as ``redcap_*``."""
+    return any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def refuse_unknown(model: ModelSpec, unknown: Sequence[str], remedy: str = "") -> NoReturn:
+    """Refuse columns of which nothing is said: all of them, by name."""
+    known = known_columns(model)
+    hints = [misspelt(name, known) for name in unknown[:MAX_NAMED]]
+    said = "; ".join(f"'{short(name)}'{'.' + hint if hint else ''}" for name, hint in zip(unknown, hints, strict=False))
+    more = f" (and {len(unknown) - MAX_NAMED} more)" if len(unknown) > MAX_NAMED else ""
+    stop = "" if f"{said}{more}".endswith("?") else "."
+    remedy = remedy or (
+        f"The columns of {model.name} are listed by 'kneebayes model'; keep or ignore others by name or pattern "
+        "(--keep, --ignore), or ignore all others (--ignore-others); `kneebayes map` drafts a mapping of your own "
+        "names."
+    )
+    raise UnknownColumnError(f"unknown column{'s' if len(unknown) > 1 else ''} {said}{more}{stop} {remedy}")
 
 
 def number_of(word: str) -> float | None:
@@ -373,7 +418,9 @@ def refused_rows(name: str, column: EncodedColumn, refused: Mapping[int, Why]) -
 
 def _words(states: tuple[str, ...], is_yes_no: bool) -> dict[str, int]:
     words = {state: place for place, state in enumerate(states)}
-    return {**{word: words[ABSENT_PRESENT[i]] for word, i in SYNONYMS.items()}, **words} if is_yes_no else words
+    if is_yes_no:
+        return {**{word: words[ABSENT_PRESENT[i]] for word, i in SYNONYMS.items()}, **words}
+    return {letter: words[state] for letter, state in INITIALS.items() if {*INITIALS.values()} == {*states}} | words
 
 
 def _is_below(value: object, numeric: NumericInput) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import narwhals as nw
@@ -15,8 +15,18 @@ from kneebayes.cases.coding import CASE_ID, EncodedColumn
 from kneebayes.cases.problems import Problem
 from kneebayes.errors import CaseError, FileFormatError
 
-__all__ = ["case_error", "encode_column", "encode_columns", "from_arrow", "rounded", "row_name", "to_arrow"]
+__all__ = [
+    "case_error",
+    "encode_column",
+    "encode_columns",
+    "from_arrow",
+    "rejects_frame",
+    "rounded",
+    "row_name",
+    "to_arrow",
+]
 
+MAX_NAMED = 3  # rows in one error
 UNSIGNED = (pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64())  # polars indexes its categories so: no room for -1
 
 
@@ -36,14 +46,17 @@ def to_arrow(frame: Any, evidence: Iterable[str]) -> pa.Table:
     return pa.table([*columns, length], names=[*names, ""]).select(range(len(names)))
 
 
-def from_arrow(table: pa.Table, accepted: NDArray[np.bool_], frame: Any, keep: Iterable[object] = ()) -> Any:
+def from_arrow(
+    table: pa.Table, accepted: NDArray[np.bool_], frame: Any, keep: Iterable[object] = (), case_id: str = CASE_ID
+) -> Any:
     """Turn the scores of the rows accepted, bool (n,), into the kind of frame that came in, of n rows.
 
-    A row that was refused is empty. The index, ``case_id`` and the columns to keep are those of the frame.
+    A row that was refused is empty. The index, ``case_id`` (whatever its name there) and the columns to keep are those
+    of the frame.
     """
     narwhal = _narwhal(frame)
     named = {str(name): name for name in narwhal.columns}
-    kept = [name for name in dict.fromkeys(map(str, keep)) if name != CASE_ID]
+    kept = [name for name in dict.fromkeys(map(str, keep)) if name not in (CASE_ID, case_id)]
     if not accepted.all():
         place = np.cumsum(accepted) - 1
         table = table.take(pa.array(place, mask=~accepted))
@@ -54,7 +67,7 @@ def from_arrow(table: pa.Table, accepted: NDArray[np.bool_], frame: Any, keep: I
         native = output.to_native()
         native.index = index
         output = nw.from_native(native, eager_only=True)
-    first = [narwhal[CASE_ID]] if CASE_ID in narwhal.columns else []
+    first = [narwhal[named[case_id]].alias(CASE_ID)] if case_id in named else []
     return output.select(*first, nw.all(), *(narwhal.get_column(named[name]) for name in kept)).to_native()
 
 
@@ -68,9 +81,31 @@ def row_name(frame: Any, row: int) -> str:
     return f"row {label!r}" if isinstance(label, str) else f"row {label}"
 
 
-def case_error(frame: Any, problem: Problem, more: str = "") -> CaseError:
-    """Say of a row of a frame, by the name its user knows it by, why it can't be used."""
-    return CaseError(f"{row_name(frame, problem.row)}, column '{problem.column}': {problem.reason}{more}")
+def case_error(frame: Any, problems: Sequence[Problem], remedy: str, *, redact: bool = False) -> CaseError:
+    """Say of the first few rows of a frame, by the names its user knows them by, why they can't be used."""
+    said = [
+        f"{p.place}: {p.plain}" if redact else f"{row_name(frame, p.row)}, column '{p.column}': {p.reason}"
+        for p in problems[:MAX_NAMED]
+    ]
+    n_rows = len({problem.row for problem in problems})
+    return CaseError("; ".join(said) + (f" ({n_rows} rows {remedy})" if n_rows > 1 else ""))
+
+
+def rejects_frame(frame: Any, problems: Sequence[Problem]) -> Any:
+    """Make a frame of the reasons, one a line, of the kind that came in; in pandas its index is that of the rows."""
+    narwhal = _narwhal(frame)
+    rows = pa.array([problem.row for problem in problems], pa.int64())
+    cells = {
+        "row": rows,
+        "column": pa.array([problem.column for problem in problems], pa.string()),
+        "value": pa.array([problem.value for problem in problems], pa.string()),
+        "reason": pa.array([problem.reason for problem in problems], pa.string()),
+    }
+    output = nw.from_arrow(pa.table(cells), backend=narwhal.implementation).to_native()
+    index = nw.maybe_get_index(narwhal)
+    if index is not None:
+        output.index = index[rows.to_numpy()]
+    return output
 
 
 def encode_column(column: pa.Array | pa.ChunkedArray) -> EncodedColumn:

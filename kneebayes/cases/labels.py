@@ -10,18 +10,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kneebayes.cases.coding import (
-    NOT_EVIDENCE_PREFIX,
-    SYNONYMS,
-    UNKNOWN_WORDS,
-    Coder,
-    check_columns,
-    names_of,
-    refused_rows,
-)
-from kneebayes.cases.frames import case_error, encode_column, encode_columns, to_arrow
+from kneebayes.cases.coding import NOT_EVIDENCE_PREFIX, SYNONYMS, UNKNOWN_WORDS, Coder, names_of, refused_rows
+from kneebayes.cases.frames import case_error, encode_column, encode_columns
+from kneebayes.cases.mapping import MappingLike, read_frame
 from kneebayes.cases.problems import Kind, Problem, Why, short, why
-from kneebayes.errors import UnknownColumnError, nearest
+from kneebayes.errors import UnknownColumnError, misspelt, nearest
 from kneebayes.inference.evidence import Cases
 from kneebayes.spec.model_spec import ModelSpec
 
@@ -125,7 +118,7 @@ def _read(
         unknown = next((word for word in words if word not in names), None)
         read[i] = [] if unknown is not None else [names.index(word) for word in words]
         if unknown is not None:
-            facts = {"allowed": ", ".join(names), "hint": nearest(unknown, names), "model": model.name}
+            facts = {"allowed": ", ".join(names), "hint": misspelt(unknown, names), "model": model.name}
             refused[i] = why(Kind.LABEL, column=column, value=short(unknown), **facts)
     problems += refused_rows(column, cells, refused)
     return [read[max(i, -1)] for i in cells.index.tolist()]
@@ -150,7 +143,7 @@ def _add(
         if word in words:
             lookup[i] = words[word]
         elif word not in UNKNOWN_WORDS:
-            refused[i] = why(Kind.TRUTH, column=column, value=short(word), allowed=allowed, hint=nearest(word, words))
+            refused[i] = why(Kind.TRUTH, column=column, value=short(word), allowed=allowed, hint=misspelt(word, words))
     new = lookup[np.maximum(cells.index, -1)]
     for row in np.flatnonzero(((present == 1) & (new == 0)) | (none & (new == 1))).tolist():
         value = short(cells.values[int(cells.index[row])])
@@ -181,6 +174,7 @@ def read_cohort(
     label: str = LABEL,
     ignore: Iterable[str] = (),
     weights: NDArray[np.float64] | None = None,
+    mapping: MappingLike | None = None,
 ) -> Cohort:
     """Read a frame of cases, with their labels where there are any and they are wanted.
 
@@ -190,21 +184,22 @@ def read_cohort(
     ignore = names_of("ignore", ignore)
     coder = Coder(model)
     single = [f"{NOT_EVIDENCE_PREFIX}{cause}" for cause in model.causes]
-    table = to_arrow(frame, [*coder.columns, *single, label, "also"])
-    check_columns(model, table.column_names, ignore=[*ignore, label])
-    table = table.drop_columns([name for name in table.column_names if name in ignore])
+    wanted = [*coder.columns, *single, label, ALSO]
+    read, bound = read_frame(coder, frame, mapping, wanted, ignore=ignore, further=[label])
+    _refuse(frame, read.problems)
+    table = read.table
     coded = coder.batch(encode_columns(table, coder.columns), len(table))
-    _refuse(frame, coded.problems)
+    _refuse(frame, [bound.named(problem) for problem in coded.problems])
     names = table.column_names
     most = max(len(cause.states) for cause in model.causes.values())
     allowed = np.ones((len(table), len(model.causes), most), dtype=bool)
     n_labelled = 0
     if labels and (label != LABEL or any(name in (label, *single) for name in names)):
         label_columns(model, names, label)
-        read = read_labels(model, table, label)
-        _refuse(frame, read.problems)
-        n_labelled = int(read.any_known.sum())
-        present = read.present[:, : len(model.causes)]
+        known = read_labels(model, table, label)
+        _refuse(frame, [bound.named(problem) for problem in known.problems])
+        n_labelled = int(known.any_known.sum())
+        present = known.present[:, : len(model.causes)]
         allowed[:, :, 0] &= present != 1
         allowed[:, :, 1:] &= (present != 0)[:, :, None]
         for c, (cause, column) in enumerate(zip(model.causes.values(), single, strict=True)):
@@ -223,6 +218,4 @@ def read_cohort(
 
 def _refuse(frame: Any, problems: list[Problem]) -> None:
     if problems:
-        first, rows = problems[0], len({problem.row for problem in problems})
-        more = f" ({rows} rows are refused; mend them or leave them out)" if rows > 1 else ""
-        raise case_error(frame, first, more)
+        raise case_error(frame, problems, "are refused; mend them or leave them out")

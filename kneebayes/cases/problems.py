@@ -56,6 +56,19 @@ class Kind(Enum):
         "the row has {n_fields} fields and the header {n_names}; it runs over {n_lines} lines: is a quote left open?",
     )
     ENCODING = ("not UTF-8: {remedy}",)
+    MAPPED_VALUE = (
+        "'{value}' is not among the values that the mapping gives for {column}: add it there, or to missing",
+        "not among the values that the mapping gives: add it there, or to missing",
+    )
+    MAPPED_NUMBER = (
+        "{column} '{value}' is no number{allowed}: mend it, or name its unit in the mapping",
+        "no number{allowed}: mend it, or name its unit in the mapping",
+    )
+    DATE = "{column} '{value}' is no day written {allowed}", "no day written {allowed}"
+    FUTURE = "{column} '{value}' lies in the future", "lies in the future"
+    DATES = "{column} '{value}' is after {other}: mend one of them", "after {other}: mend one of them"
+    COMBINED = ("{names} say different things of {other}: mend one of them",)
+    LEFT_OUT = ("no case: left out by the rows that the mapping names",)
     ID_OVER_LINES = ("the case_id runs over lines: is a quote left open?",)
     ID_AGAIN = ("an earlier row has this case_id",)
 

@@ -17,9 +17,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kneebayes.atomic import write_whole
-from kneebayes.cases.coding import CASE_ID, names_of
-from kneebayes.cases.frames import case_error, encode_column, encode_columns, to_arrow
-from kneebayes.cases.labels import LABEL, NONE, Labels, label_columns, read_labels
+from kneebayes.cases.coding import CASE_ID, NOT_EVIDENCE_PREFIX, names_of
+from kneebayes.cases.frames import case_error, encode_column, encode_columns
+from kneebayes.cases.labels import ALSO, LABEL, NONE, Labels, label_columns, read_labels
+from kneebayes.cases.mapping import MappingLike, read_frame
 from kneebayes.diagnosis.alarm import Thresholds
 from kneebayes.diagnosis.wells import read_sheet
 from kneebayes.errors import CaseError, FileFormatError, OptionError, UnknownNameError
@@ -95,8 +96,10 @@ class Evaluation:
         The alarm, and what it was compared with, a row each.
     rankings : dict of str to ndarray
         By what each of those ranks the cases for the alarm's cause.
+    given : tuple of str
+        Causes that were given as evidence: of them this is no test.
     notes : list of str
-        What limits these figures.
+        What limits these figures; where causes were given, that first.
     bootstrap, seed : int
         Resamples behind the intervals, and their seed.
     problems : list of Problem
@@ -120,6 +123,7 @@ class Evaluation:
     decision: pd.DataFrame
     comparison: pd.DataFrame
     rankings: Mapping[str, Any]
+    given: tuple[str, ...]
     notes: list[str]
     bootstrap: int
     seed: int
@@ -279,6 +283,8 @@ def evaluate(
     bootstrap: int | None = None,
     seed: int = 0,
     errors: Literal["raise", "null"] = "raise",
+    mapping: MappingLike | None = None,
+    outcome_columns: Iterable[str] = (),
 ) -> Evaluation:
     """Measure a model on labelled cases.
 
@@ -313,6 +319,11 @@ def evaluate(
     errors : {"raise", "null"}
         Whether a row whose evidence or label can't be read raises, or is left
         out and listed in ``problems``.
+    mapping : CaseMapping, mapping, str or pathlib.Path, optional
+        What the columns and values mean, as for `Model.score`.
+    outcome_columns : iterable of str
+        Causes whose columns, of their very names, hold what came out, as
+        ``true_<cause>`` does, and are no evidence.
 
     Returns
     -------
@@ -351,17 +362,21 @@ def evaluate(
     models, ignore = [model, *(other for _, other in called)], names_of("ignore", ignore)
     sheet = read_sheet() if baselines else None
     known = [column for m in models for column in m.scorer.coder.columns] + list(sheet.columns if sheet else ())
-    names = to_arrow(frame, []).column_names
-    labelled = label_columns(model.file, [name for name in names if name not in ignore], label)
-    table = to_arrow(frame, [*known, *labelled, CASE_ID])
+    single = [f"{NOT_EVIDENCE_PREFIX}{cause}" for cause in model.file.causes]
+    wanted = [*known, label, ALSO, *single, CASE_ID]
+    outcomes = list(outcome_columns)
+    read, bound = read_frame(
+        model.scorer.coder, frame, mapping, wanted, ignore=ignore, further=[*known, label], outcomes=outcomes
+    )
+    table, names = read.table, read.table.column_names
+    labelled = label_columns(model.file, names, label)
     labels = read_labels(model.file, table.select(labelled), label)
     scores = [_score(m, table, [*ignore, *labelled], known, thresholds) for m in models]
-    problems = sorted([*labels.problems, *(p for s in scores for p in s.problems)], key=lambda problem: problem.row)
+    found = [*labels.problems, *(p for s in scores for p in s.problems)]
+    problems = sorted([*read.problems, *map(bound.named, found)], key=lambda problem: problem.row)
     refused = sorted({problem.row for problem in problems})
     if problems and errors == "raise":
-        first = problems[0]
-        more = f" ({len(refused)} rows can't be evaluated; errors='null' leaves them out)" if len(refused) > 1 else ""
-        raise case_error(frame, first, more)
+        raise case_error(frame, problems, "can't be evaluated; errors='null' leaves them out")
     accepted = np.ones(table.num_rows, dtype=bool)
     accepted[refused] = False
     used = np.flatnonzero(accepted & labels.any_known)
@@ -381,6 +396,8 @@ def evaluate(
         others += cross_validated(model.file, codes, labels, threshold=thresholds.caution, seed=seed)
     compared = distinct([own, *others])
 
+    used_names = [name for name in model.causes if name in names and name not in ignore]
+    given = tuple(name for name in used_names if (encode_column(cases[name]).index >= 0).any())
     times = min(MAX_RESAMPLES, max(MIN_RESAMPLES, DRAWS // len(used))) if bootstrap is None else bootstrap
     index = pd.Index(_case_names(frame, table, used), name=CASE_ID)
     return Evaluation(
@@ -390,7 +407,8 @@ def evaluate(
         n_rejected=len(refused),
         n_unlabelled=int(accepted.sum()) - len(used),
         rankings={other.name: other.score for other in compared if other.score is not None},
-        notes=_notes(model, labels, cases, ignore, scores[0], others),
+        given=given,
+        notes=_notes(labels, given, scores[0], others),
         bootstrap=times,
         seed=seed,
         problems=problems,
@@ -460,10 +478,14 @@ def _case_names(frame: Any, table: pa.Table, used: NDArray[np.intp]) -> list[Any
     return list(index[used]) if isinstance(index, pd.Index) else used.tolist()
 
 
-def _notes(
-    model: Model, labels: Labels, cases: pa.Table, ignore: list[str], scored: Scored, others: list[Comparator]
-) -> list[str]:
-    notes = [f"{warning} ({rows} rows)" for warning, rows in scored.warnings.items()]
+def _notes(labels: Labels, given: tuple[str, ...], scored: Scored, others: list[Comparator]) -> list[str]:
+    notes = []
+    if given:
+        notes.append(
+            f"causes were given as evidence, so this is no blind test of: {', '.join(given)}. If their columns hold "
+            "what came out, name them as outcome columns (--outcome-columns)"
+        )
+    notes += [f"{warning} ({rows} rows)" for warning, rows in scored.warnings.items()]
     with_it, without = ((labels.present == state).sum(axis=0).tolist() for state in (1, 0))
     least = metrics.MIN_CASES
     for words, counts in (("", with_it), (" without the cause", without)):
@@ -476,13 +498,6 @@ def _notes(
     partly = int((~labels.all_known).sum())
     if partly:
         notes.append(f"{partly} cases have causes of which nothing is known: they don't count in top-1 and top-3")
-    given = [
-        name
-        for name in model.causes
-        if name in cases.column_names and name not in ignore and (encode_column(cases[name]).index >= 0).any()
-    ]
-    if given:
-        notes.append(f"causes were given as evidence, so this is no blind test of: {', '.join(given)}")
     # a note that several share stands once
     texts = dict.fromkeys(other.note for other in others if other.note)
     return notes + [f"{', '.join(other.name for other in others if other.note == text)}: {text}" for text in texts]
@@ -546,6 +561,8 @@ def _sections(evaluation: Evaluation) -> dict[str, pd.DataFrame]:
 def text(evaluation: Evaluation) -> str:
     """Write an evaluation for a terminal."""
     lines = [f"Evaluation of {evaluation.title}", evaluation.counts]
+    first = len(evaluation.given[:1])
+    lines += [f"Note: {note}" for note in evaluation.notes[:first]]
     for heading, table in _sections(evaluation).items():
         if heading == CONFUSION:  # too wide for a terminal
             lines += ["", "Leading cause taken for another (which may be present too)", *_mistakes(evaluation)]
@@ -557,7 +574,7 @@ def text(evaluation: Evaluation) -> str:
         lines.append(evaluation.missed.to_string(float_format=lambda p: f"{p:.1%}"))
     if evaluation.bootstrap:
         lines += ["", f"In brackets: 95 % intervals, Wilson's for shares, else of {evaluation.bootstrap} resamples."]
-    return "\n".join([*lines, *(f"Note: {note}" for note in evaluation.notes), evaluation.model.disclaimer])
+    return "\n".join([*lines, *(f"Note: {note}" for note in evaluation.notes[first:]), evaluation.model.disclaimer])
 
 
 def _mistakes(evaluation: Evaluation) -> list[str]:

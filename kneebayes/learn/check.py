@@ -39,6 +39,8 @@ from kneebayes.inference.network import CompiledModel
 if TYPE_CHECKING:
     import pandas as pd
 
+    from kneebayes.cases.mapping import MappingLike
+
 __all__ = ["check"]
 
 Floats = NDArray[np.float64]
@@ -54,6 +56,7 @@ def check(
     labels: bool = True,
     least: int = 20,
     ignore: Iterable[str] = (),
+    mapping: MappingLike | None = None,
 ) -> pd.DataFrame:
     r"""Compare the findings, and pairs of findings, of cases with what the model expects of them.
 
@@ -78,7 +81,7 @@ def check(
     if least < 1:
         raise OptionError(f"least {least}: at least 1 case")
     model = network.model
-    cases = read_cohort(model, frame, labels=labels, ignore=ignore).cases
+    cases = read_cohort(model, frame, labels=labels, ignore=ignore, mapping=mapping).cases
     names = [name for name in model.findings if name != model.complaint and len(model.events[name]) == 2]
     ordered = _States(network)
     tested = np.array([list(model.variables).index(name) for name in names], dtype=np.intp)

@@ -59,6 +59,8 @@ from kneebayes.spec.yaml_io import changed_version, with_numbers
 if TYPE_CHECKING:
     import pandas as pd
 
+    from kneebayes.cases.mapping import MappingLike
+
 __all__ = ["BetaPriors", "Change", "EmProblem", "FitReport", "NoisyOrCounts", "fit", "noisy_or_counts", "squarem"]
 
 Floats = NDArray[np.float64]
@@ -380,6 +382,7 @@ def fit(
     tolerance: float = 1e-6,
     progress: bool | None = None,
     weights: Floats | None = None,
+    mapping: MappingLike | None = None,
 ) -> tuple[ModelSpec, FitReport]:
     """Fit the leaks, links and splits of a model to cases, the model's own numbers being the prior.
 
@@ -407,7 +410,7 @@ def fit(
     if max_steps < 1 or not tolerance >= 0:
         raise OptionError(f"max_steps {max_steps}, tolerance {tolerance}: at least 1 step, tolerance 0 or more")
     started = time.perf_counter()
-    cohort = read_cohort(model, frame, label=label, ignore=ignore, weights=weights)
+    cohort = read_cohort(model, frame, label=label, ignore=ignore, weights=weights, mapping=mapping)
     n = len(cohort.cases.weight)
     if n == 0:
         return model, FitReport(0, 0, 0, prior_weight, (), True, 0.0, ())

@@ -6,6 +6,7 @@ a piece into a table.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import os
@@ -15,6 +16,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
 from io import BufferedReader
 from typing import Any, BinaryIO, Protocol, cast
 
@@ -25,16 +27,19 @@ from pyarrow import compute, parquet
 from pyarrow import csv as arrow_csv
 
 from kneebayes.atomic import STANDARD_STREAM, file_kind, file_stamp, is_special, refuse_changed
-from kneebayes.cases.coding import CASE_ID, NOT_EVIDENCE, NOT_EVIDENCE_PREFIX
+from kneebayes.cases.coding import CASE_ID, Coder, is_named, known_columns
+from kneebayes.cases.mapping import Reading, matched
 from kneebayes.cases.problems import MAX_SHOWN, Kind, Problem, short, why
-from kneebayes.errors import FileFormatError, nearest
-from kneebayes.spec.model_spec import ModelSpec
+from kneebayes.errors import FileFormatError, misspelt
+from kneebayes.scoring import tables
+from kneebayes.scoring.tables import joined_names
 
 __all__ = [
     "CsvReader",
     "ParquetReader",
     "Reader",
     "Rows",
+    "TableReader",
     "end_of_last_row",
     "open_reader",
     "read_cases",
@@ -42,17 +47,16 @@ __all__ = [
 ]
 
 MAGIC = {
-    b"PK\x03\x04": "a zip archive or an Excel workbook: save it as CSV",
-    b"\xd0\xcf\x11\xe0": "an Excel workbook: save it as CSV",
+    b"PK\x03\x04": "a zip archive or an Excel workbook: save it as CSV, or name it .xlsx",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook: save it as CSV, or as .xlsx",
     b"PAR1": "a Parquet file: name it .parquet, and give it as a file, not through a pipe",
     b"\x1f\x8b": "compressed with gzip: name it .csv.gz, or unpack it in the pipe",
     b"\x28\xb5\x2f\xfd": "compressed with zstd: name it .csv.zst, or unpack it in the pipe",
-    b"\xff\xfe": "UTF-16: save it as UTF-8",
-    b"\xfe\xff": "UTF-16: save it as UTF-8",
+    b"\xff\xfe": "UTF-16: save it as UTF-8, or read it with --encoding utf-16",
+    b"\xfe\xff": "UTF-16: save it as UTF-8, or read it with --encoding utf-16",
 }
 BOM = b"\xef\xbb\xbf"
-QUOTE, COMMA, LINE_FEED, RETURN = b'",\n\r'
-_QUOTED = re.compile(rb'(?:(?<=[,\n\r])|\A)"(?:[^"]|"")*+(?:"|\Z)')
+QUOTE, LINE_FEED, RETURN = b'"\n\r'
 FIRST_BYTES = 1 << 18
 ALL_ROWS = 1 << 16  # a piece, of a file that is read whole
 MIN_PIECE_BYTES = 1 << 16
@@ -76,12 +80,14 @@ class Rows:
     positions: NDArray[np.intp]
     n_read: int
     problems: list[Problem] = field(default_factory=list)
+    labels: dict[str, str] = field(default_factory=dict)  # of columns, where the file has some
 
 
 class Reader(Protocol):
-    """What scoring a file needs to know of where the cases come from."""
+    """What scoring a file needs to know of where the cases come from; ``case_id`` is the column that names them."""
 
     names: tuple[str, ...]
+    case_id: str
 
     def empty(self) -> pa.Table:
         """All columns, no rows."""
@@ -102,46 +108,52 @@ class Reader(Protocol):
         """Let go of the file."""
 
 
-def open_reader(path: str, *, chunk_rows: int, keep: Collection[str] = ()) -> Reader:
+def open_reader(path: str, *, chunk_rows: int, keep: Collection[str] = (), reading: Reading | None = None) -> Reader:
     """Open a file of cases, or standard input, and check its header; a piece has about so many rows.
 
     The columns to keep are left of whatever type a Parquet file has them.
     """
+    reading = reading or Reading()
     if path == STANDARD_STREAM:
-        return CsvReader(path, _open_stream(path), None, chunk_rows=chunk_rows)
+        return CsvReader(path, _open_stream(path), None, chunk_rows=chunk_rows, reading=reading)
     if os.path.isdir(path):
         raise FileFormatError(f"{path}: is a folder: give one file, such as {os.path.join(path, 'cases.csv')}")
     if not os.path.exists(path):
         raise FileFormatError(f"{path}: no such file (looked in {os.path.dirname(os.path.abspath(path))})")
-    kind, compression = file_kind(path)
+    if path.lower().endswith(tables.ENDINGS):
+        return TableReader(path, reading, chunk_rows=chunk_rows)
+    kind, compression = file_kind(re.sub(r"\.(tsv|txt|tab)\b", ".csv", path, flags=re.IGNORECASE))
+    if path.lower().removesuffix(".gz").removesuffix(".zst").endswith((".tsv", ".tab")) and reading.sep is None:
+        reading = reading.model_copy(update={"sep": "tab"})
     try:
         if kind == "parquet":
             return ParquetReader(path, chunk_rows=chunk_rows, keep=keep)
-        return CsvReader(path, _open_stream(path), compression, chunk_rows=chunk_rows)
+        return CsvReader(path, _open_stream(path), compression, chunk_rows=chunk_rows, reading=reading)
     except OSError as error:
         raise FileFormatError(f"{path}: can't be read: {error}") from error
 
 
-def read_cases(path: str, ignore: Iterable[str] = ()) -> Rows:
+def read_cases(path: str, ignore: Iterable[str] = (), reading: Reading | None = None) -> Rows:
     """Read a whole file of cases but for some columns; positions and problems are by places in the file."""
-    stamp = file_stamp(path)
-    reader = open_reader(path, chunk_rows=ALL_ROWS)
+    stamp, ignore = file_stamp(path), list(ignore)
+    reader = open_reader(path, chunk_rows=ALL_ROWS, reading=reading)
     try:
-        reader.leave_out(ignore)
-        tables, places = [reader.empty()], [np.zeros(0, dtype=np.intp)]
+        reader.leave_out(name for name in reader.names if is_named(name, ignore))
+        pieces, places = [reader.empty()], [np.zeros(0, dtype=np.intp)]
         problems: list[Problem] = []
         n_read = 0
         for piece in reader.pieces():
             rows = reader.parse(piece)
-            tables.append(rows.table)
+            pieces.append(rows.table)
             places.append(rows.positions + n_read)
             problems += [replace(problem, row=problem.row + n_read) for problem in rows.problems]
             n_read += rows.n_read
     finally:
         reader.close()
     refuse_changed(path, stamp)
-    table = pa.concat_tables(tables, promote_options="permissive").unify_dictionaries()
-    return Rows(table, np.concatenate(places), n_read, problems)
+    table = pa.concat_tables(pieces, promote_options="permissive").unify_dictionaries()
+    labels = reader.labels if isinstance(reader, TableReader) else {}
+    return Rows(table, np.concatenate(places), n_read, problems, labels)
 
 
 def _open_stream(path: str) -> BinaryIO:
@@ -179,18 +191,46 @@ class _Pipe:
         self._stream.close()
 
 
+class _Decoded:
+    """Bytes of another encoding, as UTF-8."""
+
+    def __init__(self, stream: Any, encoding: str, path: str) -> None:
+        self._stream, self._encoding, self._path = stream, encoding, path
+        self._decoder = codecs.getincrementaldecoder(encoding)()
+
+    def read(self, n_bytes: int) -> bytes:
+        """Read about so many bytes; none only at the end."""
+        while True:
+            data = bytes(self._stream.read(n_bytes) or b"")
+            try:
+                text = self._decoder.decode(data, final=not data)
+            except UnicodeError as error:
+                raise FileFormatError(
+                    f"{self._path}: is not {self._encoding} ({error}): name another --encoding"
+                ) from None
+            if text or not data:
+                return text.encode("utf-8", "replace")
+
+
 class CsvReader:
-    """A CSV file: UTF-8, comma-separated, with a header.
+    """A CSV file: UTF-8 or an encoding that is named, separated by commas or what is named, with a header.
 
     Rows are cut out of the file here, and not by pyarrow's stream reader, so
     that pieces are parsed in parallel and a row that is not UTF-8 or has the
     wrong number of fields costs only itself.
     """
 
-    def __init__(self, path: str, stream: BinaryIO, compression: str | None, *, chunk_rows: int) -> None:
+    def __init__(
+        self, path: str, stream: BinaryIO, compression: str | None, *, chunk_rows: int, reading: Reading | None = None
+    ) -> None:
         self.path = "standard input" if path == STANDARD_STREAM else path
+        self.case_id = CASE_ID
+        self._reading = reading = reading or Reading()
         self._file = stream
-        self._stream = pa.CompressedInputStream(stream, compression) if compression else stream
+        self._is_packed = compression is not None
+        self._stream: Any = pa.CompressedInputStream(stream, compression) if compression else stream
+        if reading.encoding is not None and codecs.lookup(reading.encoding).name != "utf-8":
+            self._stream = _Decoded(self._stream, reading.encoding, self.path)
         self._size = os.path.getsize(path) if os.path.isfile(path) else 0
         self._row_end = b"\n"
         self._n_unpacked = 0
@@ -199,7 +239,11 @@ class CsvReader:
             if b"\n" not in first and b"\r" in first[:-1]:
                 self._row_end = b"\r"  # as old Macs wrote, and Excel still offers
                 first = first.replace(b"\r", b"\n")
-            while not end_of_last_row(first) and len(first) < MAX_ROW_BYTES and (more := self._read(len(first))):
+            while (
+                not end_of_last_row(first, self._separator)
+                and len(first) < MAX_ROW_BYTES
+                and (more := self._read(len(first)))
+            ):
                 first += more
             self.names, self._first = self._header(first)
         except BaseException:
@@ -209,12 +253,16 @@ class CsvReader:
         self._piece_bytes = int(min(max(chunk_rows * row_bytes, MIN_PIECE_BYTES), MAX_PIECE_BYTES))
         self._used = self.names
 
+    @property
+    def _separator(self) -> bytes:
+        return self._reading.separator.encode()
+
     def _read(self, n_bytes: int) -> bytes:
         try:
             data = bytes(self._stream.read(n_bytes) or b"")
         except (OSError, EOFError) as error:
             raise FileFormatError(f"{self.path}: can't be read to its end: {error}. Is it a whole file?") from error
-        if self._stream is not self._file:
+        if self._is_packed:
             self._n_unpacked += len(data)
             if self._n_unpacked > FREE_BYTES + MAX_RATIO * self._file.tell():
                 raise FileFormatError(
@@ -233,8 +281,16 @@ class CsvReader:
             raise FileFormatError(
                 f"{self.path}: is not a CSV file: its header holds NUL bytes, as UTF-16 does: save it as UTF-8."
             )
-        names: list[str] = []
-        used = 0
+        declared = re.match(rb'"?sep=(.)"?\r?\n', first, re.IGNORECASE)
+        if declared and self._reading.header is None:
+            mark = declared[1].decode("utf-8", "replace")
+            raise FileFormatError(
+                f"{self.path}: the first line says sep={mark}, as Excel writes it: confirm by --sep '{mark}' --header 2"
+            )
+        wanted = self._reading.header or (1,)
+        above = sum(map(len, lines[: wanted[0] - 1]))
+        lines = lines[wanted[0] - 1 :]
+        used = above
 
         def decoded() -> Iterator[str]:
             nonlocal used
@@ -243,12 +299,16 @@ class CsvReader:
                 yield line.decode("utf-8")
 
         try:
-            rows = csv.reader(decoded(), strict=True)
-            names = [name.strip() for name in next((row for row in rows if row), [])]
+            rows = csv.reader(decoded(), strict=True, delimiter=self._reading.separator)
+            headers = [[name.strip() for name in next((row for row in rows if row), [])] for _ in wanted]
         except UnicodeDecodeError as error:
-            raise FileFormatError(f"{self.path}: the header is not UTF-8 ({error}): save the file as UTF-8.") from error
+            raise FileFormatError(
+                f"{self.path}: the header is not UTF-8 ({error}): save the file as UTF-8, or name what it is, as in "
+                "--encoding cp1252."
+            ) from error
         except csv.Error as error:
             raise FileFormatError(f"{self.path}: the header can't be read: {error}.") from error
+        names = joined_names(headers)
         if not any(names):
             raise FileFormatError(f"{self.path}: is empty: the first row must name the columns.")
         _check_names(self.path, names)
@@ -275,7 +335,7 @@ class CsvReader:
         wanted = self._piece_bytes
         while more := self._read(wanted):
             block = rest + more
-            end = end_of_last_row(block)
+            end = end_of_last_row(block, self._separator)
             rest = block[end:]
             wanted = max(self._piece_bytes, len(rest))  # a long row is looked through anew with every piece
             if end:
@@ -285,7 +345,7 @@ class CsvReader:
                 raise self._endless(rest)
         if rest:
             rest += b"" if rest.endswith(b"\n") else b"\n"
-            end = end_of_last_row(rest)
+            end = end_of_last_row(rest, self._separator)
             if end < len(rest):
                 self._n_lines += rest.count(b"\n", 0, end)
                 raise self._unclosed()
@@ -325,7 +385,9 @@ class CsvReader:
             read_options=arrow_csv.ReadOptions(
                 column_names=self.names, use_threads=False, block_size=max(len(piece) + 1, 1 << 10)
             ),
-            parse_options=arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=refuse),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=self._reading.separator, newlines_in_values=True, invalid_row_handler=refuse
+            ),
             convert_options=arrow_csv.ConvertOptions(
                 check_utf8=False,
                 column_types=dict.fromkeys(self.names, pa.string()),
@@ -336,16 +398,17 @@ class CsvReader:
         n_read = table.num_rows + len(broken)
         positions = np.delete(np.arange(n_read), [problem.row for problem in broken])
         if mark:
-            table, positions = _refuse_marked(table, positions, mark, broken)
-        if b'"' in piece and CASE_ID in table.column_names:
-            table, positions = _refuse_ids_of_lines(table, positions, broken)
+            table, positions = _refuse_marked(table, positions, mark, broken, self.case_id)
+        if b'"' in piece and self.case_id in table.column_names:
+            table, positions = _refuse_ids_of_lines(table, positions, broken, self.case_id)
         return Rows(table, positions, n_read, broken)
 
     def _wrong_length(self, row: int, n_fields: int, text: str) -> Problem:
         case_id = ""
-        if self.names[0] == CASE_ID:  # fields may be missing anywhere, but hardly before the first
+        if self.names[0] == self.case_id:  # fields may be missing anywhere, but hardly before the first
             with suppress(csv.Error):
-                case_id = short(next(csv.reader(io.StringIO(text, newline="")))[0], MAX_SHOWN)
+                fields = csv.reader(io.StringIO(text, newline=""), delimiter=self._reading.separator)
+                case_id = short(next(fields)[0], MAX_SHOWN)
         n_lines = text.count("\n") + 1
         kind = Kind.FIELDS if n_lines == 1 else Kind.FIELDS_AND_LINES
         reason = why(kind, n_fields=n_fields, n_names=len(self.names), n_lines=n_lines)
@@ -368,11 +431,11 @@ def _mark_undecoded(piece: bytes, path: str) -> tuple[bytes, str]:
 
 
 def _refuse_marked(
-    table: pa.Table, positions: NDArray[np.intp], mark: str, broken: list[Problem]
+    table: pa.Table, positions: NDArray[np.intp], mark: str, broken: list[Problem], case_id: str
 ) -> tuple[pa.Table, NDArray[np.intp]]:
     """Take the rows with a marked cell out of the table and add them to the broken ones."""
     decoded = np.ones(table.num_rows, dtype=bool)
-    reason = why(Kind.ENCODING, remedy="save the file as UTF-8")
+    reason = why(Kind.ENCODING, remedy="save the file as UTF-8, or name what it is, as in --encoding cp1252")
 
     def text(name: str, row: int) -> str:
         cell = table[name][row].as_py() if name in table.column_names else ""
@@ -382,18 +445,18 @@ def _refuse_marked(
         marked = compute.match_substring(table[name], mark).to_numpy()
         decoded &= ~marked
         for row in np.flatnonzero(marked).tolist():
-            broken.append(Problem(int(positions[row]), name, text(name, row), reason, text(CASE_ID, row)))
+            broken.append(Problem(int(positions[row]), name, text(name, row), reason, text(case_id, row)))
     return table.filter(pa.array(decoded)), positions[decoded]
 
 
 def _refuse_ids_of_lines(
-    table: pa.Table, positions: NDArray[np.intp], broken: list[Problem]
+    table: pa.Table, positions: NDArray[np.intp], broken: list[Problem], name: str
 ) -> tuple[pa.Table, NDArray[np.intp]]:
     """Refuse what is likelier a quote left open, with the rows that it swallowed up to the next one, than an id."""
-    odd = compute.match_substring_regex(table[CASE_ID], "[\r\n]").to_numpy()
+    odd = compute.match_substring_regex(table[name], "[\r\n]").to_numpy()
     for row in np.flatnonzero(odd):
-        case_id = short(table[CASE_ID][int(row)].as_py(), MAX_SHOWN)
-        broken.append(Problem(int(positions[row]), CASE_ID, case_id, why(Kind.ID_OVER_LINES), case_id))
+        case_id = short(table[name][int(row)].as_py(), MAX_SHOWN)
+        broken.append(Problem(int(positions[row]), name, case_id, why(Kind.ID_OVER_LINES), case_id))
     return (table.filter(pa.array(~odd)), positions[~odd]) if odd.any() else (table, positions)
 
 
@@ -405,6 +468,7 @@ class ParquetReader:
 
     def __init__(self, path: str, *, chunk_rows: int, keep: Collection[str] = ()) -> None:
         self.path = path
+        self.case_id = CASE_ID
         self._chunk_rows = chunk_rows
         self._keep = frozenset(keep)
         self._used: list[str] | None = None
@@ -506,6 +570,43 @@ class ParquetReader:
         self._file.close()
 
 
+class TableReader:
+    """A workbook, or a file of a statistics program, which is read as a whole."""
+
+    def __init__(self, path: str, reading: Reading, *, chunk_rows: int) -> None:
+        self.case_id = CASE_ID
+        self._chunk_rows = chunk_rows
+        self.table, self.labels = tables.read_table(path, reading)
+        self.names: tuple[str, ...] = tuple(self.table.column_names)
+        _check_names(path, self.names)
+
+    def empty(self) -> pa.Table:
+        """All columns, no rows."""
+        return self.table[:0]
+
+    def leave_out(self, columns: Iterable[str]) -> None:
+        """Don't read these columns."""
+        left_out = set(columns)
+        if left_out:
+            self.table = self.table.select([name for name in self.names if name not in left_out] or self.names[:1])
+
+    def rows_in_total(self, n_read: int) -> int | None:
+        """Rows of the whole file."""
+        return int(self.table.num_rows)
+
+    def pieces(self) -> Iterator[pa.Table]:
+        """Read in order, so many rows at a time."""
+        for start in range(0, self.table.num_rows, self._chunk_rows):
+            yield self.table.slice(start, self._chunk_rows)
+
+    def parse(self, piece: pa.Table) -> Rows:
+        """Give the piece."""
+        return Rows(piece, np.arange(piece.num_rows), piece.num_rows)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 def _is_usual(kind: pa.DataType) -> bool:
     if pa.types.is_dictionary(kind):
         return _is_usual(kind.value_type)
@@ -543,19 +644,19 @@ def _as_bytes(column: pa.Array) -> list[bytes | None]:
     return []
 
 
-def refuse_headless(path: str, model: ModelSpec, names: Collection[str], excused: Collection[str] = ()) -> None:
+def refuse_headless(path: str, coder: Coder, names: Collection[str], excused: Collection[str] = ()) -> None:
     """Refuse a file whose first row seems to be a case, without quoting it as the names of columns.
 
     Columns that the caller named are excused.
     """
-    known = [*model.inputs, *model.variables, *NOT_EVIDENCE]
-    if any(name in known or name in excused or name.startswith(NOT_EVIDENCE_PREFIX) for name in names):
+    if matched(coder, names) or any(is_named(name, excused) for name in names):
         return
-    hints = [(place, hint) for place, name in enumerate(names, start=1) if (hint := nearest(name, known))]
+    known = known_columns(coder.model)
+    hints = [(place, hint) for place, name in enumerate(names, start=1) if (hint := misspelt(name, known))]
     near = f"{hints[0][1]} (column {hints[0][0]})" if hints else ""
     raise FileFormatError(
-        f"{path}: {model.name} knows none of the {len(names)} names in the first row: does it name the columns? "
-        f"`kneebayes template` writes a header.{near}"
+        f"{path}: {coder.model.name} knows none of the {len(names)} names in the first row: does it name the columns? "
+        f"`kneebayes map` drafts what they mean, `kneebayes template` writes a header.{near}"
     )
 
 
@@ -563,9 +664,12 @@ def _check_names(path: str, names: Iterable[str]) -> None:
     """Refuse a header that does not name every column, once."""
     names = list(names)
     if len(names) == 1:
-        for delimiter, word in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        for delimiter, option, word in ((";", "';'", "semicolons"), ("\t", "tab", "tabs"), ("|", "'|'", "bars")):
             if delimiter in names[0]:
-                raise FileFormatError(f"{path}: the columns are separated by {word}: separate them by commas.")
+                raise FileFormatError(
+                    f"{path}: the columns are separated by {word}: separate them by commas, or confirm by "
+                    f"--sep {option}."
+                )
     blank = [str(number) for number, name in enumerate(names, start=1) if not name]
     if blank:
         raise FileFormatError(f"{path}: the header has no name for column {', '.join(blank[:5])} of {len(names)}.")
@@ -580,7 +684,7 @@ def _check_names(path: str, names: Iterable[str]) -> None:
         )
 
 
-def end_of_last_row(block: bytes) -> int:
+def end_of_last_row(block: bytes, separator: bytes = b",") -> int:
     r"""Say where the last whole row of a text ends, after its line feed: one between quotes ends none.
 
     The text starts with a row; where it holds no whole one, 0.
@@ -595,7 +699,7 @@ def end_of_last_row(block: bytes) -> int:
     quotes = np.flatnonzero(characters == QUOTE)
     before = characters[quotes[::2] - 1]
     before[0] = LINE_FEED if quotes[0] == 0 else before[0]
-    if np.isin(before, (COMMA, LINE_FEED, RETURN, QUOTE)).all():
+    if len(separator) == 1 and np.isin(before, (separator[0], LINE_FEED, RETURN, QUOTE)).all():
         # Every other quote opens a field (or is the second of a doubled quote), so parity tells inside from outside.
         if np.searchsorted(quotes, end - 1) % 2 == 0:
             return end
@@ -603,7 +707,13 @@ def end_of_last_row(block: bytes) -> int:
         outside = line_feeds[np.searchsorted(quotes, line_feeds) % 2 == 0]
         return int(outside[-1]) + 1 if len(outside) else 0
     end = closed = 0
-    for quoted in _QUOTED.finditer(block):
+    for quoted in _quoted(separator).finditer(block):
         end = max(end, block.rfind(b"\n", closed, quoted.start()) + 1)
         closed = quoted.end()
     return max(end, block.rfind(b"\n", closed) + 1)
+
+
+@cache
+def _quoted(separator: bytes) -> re.Pattern[bytes]:
+    """Find fields between quotes, the last of which may not be closed."""
+    return re.compile(rb"(?:(?<=[\n\r" + re.escape(separator) + rb'])|\A)"(?:[^"]|"")*+(?:"|\Z)')

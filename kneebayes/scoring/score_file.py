@@ -27,7 +27,8 @@ from kneebayes.atomic import (
     plain_path,
     refuse_changed,
 )
-from kneebayes.cases.coding import CASE_ID, names_of
+from kneebayes.cases.coding import CASE_ID, Coder, names_of
+from kneebayes.cases.mapping import BoundMapping, CaseMapping, Mapped, MappingLike
 from kneebayes.cases.problems import MAX_SHOWN, Kind, Problem, short, why
 from kneebayes.errors import (
     DefectError,
@@ -126,6 +127,7 @@ def score_file(
     quiet: bool = False,
     format: Literal["table", "fhir-ndjson"] = "table",
     redact: bool = False,
+    mapping: MappingLike | None = None,
 ) -> ScoreSummary:
     """Score a file of cases into another: `kneebayes.score_file` says what each option does."""
     source, target = plain_path(source), plain_path(target)
@@ -137,15 +139,25 @@ def score_file(
         raise FileFormatError(f"chunk_rows must be at least 1, not {chunk_rows}")
     with ExitStack() as stack:
         stamp = file_stamp(source)
-        known = {CASE_ID, *model.file.columns} - set(ignore)
-        reader = open_reader(source, chunk_rows=chunk_rows, keep=set(keep) - known)
+        given = CaseMapping.of(mapping or {})
+        coder = Coder(model.file)
+        known = {CASE_ID, *coder.columns} - set(ignore)
+        reader = open_reader(source, chunk_rows=chunk_rows, keep=set(keep) - known, reading=given.read)
         stack.callback(reader.close)
-        refuse_headless(source, model.file, reader.names, [*keep, *ignore])
+        if given.columns is None:
+            refuse_headless(source, coder, reader.names, [*keep, *ignore])
+        fitting = BoundMapping(coder, given, reader.names, keep=keep, ignore=ignore)
+        ignore += [name for name in fitting.ignored if name not in ignore]
+        bound = None if fitting.is_identity else fitting
+        if bound is not None:
+            known = set(bound.used)
+            reader.case_id = bound.case_id or CASE_ID
         options: dict[str, Any] = {"keep": keep, "ignore": ignore, "thresholds": thresholds}
         if intervals is not None:
             options |= {"intervals": intervals, "draws": draws, "seed": seed}
         # No rows at all, but every column: names are checked before anything is written.
-        empty = model.score_table(reader.empty(), **options).table
+        nothing = reader.empty() if bound is None else bound.apply(reader.empty()).table
+        empty = model.score_table(nothing, **options).table
         chosen = _choose(empty.column_names, columns, keep)
         reader.leave_out(set(reader.names) - known - set(keep))
         engine: Engine = "auto" if _is_one_piece(source) else "numba"  # the same for every row of a file
@@ -159,6 +171,7 @@ def score_file(
             columns=chosen,
             writer=writer,
             rejects=RejectsWriter(rejects_file, redact=redact) if rejects_file else None,
+            mapping=bound,
         )
         unexpected: DefectError | None = None
         try:
@@ -205,6 +218,7 @@ class _Pipeline:
     columns: list[str]
     writer: Writer
     rejects: RejectsWriter | None
+    mapping: BoundMapping | None = None
     summary: ScoreSummary = field(default_factory=ScoreSummary)
     seen: SeenIds = field(default_factory=lambda: SeenIds())
 
@@ -227,18 +241,22 @@ class _Pipeline:
     def _part(self, piece: Any) -> _Part:
         """Parse a piece, score its rows, and make the scores ready to be written."""
         rows = self.reader.parse(piece)
-        scored = self.score(rows.table)
-        ids = _texts(rows.table[CASE_ID]) if CASE_ID in rows.table.column_names else None
-        positions = rows.positions.tolist()
-        case_ids = {row: _text(ids, row) for row in {p.row for p in scored.problems}}
-        problems = [Problem(positions[p.row], p.column, p.value, p.why, case_ids[p.row]) for p in scored.problems]
+        mapped = Mapped(rows.table, []) if self.mapping is None else self.mapping.apply(rows.table)
+        scored = self.score(mapped.table)
+        accepted = scored.accepted & ~mapped.refused
         table = scored.table.select(self.columns)
+        if mapped.problems:
+            table = table.filter(pa.array(accepted[scored.accepted]))
+        ids = _texts(mapped.table[CASE_ID]) if CASE_ID in mapped.table.column_names else None
+        positions = rows.positions.tolist()
+        found = scored.problems if self.mapping is None else map(self.mapping.named, scored.problems)
+        problems = [replace(p, row=positions[p.row], case_id=_text(ids, p.row)) for p in (*mapped.problems, *found)]
         return _Part(
             n_read=rows.n_read,
             positions=rows.positions,
             ids=ids,
             hashes=None if ids is None else SeenIds.hashes(ids),
-            accepted=scored.accepted,
+            accepted=accepted,
             problems=rows.problems + problems,
             table=table,
             encoded=self.writer.encode(table),
@@ -251,7 +269,7 @@ class _Pipeline:
         if part.hashes is not None and (again := self.seen.repeated(part.hashes)).any():
             ids = {int(row): _text(part.ids, row) for row in np.flatnonzero(again)}
             problems = problems + [
-                Problem(int(part.positions[row]), CASE_ID, case_id, why(Kind.ID_AGAIN), case_id)
+                Problem(int(part.positions[row]), self.reader.case_id, case_id, why(Kind.ID_AGAIN), case_id)
                 for row, case_id in ids.items()
             ]
             table = part.table.filter(pa.array(~again[part.accepted]))

@@ -44,6 +44,7 @@ __all__ = [
     "model_text",
     "parse_model",
     "read_model",
+    "read_words",
     "schema_text",
     "shipped",
     "start_model",
@@ -54,6 +55,7 @@ __all__ = [
 
 Content = Mapping[str, Any]
 Found = tuple[str, Content]
+Place = tuple[str | int, ...]
 
 DEFAULT_MODEL = "posterior_knee_pain"
 STARTER = "starter.yaml"
@@ -122,19 +124,48 @@ def parse_model(text: str, *, source: str = "model") -> ModelSpec:
     return _checked(_content(text, source), source, is_file=False)
 
 
-def _read_text(path: Path) -> str:
+def read_words(path: str | Path, what: str) -> tuple[Any, dict[Place, int]]:
+    """Read YAML of which every scalar is the text that is written there, and the line of every place in it.
+
+    So that ``no``, ``007`` and ``1.0`` are what they are in somebody's table, without quotes.
+    """
+    path = Path(path)
+    text, lines = _read_text(path, what), {}
+
+    def content(node: yaml.Node, place: Place) -> Any:
+        lines[place] = node.start_mark.line + 1
+        if isinstance(node, yaml.MappingNode):
+            items = {}
+            for key, value in node.value:
+                items[key.value] = content(value, (*place, key.value))
+                lines[(*place, key.value)] = key.start_mark.line + 1
+            return items
+        if isinstance(node, yaml.SequenceNode):
+            return [content(value, (*place, number)) for number, value in enumerate(node.value)]
+        return node.value
+
+    try:
+        _refuse_depth_and_size(text, str(path))
+        root = yaml.compose(text, Loader=_Loader)
+        _refuse_depth_aliases_and_repeats(root, str(path))
+    except yaml.YAMLError as error:
+        raise ModelFileError(f"{path}: not a safe YAML file: {error}") from error
+    return (None if root is None else content(root, ())), lines
+
+
+def _read_text(path: Path, what: str = "model file") -> str:
     if is_special(str(path)):  # which may have no end, or no beginning
-        raise ModelFileError(f"{path}: is a pipe or a device: give a model file")
+        raise ModelFileError(f"{path}: is a pipe or a device: give a {what}")
     try:
         with path.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
-            raise ModelFileError(f"{path}: over the limit of {MAX_BYTES} bytes for a model file")
+            raise ModelFileError(f"{path}: over the limit of {MAX_BYTES} bytes for a {what}")
         return content.decode("utf-8")
     except ModelFileError:
         raise
     except (OSError, ValueError) as error:
-        raise ModelFileError(f"{path}: can't read the model file: {error}") from error
+        raise ModelFileError(f"{path}: can't read the {what}: {error}") from error
 
 
 def _content(text: str, source: str) -> Any:

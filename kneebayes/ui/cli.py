@@ -24,13 +24,21 @@ from kneebayes.errors import CaseError, OptionError
 from kneebayes.ui import ask, options, serve
 from kneebayes.ui.options import (
     Caution,
+    Decimal,
+    Encoding,
     Facts,
     HarmFalseAlarm,
     HarmMiss,
+    Header,
     Ignore,
+    IgnoreOthers,
+    MapFile,
+    Missing,
     ModelOption,
     Output,
     Quiet,
+    Sep,
+    Sheet,
     Urgent,
     load,
     say,
@@ -111,7 +119,13 @@ class ScoreFormat(StrEnum):
     "Start from the file that `kneebayes template` writes. An empty cell means unknown, never absent.",
 )
 def score(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="CSV or Parquet of cases; - is standard input.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="CSV, Parquet, .xlsx, .dta, .sav or .sas7bdat of cases; - is CSV from standard input.",
+        ),
+    ],
     target: Output = "-",
     rejects: Annotated[
         str | None, typer.Option(metavar="FILE", help="Where rows that can't be scored go, with the reason.")
@@ -123,6 +137,14 @@ def score(
         list[str] | None, typer.Option(metavar="COLUMN", help="Pass this column through (repeat, or a,b).")
     ] = None,
     ignore: Ignore = None,
+    ignore_others: IgnoreOthers = False,
+    map_file: MapFile = None,
+    sep: Sep = None,
+    decimal: Decimal = None,
+    encoding: Encoding = None,
+    sheet: Sheet = None,
+    header: Header = None,
+    missing: Missing = None,
     columns: Annotated[
         list[str] | None, typer.Option(metavar="COLUMN", help="Write only these output columns (repeat, or a,b).")
     ] = None,
@@ -157,6 +179,16 @@ def score(
         "keep": options.names(keep),
         "ignore": options.names(ignore),
         "columns": options.names(columns) or None,
+        "mapping": options.mapping(
+            map_file,
+            sep=sep,
+            decimal=decimal,
+            encoding=encoding,
+            sheet=sheet,
+            header=header,
+            missing=missing,
+            ignore_others=ignore_others,
+        ),
         "thresholds": options.thresholds(
             loaded.file, caution=caution, urgent=urgent, harm_miss=harm_miss, harm_false_alarm=harm_false_alarm
         ),
@@ -225,6 +257,7 @@ def diagnose(
     urgent: Urgent = None,
     harm_miss: HarmMiss = None,
     harm_false_alarm: HarmFalseAlarm = None,
+    map_file: MapFile = None,
     model: ModelOption = None,
 ) -> None:
     """Run ``kneebayes diagnose``."""
@@ -232,6 +265,7 @@ def diagnose(
     dx = loaded.diagnose(
         options.case(facts),
         engine=engine.value,
+        mapping=map_file,
         thresholds=options.thresholds(
             loaded.file, caution=caution, urgent=urgent, harm_miss=harm_miss, harm_false_alarm=harm_false_alarm
         ),
@@ -332,6 +366,67 @@ def template(
 
 
 @app.command(
+    "map",
+    help="Draft what the columns and values of your own file mean, to read, mend and give to `score --map`.\n\n"
+    "For example: kneebayes map hospital.csv, then an editor, then kneebayes score hospital.csv --map mapping.yaml",
+)
+def map_(
+    source: Annotated[str | None, typer.Argument(metavar="SOURCE", help="The file to map, as for `score`.")] = None,
+    target: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="Where the draft goes.")
+    ] = "mapping.yaml",
+    replace: Annotated[bool, typer.Option("--replace", help="Write over a mapping that is there.")] = False,
+    examples: Annotated[
+        bool, typer.Option("--examples", help="Add counts and examples of values: they are patients' data.")
+    ] = False,
+    check: Annotated[
+        str | None, typer.Option(metavar="MAPPING", help="Write nothing: say what the cells become by this mapping.")
+    ] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of mapping files.")] = False,
+    sep: Sep = None,
+    decimal: Decimal = None,
+    encoding: Encoding = None,
+    sheet: Sheet = None,
+    header: Header = None,
+    model: ModelOption = None,
+) -> None:
+    """Run ``kneebayes map``."""
+    from kneebayes.cases.mapping import BoundMapping, CaseMapping
+
+    if schema:
+        typer.echo(CaseMapping.schema_text(), nl=False)
+        return
+    if source is None:
+        raise OptionError("name the file to map, as in: kneebayes map hospital.csv")
+    if check is None and os.path.exists(target) and not replace:
+        raise OptionError(f"{target}: is there already: name another with -o, or --replace it")
+    from kneebayes.scoring.readers import read_cases
+    from kneebayes.scoring.tables import sniff
+
+    coder = load(model).scorer.coder
+    chosen = options.mapping(check, sep=sep, decimal=decimal, encoding=encoding, sheet=sheet, header=header)
+    if check is not None:
+        table = read_cases(source, (), chosen.read).table
+        typer.echo(BoundMapping(coder, chosen, table.column_names).dry_run(table))
+        return
+    from kneebayes.atomic import write_whole
+    from kneebayes.cases.drafting import Drafter
+
+    found, said = sniff(source)
+    reading = chosen.read.model_copy(
+        update={k: v for k, v in found.model_dump().items() if getattr(chosen.read, k) is None}
+    )
+    rows = read_cases(source, (), reading)
+    draft = Drafter(coder).draft(rows.table, rows.labels, reading, examples=examples)
+    write_whole(target, draft.text)
+    if said:
+        say(f"found: {', '.join(said)}; it stands under read: in {target}, confirm it there")
+    say(f"wrote {target}: {draft.summary}. Read and mend it, then")
+    say(f"  kneebayes map {source} --check {target}")
+    say(f"  kneebayes score {source} --map {target}")
+
+
+@app.command(
     help="Draw cases from the model, with cells left empty.\n\n"
     "The cases are people with pain behind the knee. Format by ending: .csv, .csv.gz, .csv.zst or .parquet."
 )
@@ -408,6 +503,18 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, a figure a row.")] = False,
     ignore: Ignore = None,
+    ignore_others: IgnoreOthers = False,
+    outcome_columns: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CAUSE", help="Causes whose columns hold what came out, and are no evidence (or a,b)."),
+    ] = None,
+    map_file: MapFile = None,
+    sep: Sep = None,
+    decimal: Decimal = None,
+    encoding: Encoding = None,
+    sheet: Sheet = None,
+    header: Header = None,
+    missing: Missing = None,
     bootstrap: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="Resamples behind the intervals; 0 for none.")
     ] = None,
@@ -429,8 +536,19 @@ def evaluate(
         check_report(report)  # now, not after the work
     loaded = load(model)
     left_out = options.names(ignore)
-    cases = read_cases(source, left_out)
-    refuse_headless(source, loaded.file, cases.table.column_names, [*left_out, label])
+    mapping = options.mapping(
+        map_file,
+        sep=sep,
+        decimal=decimal,
+        encoding=encoding,
+        sheet=sheet,
+        header=header,
+        missing=missing,
+        ignore_others=ignore_others,
+    )
+    cases = read_cases(source, left_out, mapping.read)
+    if mapping.columns is None:
+        refuse_headless(source, loaded.scorer.coder, cases.table.column_names, [*left_out, label])
     result = assess(
         loaded,
         cases.table,
@@ -444,7 +562,11 @@ def evaluate(
         bootstrap=bootstrap,
         seed=seed,
         errors="null",
+        mapping=mapping,
+        outcome_columns=options.names(outcome_columns),
     )
+    if result.given and (as_json or as_csv):
+        say(f"note: {result.notes[0]}")
     typer.echo(result.to_json() if as_json else (result.to_csv() or "").rstrip("\n") if as_csv else str(result))
     if report is not None:
         result.report(report)

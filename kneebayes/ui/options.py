@@ -23,6 +23,7 @@ from kneebayes.errors import CaseError, DefectError, KneeBayesError, OptionError
 from kneebayes.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
+    from kneebayes.cases.mapping import CaseMapping
     from kneebayes.model import Model
 
 __all__ = [
@@ -31,18 +32,27 @@ __all__ = [
     "TERMINATED",
     "Caution",
     "Commands",
+    "Decimal",
+    "Encoding",
     "Facts",
     "HarmFalseAlarm",
     "HarmMiss",
+    "Header",
     "Ignore",
+    "IgnoreOthers",
+    "MapFile",
+    "Missing",
     "ModelOption",
     "Output",
     "Quiet",
+    "Sep",
+    "Sheet",
     "Urgent",
     "case",
     "fill_closed_streams",
     "level",
     "load",
+    "mapping",
     "names",
     "numbers",
     "say",
@@ -74,7 +84,24 @@ Facts = Annotated[
 ModelOption = Annotated[
     str | None, typer.Option("--model", metavar="NAME|FILE", help="A model that ships with kneebayes, or a model file.")
 ]
-Ignore = Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Leave this column out (repeat, or a,b).")]
+Ignore = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COLUMN", help="Leave this column out (repeat, or a,b); patterns as 'lab_*'."),
+]
+IgnoreOthers = Annotated[bool, typer.Option("--ignore-others", help="Leave out all columns that are not known.")]
+MapFile = Annotated[
+    str | None, typer.Option("--map", metavar="FILE", help="What your columns and values mean, as `map` drafts it.")
+]
+Sep = Annotated[str | None, typer.Option(metavar="SIGN", help="What separates the columns of a CSV: ; or tab.")]
+Decimal = Annotated[str | None, typer.Option(metavar="SIGN", help="The decimal sign of numbers, . or ,")]
+Encoding = Annotated[str | None, typer.Option(metavar="NAME", help="Of a CSV: cp1252, utf-16, latin-1; else UTF-8.")]
+Sheet = Annotated[str | None, typer.Option(metavar="NAME", help="Of a workbook; by default the first.")]
+Header = Annotated[
+    str | None, typer.Option(metavar="LINE", help="The line (or row) of the columns' names, from 1; 1,2 joins two.")
+]
+Missing = Annotated[
+    list[str] | None, typer.Option("--na", metavar="WORD", help="What stands for nothing, as -9 (repeat, or a,b).")
+]
 Output = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where to write; - is standard output.")]
 
 
@@ -253,6 +280,32 @@ def shares(text: str) -> float | tuple[float, float]:
     raise CaseError(
         f"--missing {text}: one share from 0 to 1, or one for risk factors and one for findings, as in 0.3,0.6"
     )
+
+
+def mapping(
+    path: str | None,
+    *,
+    sep: str | None = None,
+    decimal: str | None = None,
+    encoding: str | None = None,
+    sheet: str | None = None,
+    header: str | None = None,
+    missing: Iterable[str] | None = None,
+    ignore_others: bool = False,
+) -> CaseMapping:
+    """Read how a file is to be read: what a mapping file says, and before it what the options say."""
+    from kneebayes.cases.mapping import CaseMapping
+
+    given = {
+        "sep": sep,
+        "decimal": decimal,
+        "encoding": encoding,
+        "sheet": sheet,
+        "header": header and header.split(","),
+    }
+    read = {name: value for name, value in given.items() if value is not None}
+    made = CaseMapping.of({} if path is None else path)
+    return made.with_options(read=read, missing=names(missing), ignore_others=ignore_others)
 
 
 def thresholds(

@@ -39,8 +39,8 @@ EMPTY = [None, "", "   ", "unknown", "Unknown", " UNKNOWN ", "na", "NA", "n/a", 
          float("nan"), np.nan, pd.NA, pd.NaT]  # fmt: skip
 REFUSED = [
     "maybe",
-    "y",
-    "n",
+    "j",
+    "nn",
     "2",
     2,
     -1,
@@ -438,18 +438,40 @@ def test_the_nearest_column_is_suggested_and_what_to_do_is_said() -> None:
     listed = "The columns of posterior_knee_pain are listed by 'kneebayes model'"
     assert said == (
         "unknown column 'unilateral_leg_sweling'. Did you mean 'unilateral_leg_swelling'? "
-        f"{listed}; keep or ignore others by name (--keep, --ignore)."
+        f"{listed}; keep or ignore others by name or pattern (--keep, --ignore), or ignore all others "
+        "(--ignore-others); `kneebayes map` drafts a mapping of your own names."
     )
-    with pytest.raises(UnknownColumnError, match=rf"^unknown column 'qqq'; 'zzz'\. {listed}"):
+    with pytest.raises(UnknownColumnError, match=rf"^unknown columns 'qqq'; 'zzz'\. {listed}"):
         check_columns(MODEL, ["qqq", "zzz"])
 
 
 def test_many_unknown_columns_are_counted() -> None:
-    with pytest.raises(UnknownColumnError, match=r"\(and 15 more\)"):
-        check_columns(MODEL, [f"x{i}" for i in range(20)])
+    with pytest.raises(UnknownColumnError, match=r"'x39' \(and 15 more\)"):
+        check_columns(MODEL, [f"x{i}" for i in range(55)])
     with pytest.raises(UnknownColumnError) as caught:
-        check_columns(MODEL, [f"x{i}" for i in range(5)])
+        check_columns(MODEL, [f"x{i}" for i in range(40)])
     assert "more)" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["chest_pain", "leg_swelling", "bilateral_leg_swelling", "outer_knee_pain", "one_leg_swelling", "leg", "no"]
+)
+def test_no_hint_leads_to_another_meaning(name: str) -> None:
+    with pytest.raises(UnknownColumnError, match=f"unknown column '{name}'. The columns"):
+        check_columns(MODEL, [name])
+
+
+@pytest.mark.parametrize("value", ["nk", "nil", "non", "xx", "99", "-9", "unk"])
+@pytest.mark.parametrize("column", ["calf_pain", "sport", "sex"])
+def test_no_hint_leads_from_a_code_to_an_answer(column: str, value: str) -> None:
+    with pytest.raises(CaseError, match=r"nothing if unknown\.$"):
+        CODER.code(column, value)
+
+
+def test_columns_are_ignored_by_pattern() -> None:
+    check_columns(MODEL, ["age", "redcap_event", "redcap_x"], ignore=["redcap_*"])
+    with pytest.raises(UnknownColumnError, match="'redcap'"):
+        check_columns(MODEL, ["redcap"], ignore=["redcap_*"])
 
 
 def test_a_column_to_keep_must_be_there_but_one_to_ignore_need_not() -> None:

@@ -173,7 +173,7 @@ text("age_with_thousands_separator", HEADER + 'x,"1,067",male,,\n' + 'y,"67,0",m
 text("yes_in_many_ways", column("calf_pain", ("yes", "YES", "True", "1", "1.0", " present ", "present:1")))
 text(
     "yes_in_ways_that_are_none",
-    column("calf_pain", ("y", "x", "01", "1e0", "\uff11", "2", "да", "present:2", ":", "=1")),
+    column("calf_pain", ("j", "x", "01", "1e0", "\uff11", "2", "да", "present:2", ":", "=1")),
 )
 text("ids_that_do_things", HEADER + "".join(row(quoted(name)) for name in IDS), IDS)
 text("ids_that_do_things_refused", HEADER + "".join(f"{quoted(name)},old,,,\n" for name in IDS) + row("a"), "a")

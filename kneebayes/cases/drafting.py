@@ -1,0 +1,521 @@
+"""A first draft of a mapping: what the columns and values of somebody's table may mean, for a person to correct.
+
+A column is proposed where its name has the very words of one variable (its name, label, question, or a synonym or
+translation of models/synonyms.yaml), and its values fit. Anything less is written under ``unsure``, which must be
+decided before the mapping is used: a wrong proposal is worse than none.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from kneebayes.cases.coding import CASE_ID, UNKNOWN_WORDS, Coder, number_of
+from kneebayes.cases.frames import encode_column
+from kneebayes.cases.mapping import UNDECIDED, Reading, normal, strptime_format, word
+from kneebayes.cases.problems import Refusal
+from kneebayes.spec.yaml_io import model_path, read_words
+
+__all__ = ["Draft", "Drafter"]
+
+MAX_VALUES = 12  # distinct ones of a column of codes
+MAX_CHOICES = 60
+MAX_CODE, MAX_WORD, MIN_ROWS = 3, 20, 5  # a value is shown if it is a code, or a short word of so many rows
+MAX_EXAMPLES = 5
+DATES = [
+    "YYYY-MM-DD",
+    "DD.MM.YYYY",
+    "DD/MM/YYYY",
+    "MM/DD/YYYY",
+    "DD-MM-YYYY",
+    "YYYY/MM/DD",
+    "YYYYMMDD",
+    "DD.MM.YY",
+    "DD/MM/YY",
+    "MM/DD/YY",
+]
+_CHOICE = re.compile(r"(.*?)\s*\((?:choice|wahl|opci[oó]n|choix|keuze)=(.+)\)\s*", re.IGNORECASE)
+_CODE = re.compile(r"[a-z]{0,3}\d+[a-z]?")
+_CELL_SEPARATORS = (";", "|", ",", "/")
+_PLAIN = re.compile(r"[^\W\d][\w /()+-]*[\w)]|[^\W\d]")
+
+
+def fold(text: str) -> tuple[str, ...]:
+    """Write a phrase as words that can be compared: no accents, umlauts in either spelling, no fillers.
+
+    >>> fold("Schmerz_in der Wade"), fold("SchmerzWade"), fold("Übergewicht") == fold("Uebergewicht")
+    (('schmerz', 'wade'), ('schmerz', 'wade'), True)
+    """
+    text = re.sub(r"(?<=[a-zäöüß])(?=[A-ZÄÖÜ])", " ", str(text))
+    text = unicodedata.normalize("NFKD", text.casefold().replace("ß", "ss"))
+    text = "".join(c for c in text if not unicodedata.combining(c))
+    for spelt, letter in (("ae", "a"), ("oe", "o"), ("ue", "u")):
+        text = text.replace(spelt, letter)
+    return tuple(part for part in re.findall(r"[^\W_]+", text) if part not in _words()["fillers"])
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A mapping to be read and mended: its text, and how many columns are proposed, unsure and ignored."""
+
+    text: str
+    proposed: int
+    unsure: int
+    ignored: int
+
+    @property
+    def summary(self) -> str:
+        """What it holds, in words."""
+        return f"{self.proposed} columns proposed, {self.unsure} unsure, {self.ignored} to ignore"
+
+
+@dataclass(frozen=True)
+class _Proposal:
+    """What is proposed of one column: an entry of the mapping; or candidates; or, with neither, to ignore it."""
+
+    name: str
+    entry: dict[str, Any] | None = None
+    unsure: Sequence[str] | None = None
+    why: str = ""
+
+
+class Drafter:
+    """Drafts mappings for one model."""
+
+    def __init__(self, coder: Coder) -> None:
+        self.coder, model = coder, coder.model
+        self.words = _words()
+        known = {*coder.columns, CASE_ID, "label"}
+        self._phrases: dict[frozenset[str], set[str]] = defaultdict(set)
+        nodes = {**model.variables, **model.inputs}
+        for name in known:
+            node = nodes.get(name)
+            said = [name, *self.words["columns"].get(name, ())]
+            if node is not None:
+                said += [node.label, getattr(node, "question", "")]
+            for phrase in filter(None, map(fold, said)):
+                self._phrases[frozenset(phrase)].add(name)
+        self._parts: dict[frozenset[str], set[str]] = defaultdict(set)
+        for name, said in self.words["parts"].items():
+            for phrase in map(fold, said if name in known else ()):
+                self._parts[frozenset(phrase)].add(name)
+        numeric = {n.variable: name for name, n in model.numeric_inputs.items()}
+        # A variable that has a column of numbers of its own name is one of them; pain_over_6_weeks stays itself.
+        self._phrases = {
+            phrase: {n for n in names if numeric.get(n, n) not in names - {n}} or names
+            for phrase, names in self._phrases.items()
+        }
+
+    # Names
+
+    def variables(self, header: str) -> tuple[set[str], set[str]]:
+        """Say which variables have the very words of a header, and which only some of them."""
+        exact_name = next((name for name in self.coder.columns if normal(name) == normal(header)), None)
+        if exact_name is not None:
+            return {exact_name}, set()
+        for words in self._forms(header):
+            if found := self._phrases.get(frozenset(words)):
+                return set(found), set()
+        near: set[str] = set()
+        for words in self._forms(header):
+            own = frozenset(words)
+            near |= self._parts.get(own, set())
+            for phrase, names in (*self._phrases.items(), *self._parts.items()):
+                both = own & phrase
+                if (
+                    both
+                    and (phrase <= own or (own <= phrase and len(phrase) - len(own) <= 1))
+                    and len(own - phrase) <= 2
+                ):
+                    near |= names
+        return set(), near
+
+    def _forms(self, header: str) -> list[tuple[str, ...]]:
+        """Give the words of a header, as they stand, and without numbers of items or units in brackets."""
+        bare = re.sub(r"\(.*?\)|\[.*?\]", " ", header)
+        forms = [fold(header), fold(bare)]
+        forms += [tuple(word for word in form if not _CODE.fullmatch(word)) for form in forms]
+        return list(dict.fromkeys(form for form in forms if form))
+
+    def day_role(self, header: str) -> str | None:
+        """Say whether a column of days is of birth, onset or visit."""
+        forms = [frozenset(words) for words in self._forms(header)]
+        roles: dict[str, list[str]] = self.words["days"]
+        return next((role for role, said in roles.items() if any(frozenset(fold(p)) in forms for p in said)), None)
+
+    # Values
+
+    def values(self, variable: str, words: Iterable[str]) -> dict[str, str]:
+        """Say what each value, as `word` writes it, means for a variable of states, or that it is unsure."""
+        words = list(words)
+        answers = {key: {word(v) for v in said} for key, said in self.words["answers"].items()}
+        node = self.coder.model.askable.get(variable)
+        meanings: dict[str, set[str]] = defaultdict(set)
+        if node is not None and not self.coder.is_yes_no(variable):
+            for state in node.states:
+                label = getattr(node, "state_labels", {}).get(state, "")
+                for said in (state, label, *self.words["states"].get(variable, {}).get(state, ())):
+                    meanings[word(said)].add(state)
+        else:
+            for state in ("present", "absent"):
+                for said in answers[state]:
+                    meanings[said].add(state)
+        found = {}
+        for value in words:
+            means = meanings.get(value, set())
+            if value in UNKNOWN_WORDS or (value in answers["unknown"] and not means):
+                found[value] = "unknown"
+            else:
+                found[value] = next(iter(means)) if len(means) == 1 else UNDECIDED
+        if variable == "sex" and "h" in words and "m" in words:  # hombre and mujer, homme and m for whom?
+            found["m"] = UNDECIDED
+        return found
+
+    def draft(
+        self, table: pa.Table, labels: Mapping[str, str] = {}, reading: Reading | None = None, *, examples: bool = False
+    ) -> Draft:
+        """Write a mapping for a table; values stand in it only where they are codes, or examples are wanted."""
+        self._reading = reading or Reading()
+        cells = {name: _Cells(table[name]) for name in table.column_names}
+        drafts: dict[str, _Proposal] = {}
+        dates = {name: found for name, c in cells.items() if (found := c.dates) and not c.is_short_code}
+        roles = defaultdict(list)
+        for name in dates:
+            roles[self.day_role(labels.get(name, "")) or self.day_role(name)].append(name)
+        for name, c in cells.items():
+            drafts[name] = (
+                self._days(name, dates, roles) if name in dates else self._column(name, labels.get(name, ""), c)
+            )
+        self._settle(drafts, cells)
+        n_unsure = sum(d.unsure is not None for d in drafts.values())
+        n_proposed = sum(d.entry is not None for d in drafts.values())
+        text = self._written(drafts, cells, table.num_rows, examples=examples)
+        return Draft(text, n_proposed, n_unsure, len(drafts) - n_proposed - n_unsure)
+
+    def _days(self, name: str, dates: Mapping[str, list[str]], roles: Mapping[str | None, list[str]]) -> _Proposal:
+        role = next((r for r, names in roles.items() if name in names), None)
+        formats = dates[name]
+        format: Any = formats[0] if len(formats) == 1 else UNDECIDED
+        doubt = "" if len(formats) == 1 else f"{' or '.join(formats)}: both fit every value"
+        visits = roles.get("visit", [])
+        target = {"birth": "age", "onset": "duration_days"}.get(role or "")
+        if role == "visit" and len(visits) == 1:
+            return _Proposal(name, {"date": format}, why=doubt)
+        if target in self.coder.columns and len(visits) == 1 and len(roles[role]) == 1:
+            return _Proposal(name, {"variable": target, "date": format, "until": visits[0]}, why=doubt)
+        if target:
+            return _Proposal(
+                name,
+                unsure=[target or ""],
+                why=f"days ({' or '.join(formats)}); give date and until: the day of the visit",
+            )
+        return _Proposal(name, why=f"days ({' or '.join(formats)})")
+
+    def _column(self, name: str, label: str, cells: _Cells) -> _Proposal:
+        choice = _CHOICE.fullmatch(name) or _CHOICE.fullmatch(label)
+        header = choice[2] if choice else name
+        exact, near = self.variables(header)
+        if not exact and label and not choice:
+            exact, also = self.variables(label)
+            near |= also
+        if not cells.n_filled:
+            return _Proposal(name, why="empty")
+        if len(exact) > 1:
+            return _Proposal(name, unsure=sorted(exact))
+        symptoms = {frozenset(fold(said)) for said in self.words["symptoms"]}
+        if not choice and any(frozenset(form) in symptoms for form in self._forms(header)):
+            return self._choices(name, cells)
+        if not exact:
+            if "___" in name or choice:
+                return _Proposal(name, unsure=sorted(near), why="a box to tick")
+            return _Proposal(name, unsure=sorted(near)) if near and not cells.is_text else _Proposal(name)
+        (variable,) = exact
+        if choice:
+            ticked = {"checked": "present", "1": "present", "unchecked": "unknown", "0": "unknown"}
+            if self.coder.is_yes_no(variable) and set(cells.words) <= set(ticked):
+                return _Proposal(
+                    name,
+                    {"variable": variable, "values": {w: ticked[w] for w in cells.words}},
+                    why="a box not ticked is unknown; absent only if everybody was asked",
+                )
+            return _Proposal(name, unsure=[variable])
+        if variable == CASE_ID:
+            fits = cells.n_distinct == cells.n_filled
+            return (
+                _Proposal(name, {"variable": CASE_ID})
+                if fits
+                else _Proposal(name, unsure=[CASE_ID], why="values repeat")
+            )
+        if variable == "label":
+            return _Proposal(
+                name, unsure=["label"], why="an outcome: no evidence, wanted by evaluate only; else ignore it"
+            )
+        if variable in self.coder.model.causes:
+            why = f"the outcome (true_{variable}), or a diagnosis that was known before ({variable})?"
+            return _Proposal(name, unsure=[f"true_{variable}", variable], why=why)
+        if variable in self.coder.model.numeric_inputs and cells.share_of_numbers(self._decimal) >= 0.5:
+            return self._numbers(name, header + " " + label, variable, cells)
+        return self._states(name, variable, cells)
+
+    @property
+    def _decimal(self) -> str:
+        return self._reading.decimal or "."
+
+    def _numbers(self, name: str, header: str, variable: str, cells: _Cells) -> _Proposal:
+        units = {unit: float(factor) for factor, said in self.words["units"].items() for unit in said}
+        numeric = self.coder.model.numeric_inputs[variable]
+        after = {word(u) for u in cells.units(self._decimal)}
+        entry: dict[str, Any] = {"variable": variable}
+        why = ""
+        named = [units[w] for w in fold(re.sub(r".*[(\[](.*)[)\]].*", r"\1", header)) if w in units and len(w) > 1]
+        in_days = {"days": 1.0, "years": 365.25}.get(numeric.unit)
+        if after - {""} or (named and in_days and named[-1] != in_days) or (variable == "duration_days" and not named):
+            bare = named[-1] / in_days if named and in_days else None
+            factors = {}
+            for unit in sorted(after | ({""} if bare else set())):
+                factor = (
+                    bare
+                    if not unit
+                    else units[fold(unit)[0]] / (in_days or 1.0)
+                    if fold(unit) and fold(unit)[0] in units
+                    else None
+                )
+                factors[unit] = UNDECIDED if factor is None else f"{factor:.4g}"
+            entry["units"] = factors
+            if UNDECIDED in factors.values() and variable == "duration_days":
+                why = "in days 1, in weeks 7, in months 30.44"
+        outside = [w for w in cells.words if self._is_outside(variable, w)]
+        if outside and "units" not in entry:
+            codes = [w for w in outside if w in {word(v) for v in self.words["answers"]["unknown"]}]
+            if codes:
+                entry["missing"] = codes
+        return _Proposal(name, entry, why=why)
+
+    def _is_outside(self, variable: str, text: str) -> bool:
+        number = number_of(text.replace(",", ".") if self._decimal == "," else text)
+        if number is None:
+            return word(text) not in UNKNOWN_WORDS
+        try:
+            self.coder.code(variable, number)
+        except Refusal:
+            return True
+        return False
+
+    def _states(self, name: str, variable: str, cells: _Cells) -> _Proposal:
+        if cells.n_distinct > MAX_VALUES:
+            return _Proposal(
+                name, unsure=[variable], why=f"{cells.n_distinct} different values, too many for a column of codes"
+            )
+        means = self.values(variable, cells.words)
+        shown = {w: m for w, m in means.items() if m != UNDECIDED or cells.may_show(w)}
+        if not any(m not in ("unknown", UNDECIDED) for m in means.values()) and not shown:
+            return _Proposal(name, unsure=[variable], why="none of its values is known")
+        hidden = len(means) - len(shown)
+        return _Proposal(
+            name,
+            {"variable": variable, "values": shown},
+            why=f"and {hidden} other values, not shown (--examples): add them" if hidden else "",
+        )
+
+    def _choices(self, name: str, cells: _Cells) -> _Proposal:
+        parts = {mark: cells.split(mark) for mark in _CELL_SEPARATORS}
+        mark = max(_CELL_SEPARATORS, key=lambda m: sum(parts[m].values()) if any(m in w for w in cells.words) else 0)
+        counts = parts[mark]
+        if len(counts) > MAX_CHOICES:
+            return _Proposal(name, unsure=[], why="free text")
+        choices: dict[str, dict[str, str]] = {}
+        hidden = 0
+        for part, n in counts.items():
+            exact, _ = self.variables(part)
+            if len(exact) == 1 and self.coder.is_yes_no(variable := next(iter(exact))):
+                choices[part] = {variable: "present"}
+            elif len(part) <= MAX_CODE or (n >= MIN_ROWS and len(part) <= MAX_WORD):
+                choices[part] = {UNDECIDED: UNDECIDED}
+            else:
+                hidden += 1
+        if not any(UNDECIDED not in said for said in choices.values()):
+            return _Proposal(name, unsure=[], why="free text, or codes that no label explains")
+        return _Proposal(
+            name,
+            {"separator": mark, "choices": choices, "others": "unknown"},
+            why=f"and {hidden} other choices, not shown (--examples): add them, {{}} says nothing" if hidden else "",
+        )
+
+    def _settle(self, drafts: dict[str, _Proposal], cells: Mapping[str, _Cells]) -> None:
+        """Let no two columns set one variable: the one with most cells filled is proposed, the others are unsure."""
+        by_variable = defaultdict(list)
+        for name, draft in drafts.items():
+            if draft.entry and "variable" in draft.entry:
+                by_variable[draft.entry["variable"]].append(name)
+        for variable, names in by_variable.items():
+            direct = [n for n in names if "until" not in (drafts[n].entry or {})]
+            first = max(direct or names, key=lambda n: cells[n].n_filled)
+            for name in names:
+                if name != first:
+                    drafts[name] = _Proposal(
+                        name,
+                        unsure=[variable],
+                        why=f"as '{first}' is: ignore it, or say under combine how they go together",
+                    )
+        used = {d.entry["until"] for d in drafts.values() if d.entry and "until" in d.entry}
+        for name, draft in drafts.items():
+            if draft.entry and "variable" not in draft.entry and "choices" not in draft.entry and name not in used:
+                drafts[name] = _Proposal(name, why="days that nothing needs")
+
+    # YAML
+
+    def _written(
+        self, drafts: Mapping[str, _Proposal], cells: Mapping[str, _Cells], n_rows: int, *, examples: bool
+    ) -> str:
+        model = self.coder.model
+        lines = [
+            f"# What the columns of a file of {n_rows:,} rows mean to {model.name}: a draft. Read it, mend it, then",
+            "#   kneebayes map FILE --check mapping.yaml    (what each cell becomes)",
+            "#   kneebayes score FILE --map mapping.yaml",
+            "# Decide every `unsure`. What is not said here is refused, never guessed. Names: `kneebayes model`.",
+            "format: 1",
+            f"model: {model.name}",
+        ]
+        read = {k: v for k, v in self._reading.model_dump().items() if v is not None}
+        if read:
+            lines.append("read:  # as the file looks; mend it if that is wrong")
+            lines += [
+                f"  {key}: {_quoted(value[0] if key == 'header' and len(value) == 1 else value)}"
+                for key, value in read.items()
+            ]
+        lines.append(
+            'missing: []  # words for nothing in every column, as ["-9", "n.a."]; an empty cell is nothing anyway'
+        )
+        kinds = {
+            "columns": [d for d in drafts.values() if d.entry],
+            "unsure": [d for d in drafts.values() if d.unsure is not None],
+        }
+        rest = [d for d in drafts.values() if not d.entry and d.unsure is None]
+        lines.append("columns:" + ("" if kinds["columns"] else " {}"))
+        for draft in kinds["columns"]:
+            lines += self._entry(draft, cells[draft.name], examples)
+        if kinds["unsure"]:
+            lines += ["unsure:  # move each to columns, as `NAME: variable`, or to ignore; none may be left"]
+            for draft in kinds["unsure"]:
+                said = f"  {_quoted(draft.name)}: [{', '.join(draft.unsure or ())}]"
+                lines.append(said + self._comment(draft, cells[draft.name], examples))
+        lines.append("ignore:" + ("" if rest else " []"))
+        lines += [f"  - {_quoted(d.name)}{self._comment(d, cells[d.name], examples)}" for d in rest]
+        return "\n".join(lines) + "\n"
+
+    def _entry(self, draft: _Proposal, cells: _Cells, examples: bool) -> list[str]:
+        entry, comment = dict(draft.entry or {}), self._comment(draft, cells, examples)
+        if set(entry) == {"variable"}:
+            return [f"  {_quoted(draft.name)}: {entry['variable']}{comment}"]
+        lines = [f"  {_quoted(draft.name)}:{comment}"]
+        for key, value in entry.items():
+            if isinstance(value, dict):
+                lines.append(f"    {key}:")
+                for theirs, ours in value.items():
+                    ours = (
+                        f"{{{', '.join(f'{k}: {v}' for k, v in ours.items())}}}"
+                        if isinstance(ours, dict)
+                        else _quoted(ours)
+                    )
+                    counted = f"  # {cells.counts[theirs]} rows" if examples and theirs in cells.counts else ""
+                    lines.append(f"      {_quoted(theirs)}: {ours}{counted}")
+            else:
+                lines.append(f"    {key}: {_quoted(value)}")
+        return lines
+
+    def _comment(self, draft: _Proposal, cells: _Cells, examples: bool) -> str:
+        said = [f"{cells.n_filled:,} filled", draft.why]
+        if examples and (draft.entry or {}).get("variable") != CASE_ID:
+            said.append(
+                f"such as {', '.join(json.dumps(w, ensure_ascii=False) for w in list(cells.counts)[:MAX_EXAMPLES])}"
+            )
+        return f"  # {'; '.join(filter(None, said))}"
+
+
+class _Cells:
+    """What stands in a column: distinct words with their numbers of rows, the most frequent first."""
+
+    def __init__(self, column: pa.ChunkedArray) -> None:
+        encoded = encode_column(column)
+        rows = Counter(encoded.index.tolist())
+        texts = {i: str(value).strip() for i, value in enumerate(encoded.values) if value is not None}
+        counts: Counter[str] = Counter()
+        for i, text in texts.items():
+            if text:
+                counts[word(text)] += rows[i]
+        self.counts = dict(counts.most_common())
+        self.texts = [text for text in dict.fromkeys(texts.values()) if text]
+        self.n_filled, self.n_distinct = sum(self.counts.values()), len(self.counts)
+
+    @property
+    def words(self) -> list[str]:
+        return list(self.counts)
+
+    def may_show(self, value: str) -> bool:
+        """Say whether a value is a code, and not something that may name a person."""
+        return len(value) <= MAX_CODE or (len(value) <= MAX_WORD and self.counts[value] >= MIN_ROWS)
+
+    @property
+    def is_text(self) -> bool:
+        return self.n_distinct > MAX_VALUES and self.share_of_numbers(".") < 0.5
+
+    @property
+    def is_short_code(self) -> bool:
+        return all(len(text) < 6 for text in self.texts)
+
+    def share_of_numbers(self, decimal: str) -> float:
+        numbers = [t for t in self.texts if re.match(r"[-+]?\d+([.,]\d+)?(?!\d*[./-]\d)", t)]
+        return len(numbers) / max(1, len(self.texts))
+
+    def units(self, decimal: str) -> set[str]:
+        found = (re.fullmatch(r"[-+]?\d+(?:[.,]\d+)?\s*([^\W\d]+\.?)?", text) for text in self.texts)
+        return {(match[1] or "").rstrip(".") for match in found if match}
+
+    @cached_property
+    def dates(self) -> list[str]:
+        """The formats in which nearly all values are days; two where day and month can't be told apart."""
+        texts = pd.Series([text for text in self.texts if text[:1].isdigit()], dtype=object)
+        if len(texts) < max(1, 0.8 * len([t for t in self.texts if word(t) not in UNKNOWN_WORDS])):
+            return []
+        found = []
+        for format in DATES:
+            for written in (format, f"{format} hh:mm", f"{format} hh:mm:ss"):
+                if texts.str.len().median() > len(written) + 2:
+                    continue
+                days = pd.to_datetime(texts, format=strptime_format(written), errors="coerce")
+                if days.notna().mean() >= 0.9:
+                    found.append((float(days.notna().mean()), written))
+        best = max((share for share, _ in found), default=0.0)
+        return [written for share, written in found if share == best]
+
+    def split(self, mark: str) -> Counter[str]:
+        counts: Counter[str] = Counter()
+        for text, n in self.counts.items():
+            for part in dict.fromkeys(part.strip() for part in text.split(mark)):
+                if part:
+                    counts[part] += n
+        return counts
+
+
+@cache
+def _words() -> dict[str, Any]:
+    """Read what columns and values are called elsewhere."""
+    content, _ = read_words(model_path("synonyms"), "list of synonyms")
+    return dict(content)
+
+
+def _quoted(value: object) -> str:
+    """Write a word in YAML, quoted where it needs it."""
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(_quoted, value))}]"
+    text = str(value)
+    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,839 @@
+"""A mapping: what the columns of somebody's own table are called here, and what their values mean.
+
+It is data (`CaseMapping`, a YAML file that a person edits), is bound to a model and to the header of a table
+(`BoundMapping`, where all that does not fit is named), and turns tables of that header into tables of ours, a piece
+at a time: values are looked up once per distinct one. Nothing is guessed: what the mapping does not say is refused.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, WithJsonSchema, model_validator
+
+from kneebayes.cases.coding import (
+    CASE_ID,
+    MAX_NAMED,
+    NOT_EVIDENCE_PREFIX,
+    SYNONYMS,
+    UNKNOWN_WORDS,
+    Coder,
+    EncodedColumn,
+    is_named,
+    known_columns,
+    number_of,
+    refuse_unknown,
+    refused_rows,
+)
+from kneebayes.cases.frames import encode_column, to_arrow
+from kneebayes.cases.problems import Kind, Problem, Refusal, Why, short, why
+from kneebayes.errors import (
+    CaseError,
+    MappingError,
+    ModelFileError,
+    UnknownColumnError,
+    UnknownNameError,
+    misspelt,
+    nearest,
+)
+from kneebayes.spec.model_spec import ABSENT_PRESENT, Frozen
+from kneebayes.spec.yaml_io import DIALECT, Place, read_words
+
+__all__ = [
+    "UNDECIDED",
+    "BoundMapping",
+    "CaseMapping",
+    "Column",
+    "Mapped",
+    "MappingLike",
+    "Reading",
+    "matched",
+    "normal",
+    "read_frame",
+    "strptime_format",
+    "word",
+]
+
+UNDECIDED = "unsure"  # what a draft writes for a value that it can't tell
+UNKNOWN_SAID = "unknown"
+OTHERS = "others"
+REMEDY = "Name them in the mapping, under columns or ignore (`ignore: others` for all that is not named)."
+_NUMBER = re.compile(r"([-+]?\d+(?:[.,]\d+)?|[-+]?[.,]\d+)\s*(\D.*)?")
+_INTEGRAL = re.compile(r"(-?\d+)\.0+")
+_TOKENS = {"YYYY": "%Y", "YY": "%y", "MM": "%m", "DD": "%d", "hh": "%H", "mm": "%M", "ss": "%S"}
+_TOKEN = re.compile("|".join(_TOKENS))
+
+
+def _text(value: object) -> str:
+    if value is None or (isinstance(value, float) and value != value):
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def word(value: object) -> str:
+    """Write a cell as mappings compare it: without blanks around, whatever its case, 1.0 as 1.
+
+    >>> word(" Ja "), word(2.0), word("2.0"), word(None)
+    ('ja', '2', '2', '')
+    """
+    text = _text(value).strip().casefold()
+    whole = _INTEGRAL.fullmatch(text)
+    return whole[1] if whole else text
+
+
+def normal(name: object) -> str:
+    """Write a name as headers are compared: whatever its case, blanks, hyphens and underscores.
+
+    >>> normal("Case-ID"), normal("calf pain") == normal("Calf_Pain")
+    ('caseid', True)
+    """
+    return re.sub(r"[\s_\-]+", "", str(name)).casefold()
+
+
+def strptime_format(format: str) -> str:
+    """Write a format of days as Python does.
+
+    >>> strptime_format("DD.MM.YYYY hh:mm")
+    '%d.%m.%Y %H:%M'
+    """
+    return format if "%" in format else _TOKEN.sub(lambda found: _TOKENS[found[0]], format)
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str | int | float) else value
+
+
+_SCALAR: dict[str, Any] = {"type": ["string", "number", "boolean", "null"]}
+Word = Annotated[str, BeforeValidator(_text), WithJsonSchema(_SCALAR)]
+Words = Annotated[tuple[Word, ...], BeforeValidator(_listed)]
+Formats = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_listed), Field(min_length=1)]
+Rows = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_listed), Field(min_length=1, max_length=2)]
+
+
+class Reading(Frozen):
+    """How a file is to be read."""
+
+    sep: str | None = Field(default=None, description="What separates columns: one character, or tab.")
+    decimal: Literal[".", ","] | None = Field(default=None, description="The decimal sign of numbers.")
+    encoding: str | None = Field(default=None, description="As Python names it: utf-8, cp1252, utf-16, latin-1.")
+    sheet: str | None = Field(default=None, description="Of a workbook, by name; by default the first.")
+    header: Rows | None = Field(
+        default=None, description="The line of the names, from 1, or two of them; what stands above is passed over."
+    )
+
+    @model_validator(mode="after")
+    def _one_character(self) -> Reading:
+        if self.sep is not None and len(self.separator) != 1:
+            raise ValueError(f"sep '{self.sep}' must be one character, or tab")
+        if self.encoding is not None:
+            try:
+                "".encode(self.encoding)
+            except LookupError:
+                raise ValueError(f"encoding '{self.encoding}' is none that Python knows, as cp1252 or utf-16") from None
+        return self
+
+    @property
+    def separator(self) -> str:
+        """What separates columns."""
+        return "\t" if self.sep in ("tab", "\\t") else self.sep or ","
+
+
+class Column(Frozen):
+    """What one column of the file says."""
+
+    variable: str | None = Field(default=None, description="Ours: a variable, an input, case_id, label, true_<cause>.")
+    values: dict[Word, Word] | None = Field(
+        default=None, description="Our value by theirs; unknown, or nothing, is an empty cell. Others are refused."
+    )
+    missing: Words = Field(default=(), description="Words for nothing in this column.")
+    units: dict[Word, Annotated[float, Field(allow_inf_nan=False)]] | None = Field(
+        default=None, description="What one of a unit is in ours, by the word after the number; '' is a bare number."
+    )
+    date: Formats | None = Field(default=None, description="How days are written: DD.MM.YYYY. Several are tried.")
+    until: str | None = Field(default=None, description="A column of days, or one day as YYYY-MM-DD, to count up to.")
+    separator: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None, description="What separates several choices in one cell."
+    )
+    choices: dict[Word, dict[str, Word]] | None = Field(
+        default=None, description="For each choice, what it says: our values by our variables; {} says nothing."
+    )
+    others: Literal["unknown", "absent"] = Field(
+        default="unknown", description="What a choice that is not named in a filled cell is."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: object) -> object:
+        return {"variable": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string"}, handler(core)]}
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Column:
+        ways = {"values": self.values, "units": self.units, "date": self.date, "choices": self.choices}
+        given = [name for name, value in ways.items() if value is not None]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} are two ways to read a column: give one")
+        if self.variable is None and self.choices is None and self.date is None:
+            raise ValueError("needs a variable (but for choices, which name theirs, and days that others count up to)")
+        if self.choices is not None and self.variable is not None:
+            raise ValueError("choices name their variables: leave out variable")
+        if (self.separator is None) != (self.choices is None) or (self.others != "unknown" and self.choices is None):
+            raise ValueError("separator and others go with choices, and choices need a separator")
+        if (self.until is not None) != (self.date is not None and self.variable is not None):
+            raise ValueError("a day says something of a variable by the time until another: give date and until")
+        for format in self.date or ():
+            if not all(
+                any(mark in strptime_format(format) for mark in marks)
+                for marks in (("%Y", "%y"), ("%m", "%b", "%B"), ("%d",))
+            ):
+                raise ValueError(f"date '{format}': write year, month and day, as in DD.MM.YYYY or YYYY-MM-DD")
+        for name, keys in (("values", self.values or ()), ("choices", self.choices or ())):
+            repeated = [key for key in keys if sum(word(key) == word(other) for other in keys) > 1]
+            if repeated:
+                raise ValueError(f"{name}: '{repeated[0]}' stands twice, as case does not matter")
+        return self
+
+
+class CaseMapping(Frozen):
+    """What the columns of somebody's own table are called here, and what their values mean.
+
+    Made by `CaseMapping.of` of a file, or of a dictionary of the same shape. Without ``columns``,
+    columns are matched by name and label; case, blanks, hyphens and underscores do not matter.
+
+    Examples
+    --------
+    >>> mapping = CaseMapping.of({"columns": {"Sexo": {"variable": "sex", "values": {"H": "male", "M": "female"}}}})
+    >>> mapping.columns["Sexo"].variable
+    'sex'
+    """
+
+    format: Annotated[int, Field(ge=1, le=1)] = Field(default=1, description="The version of this format: 1.")
+    model: str | None = Field(default=None, description="The model that it was drafted for.")
+    read: Reading = Field(default=Reading(), description="How the file is to be read.")
+    missing: Words = Field(default=(), description="Words for nothing, in every column.")
+    rows: dict[str, Words] = Field(
+        default_factory=dict, description="Rows that are no cases, by the values of a column; '' is an empty cell."
+    )
+    columns: dict[str, Column] | None = Field(default=None, description="By their names in the file.")
+    combine: dict[str, Literal["any", "agree"]] = Field(
+        default_factory=dict, description="Of a variable that several columns set: any of them, or all must agree."
+    )
+    ignore: Annotated[tuple[str, ...], BeforeValidator(_listed)] | None = Field(
+        default=None, description="Columns to leave out, by name or pattern; the one word others for all not named."
+    )
+    unsure: dict[str, Words] = Field(
+        default_factory=dict, description="What a draft could not decide, with candidates: none may be left."
+    )
+    _source: str = PrivateAttr(default="mapping")
+    _lines: dict[Place, int] = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def of(cls, mapping: MappingLike) -> CaseMapping:
+        """Take a mapping, read a file, or check a dictionary.
+
+        Parameters
+        ----------
+        mapping : CaseMapping, mapping, str or pathlib.Path
+            A path is that of a mapping file.
+
+        Returns
+        -------
+        CaseMapping
+            Checked in itself; whether it fits a model and a table shows when it is used.
+
+        Raises
+        ------
+        MappingError
+            If it is no mapping; the message names the place, and in a file the line.
+        """
+        if isinstance(mapping, CaseMapping):
+            return mapping
+        if not isinstance(mapping, str | Path):
+            return cls._checked(mapping, "mapping", {})
+        try:
+            content, lines = read_words(mapping, "mapping")
+        except ModelFileError as error:
+            raise MappingError(str(error)) from error
+        return cls._checked(content, str(mapping), lines)
+
+    @classmethod
+    def _checked(cls, content: object, source: str, lines: dict[Place, int]) -> CaseMapping:
+        try:
+            made = cls.model_validate({} if content is None else content)
+        except ValidationError as error:
+            problems = error.errors(include_url=False)
+            said = [f"{_at(tuple(p['loc']), lines)}{str(p['msg']).removeprefix('Value error, ')}" for p in problems[:5]]
+            more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
+            raise MappingError(f"{source}: {'; '.join(said)}{more}") from error
+        made._source, made._lines = source, lines
+        return made
+
+    def with_options(
+        self, *, read: Mapping[str, Any] = {}, missing: Iterable[str] = (), ignore_others: bool = False
+    ) -> CaseMapping:
+        """Let options of a command go before what the file says."""
+        try:
+            reading = Reading.model_validate({**self.read.model_dump(), **read})
+        except ValidationError as error:
+            raise MappingError(str(error.errors()[0]["msg"]).removeprefix("Value error, ")) from error
+        changed = {"read": reading, "missing": (*self.missing, *missing)}
+        made = self.model_copy(update=changed | ({"ignore": (OTHERS,)} if ignore_others else {}))
+        made._source, made._lines = self._source, self._lines
+        return made
+
+    @classmethod
+    def schema_text(cls) -> str:
+        """Write the JSON Schema of mapping files as text."""
+        schema = cls.model_json_schema(mode="validation")
+        return json.dumps({"$schema": DIALECT, **schema, "title": "A mapping of kneebayes"}, indent=2) + "\n"
+
+    def error(self, place: Place, said: str) -> MappingError:
+        """Say what is wrong at a place of the mapping."""
+        return MappingError(f"{self._source}: {_at(place, self._lines)}{said}")
+
+
+def _at(place: Place, lines: Mapping[Place, int]) -> str:
+    line = next((lines[place[:end]] for end in range(len(place), 0, -1) if place[:end] in lines), None)
+    where = ".".join(str(step) for step in place if step != "[key]")
+    return (f"line {line}: " if line else "") + (f"{where}: " if where else "")
+
+
+MappingLike = CaseMapping | Mapping[str, Any] | str | Path
+
+
+@dataclass(frozen=True, eq=False)
+class Mapped:
+    """A table in our columns, as long as the one that came, and what is wrong with its rows in terms of that one.
+
+    ``said`` has what each column of the file says of each variable, before columns are combined. A cell with a problem
+    is empty.
+    """
+
+    table: pa.Table
+    problems: list[Problem]
+    said: dict[tuple[str, str], EncodedColumn] = field(default_factory=dict)
+
+    @property
+    def refused(self) -> NDArray[np.bool_]:
+        """Which rows have a problem."""
+        refused = np.zeros(self.table.num_rows, dtype=bool)
+        refused[[problem.row for problem in self.problems]] = True
+        return refused
+
+
+class BoundMapping:
+    """A mapping that fits a model and a header.
+
+    ``names`` are those of the table; ``used`` those that it reads; ``ignored`` those that it leaves out.
+    """
+
+    def __init__(
+        self,
+        coder: Coder,
+        mapping: CaseMapping,
+        names: Iterable[str],
+        *,
+        keep: Iterable[str] = (),
+        ignore: Iterable[str] = (),
+        further: Iterable[str] = (),
+        outcomes: Iterable[str] = (),
+        partial: bool = False,
+    ) -> None:
+        self.coder, self.mapping, self.names = coder, mapping, tuple(names)
+        self.keep = tuple(dict.fromkeys(map(str, keep)))
+        left_out = tuple(map(str, ignore))
+        self._known = (*known_columns(coder.model), *further)
+        columns = mapping.columns
+        if columns is None:
+            columns = matched(coder, [n for n in self.names if not is_named(n, left_out)], self.keep, further)
+        columns = {
+            name: column
+            for name, column in columns.items()
+            if not is_named(name, left_out) and not (partial and name not in self.names)
+        }
+        for outcome in outcomes:
+            if outcome not in coder.model.causes:
+                raise UnknownNameError(f"no cause '{short(outcome)}'.{misspelt(outcome, coder.model.causes)}")
+            theirs = [name for name, column in columns.items() if column.variable == outcome]
+            if not theirs:
+                raise UnknownColumnError(f"no column of {outcome} that could be its outcome")
+            target = {"variable": f"{NOT_EVIDENCE_PREFIX}{outcome}"}
+            columns |= {name: columns[name].model_copy(update=target) for name in theirs}
+        self.columns = columns
+        self._check_names(partial, left_out)
+        self._check_columns()
+        self._targets: dict[str, list[str]] = defaultdict(list)
+        for name, column in columns.items():
+            for variable in self._variables(column):
+                self._targets[variable].append(name)
+        self._check_combined()
+        self._missing = frozenset(map(word, mapping.missing)) | {""}
+        used = {*columns, *mapping.rows, *(c.until for c in columns.values() if c.until)}
+        self.used = tuple(name for name in self.names if name in used)
+        self.case_id = next(iter(self._targets.get(CASE_ID, ())), None)
+        self.is_identity = (
+            not mapping.missing
+            and not mapping.rows
+            and all(c == Column(variable=name) for name, c in columns.items())
+            and (mapping.read.decimal or ".") == "."
+        )
+
+    def _variables(self, column: Column) -> list[str]:
+        if column.choices is not None:
+            return list(dict.fromkeys(name for answers in column.choices.values() for name in answers))
+        return [] if column.variable is None else [column.variable]
+
+    # What does not fit the header
+
+    def _check_names(self, partial: bool, left_out: Sequence[str]) -> None:
+        mapping, names = self.mapping, self.names
+        if mapping.unsure:
+            first = next(iter(mapping.unsure))
+            listed = _named(mapping.unsure)
+            raise mapping.error(("unsure", first), f"still to be decided: {listed}. Move each to columns, or to ignore")
+        places = {name: ("columns", name) for name in self.columns} | {name: ("rows", name) for name in mapping.rows}
+        if not partial:
+            absent = {name: place for name, place in places.items() if name not in names}
+            if absent:
+                name, place = next(iter(absent.items()))
+                raise mapping.error(place, f"the file has no column {_named(absent)}.{misspelt(name, names)}")
+        ignored = mapping.ignore or ()
+        others = ignored == (OTHERS,)
+        taken = {*places, *self.keep, *(column.until for column in self.columns.values() if column.until)}
+        rest = [name for name in names if name not in taken]
+        unknown = [name for name in rest if not others and not is_named(name, (*ignored, *left_out))]
+        if mapping.columns is None:
+            unknown = [name for name in unknown if not name.startswith(NOT_EVIDENCE_PREFIX)]
+        if unknown:
+            refuse_unknown(self.coder.model, unknown, "" if mapping.columns is None else REMEDY)
+        missing = next((name for name in self.keep if name not in names), None)
+        if missing is not None:
+            raise UnknownColumnError(f"no column '{short(missing)}' to keep.{nearest(missing, names)}")
+        self.ignored = tuple(rest)
+
+    # What does not fit the model
+
+    def _check_columns(self) -> None:
+        for name, column in self.columns.items():
+            place: Place = ("columns", name)
+            for variable in self._variables(column):
+                if variable not in self._known and not variable.startswith(NOT_EVIDENCE_PREFIX):
+                    said = f"{self.coder.model.name} has no '{short(variable)}'"
+                    raise self.mapping.error(
+                        place, f"{said}: `kneebayes model` lists its names.{misspelt(variable, self._known)}"
+                    )
+            if column.variable == CASE_ID and column != Column(variable=CASE_ID):
+                raise self.mapping.error(place, f"{CASE_ID} is taken as it stands: write only {CASE_ID}")
+            for theirs, ours in (column.values or {}).items():
+                self._check_value((*place, "values", theirs), column.variable or "", theirs, ours)
+            for choice, answers in (column.choices or {}).items():
+                for variable, ours in answers.items():
+                    self._check_value((*place, "choices", choice, variable), variable, choice, ours)
+            numeric = self.coder.model.numeric_inputs.get(column.variable or "")
+            if numeric is None and (column.units is not None or column.until is not None):
+                raise self.mapping.error(place, f"{column.variable} is no number: units and days are for numbers")
+            if column.until is not None:
+                if numeric is not None and numeric.unit not in ("years", "days"):
+                    raise self.mapping.error(place, f"{column.variable} is in {numeric.unit}: days give years or days")
+                until = self.columns.get(column.until)
+                if until is None and _day(column.until) is None:
+                    raise self.mapping.error(
+                        (*place, "until"), f"'{column.until}' is no column of the mapping, nor a day as 2026-03-01"
+                    )
+                if until is not None and until.date is None:
+                    raise self.mapping.error(("columns", column.until), "give the date format in which its days are")
+
+    def _check_value(self, place: Place, variable: str, theirs: str, ours: str) -> None:
+        if ours == UNDECIDED:
+            raise self.mapping.error(place, f"decide what '{short(theirs)}' means, or write unknown")
+        if variable not in self.coder.columns:
+            return
+        try:
+            self.coder.code(variable, ours)
+        except Refusal as refusal:
+            raise self.mapping.error(place, str(refusal)) from None
+
+    def _check_combined(self) -> None:
+        for variable, rule in self.mapping.combine.items():
+            if rule == "any" and not (self.coder.is_yes_no(variable) or variable.startswith(NOT_EVIDENCE_PREFIX)):
+                raise self.mapping.error(("combine", variable), "any is for absent and present: write agree")
+        for variable, names in self._targets.items():
+            if len(names) > 1 and variable not in self.mapping.combine:
+                several = f"{' and '.join(map(repr, names[:5]))} both set {variable}"
+                if self.mapping.columns is None:
+                    raise UnknownColumnError(f"{several}: ignore one of them, or say in a mapping how they combine")
+                raise self.mapping.error(
+                    ("columns", names[1]), f"{several}: say how under combine ({variable}: any, or agree)"
+                )
+
+    # Tables
+
+    def column_of(self, name: str) -> str:
+        """Name the columns of the file that say something of ours (several of ours joined by +)."""
+        theirs = dict.fromkeys(c for part in name.split("+") for c in self._targets.get(part, [part]))
+        return "+".join(theirs)
+
+    def named(self, problem: Problem) -> Problem:
+        """Say a problem of our table by the columns of the file."""
+        return Problem(problem.row, self.column_of(problem.column), problem.value, problem.why, problem.case_id)
+
+    def apply(self, table: pa.Table | pa.RecordBatch) -> Mapped:
+        """Turn a table of the file's columns into one of ours, with the columns to keep as they came."""
+        cells = {
+            name: encode_column(table[name]) for name in self.used if name != self.case_id or name in self.mapping.rows
+        }
+        problems: list[Problem] = []
+        said: dict[tuple[str, str], EncodedColumn] = {}
+        days = {name: self._days(name, cells[name], problems) for name, c in self.columns.items() if c.date}
+        for name, column in self.columns.items():
+            if column.variable == CASE_ID:
+                continue
+            if column.choices is not None:
+                said |= {(name, v): c for v, c in self._choices(name, column, cells[name], problems).items()}
+            elif column.until is not None:
+                said[name, column.variable or ""] = self._time(name, column, cells[name], days, problems)
+            elif column.variable is not None:
+                said[name, column.variable] = self._values(name, column, cells[name], problems)
+        made: dict[str, Any] = {}
+        for variable, names in self._targets.items():
+            if variable == CASE_ID:
+                made[CASE_ID] = table[names[0]]
+                continue
+            columns = [said[name, variable] for name in names]
+            made[variable] = _array(columns[0] if len(columns) == 1 else self._combined(variable, columns, problems))
+        for name in self.keep:
+            if name in made and self._targets[name] != [name]:
+                raise UnknownColumnError(
+                    f"can't keep column '{name}': the mapping makes one of that name; rename yours"
+                )
+            made.setdefault(name, table[name])
+        left_out = self._left_out(cells, table.num_rows)
+        no_cases = {problem.row for problem in left_out}
+        problems = [*left_out, *(problem for problem in problems if problem.row not in no_cases)]
+        problems.sort(key=lambda problem: problem.row)
+        length = pa.nulls(table.num_rows)  # so that a table without columns keeps its rows
+        whole = pa.table([*made.values(), length], names=[*made, ""]).select(range(len(made)))
+        return Mapped(whole, problems, said)
+
+    def case(self, case: Mapping[str, object]) -> dict[str, object]:
+        """Say one case in our columns."""
+        table = pa.table({name: [None if value is None else str(value)] for name, value in case.items()})
+        mapped = self.apply(table)
+        if mapped.problems:
+            raise CaseError(" ".join(problem.reason for problem in mapped.problems))
+        return dict(mapped.table.to_pylist()[0])
+
+    def dry_run(self, table: pa.Table) -> str:
+        """Say what the cells of each column become, in numbers of them, and what is left out."""
+        mapped = self.apply(table)
+        lines = []
+        for (name, variable), column in mapped.said.items():
+            rows = Counter(column.index.tolist())
+            became: Counter[str] = Counter()
+            bad = {
+                problem.row
+                for problem in mapped.problems
+                if problem.column == name and problem.why.kind is not Kind.LEFT_OUT
+            }
+            for place, value in enumerate(column.values):
+                became[self._meaning(variable, value)] += rows[place]
+            empty = len(column.index) - sum(became.values()) - len(bad)
+            said = [
+                f"{n:,} {what}" for what, n in (*became.most_common(), ("empty", empty), ("refused", len(bad))) if n
+            ]
+            lines.append(f"{name} -> {variable}: {', '.join(said) or 'nothing'}")
+        if self.case_id is not None:
+            lines.insert(0, f"{self.case_id} -> {CASE_ID}")
+        if self.ignored:
+            lines.append(f"left out: {', '.join(self.ignored)}")
+        return "\n".join([*lines, f"{table.num_rows:,} rows, of which {int(mapped.refused.sum()):,} can't be read"])
+
+    def _meaning(self, variable: str, value: object) -> str:
+        """Say what a value of ours is taken for: a state, or a band of numbers."""
+        numeric = self.coder.model.numeric_inputs.get(variable)
+        try:
+            code = self.coder.code(variable, value) if variable in self.coder.columns else -1
+        except Refusal:
+            return "refused"
+        if numeric is None or code < 0:
+            return self._state(variable, value)
+        return self.coder.model.variables[numeric.variable].states[code]
+
+    def _is_missing(self, column: Column) -> Callable[[object], bool]:
+        words = self._missing | frozenset(map(word, column.missing))
+        return lambda value: word(value) in words
+
+    def _looked_up(
+        self, name: str, column: Column, cells: EncodedColumn, read: Callable[[object], str], problems: list[Problem]
+    ) -> EncodedColumn:
+        """Read each distinct value; what can't be read is a problem of its rows, and empty."""
+        is_missing = self._is_missing(column)
+        texts: dict[str, int] = {}
+        lookup = np.full(len(cells.values) + 1, -1, dtype=np.int64)  # the last place is that of an empty cell, -1
+        refused: dict[int, Why] = {}
+        for i, value in enumerate(cells.values):
+            if is_missing(value):
+                continue
+            try:
+                if text := read(value):
+                    lookup[i] = texts.setdefault(text, len(texts))
+            except Refusal as refusal:
+                refused[i] = refusal.why
+        problems += refused_rows(name, cells, refused)
+        return EncodedColumn(lookup[cells.index], list(texts))
+
+    def _values(self, name: str, column: Column, cells: EncodedColumn, problems: list[Problem]) -> EncodedColumn:
+        variable = column.variable or ""
+        ours = None if column.values is None else {word(theirs): value for theirs, value in column.values.items()}
+        is_number = variable in self.coder.model.numeric_inputs and (
+            column.units is not None or self.mapping.read.decimal == ","
+        )
+        is_combined = variable in self.coder.columns and len(self._targets[variable]) > 1
+
+        def read(value: object) -> str:
+            if ours is not None:
+                if (found := ours.get(word(value))) is None:
+                    raise Refusal(Kind.MAPPED_VALUE, column=name, value=short(value))
+                return found
+            if is_number:
+                return self._number(name, column, value)
+            if is_combined:  # what can't be read must not be lost among what others say
+                self.coder.code(variable, value)
+            return str(value)
+
+        return self._looked_up(name, column, cells, read, problems)
+
+    def _number(self, name: str, column: Column, value: object) -> str:
+        text, decimal = str(value).strip(), self.mapping.read.decimal or "."
+        found = _NUMBER.fullmatch(text)
+        units = {word(unit): factor for unit, factor in (column.units or {"": 1.0}).items()}
+        unit = word(found[2] or "") if found else ""
+        other = "," if decimal == "." else "."
+        if found is None or unit not in units or other in found[1]:
+            if column.units is None and not (found and other in found[1]):
+                return text  # a band, or what is refused by what the model allows
+            known = ", ".join(repr(u) for u in column.units or () if u)
+            said = f" with a decimal {'comma' if decimal == ',' else 'point'}" + (
+                f" and one of {known}" if known else ""
+            )
+            raise Refusal(Kind.MAPPED_NUMBER, column=name, value=short(text), allowed=said)
+        number = f"{(number_of(found[1].replace(',', '.')) or 0.0) * units[unit]:.12g}"
+        self.coder.code(column.variable or "", number)  # refuses what is out of range
+        return number
+
+    def _days(self, name: str, cells: EncodedColumn, problems: list[Problem]) -> NDArray[np.datetime64]:
+        """Read the days of a column, (n,), NaT where there is none."""
+        import pandas as pd  # here: few files have dates
+
+        column = self.columns[name]
+        is_missing = self._is_missing(column)
+        texts = pd.Series([None if is_missing(v) else str(v).strip() for v in cells.values], dtype=object)
+        days = pd.Series(pd.NaT, index=texts.index, dtype="datetime64[ns]")
+        for format in column.date or ():
+            left = days.isna() & texts.notna()
+            days[left] = pd.to_datetime(texts[left], format=strptime_format(format), errors="coerce")
+        facts = {"column": name, "allowed": " or ".join(column.date or ())}
+        refused = {
+            int(i): why(Kind.DATE, value=short(texts[i]), **facts) for i in np.flatnonzero(days.isna() & texts.notna())
+        }
+        tomorrow = pd.Timestamp(datetime.date.today() + datetime.timedelta(days=2))
+        for i in np.flatnonzero((days >= tomorrow).to_numpy()).tolist():
+            refused[i] = why(Kind.FUTURE, value=short(texts[i]), **facts)
+            days[i] = pd.NaT
+        problems += refused_rows(name, cells, refused)
+        found = np.append(days.to_numpy().astype("datetime64[D]"), np.datetime64("NaT", "D"))
+        result: NDArray[np.datetime64] = found[cells.index]
+        return result
+
+    def _time(
+        self,
+        name: str,
+        column: Column,
+        cells: EncodedColumn,
+        days: Mapping[str, NDArray[np.datetime64]],
+        problems: list[Problem],
+    ) -> EncodedColumn:
+        """Count completed years, or days, up to another day; empty where one of the two is not known."""
+        variable, until = column.variable or "", column.until or ""
+        start = days[name]
+        end = days[until] if until in days else np.full(start.shape, _day(until), dtype="datetime64[D]")
+        known = ~np.isnat(start) & ~np.isnat(end)
+        length = np.zeros(len(start), dtype=np.int64)
+        if self.coder.model.numeric_inputs[variable].unit == "years":
+            length[known] = _years(start[known], end[known])
+        else:
+            length[known] = (end[known] - start[known]).astype(np.int64)
+        early = known & (start > end)
+        distinct, index = np.unique(length, return_inverse=True)
+        refused: dict[int, Why] = {}
+        for i, number in enumerate(distinct.tolist()):
+            if number >= 0:
+                try:
+                    self.coder.code(variable, number)
+                except Refusal as refusal:
+                    refused[i] = refusal.why
+        wrong = known & ~early & np.isin(index, list(refused))
+        for row in np.flatnonzero(early | wrong).tolist():
+            value = short(cells.values[int(cells.index[row])])
+            reason = refused[int(index[row])] if wrong[row] else why(Kind.DATES, column=name, value=value, other=until)
+            problems.append(Problem(row, name, value, reason))
+        return EncodedColumn(
+            np.where(known & ~early & ~wrong, index, -1), [str(number) for number in distinct.tolist()]
+        )
+
+    def _choices(
+        self, name: str, column: Column, cells: EncodedColumn, problems: list[Problem]
+    ) -> dict[str, EncodedColumn]:
+        variables, choices = (
+            self._variables(column),
+            {word(c): answers for c, answers in (column.choices or {}).items()},
+        )
+        absent = {v: "absent" for v in variables if column.others == "absent" and self.coder.is_yes_no(v)}
+        is_missing = self._is_missing(column)
+        answers: list[dict[str, str]] = []
+        refused: dict[int, Why] = {}
+        for i, value in enumerate(cells.values):
+            found: dict[str, str] = {}
+            chosen = [part for part in str(value).split(column.separator or ";") if not is_missing(part)]
+            for part in chosen:
+                if word(part) not in choices:
+                    refused.setdefault(i, why(Kind.MAPPED_VALUE, column=name, value=short(part.strip())))
+                for variable, ours in choices.get(word(part), {}).items():
+                    if found.setdefault(variable, ours) != ours:
+                        refused.setdefault(i, why(Kind.COMBINED, names=f"choices of {name}", other=variable))
+            answers.append({**absent, **found} if chosen and not is_missing(value) else {})
+        problems += refused_rows(name, cells, refused)
+        made = {}
+        for variable in variables:
+            texts = list(dict.fromkeys(a[variable] for a in answers if variable in a))
+            places = [
+                texts.index(a[variable]) if variable in a and i not in refused else -1 for i, a in enumerate(answers)
+            ]
+            made[variable] = EncodedColumn(np.array([*places, -1], dtype=np.int64)[cells.index], texts)
+        return made
+
+    def _combined(self, variable: str, columns: list[EncodedColumn], problems: list[Problem]) -> EncodedColumn:
+        """Make one column of several that set the same variable."""
+        texts = list(dict.fromkeys(self._state(variable, value) for column in columns for value in column.values))
+        indices = []
+        for column in columns:
+            places = [texts.index(self._state(variable, value)) for value in column.values]
+            places = [-1 if texts[place] == UNKNOWN_SAID else place for place in places]
+            indices.append(np.array([*places, -1], dtype=np.int64)[column.index])
+        stacked = np.stack(indices)
+        if self.mapping.combine[variable] == "any":
+            yes = (
+                (stacked == texts.index("present")).any(axis=0)
+                if "present" in texts
+                else np.zeros(stacked.shape[1], bool)
+            )
+            no = (stacked >= 0).all(axis=0) & ~yes
+            return EncodedColumn(np.where(yes, 0, np.where(no, 1, -1)), ["present", "absent"])
+        highest = stacked.max(axis=0)
+        differ = ((stacked >= 0) & (stacked != highest)).any(axis=0)
+        names = self._targets[variable]
+        for row in np.flatnonzero(differ).tolist():
+            value = "+".join(texts[place] for place in stacked[:, row].tolist() if place >= 0)
+            reason = why(Kind.COMBINED, names=" and ".join(names), other=variable)
+            problems.append(Problem(row, "+".join(names), short(value), reason))
+        return EncodedColumn(np.where(differ, -1, highest), texts)
+
+    def _state(self, variable: str, value: object) -> str:
+        """Write a value by one word, where several mean the same."""
+        text = word(value)
+        if text in UNKNOWN_WORDS:
+            return UNKNOWN_SAID
+        yes_no = self.coder.is_yes_no(variable) or variable.startswith(NOT_EVIDENCE_PREFIX)
+        return ABSENT_PRESENT[SYNONYMS[text]] if yes_no and text in SYNONYMS else text
+
+    def _left_out(self, cells: Mapping[str, EncodedColumn], n: int) -> list[Problem]:
+        reason = why(Kind.LEFT_OUT)
+        problems = []
+        for name, values in self.mapping.rows.items():
+            wanted, column = set(map(word, values)), cells[name]
+            places = [i for i, value in enumerate(column.values) if word(value) in wanted]
+            rows = np.isin(column.index, places) | ((column.index < 0) & ("" in wanted))
+            problems += [Problem(row, name, "", reason) for row in np.flatnonzero(rows).tolist()]
+        return problems
+
+
+def read_frame(
+    coder: Coder,
+    frame: Any,
+    mapping: MappingLike | None,
+    wanted: Iterable[str],
+    *,
+    keep: Iterable[str] = (),
+    ignore: Iterable[str] = (),
+    further: Iterable[str] = (),
+    outcomes: Iterable[str] = (),
+) -> tuple[Mapped, BoundMapping]:
+    """Read a frame in our columns, of which only those wanted have their values; ``further`` are known elsewhere."""
+    names, ignore = to_arrow(frame, []).column_names, list(ignore)
+    given = CaseMapping.of(mapping or {})
+    bound = BoundMapping(coder, given, names, keep=keep, ignore=ignore, further=further, outcomes=outcomes)
+    if bound.is_identity:
+        table = to_arrow(frame, wanted)
+        left_out = {*bound.ignored, *(name for name in ignore if name not in bound.keep)}
+        return Mapped(table.drop_columns([name for name in names if name in left_out]), []), bound
+    return bound.apply(to_arrow(frame, bound.used)), bound
+
+
+def matched(
+    coder: Coder, names: Iterable[str], keep: Iterable[str] = (), further: Iterable[str] = ()
+) -> dict[str, Column]:
+    """Match a header by name and label, whatever case, blanks, hyphens and underscores."""
+    known = (*known_columns(coder.model), *further)
+    ours = {normal(label): name for name, label in coder.labels.items()} | {normal(name): name for name in known}
+    keep, found = set(keep), {}
+    for name in names:
+        exact = name in known or name.startswith(NOT_EVIDENCE_PREFIX)
+        target = name if exact else ours.get(normal(name))
+        if target is not None and not (name in keep and not exact):
+            found[name] = Column(variable=target)
+    return found
+
+
+def _array(column: EncodedColumn) -> pa.Array:
+    values = pa.array([str(value) for value in column.values], pa.string())
+    index = column.index.astype(np.int32)
+    return pa.DictionaryArray.from_arrays(pa.array(index, mask=index < 0), values)
+
+
+def _day(text: str) -> np.datetime64 | None:
+    try:
+        return np.datetime64(datetime.date.fromisoformat(text), "D")
+    except ValueError:
+        return None
+
+
+def _years(start: NDArray[np.datetime64], end: NDArray[np.datetime64]) -> NDArray[np.int64]:
+    """Count completed years: birthdays between two days."""
+
+    def parts(day: NDArray[np.datetime64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        months = day.astype("datetime64[M]")
+        in_month = (day - months.astype("datetime64[D]")).astype(np.int64)
+        return months.astype(np.int64) // 12, months.astype(np.int64) % 12 * 31 + in_month
+
+    (first, birthday), (last, today) = parts(start), parts(end)
+    years: NDArray[np.int64] = last - first - (today < birthday)
+    return years
+
+
+def _named(names: Iterable[str]) -> str:
+    names = list(names)
+    more = f" (and {len(names) - MAX_NAMED} more)" if len(names) > MAX_NAMED else ""
+    return ", ".join(f"'{short(name)}'" for name in names[:MAX_NAMED]) + more
