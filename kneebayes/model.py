@@ -225,7 +225,6 @@ class Model:
         seed: int = 0,
         round: int | None = None,
         redact: bool = False,
-        round: int | None = None,
         mapping: MappingLike | None = None,
         rejects: Literal[False] = False,
     ) -> Frame: ...

@@ -142,7 +142,7 @@ def read_words(path: str | Path, what: str) -> tuple[Any, dict[Place, int]]:
             return items
         if isinstance(node, yaml.SequenceNode):
             return [content(value, (*place, number)) for number, value in enumerate(node.value)]
-        return node.value
+        return "" if node.tag == "tag:yaml.org,2002:null" else node.value
 
     try:
         _refuse_depth_and_size(text, str(path))
