@@ -258,6 +258,7 @@ class Model:
         intervals: float | None = None,
         draws: int = 200,
         seed: int = 0,
+        round: int | None = None,
         redact: bool = False,
         mapping: MappingLike | None = None,
         rejects: bool = False,
