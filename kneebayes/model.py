@@ -504,6 +504,40 @@ class Model:
             raise case_error(frame, problems, "can't be scored")
         return batch_sensitivity(assessed, target or self.file.alarm.cause)
 
+    def draft_mapping(self, frame: Any, *, examples: bool = False) -> str:
+        """Draft what the columns and values of somebody's own table mean, to read, mend and give as ``mapping``.
+
+        Parameters
+        ----------
+        frame : pandas, polars or pyarrow table
+            As it comes from a clinic.
+        examples : bool
+            Add counts and examples of values: they are patients' data.
+
+        Returns
+        -------
+        str
+            YAML. What can't be told is ``unsure``, and no table is scored while that is left.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from kneebayes import load_model
+        >>> print(load_model().draft_mapping(pd.DataFrame({"Wadenschmerz": ["ja", "nein"]})).partition("columns:")[2])
+        <BLANKLINE>
+          Wadenschmerz:  # 2 filled
+            variable: calf_pain
+            values:
+              ja: present
+              nein: absent
+        ignore: []
+        """
+        from kneebayes.cases.drafting import Drafter
+        from kneebayes.cases.frames import to_arrow
+
+        names = to_arrow(frame, []).column_names
+        return Drafter(self.scorer.coder).draft(to_arrow(frame, names), examples=examples).text
+
     def simulate(
         self,
         n: int,

@@ -178,6 +178,8 @@ class Drafter:
                 found[value] = next(iter(means)) if len(means) == 1 else UNDECIDED
         if variable == "sex" and "h" in words and "m" in words:  # hombre and mujer, homme and m for whom?
             found["m"] = UNDECIDED
+        if found.get("2") == UNDECIDED and "1" in found:  # 1 and 2 are yes and no, or no and yes, or never and former
+            found["1"] = UNDECIDED
         return found
 
     def draft(

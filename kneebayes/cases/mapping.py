@@ -13,6 +13,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -159,6 +160,9 @@ class Column(Frozen):
     units: dict[Word, Annotated[float, Field(allow_inf_nan=False)]] | None = Field(
         default=None, description="What one of a unit is in ours, by the word after the number; '' is a bare number."
     )
+    bands: dict[Word, Annotated[float, Field(allow_inf_nan=False)]] | None = Field(
+        default=None, description="Our state by the least number that is in it: {absent: 0, present: 25}."
+    )
     date: Formats | None = Field(default=None, description="How days are written: DD.MM.YYYY. Several are tried.")
     until: str | None = Field(default=None, description="A column of days, or one day as YYYY-MM-DD, to count up to.")
     separator: Annotated[str, Field(min_length=1)] | None = Field(
@@ -182,7 +186,13 @@ class Column(Frozen):
 
     @model_validator(mode="after")
     def _one_way(self) -> Column:
-        ways = {"values": self.values, "units": self.units, "date": self.date, "choices": self.choices}
+        ways = {
+            "values": self.values,
+            "units": self.units,
+            "bands": self.bands,
+            "date": self.date,
+            "choices": self.choices,
+        }
         given = [name for name, value in ways.items() if value is not None]
         if len(given) > 1:
             raise ValueError(f"{' and '.join(given)} are two ways to read a column: give one")
@@ -439,6 +449,9 @@ class BoundMapping:
                 raise self.mapping.error(place, f"{CASE_ID} is taken as it stands: write only {CASE_ID}")
             for theirs, ours in (column.values or {}).items():
                 self._check_value((*place, "values", theirs), column.variable or "", theirs, ours)
+            for state in column.bands or ():
+                self._check_value((*place, "bands", state), column.variable or "", state, state)
+            self._check_formats((*place, "date"), column)
             for choice, answers in (column.choices or {}).items():
                 for variable, ours in answers.items():
                     self._check_value((*place, "choices", choice, variable), variable, choice, ours)
@@ -455,6 +468,17 @@ class BoundMapping:
                     )
                 if until is not None and until.date is None:
                     raise self.mapping.error(("columns", column.until), "give the date format in which its days are")
+
+    def _check_formats(self, place: Place, column: Column) -> None:
+        """Refuse formats by which a day could be taken for another, and nobody would see it."""
+        formats = column.date or ()
+        numeric = self.coder.model.numeric_inputs.get(column.variable or "")
+        if numeric is not None and numeric.unit == "years" and any("%y" in strptime_format(text) for text in formats):
+            raise self.mapping.error(place, "a year of two digits (YY) says no century: export years of four digits")
+        for text in formats:
+            other = strptime_format(text).replace("%d", "%_").replace("%m", "%d").replace("%_", "%m")
+            if other != strptime_format(text) and other in map(strptime_format, formats):
+                raise self.mapping.error(place, "formats that differ in the order of day and month fit the same days")
 
     def _check_value(self, place: Place, variable: str, theirs: str, ours: str) -> None:
         if ours == UNDECIDED:
@@ -559,7 +583,10 @@ class BoundMapping:
             lines.insert(0, f"{self.case_id} -> {CASE_ID}")
         if self.ignored:
             lines.append(f"left out: {', '.join(self.ignored)}")
-        return "\n".join([*lines, f"{table.num_rows:,} rows, of which {int(mapped.refused.sum()):,} can't be read"])
+        no_cases = {problem.row for problem in mapped.problems if problem.why.kind is Kind.LEFT_OUT}
+        n_refused = int(mapped.refused.sum()) - len(no_cases)
+        left_out = f", {len(no_cases):,} left out" if no_cases else ""
+        return "\n".join([*lines, f"{table.num_rows:,} rows, of which {n_refused:,} can't be read{left_out}"])
 
     def _meaning(self, variable: str, value: object) -> str:
         """Say what a value of ours is taken for: a state, or a band of numbers."""
@@ -608,6 +635,8 @@ class BoundMapping:
                 if (found := ours.get(word(value))) is None:
                     raise Refusal(Kind.MAPPED_VALUE, column=name, value=short(value))
                 return found
+            if column.bands is not None:
+                return self._band(name, column.bands, value)
             if is_number:
                 return self._number(name, column, value)
             if is_combined:  # what can't be read must not be lost among what others say
@@ -615,6 +644,21 @@ class BoundMapping:
             return str(value)
 
         return self._looked_up(name, column, cells, read, problems)
+
+    def _band(self, name: str, bands: Mapping[str, float], value: object) -> str:
+        """Give the state of the highest band that a number reaches."""
+        text, comma = str(value).strip(), self.mapping.read.decimal == ","
+        found = _NUMBER.fullmatch(text)
+        if found is None or found[2] or (("." if comma else ",") in found[1]):
+            said = f" with a decimal {'comma' if comma else 'point'}"
+            raise Refusal(Kind.MAPPED_NUMBER, column=name, value=short(text), allowed=said)
+        number = number_of(found[1].replace(",", ".")) or 0.0
+        reached = [state for state, least in sorted(bands.items(), key=itemgetter(1)) if number >= least]
+        if not reached:
+            raise Refusal(
+                Kind.OUTSIDE, column=name, value=short(text), limits=f"the bands, from {min(bands.values()):g} on"
+            )
+        return reached[-1]
 
     def _number(self, name: str, column: Column, value: object) -> str:
         text, decimal = str(value).strip(), self.mapping.read.decimal or "."

@@ -37,7 +37,7 @@ OUTCOMES = "Final diagnosis, once it is known"
 OWN_COLUMNS = {
     "redcap": (
         ("redcap_*", "*_timestamp", "*_complete"),
-        ("Event Name", "Repeat Instrument", "Repeat Instance", "Data Access Group", "Survey *", "Complete?"),
+        ("Event Name", "Repeat Instrument", "Repeat Instance", "Data Access Group", "Survey *", "Complete?*"),
     ),
     "xlsform": (
         (

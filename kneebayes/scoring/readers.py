@@ -13,7 +13,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -55,6 +55,7 @@ MAGIC = {
     b"\xff\xfe": "UTF-16: save it as UTF-8, or read it with --encoding utf-16",
     b"\xfe\xff": "UTF-16: save it as UTF-8, or read it with --encoding utf-16",
 }
+SAVED_AS = (".xls", ".xlsb", ".ods", ".numbers", ".xpt", ".por", ".rds", ".rdata")
 BOM = b"\xef\xbb\xbf"
 QUOTE, LINE_FEED, RETURN = b'"\n\r'
 FIRST_BYTES = 1 << 18
@@ -65,6 +66,7 @@ MAX_ROW_BYTES = 1 << 24  # a longer row is a quote that was never closed, or no 
 FREE_BYTES, MAX_RATIO = 1 << 25, 200  # cases shrink to a tenth; a bomb to a thousandth, and less
 MAX_BATCH_BYTES = 1 << 28  # a Parquet file of a few bytes can hold any number of the same long text
 PRIVATE_USE = (*range(0xE000, 0xF900), *range(0xF0000, 0xFFFFE))  # what means nothing to anyone
+_NUMBERED = re.compile(r"(.*?) ?\(column (\d+)\)")
 _UNDECODED = re.compile("[\udc80-\udcff]")
 
 
@@ -88,6 +90,7 @@ class Reader(Protocol):
 
     names: tuple[str, ...]
     case_id: str
+    is_one_piece: bool  # surely
 
     def empty(self) -> pa.Table:
         """All columns, no rows."""
@@ -120,6 +123,8 @@ def open_reader(path: str, *, chunk_rows: int, keep: Collection[str] = (), readi
         raise FileFormatError(f"{path}: is a folder: give one file, such as {os.path.join(path, 'cases.csv')}")
     if not os.path.exists(path):
         raise FileFormatError(f"{path}: no such file (looked in {os.path.dirname(os.path.abspath(path))})")
+    if path.lower().endswith(SAVED_AS):
+        raise FileFormatError(f"{path}: such files are not read: save it as .xlsx, or as .csv in UTF-8")
     if path.lower().endswith(tables.ENDINGS):
         return TableReader(path, reading, chunk_rows=chunk_rows)
     kind, compression = file_kind(re.sub(r"\.(tsv|txt|tab)\b", ".csv", path, flags=re.IGNORECASE))
@@ -232,6 +237,7 @@ class CsvReader:
         if reading.encoding is not None and codecs.lookup(reading.encoding).name != "utf-8":
             self._stream = _Decoded(self._stream, reading.encoding, self.path)
         self._size = os.path.getsize(path) if os.path.isfile(path) else 0
+        self.is_one_piece = 0 < self._size < FIRST_BYTES and not self._is_packed
         self._row_end = b"\n"
         self._n_unpacked = 0
         try:
@@ -311,9 +317,9 @@ class CsvReader:
         names = joined_names(headers)
         if not any(names):
             raise FileFormatError(f"{self.path}: is empty: the first row must name the columns.")
-        _check_names(self.path, names)
+        _refuse_other_separators(self.path, names)
         self._n_lines = first.count(b"\n", 0, used)
-        return tuple(names), first[used:]
+        return tuple(numbered(names)), first[used:]
 
     def empty(self) -> pa.Table:
         """All columns, no rows."""
@@ -469,6 +475,7 @@ class ParquetReader:
     def __init__(self, path: str, *, chunk_rows: int, keep: Collection[str] = ()) -> None:
         self.path = path
         self.case_id = CASE_ID
+        self.is_one_piece = False
         self._chunk_rows = chunk_rows
         self._keep = frozenset(keep)
         self._used: list[str] | None = None
@@ -484,7 +491,7 @@ class ParquetReader:
             raise self._not_whole(error) from error
         self.names: tuple[str, ...] = tuple(schema.names)
         try:
-            _check_names(path, self.names)
+            refuse_unnamed(path, numbered(self.names))
         except FileFormatError:
             self.close()
             raise
@@ -576,9 +583,10 @@ class TableReader:
     def __init__(self, path: str, reading: Reading, *, chunk_rows: int) -> None:
         self.case_id = CASE_ID
         self._chunk_rows = chunk_rows
-        self.table, self.labels = tables.read_table(path, reading)
-        self.names: tuple[str, ...] = tuple(self.table.column_names)
-        _check_names(path, self.names)
+        table, self.labels = tables.read_table(path, reading)
+        self.names: tuple[str, ...] = tuple(numbered(table.column_names))
+        self.table = table.rename_columns(self.names)
+        self.is_one_piece = len(self.table) <= chunk_rows
 
     def empty(self) -> pa.Table:
         """All columns, no rows."""
@@ -649,38 +657,63 @@ def refuse_headless(path: str, coder: Coder, names: Collection[str], excused: Co
 
     Columns that the caller named are excused.
     """
+    refuse_unnamed(path, [name for name in names if not is_named(name, excused)])
     if matched(coder, names) or any(is_named(name, excused) for name in names):
         return
     known = known_columns(coder.model)
     hints = [(place, hint) for place, name in enumerate(names, start=1) if (hint := misspelt(name, known))]
     near = f"{hints[0][1]} (column {hints[0][0]})" if hints else ""
     raise FileFormatError(
-        f"{path}: {coder.model.name} knows none of the {len(names)} names in the first row: does it name the columns? "
-        f"`kneebayes map` drafts what they mean, `kneebayes template` writes a header.{near}"
+        f"{path}: {coder.model.name} knows none of the {len(names)} names in the first row: does it name the columns?"
+        f"{_further_down(path)} `kneebayes map` drafts what they mean, `kneebayes template` writes a header.{near}"
     )
 
 
-def _check_names(path: str, names: Iterable[str]) -> None:
-    """Refuse a header that does not name every column, once."""
-    names = list(names)
-    if len(names) == 1:
-        for delimiter, option, word in ((";", "';'", "semicolons"), ("\t", "tab", "tabs"), ("|", "'|'", "bars")):
-            if delimiter in names[0]:
-                raise FileFormatError(
-                    f"{path}: the columns are separated by {word}: separate them by commas, or confirm by "
-                    f"--sep {option}."
-                )
-    blank = [str(number) for number, name in enumerate(names, start=1) if not name]
-    if blank:
-        raise FileFormatError(f"{path}: the header has no name for column {', '.join(blank[:5])} of {len(names)}.")
-    # By number, as it may be no header at all but the first case.
+def _refuse_other_separators(path: str, names: Sequence[str]) -> None:
+    """Refuse a header that is one name with another separator in it."""
+    for delimiter, option, word in ((";", "';'", "semicolons"), ("\t", "tab", "tabs"), ("|", "'|'", "bars")):
+        if len(names) == 1 and delimiter in names[0]:
+            raise FileFormatError(
+                f"{path}: the columns are separated by {word}: separate them by commas, or confirm by --sep {option}."
+            )
+
+
+def _further_down(path: str) -> str:
+    """Say where the names of the columns seem to stand, where that is not the first row."""
+    header = None
+    with suppress(FileFormatError, csv.Error, OSError):
+        header = tables.sniff(path)[0].header if os.path.isfile(path) else None
+    return f" They seem to stand in row {header[0]}: if so, confirm by --header {header[0]}." if header else ""
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """Tell names apart that stand in a header more than once, or not at all, by the place of the column.
+
+    >>> numbered(["age", "note", "note", ""])
+    ['age', 'note (column 2)', 'note (column 3)', '(column 4)']
+    """
     counts = Counter(names)
-    twice = [str(number) for number, name in enumerate(names, start=1) if counts[name] > 1]
+    return [
+        name if name and counts[name] == 1 else f"{name} (column {place})".strip()
+        for place, name in enumerate(names, start=1)
+    ]
+
+
+def refuse_unnamed(path: str, names: Collection[str]) -> None:
+    """Refuse names that were told apart by their places, quoting none: it may be no header, but the first case."""
+    places = [(match[1], match[2]) for name in names if (match := _NUMBERED.fullmatch(name))]
+    blank = [place for name, place in places if not name]
+    if blank:
+        raise FileFormatError(
+            f"{path}: the header has no name for column {', '.join(blank[:5])}.{_further_down(path)} "
+            "Columns without a name are left out by --ignore '(column *)'."
+        )
+    twice = [place for _, place in places]
     if twice:
         more = f" and {len(twice) - 5} more" if len(twice) > 5 else ""
         raise FileFormatError(
-            f"{path}: a name stands more than once in the header, at columns {', '.join(twice[:5])}{more}. "
-            "Does the first row name the columns?"
+            f"{path}: a name stands more than once in the header, at columns {', '.join(twice[:5])}{more}. Does the "
+            "first row name the columns? If so, leave them out by --ignore '*(column *)'."
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -17,16 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kneebayes.atomic import (
-    STANDARD_STREAM,
-    AtomicFile,
-    check_paths,
-    commit,
-    file_kind,
-    file_stamp,
-    plain_path,
-    refuse_changed,
-)
+from kneebayes.atomic import STANDARD_STREAM, AtomicFile, check_paths, commit, file_stamp, plain_path, refuse_changed
 from kneebayes.cases.coding import CASE_ID, Coder, names_of
 from kneebayes.cases.mapping import BoundMapping, CaseMapping, Mapped, MappingLike
 from kneebayes.cases.problems import MAX_SHOWN, Kind, Problem, short, why
@@ -53,7 +43,6 @@ if TYPE_CHECKING:
 __all__ = ["ScoreSummary", "score_file", "shows_progress"]
 
 CHUNK_ROWS = 1 << 14  # small enough for a core's cache, large enough that Python's share is small
-ONE_PIECE_BYTES = 1 << 18
 FHIR_ENDINGS = (".ndjson", ".jsonl")
 MAX_REASONS = 5
 MAX_RUN = 1 << 22  # merging longer runs would need their size in memory once more
@@ -65,8 +54,8 @@ class ScoreSummary:
 
     Attributes
     ----------
-    read, scored, rejected : int
-        Rows; ``read == scored + rejected``.
+    read, scored, rejected, left_out : int
+        Rows; ``read == scored + rejected + left_out``. Those left out are no cases, as the mapping says.
     warnings : dict of str to int
         What to tell the user, and of how many rows.
     reasons : tuple of str
@@ -78,6 +67,7 @@ class ScoreSummary:
     rejected: int = 0
     warnings: dict[str, int] = field(default_factory=dict)
     reasons: tuple[str, ...] = ()
+    left_out: int = 0
 
     def __add__(self, other: ScoreSummary) -> ScoreSummary:
         return ScoreSummary(
@@ -86,6 +76,7 @@ class ScoreSummary:
             rejected=self.rejected + other.rejected,
             warnings=dict(Counter(self.warnings) + Counter(other.warnings)),
             reasons=(*self.reasons, *other.reasons)[:MAX_REASONS],
+            left_out=self.left_out + other.left_out,
         )
 
 
@@ -160,7 +151,7 @@ def score_file(
         empty = model.score_table(nothing, **options).table
         chosen = _choose(empty.column_names, columns, keep)
         reader.leave_out(set(reader.names) - known - set(keep))
-        engine: Engine = "auto" if _is_one_piece(source) else "numba"  # the same for every row of a file
+        engine: Engine = "auto" if reader.is_one_piece else "numba"  # the same for every row of a file
         file = stack.enter_context(AtomicFile(target))
         rejects_file = None if rejects is None else stack.enter_context(AtomicFile(rejects))
         writer = FhirWriter(file, model.file) if as_fhir else open_writer(file, empty.select(chosen).schema)
@@ -274,10 +265,11 @@ class _Pipeline:
             ]
             table = part.table.filter(pa.array(~again[part.accepted]))
             encoded, n_scored = self.writer.encode(table), table.num_rows
-        problems = sorted(problems, key=attrgetter("row", "column"))
+        no_cases = {problem.row for problem in problems if problem.why.kind is Kind.LEFT_OUT}
+        problems = sorted((p for p in problems if p.row not in no_cases), key=attrgetter("row", "column"))
         n_rejected = len({problem.row for problem in problems})
-        if n_scored + n_rejected != part.n_read:
-            counted = f"{part.n_read} rows read, but {n_scored} scored and {n_rejected} rejected"
+        if n_scored + n_rejected + len(no_cases) != part.n_read:
+            counted = f"{part.n_read} rows read, but {n_scored} scored, {n_rejected} rejected, {len(no_cases)} left out"
             raise DefectError(f"{counted}: this is a defect of kneebayes, please report it")
         if n_scored:
             self.writer.write(encoded)
@@ -286,7 +278,7 @@ class _Pipeline:
             self.rejects.write(problems, first=first)
         numbered = (replace(problem, row=problem.row + first) for problem in problems[:MAX_REASONS])
         reasons = tuple(f"{problem.place}: {problem.plain}" for problem in numbered)
-        self.summary += ScoreSummary(part.n_read, n_scored, n_rejected, part.warnings, reasons)
+        self.summary += ScoreSummary(part.n_read, n_scored, n_rejected, part.warnings, reasons, len(no_cases))
         return part.n_read
 
 
@@ -359,13 +351,6 @@ def _is_fhir(format: str, columns: Iterable[str] | None, keep: Iterable[str]) ->
     if format == "fhir-ndjson" and (columns is not None or list(keep)):
         raise OptionError("format fhir-ndjson has no columns: columns and keep go with tables")
     return format == "fhir-ndjson"
-
-
-def _is_one_piece(source: str) -> bool:
-    """Say whether a file is surely so small that it is read in one piece."""
-    return (
-        source != STANDARD_STREAM and file_kind(source) == ("csv", None) and os.path.getsize(source) < ONE_PIECE_BYTES
-    )
 
 
 def _choose(written: list[str], columns: Iterable[str] | None, keep: list[str]) -> list[str]:

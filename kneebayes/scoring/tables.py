@@ -11,7 +11,8 @@ import datetime
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
@@ -29,21 +30,40 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 def read_table(path: str, reading: Reading) -> tuple[pa.Table, dict[str, str]]:
     """Read a workbook or a file of a statistics program as text, and the labels of its columns."""
+    with _errors_named(path):
+        return _workbook(path, reading) if path.lower().endswith(WORKBOOKS) else _statistics(path, reading)
+
+
+@contextmanager
+def _errors_named(path: str) -> Iterator[None]:
+    """Say what went wrong: each library has errors of its own, and some quote what they could not read."""
     try:
-        return _workbook(path, reading) if path.lower().endswith(WORKBOOKS) else _statistics(path)
+        yield
     except (FileFormatError, MissingExtraError, MemoryError):
         raise
     except ImportError as error:
         raise MissingExtraError(
             f"{path}: what reads such files is not installed: pip install 'kneebayes[formats]'"
         ) from error
-    except Exception as error:  # each library has errors of its own, and some quote what they could not read
+    except Exception as error:
         raise FileFormatError(
-            f"{path}: can't be read ({type(error).__name__}): is it a whole file of its kind?"
+            f"{path}: can't be read ({type(error).__name__}): is it a whole file of its kind? A CSV is named .csv."
         ) from None
 
 
 def _workbook(path: str, reading: Reading) -> tuple[pa.Table, dict[str, str]]:
+    rows = _rows_of_sheet(path, reading)
+    wanted = reading.header or (1,)
+    if len(rows) < max(wanted):
+        raise FileFormatError(f"{path}: is empty: row {max(wanted)} must name the columns.")
+    names = joined_names([[cell or "" for cell in rows[number - 1]] for number in wanted])
+    body = [row for row in rows[max(wanted) :] if any(row)]
+    filled = [place for place, name in enumerate(names) if name or any(row[place] for row in body)]
+    columns = {place: pa.array([row[place] for row in body], pa.string()) for place in filled}
+    return pa.table([columns[place] for place in filled], names=[names[place] for place in filled]), {}
+
+
+def _rows_of_sheet(path: str, reading: Reading) -> list[list[str | None]]:
     import openpyxl
 
     book = openpyxl.load_workbook(path, read_only=True, data_only=True)
@@ -53,32 +73,29 @@ def _workbook(path: str, reading: Reading) -> tuple[pa.Table, dict[str, str]]:
                 f"{path}: no sheet '{reading.sheet}', only {book.sheetnames}.{nearest(reading.sheet, book.sheetnames)}"
             )
         sheet = book[reading.sheet] if reading.sheet is not None else book.worksheets[0]
-        rows = [list(row) for row in sheet.iter_rows(values_only=True)]
+        rows = [[_text(cell, reading.decimal) for cell in row] for row in sheet.iter_rows(values_only=True)]
     finally:
         book.close()
-    wanted = reading.header or (1,)
-    if len(rows) < max(wanted):
-        raise FileFormatError(f"{path}: is empty: row {max(wanted)} must name the columns.")
-    names = joined_names([[_text(cell) or "" for cell in rows[number - 1]] for number in wanted])
-    body = [row for row in rows[max(wanted) :] if any(_text(cell) for cell in row)]
-    filled = [place for place, name in enumerate(names) if name or any(_text(row[place]) for row in body)]
-    columns = {place: pa.array([_text(row[place]) for row in body], pa.string()) for place in filled}
-    return pa.table([columns[place] for place in filled], names=[names[place] for place in filled]), {}
+    width = max(map(len, rows), default=0)  # a sheet that is read as it goes has rows of any length
+    return [row + [None] * (width - len(row)) for row in rows]
 
 
-def _statistics(path: str) -> tuple[pa.Table, dict[str, str]]:
+def _statistics(path: str, reading: Reading) -> tuple[pa.Table, dict[str, str]]:
     import pyreadstat
 
     ending = path.lower().rpartition(".")[2]
     read: Any = {"dta": pyreadstat.read_dta, "sas7bdat": pyreadstat.read_sas7bdat}.get(ending, pyreadstat.read_sav)
     frame, about = read(path, apply_value_formats=True, formats_as_category=False)
-    columns = [pa.array([_text(value) for value in frame[name].tolist()], pa.string()) for name in frame.columns]
+    columns = [
+        pa.array([_text(value, reading.decimal) for value in frame[name].tolist()], pa.string())
+        for name in frame.columns
+    ]
     labels = {name: label for name, label in about.column_names_to_labels.items() if label}
     return pa.table(columns, names=[str(name) for name in frame.columns]), labels
 
 
-def _text(value: Any) -> str | None:
-    """Write a cell as it would stand in a CSV; None where it is empty."""
+def _text(value: Any, decimal: str | None = None) -> str | None:
+    """Write a cell as it would stand in a CSV; None where it is empty. Only text has a decimal sign of its own."""
     if value is None or value != value or str(value) == "NaT":
         return None
     if isinstance(value, datetime.datetime):
@@ -89,6 +106,8 @@ def _text(value: Any) -> str | None:
         )
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
+    if isinstance(value, float):
+        return str(value).replace(".", decimal or ".")
     return str(value).strip() or None
 
 
@@ -151,14 +170,11 @@ def sniff(path: str) -> tuple[Reading, list[str]]:
 
 
 def _sniff_workbook(path: str) -> tuple[Reading, list[str]]:
-    table, _ = read_table(path, Reading())
-    first = [
-        list(table.column_names),
-        *([cell or "" for cell in row.values()] for row in table[:SNIFFED_LINES].to_pylist()),
-    ]
+    with _errors_named(path):
+        first = _rows_of_sheet(path, Reading())[:SNIFFED_LINES]
     filled = [sum(bool(cell) for cell in row) for row in first]
-    number = next((i for i, n in enumerate(filled) if n >= 0.6 * max(filled)), 0) + 1
-    cells = [cell for row in first[number:] for cell in row]
+    number = next((i for i, n in enumerate(filled) if n >= 0.6 * max(filled)), 0) + 1 if any(filled) else 1
+    cells = [cell or "" for row in first[number:] for cell in row]
     found: dict[str, Any] = {"header": (number,)} if number > 1 else {}
     said = [f"names in row {number}"] if number > 1 else []
     if _has_decimal_comma(cells):

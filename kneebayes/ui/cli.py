@@ -216,7 +216,8 @@ def _rows(count: int) -> str:
 
 
 def _summarise(counts: ScoreSummary, rejects: str | None, model: Model) -> None:
-    say(f"{_rows(counts.read)} read: {counts.scored:,} scored, {counts.rejected:,} rejected")
+    left_out = f", {counts.left_out:,} left out as the mapping says" if counts.left_out else ""
+    say(f"{_rows(counts.read)} read: {counts.scored:,} scored, {counts.rejected:,} rejected{left_out}")
     for reason in counts.reasons:
         say(f"  {reason}")
     if counts.rejected:
@@ -526,6 +527,7 @@ def evaluate(
     model: ModelOption = None,
 ) -> None:
     """Run ``kneebayes evaluate``."""
+    from kneebayes.cases.problems import Kind
     from kneebayes.evaluation.evaluate import check_report
     from kneebayes.evaluation.evaluate import evaluate as assess
     from kneebayes.scoring.readers import read_cases, refuse_headless
@@ -572,7 +574,8 @@ def evaluate(
         result.report(report)
         say(f"wrote {report}")
     refused = [(p.row, p.column, p.plain) for p in cases.problems]
-    refused += [(int(cases.positions[p.row]), p.column, p.plain) for p in result.problems]
+    problems = [p for p in result.problems if p.why.kind is not Kind.LEFT_OUT]
+    refused += [(int(cases.positions[p.row]), p.column, p.plain) for p in problems]
     for row, column, reason in sorted(refused)[:MAX_SHOWN]:
         say(f"left out: data row {row + 1}{f', column {column!r}' if column else ''}: {reason}")
     if refused:

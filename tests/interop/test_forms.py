@@ -7,13 +7,14 @@ import io
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from openpyxl import load_workbook
 from pyxform.xls2xform import convert
 
 from kneebayes.errors import FileFormatError
-from kneebayes.interop.forms import REDCAP_COLUMNS, questions, redcap_dictionary, write_form, xlsform
-from kneebayes.model import Model, load_model
+from kneebayes.interop.forms import RECORD, REDCAP_COLUMNS, Question, questions, redcap_dictionary, write_form, xlsform
+from kneebayes.model import load_model
 from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.spec.yaml_io import model_path, read_model
 
@@ -23,11 +24,6 @@ MODELS = ("posterior_knee_pain", "posterior_knee_pain_extended")
 @pytest.fixture(scope="module", params=MODELS)
 def spec(request: pytest.FixtureRequest) -> ModelSpec:
     return read_model(model_path(request.param))
-
-
-@pytest.fixture(scope="module")
-def model() -> Model:
-    return load_model()
 
 
 def dictionary(spec: ModelSpec) -> list[dict[str, str]]:
@@ -103,3 +99,34 @@ def test_a_form_goes_to_a_file_of_its_own_ending(spec: ModelSpec, kind: str, nam
     with pytest.raises(FileFormatError, match="as in form"):
         write_form(spec, kind, name if name == "-" else str(tmp_path / name))
     assert not list(tmp_path.iterdir())
+
+
+OWN = {"redcap": ("redcap_event_name", "Event Name"), "xlsform": ("KEY", "_uuid")}  # raw, labelled
+
+
+@pytest.mark.parametrize("kind", OWN)
+@pytest.mark.parametrize("labelled", [False, True], ids=["raw", "labelled"])
+@pytest.mark.parametrize("name", MODELS)
+def test_what_a_form_exports_scores_by_the_mapping_beside_it(
+    name: str, kind: str, labelled: bool, tmp_path: Path
+) -> None:
+    model = load_model(name)
+    path = tmp_path / ("form.csv" if kind == "redcap" else "form.xlsx")
+    _, raw, by_label = write_form(model.file, kind, str(path))
+    cases = model.simulate(20, seed=2, missing=0.4, with_causes=True)
+
+    def cells(question: Question) -> list[str]:
+        """Write answers as the program does, from its own rules."""
+        words = dict(question.choices) if labelled else {}
+        if kind == "redcap" and question.is_yes_no and not labelled:
+            words = {"absent": "0", "present": "1"}
+        return [
+            "" if pd.isna(value) else words.get(value, str(value)) for value in cases[question.column].astype(object)
+        ]
+
+    header = {q.column: (q.text if labelled else q.column) for q in questions(model.file)}
+    export = pd.DataFrame({header[q.column]: cells(q) for q in questions(model.file)})
+    export.insert(0, RECORD if labelled else "case_id", cases["case_id"])
+    export.insert(1, OWN[kind][labelled], "x")
+    scores = model.score(export, mapping=by_label if labelled else raw)
+    pd.testing.assert_frame_equal(scores, model.score(cases), check_dtype=False)

@@ -1,0 +1,32 @@
+"""Ten hospitals' headers: a draft names many columns rightly, and none wrongly."""
+
+from __future__ import annotations
+
+import pytest
+
+from kneebayes.model import load_model
+from tests.exports.headers import Verdict, headers, verdicts
+
+
+@pytest.fixture(scope="module")
+def found() -> list[Verdict]:
+    return verdicts(load_model())
+
+
+def test_a_draft_names_no_column_wrongly(found: list[Verdict]) -> None:
+    assert [verdict for verdict in found if verdict.kind == "wrong"] == []
+
+
+def test_a_draft_names_many_columns_rightly(found: list[Verdict]) -> None:
+    kinds = [verdict.kind for verdict in found]
+    with_variable = sum(bool(verdict.variable) for verdict in found)
+    assert kinds.count("right") / with_variable > 0.4
+
+
+def test_there_are_ten_headers_and_columns_of_nothing_among_them() -> None:
+    own = dict(headers())
+    assert len(own) == 10
+    for columns in own.values():
+        names = [row["column"] for row in columns]
+        assert len(set(names)) == len(names) > 30
+        assert any(not row["variable"] for row in columns)
