@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from kneebayes.spec.model_spec import LEVELS, ModelSpec
+from kneebayes.spec.model_spec import LEVELS, AnswerInput, ModelSpec
 from kneebayes.spec.yaml_io import DEFAULT_MODEL, model_path, read_model
 
 HERE = Path(__file__).parent
@@ -51,12 +51,15 @@ def case_fields(model: ModelSpec) -> list[Field]:
     ]
     for name, cause in model.causes.items():
         fields.append(field(f"true_{name}", f"{cause.label}: the truth", "Never evidence.", enum=list(cause.states)))
-    for name, numeric in model.numeric_inputs.items():
-        sets = "" if name == numeric.variable else f" Sets {numeric.variable}."
-        limits = {"minimum": numeric.minimum, "maximum": numeric.maximum}
-        fields.append(field(name, numeric.label, f"In {numeric.unit}.{sets}", type="number", **limits))
+    for name, column in model.inputs.items():
+        sets = "" if name == column.variable else f" Sets {column.variable}."
+        if isinstance(column, AnswerInput):
+            fields.append(field(name, column.label, f"{column.question}{sets}", enum=list(column.answers)))
+        else:
+            limits = {"minimum": column.minimum, "maximum": column.maximum}
+            fields.append(field(name, column.label, f"In {column.unit}.{sets}", type="number", **limits))
     for name, variable in model.variables.items():
-        if name not in model.numeric_inputs:
+        if name not in model.inputs:
             told = "; ".join(f"{state}: {label}" for state, label in variable.state_labels.items())
             question = f"{variable.question} ({told})" if told else variable.question
             fields.append(field(name, variable.label, question, enum=list(variable.states)))
@@ -97,14 +100,18 @@ def reject_fields() -> list[Field]:
     ]
 
 
-def vignette_fields() -> list[Field]:
-    """Describe the columns that only the vignettes have: what is expected, and of whom."""
+def vignette_fields(clinical: ModelSpec) -> list[Field]:
+    """Describe the columns that only written cases have: what is expected, and of whom."""
+    outcomes = [*clinical.causes, "none_of_these"]
+    sure = ["typical", "confirmed", "close_fit", "presumptive"]
     return [
+        field("clinical_label", "Diagnosis in the clinical model", "One of its further causes, if so.", enum=outcomes),
         field("alarm", "Expected alarm", "At caution or above.", enum=["must", "acceptable", "should_not"]),
         field("tags", "Tags", "What is special about the case, joined by semicolons."),
-        field("certainty", "Certainty", "How sure the label is.", enum=["typical"]),
+        field("certainty", "Certainty", "How sure the label is.", enum=sure),
         field("source", "Source", "Where the case comes from."),
         field("narrative", "Narrative", "The case in words."),
+        field("outside_vocabulary", "Without a variable", "Facts that no column holds, joined by semicolons."),
     ]
 
 
@@ -130,6 +137,37 @@ def claim_fields(model: ModelSpec) -> list[Field]:
     ]
 
 
+def facts_field(name: str, title: str, description: str = "") -> Field:
+    """Describe a column of facts in one cell."""
+    told = f"As variable=state, joined by semicolons. {description}".strip()
+    return field(name, title, told, pattern=joined(["[a-z0-9_]+=[a-z0-9_]+"]))
+
+
+def pair_fields(clinical: ModelSpec) -> list[Field]:
+    """Describe the columns of the tables that set one description against another."""
+    targets = [*clinical.causes, *details(clinical), "none_of_these"]
+    return [
+        field("id", "Row", required=True, unique=True),
+        field("model", "Model", "The article's rows hold in the clinical model too.", enum=["article", "extended"]),
+        field("cause", "Cause", "Whose posterior is compared, or what the case is.", enum=targets),
+        facts_field("more", "Likelier"),
+        facts_field("less", "Less likely"),
+        facts_field("given", "Given", "The people among whom the ratio was measured."),
+        facts_field("sign", "Sign"),
+        facts_field("against", "Against", "Empty: all of those given."),
+        facts_field("case", "Case"),
+        field("low", "Least likelihood ratio", type="number", minimum=0),
+        field("high", "Greatest likelihood ratio", type="number", minimum=0),
+        field("basis", "Basis", "Claim, source or clinical reason."),
+        field("source", "Source", "Where the description comes from."),
+    ]
+
+
+def details(model: ModelSpec) -> list[str]:
+    """List the names of posteriors of a cause's further states."""
+    return [f"{name}_{state}" for name, cause in model.causes.items() for state in cause.states[2:]]
+
+
 def resource(name: str, title: str, description: str, known: list[Field]) -> dict[str, Any]:
     """Describe one file, with the columns that it has."""
     with (HERE / f"{name}.csv").open(encoding="utf-8", newline="") as lines:
@@ -148,13 +186,15 @@ def resource(name: str, title: str, description: str, known: list[Field]) -> dic
     }
 
 
-def describe(model: ModelSpec) -> dict[str, Any]:
+def describe(model: ModelSpec, clinical: ModelSpec) -> dict[str, Any]:
     """Describe the whole folder.
 
     Parameters
     ----------
     model : ModelSpec
         The model that the files belong to.
+    clinical : ModelSpec
+        The model that extends it, whose columns the published cases have too.
 
     Returns
     -------
@@ -163,6 +203,7 @@ def describe(model: ModelSpec) -> dict[str, Any]:
         schemas of what scoring reads and writes.
     """
     cases = case_fields(model)
+    every_case = {described["name"]: described for described in [*case_fields(clinical), *cases]}
     return {
         "name": "kneebayes",
         "title": "Cases of pain behind the knee",
@@ -173,7 +214,32 @@ def describe(model: ModelSpec) -> dict[str, Any]:
                 "vignettes",
                 "Textbook cases",
                 "Written by hand, one line each, with the diagnosis and whether a DVT alarm is expected.",
-                [*cases, *vignette_fields()],
+                [*cases, *vignette_fields(clinical)],
+            ),
+            resource(
+                "published_cases",
+                "Published cases",
+                "From case reports and board questions, coded and retold in a few words, with the facts that no "
+                "variable holds. To look at and to score, not to fit.",
+                [*every_case.values(), *vignette_fields(clinical)],
+            ),
+            resource(
+                "textbook_pictures",
+                "Textbook pictures of the clinical model's further causes",
+                "Written from the literature, three of each; a test wants the right cause first.",
+                pair_fields(clinical),
+            ),
+            resource(
+                "directions",
+                "Pairs with a direction",
+                "Two descriptions each: which makes a cause likelier, from the literature; a test runs every row.",
+                pair_fields(clinical),
+            ),
+            resource(
+                "suspect_ratios",
+                "Likelihood ratios among suspected legs",
+                "What a sign may do to the odds of a clot in people with a sore swollen calf; a test runs every row.",
+                pair_fields(clinical),
             ),
             resource(
                 "example_cases",
@@ -198,5 +264,5 @@ def describe(model: ModelSpec) -> dict[str, Any]:
 
 if __name__ == "__main__":
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "datapackage.json"
-    content = describe(read_model(model_path(DEFAULT_MODEL)))
+    content = describe(read_model(model_path(DEFAULT_MODEL)), read_model(model_path("posterior_knee_pain_extended")))
     target.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

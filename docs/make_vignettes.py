@@ -1,4 +1,4 @@
-"""Write README's table of the vignettes, as evaluated today: ``python docs/make_vignettes.py``."""
+"""Write README's tables of labelled cases, as evaluated today: ``python docs/make_vignettes.py``."""
 
 from __future__ import annotations
 
@@ -9,22 +9,52 @@ from typing import Any
 import pandas as pd
 
 import kneebayes as kb
+from kneebayes.evaluation.card import case_shares
 from kneebayes.evaluation.evaluate import Evaluation
+from kneebayes.evaluation.expectations import rank_cases
 
 ROOT = Path(__file__).parent.parent
 NOT_CASES = ("alarm", "tags", "certainty", "source", "narrative")
 HEAD = "| | right cause first | alarm: sensitivity | alarm: specificity |\n| --- | --- | --- | --- |\n"
-TABLE = re.compile(re.escape(HEAD) + r"(?:\|.*\n)+")
+SHARES = {
+    "right cause first": "right cause first",
+    "right cause among three": "among three",
+    "clots at caution or above": "clots told caution or more",
+    "caution or above without a clot": "others told so",
+}
+HEAD_BY_MODEL = f"| | {' | '.join(SHARES.values())} |\n|{' --- |' * (1 + len(SHARES))}\n"
+CASES = {"vignettes": "25 textbook", "published_cases": "52 published"}
+MODELS = {"posterior_knee_pain": "the article's model", "posterior_knee_pain_extended": "the clinical one"}
 
 
 def main() -> None:
-    """Put the table into README."""
+    """Put the tables into README."""
     path = ROOT / "README.md"
     text = path.read_text(encoding="utf-8")
-    new, n = TABLE.subn(lambda _: table(evaluated()), text)
-    if n != 1:
-        raise SystemExit(f"{path}: {n} tables that begin with {HEAD.splitlines()[0]!r}; there must be one")
-    path.write_text(new, encoding="utf-8")
+    for head, made in ((HEAD, lambda: table(evaluated())), (HEAD_BY_MODEL, by_model)):
+        lines = made()
+        text, n = re.subn(re.escape(head) + r"(?:\|.*\n)+", lambda _, lines=lines: lines, text)
+        if n != 1:
+            raise SystemExit(f"{path}: {n} tables that begin with {head.splitlines()[0]!r}; there must be one")
+    path.write_text(text, encoding="utf-8")
+
+
+def by_model() -> str:
+    """Write how both models do on all labelled cases.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    rows = []
+    for name, said in MODELS.items():
+        model = kb.load_model(name)
+        for file, ranks in rank_cases(model).groupby(level="file", sort=False):
+            shares = case_shares(ranks, model.file.alarm.cause)
+            told = [f"{k} of {n} ({low:.2f} to {high:.2f})" for k, n, low, high in (shares[what] for what in SHARES)]
+            rows.append(f"| {said}, {CASES[str(file)]} | {' | '.join(told)} |\n")
+    return HEAD_BY_MODEL + "".join(rows)
 
 
 def evaluated() -> Evaluation:

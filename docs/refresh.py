@@ -1,7 +1,7 @@
 """Bring up to date what is made from the model and the code: ``python docs/refresh.py``.
 
-The example cases, the data dictionary, the picture, what README's Python prints and its table of vignettes,
-the output of the notebooks. The tests say when this is due.
+The example cases, the data dictionary, the picture, what README's Python prints and its tables of labelled cases, the
+model cards, the output of the notebooks. The tests say when this is due.
 """
 
 from __future__ import annotations
@@ -54,6 +54,10 @@ def main() -> None:
         subprocess.run([sys.executable, "-m", "docs.make_explorer_picture"], check=True, cwd=ROOT)
     else:
         print("no picture of the explorer: that needs Chromium and the extra 'test'")
+    for name, page in (("posterior_knee_pain", "model_card"), ("posterior_knee_pain_extended", "model_card_extended")):
+        card = ["-m", "kneebayes", "model", "--card", "--model", name]
+        with (ROOT / "docs" / f"{page}.md").open("w", encoding="utf-8") as file:
+            subprocess.run([sys.executable, *card], check=True, cwd=ROOT, stdout=file)
     readme = ROOT / "README.md"
     readme.write_text(with_todays_output(readme.read_text(encoding="utf-8")), encoding="utf-8")
     subprocess.run([sys.executable, "docs/make_notebooks.py"], check=True, cwd=ROOT)

@@ -292,16 +292,25 @@ def model(
     check: Annotated[str | None, typer.Option(metavar="FILE", help="Say what is wrong in a model file.")] = None,
     new: Annotated[str | None, typer.Option(metavar="NAME", help="Write NAME.yaml, to start your own from.")] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of model files.")] = False,
+    card: Annotated[
+        bool, typer.Option("--card", help="Print the model card: use, basis, figures, limits.")
+    ] = False,
+    diff: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="OLD NEW", help="In what two models differ, by name or file, and what that moves."),
+    ] = None,
     name: ModelOption = None,
 ) -> None:
     """Run ``kneebayes model``."""
     from kneebayes.spec import listing
 
-    chosen = {"--check": check is not None, "--new": new is not None, "--schema": schema}
+    chosen = {"--check": check is not None, "--new": new is not None, "--schema": schema, "--diff": diff is not None}
     for option, given in chosen.items():
-        if given and (sources or as_csv or name is not None or sum(chosen.values()) > 1):
-            takes = "takes a file and" if option == "--check" else "takes a name and" if option == "--new" else "takes"
-            raise CaseError(f"{option} {takes} no other option")
+        if given and (sources or as_csv or card or name is not None or sum(chosen.values()) > 1):
+            takes = {"--check": "takes a file and", "--new": "takes a name and", "--diff": "takes two models and"}
+            raise CaseError(f"{option} {takes.get(option, 'takes')} no other option")
+    if card and (sources or as_csv):
+        raise CaseError("--card takes no other option but --model")
     if as_csv and not sources:
         raise CaseError("--csv goes with --sources")
     if check is not None:
@@ -320,6 +329,14 @@ def model(
         from kneebayes.spec.yaml_io import schema_text
 
         typer.echo(schema_text(), nl=False)
+    elif diff is not None:
+        from kneebayes.evaluation.expectations import compare
+
+        typer.echo(compare(*map(load, diff)))
+    elif card:
+        from kneebayes.evaluation.card import model_card
+
+        typer.echo(model_card(load(name)), nl=False)
     elif sources:
         file = load(name).file
         typer.echo(listing.sources_csv(file) if as_csv else listing.sources_text(file), nl=not as_csv)

@@ -6,8 +6,6 @@ contents out, as JSON. The page itself is in templates/explorer.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -15,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from kneebayes.cases.coding import Coder
 from kneebayes.errors import KneeBayesError
+from kneebayes.evaluation.expectations import shipped_rows
 from kneebayes.model import Model, load_model
 from kneebayes.plots.case import priors
 from kneebayes.plots.style import percent
 from kneebayes.spec.model_spec import ModelSpec
-from kneebayes.spec.yaml_io import shipped
 from kneebayes.ui.session import Exploration, control_of
 
 if TYPE_CHECKING:
@@ -57,8 +55,7 @@ def vignettes(model: ModelSpec) -> list[Vignette]:
     'dvt'
     """
     coder, found = Coder(model), []
-    text = shipped("vignettes.csv", checkout="data/vignettes.csv").read_text(encoding="utf-8")
-    for row in csv.DictReader(io.StringIO(text)):
+    for row in shipped_rows("vignettes"):
         facts = {name: row[name] for name in coder.columns if row.get(name)}
         if row["label"] not in (*model.causes, "none_of_these") or model.complaint not in row:
             continue

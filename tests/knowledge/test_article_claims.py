@@ -99,8 +99,9 @@ def cited(basis: str) -> set[str]:
     return {number.strip() for part in parts for number in part.split(",")}
 
 
-def has_link(file: ModelSpec, cause: str, variable: str, state: str, split: str = "present") -> bool:
-    """Say whether the file links a variable with a cause, directly."""
+def has_link(file: ModelSpec, cause: str, column: str, state: str, split: str = "present") -> bool:
+    """Say whether the file links the variable of a column with a cause, directly."""
+    variable = file.inputs[column].variable if column in file.inputs else column
     if variable in file.findings:
         links = file.findings[variable].links.get(cause, {})
         return bool(links) if split == "present" else split in links

@@ -128,7 +128,8 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 whole.write(file, file.relative_to(ROOT))
         for file in (ROOT / "models").glob("*.yaml"):
             whole.write(file, f"kneebayes/models/{file.name}")
-        whole.write(ROOT / "data" / "vignettes.csv", "kneebayes/vignettes.csv")
+        for file in (ROOT / "data").glob("*.csv"):
+            whole.write(file, f"kneebayes/data/{file.name}")
     return path
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from kneebayes.extension import EXTENDS, resolve
+from kneebayes.spec.yaml_io import EXTENDS, merged
 
 Array = NDArray[np.float64]
 Said = tuple[tuple[str, tuple[float, ...]], ...]  # variable and weight by state, hashable
@@ -27,13 +27,10 @@ WORDS = {"no": "absent", "false": "absent", "yes": "present", "true": "present"}
 
 def read_text(path: Path) -> dict[str, Any]:
     """Read a model file as plain objects, merged with what it extends."""
-
-    def find(name: str, file: str) -> tuple[str, Mapping[str, Any]]:
-        above = Path(file).parent / (name if name.endswith((".yaml", ".yml")) else f"{name}.yaml")
-        return str(above), yaml.safe_load(above.read_text(encoding="utf-8"))
-
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return dict(resolve(content, str(path), find)) if EXTENDS in content else content
+    content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if EXTENDS not in content:
+        return content
+    return merged(read_text(path.with_name(f"{content.pop(EXTENDS)}.yaml")), content)
 
 
 class Oracle:

@@ -12,7 +12,7 @@ import kneebayes as kb
 
 Row = dict[str, str]
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[2] / "data"
 NAMES = {"article": "posterior_knee_pain", "extended": "posterior_knee_pain_extended"}
 
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 import kneebayes as kb
-from kneebayes.modelfile import model_path
-from tests.model_oracle import Oracle
+from kneebayes.spec.yaml_io import model_path
+from tests.knowledge.model_oracle import Oracle
 
 Row = dict[str, str]
 Evidence = dict[str, str]
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[2] / "data"
 NAMES = {"article": "posterior_knee_pain", "extended": "posterior_knee_pain_extended"}
 SUSPECTED = {"calf_pain": "present", "unilateral_leg_swelling": "present"}
 TELLS_A_BURST = "water_running_down_calf"

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import kneebayes as kb
-from kneebayes.modelfile import model_path
-from tests.model_oracle import Oracle
+from kneebayes.spec.yaml_io import model_path
+from tests.knowledge.model_oracle import Oracle
 
 NAMES = ("posterior_knee_pain", "posterior_knee_pain_extended")
 TINY = """

@@ -13,7 +13,7 @@ import pytest
 
 import kneebayes as kb
 
-DATA = Path(__file__).parent.parent / "data"
+DATA = Path(__file__).parents[2] / "data"
 FURTHER = (
     "cellulitis",
     "superficial_vein_thrombosis",
