@@ -32,9 +32,12 @@ MODULES = (
     "scoring.score_file",
     "learn.simulate",
     "evaluation.evaluate",
+    "plots.case",
+    "plots.network",
+    "plots.cohort",
+    "ui.widget",
     "learn.fit",
     "learn.prevalence",
-    "interop.exchange",
     "interop.exchange",
     "interop.pgmpy",
     "interop.fhir",
@@ -131,9 +134,15 @@ def numbers() -> str:
 
 def reference() -> str:
     """Write the API reference: every public name of the modules that a user may call."""
-    parts = [
-        "# API reference\n\n`import kneebayes as kb` offers: " + ", ".join(f"`{name}`" for name in kb.__all__) + "."
-    ]
+    offered = []
+    for name in kb.__all__:
+        thing = getattr(kb, name)
+        home = f"{getattr(thing, '__module__', '')}.{name}".strip(".")
+        if name == "plots":
+            offered.append("`plots`, of which the functions stand under the modules kneebayes.plots")
+        else:
+            offered.append(f"[`{name}`][{home}]" if callable(thing) else f"`{name}`, which is `{thing}`")
+    parts = ["# API reference\n\n`import kneebayes as kb` offers:\n\n" + "\n".join(f"- {words}" for words in offered)]
     for module in MODULES:
         loaded = importlib.import_module(f"kneebayes.{module}")
         names = [n for n in loaded.__all__ if getattr(getattr(loaded, n), "__module__", "") == loaded.__name__]

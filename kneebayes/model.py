@@ -947,6 +947,14 @@ def import_network(
         If the network is not risk factors -> causes -> findings with leaky noisy-ORs.
     UnknownNameError
         If there is no such format, cause or complaint.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = load_model().export(f"{folder}/knee.bif")
+    ...     import_network(f"{folder}/knee.bif").causes == load_model().causes
+    True
     """
     from kneebayes.interop.exchange import import_model
 
@@ -1033,6 +1041,17 @@ def score_file(
     DefectError
         If something unexpected happened; it does not say what a case holds, as other errors don't either. Nothing
         is written.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     cases = Path(folder, "cases.csv")
+    ...     _ = cases.write_text("age,calf_pain\\n67,yes\\nold,no\\n")
+    ...     counts = score_file(cases, cases.with_name("posteriors.csv"))
+    ...     counts.scored, counts.rejected
+    (1, 1)
     """
     return (model or load_model()).score_file(
         source,

@@ -19,10 +19,11 @@ from kneebayes.plots.style import (
     BLUE,
     COLOURS,
     GREY,
-    INK,
     MARKERS,
     PALE,
     STYLES,
+    ink,
+    legend_below,
     make_room,
     odds_axis,
     percent,
@@ -81,6 +82,13 @@ def plot_posterior(dx: Diagnosis, *, intervals: pd.DataFrame | None = None, ax: 
     matplotlib.axes.Axes
         A bar each, hatched for the cause of the alarm, with its interval; the
         upright tick is the prior, which is that of the complaint alone.
+
+    Examples
+    --------
+    >>> from kneebayes.model import load_model
+    >>> dx = load_model().diagnose({"unilateral_leg_swelling": True, "age": 67})
+    >>> plot_posterior(dx, intervals=dx.intervals(draws=50)).get_xlabel()  # the same as dx.plot(intervals=0.9)
+    'probability (causes may coexist)'
     """
     ax = take_axes(ax, 7.5, 4.2)
     names = sorted(dx.probabilities, key=dx.probabilities.__getitem__)
@@ -89,15 +97,15 @@ def plot_posterior(dx: Diagnosis, *, intervals: pd.DataFrame | None = None, ax: 
     for y, name in enumerate(names):
         p, own = dx.probabilities[name], name == cause
         ax.barh(y, p, height=0.66, color=ALARM if own else BLUE, hatch="///" if own else None, edgecolor="white", lw=0)
-        ax.plot([before[name]] * 2, [y - 0.42, y + 0.42], color=INK, linewidth=2.2, solid_capstyle="butt", zorder=4)
+        ax.plot([before[name]] * 2, [y - 0.42, y + 0.42], color=ink(), linewidth=2.2, solid_capstyle="butt", zorder=4)
         reach, said = max(p, before[name]), percent(p)
         if intervals is not None:
             low, high = (float(intervals[end][name]) for end in ("low", "high"))
-            ax.plot([low, high], [y, y], color="white", linewidth=4, zorder=2, solid_capstyle="butt")
-            ax.plot([low, high], [y, y], color=INK, linewidth=1.2, zorder=3, marker="|", markersize=7)
+            ax.plot([low, high], [y, y], color=ax.get_facecolor(), linewidth=4, zorder=2, solid_capstyle="butt")
+            ax.plot([low, high], [y, y], color=ink(), linewidth=1.2, zorder=3, marker="|", markersize=7)
             reach, said = max(reach, high), f"{said}  ({percent(low)} to {percent(high)})"
         furthest = max(furthest, reach)
-        ax.annotate(said, (reach, y), xytext=(6, 0), textcoords="offset points", va="center", fontsize=9)
+        ax.annotate(said, (reach, y), xytext=(6, 0), textcoords="offset points", va="center", fontsize="small")
     ax.set_yticks(range(len(names)), [dx.label(name) for name in names])
     ax.get_yticklabels()[names.index(cause)].set_fontweight("bold")
     ax.tick_params(axis="y", left=False)
@@ -107,7 +115,7 @@ def plot_posterior(dx: Diagnosis, *, intervals: pd.DataFrame | None = None, ax: 
     ax.plot(
         [],
         [],
-        color=INK,
+        color=ink(),
         marker="|",
         markersize=10,
         markeredgewidth=2.2,
@@ -116,9 +124,9 @@ def plot_posterior(dx: Diagnosis, *, intervals: pd.DataFrame | None = None, ax: 
     )
     if intervals is not None:
         words = f"{intervals.attrs['level']:.0%} interval" if "level" in intervals.attrs else "interval"
-        ax.plot([], [], color=INK, linewidth=1.2, marker="|", markersize=7, label=words)
-    ax.legend(loc="lower right", fontsize=8, frameon=False)
-    ax.set_title(f"Alarm: {dx.alarm.level.replace('_', ' ')}", loc="left", fontsize=11, fontweight="bold")
+        ax.plot([], [], color=ink(), linewidth=1.2, marker="|", markersize=7, label=words)
+    legend_below(ax)
+    ax.set_title(f"Alarm: {dx.alarm.level.replace('_', ' ')}", loc="left", fontweight="bold")
     return ax
 
 
@@ -138,6 +146,13 @@ def plot_explanation(explanation: Explanation, *, ax: Axes | None = None) -> Axe
         A waterfall from top to bottom, on the scale of log-odds marked with
         probabilities. Solid bars raise, hatched bars lower, and each says the
         factor of its share; what is settled for certain reaches to the edge.
+
+    Examples
+    --------
+    >>> from kneebayes.model import load_model
+    >>> dx = load_model().diagnose({"unilateral_leg_swelling": True, "age": 67})
+    >>> plot_explanation(dx.explanation("dvt")).get_xlabel()  # the same as dx.plot.explanation("dvt")
+    'probability of Deep vein thrombosis (scale of log-odds)'
     """
     leading = [piece for piece in explanation.contributions if piece.noticeable]
     rest = [piece.decibans for piece in explanation.contributions if not piece.noticeable]
@@ -155,7 +170,7 @@ def plot_explanation(explanation: Explanation, *, ax: Axes | None = None) -> Axe
         reached.append(at)
     last = len(steps) + 1
     for row, place, p in ((0, start, explanation.prior), (last, at, explanation.posterior)):
-        ax.plot(place, row, "D", color=INK, markersize=7, zorder=3)
+        ax.plot(place, row, "D", color=ink(), markersize=7, zorder=3)
         ax.annotate(percent(p), (place, row), (9, 0), textcoords="offset points", va="center", fontweight="bold")
     ax.plot([at, at], [last - 0.6, last], color=GREY, linewidth=1, zorder=1)
     ax.set_yticks(range(last + 1), ["Before", *(wrapped(said, 38) for said, _ in steps), "Now"])
@@ -166,7 +181,7 @@ def plot_explanation(explanation: Explanation, *, ax: Axes | None = None) -> Axe
     odds_axis(ax, *ax.get_xlim())
     name = explanation.model.label_of(explanation.target)
     ax.set(xlabel=f"probability of {name} (scale of log-odds)")
-    ax.set_title(f"Why {name}: from {percent(explanation.prior)} to {percent(explanation.posterior)}", fontsize=11)
+    ax.set_title(f"Why {name}: from {percent(explanation.prior)} to {percent(explanation.posterior)}")
     return ax
 
 
@@ -185,6 +200,13 @@ def plot_questions(questions: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     matplotlib.axes.Axes
         A bar of expected information each, the first question on top. A key
         question of the alarm is marked, and hatched.
+
+    Examples
+    --------
+    >>> from kneebayes.model import load_model
+    >>> dx = load_model().diagnose({"unilateral_leg_swelling": True, "age": 67})
+    >>> plot_questions(dx.next_questions("dvt", n=3)).get_title(loc="left")  # the same as dx.plot.questions("dvt", 3)
+    'What to ask next'
     """
     ax = take_axes(ax, 8, 1.2 + 0.55 * max(1, len(questions)))
     for y, (_, row) in enumerate(questions.iterrows()):
@@ -192,12 +214,12 @@ def plot_questions(questions: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         ax.barh(y, row["gain"], height=0.6, **style)
         changes = f"changes the alarm in {percent(row['alarm_change'])}" if row["alarm_change"] > 0 else "alarm stays"
         said = f"{row['gain']:.2f} bits; {changes}"
-        ax.annotate(said, (row["gain"], y), (5, 0), textcoords="offset points", va="center", fontsize=8.5)
+        ax.annotate(said, (row["gain"], y), (5, 0), textcoords="offset points", va="center", fontsize="small")
     asked = [f"{row['question']}{' (key)' if row['key'] else ''}" for _, row in questions.iterrows()]
-    ax.set_yticks(range(len(questions)), [wrapped(text, 42) for text in asked], fontsize=9)
+    ax.set_yticks(range(len(questions)), [wrapped(text, 42) for text in asked], fontsize="small")
     ax.tick_params(axis="y", left=False)
     ax.set(ylim=(max(1, len(questions)) - 0.4, -0.6), xlabel="expected information about the causes (bits)")
-    ax.set_title("What to ask next", loc="left", fontsize=11)
+    ax.set_title("What to ask next", loc="left")
     make_room(ax, float(questions["gain"].max()) if len(questions) else 1.0)
     return ax
 
@@ -220,7 +242,7 @@ def _step(ax: Axes, row: int, at: float, change: float, decibans: float) -> None
     said = ("certain" if up else "ruled out") if np.isinf(decibans) else f"{TIMES if up else '÷'} {ratio:.3g}"
     side = (5, 0) if up else (-5, 0)
     end, align = (at + change, "left" if up else "right")
-    ax.annotate(said, (end, row), side, textcoords="offset points", va="center", ha=align, fontsize=8.5)
+    ax.annotate(said, (end, row), side, textcoords="offset points", va="center", ha=align, fontsize="small")
 
 
 @dataclass(frozen=True)
@@ -329,6 +351,14 @@ def plot_tornado(
     matplotlib.axes.Axes
         A bar per number, the greatest swing on top: hatched towards the low
         end of its range, solid towards the high end, with both ends written.
+
+    Examples
+    --------
+    >>> from kneebayes.model import load_model
+    >>> dx = load_model().diagnose({"unilateral_leg_swelling": True, "age": 67})
+    >>> ax = plot_tornado(dx.sensitivity("dvt"), model=dx.model, n=5)  # the same as dx.plot.tornado("dvt", 5)
+    >>> len(ax.get_yticklabels())
+    5
     """
     target = model.alarm.cause if target is None else target
     table = sensitivities.iloc[:n]
@@ -346,11 +376,11 @@ def plot_tornado(
                 textcoords="offset points",
                 ha="left" if right else "right",
                 va="center",
-                fontsize=8,
+                fontsize="small",
             )
-    ax.axvline(now, color=INK, linewidth=1)
+    ax.axvline(now, color=ink(), linewidth=1)
     ax.set_yticks(
-        range(len(table)), [wrapped(number_label(model, str(place)), 44) for place in table.index], fontsize=9
+        range(len(table)), [wrapped(number_label(model, str(place)), 44) for place in table.index], fontsize="small"
     )
     ax.tick_params(axis="y", left=False)
     ax.set_ylim(max(1, len(table)) - 0.4, -0.6)
@@ -360,7 +390,7 @@ def plot_tornado(
     widen(ax)
     ax.xaxis.set_major_formatter(lambda value, _: f"{value * 100:.3g}%" if 0 <= value <= 1 else "")
     ax.set_xlabel(f"probability of {model.label_of(target)}")
-    ax.set_title(f"What {percent(now)} depends on", loc="left", fontsize=11)
+    ax.set_title(f"What {percent(now)} depends on", loc="left")
     _ends_key(ax)
     return ax
 
@@ -399,6 +429,13 @@ def plot_curves(
     ------
     UnknownNameError
         If there is no such number.
+
+    Examples
+    --------
+    >>> from kneebayes.model import load_model
+    >>> dx = load_model().diagnose({"unilateral_leg_swelling": True, "age": 67})
+    >>> plot_curves(dx.sensitivity("dvt"), model=dx.model).get_ylabel()  # the same as dx.plot.curves(target="dvt")
+    'probability of Deep vein thrombosis'
     """
     numbers = list(sensitivities.index[:1]) if numbers is None else names_of("numbers", numbers)
     target = model.alarm.cause if target is None else target
@@ -423,7 +460,7 @@ def plot_curves(
             _curve(row, np.array([row["p"]])),
             marker=MARKERS[i % len(MARKERS)],
             markersize=8,
-            markeredgecolor="white",
+            markeredgecolor=ax.get_facecolor(),
             label=wrapped(number_label(model, place), 60),
             zorder=4,
             **style,
@@ -440,7 +477,7 @@ def plot_curves(
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(lambda value, _: f"{value * 100:.3g}%")
     ax.grid(color=GREY, linewidth=0.4, alpha=0.6)
-    ax.legend(fontsize=8, frameon=False, loc="lower left", bbox_to_anchor=(0, 1.0))
+    ax.legend(fontsize="small", frameon=False, loc="lower left", bbox_to_anchor=(0, 1.0))
     return ax
 
 
@@ -451,8 +488,8 @@ def _lanes(ax: Axes, sensitivities: pd.DataFrame, numbers: Sequence[str], top: f
         low, high, p = (float(sensitivities[name][place]) for name in ("low", "high", "p"))
         colour, y = COLOURS[i % len(COLOURS)], -(i + 0.75) * height
         ax.barh(y, high - low, left=low, height=0.7 * height, color=colour, alpha=0.35)
-        ax.plot([p], [y], MARKERS[i % len(MARKERS)], color=colour, markersize=5, markeredgecolor="white")
-    ax.axhline(0, color=INK, linewidth=0.8)
+        ax.plot([p], [y], MARKERS[i % len(MARKERS)], color=colour, markersize=5, markeredgecolor=ax.get_facecolor())
+    ax.axhline(0, color=ink(), linewidth=0.8)
     ax.set_yticks([tick for tick in ax.get_yticks() if 0 <= tick <= top])
     ax.set_ylim(-(len(numbers) + 0.4) * height, top)
 
@@ -476,6 +513,4 @@ def _ends_key(ax: Axes) -> None:
         Patch(facecolor=PALE, edgecolor=BLUE, hatch="////", label="number at its low end"),
         Patch(facecolor=BLUE, edgecolor=BLUE, label="at its high end"),
     ]
-    ax.legend(
-        handles=marks, loc="lower right", fontsize=8, frameon=False, title="beside the bars: that end", title_fontsize=8
-    )
+    legend_below(ax, handles=marks, title="beside the bars: that end", title_fontsize="small")

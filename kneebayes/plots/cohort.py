@@ -18,7 +18,9 @@ from kneebayes.plots.style import (
     LEVEL_COLOURS,
     MARKERS,
     STYLES,
+    ink,
     keep_inside,
+    legend_below,
     take_axes,
     wrapped,
 )
@@ -62,6 +64,14 @@ def plot_cases(scores: pd.DataFrame, *, model: ModelSpec, ax: Axes | None = None
     ------
     UnknownColumnError
         If a column of the scores is not there.
+
+    Examples
+    --------
+    >>> import kneebayes as kb
+    >>> model = kb.load_model()
+    >>> ax = plot_cases(model.score(model.simulate(12, seed=1)), model=model.file)
+    >>> len(ax.get_yticklabels())
+    12
     """
     from matplotlib.colors import to_rgb
 
@@ -84,12 +94,12 @@ def plot_cases(scores: pd.DataFrame, *, model: ModelSpec, ax: Axes | None = None
         ["Alarm", *(wrapped(text, 22) for text in labels)],
         rotation=40,
         ha="right",
-        fontsize=8,
+        fontsize="small",
     )
     ax.set(xlim=(-STRIPE - 0.25, len(causes)), ylim=(n, 0))
     if n <= MAX_NAMED:
         names = scores.get("case_id", scores.index)
-        ax.set_yticks(np.arange(n) + 0.5, [str(name) for name in np.asarray(names)[order]], fontsize=8)
+        ax.set_yticks(np.arange(n) + 0.5, [str(name) for name in np.asarray(names)[order]], fontsize="small")
     else:
         ax.set_ylabel(f"{n:,} cases, by alarm and probability of {model.causes[model.alarm.cause].label}")
         ax.set_yticks([])
@@ -128,6 +138,14 @@ def plot_alarm_levels(scores: pd.DataFrame, groups: Iterable[Any], *, model: Mod
     ------
     UnknownColumnError
         If the scores have no alarm.
+
+    Examples
+    --------
+    >>> import kneebayes as kb
+    >>> model = kb.load_model()
+    >>> cases = model.simulate(60, seed=1, missing=0)
+    >>> plot_alarm_levels(model.score(cases), cases["sex"], model=model.file).get_xlabel()
+    'share of cases'
     """
     import pandas as pd
 
@@ -154,7 +172,7 @@ def plot_alarm_levels(scores: pd.DataFrame, groups: Iterable[Any], *, model: Mod
             left=left,
             color=LEVEL_COLOURS[level],
             height=0.7,
-            edgecolor=INK,
+            edgecolor=ink(),
             linewidth=0.5,
         )
         dark = level in ("urgent", "emergency")
@@ -166,7 +184,7 @@ def plot_alarm_levels(scores: pd.DataFrame, groups: Iterable[Any], *, model: Mod
                     f"{share:.0%}",
                     ha="center",
                     va="center",
-                    fontsize=8,
+                    fontsize="small",
                     color="white" if dark else INK,
                 )
         left += width
@@ -186,7 +204,7 @@ def _level_key(ax: Axes, levels: list[str]) -> None:
     from matplotlib.patches import Patch
 
     marks = [
-        Patch(facecolor=LEVEL_COLOURS[name], edgecolor=INK, linewidth=0.5, label=name.replace("_", " "))
+        Patch(facecolor=LEVEL_COLOURS[name], edgecolor=ink(), linewidth=0.5, label=name.replace("_", " "))
         for name in levels
     ]
     ax.legend(
@@ -194,7 +212,7 @@ def _level_key(ax: Axes, levels: list[str]) -> None:
         loc="lower left",
         bbox_to_anchor=(0, 1.0),
         ncols=len(levels),
-        fontsize=8,
+        fontsize="small",
         frameon=False,
         handlelength=1.2,
         columnspacing=1.0,
@@ -230,6 +248,14 @@ def plot_calibration(evaluation: Evaluation, *, cause: str | None = None, ax: Ax
     ------
     UnknownNameError
         If there is no such cause.
+
+    Examples
+    --------
+    >>> import kneebayes as kb
+    >>> model = kb.load_model()
+    >>> result = kb.evaluate(model, model.simulate(200, seed=1, with_causes=True), bootstrap=0)
+    >>> plot_calibration(result).get_ylabel()  # the same as result.plot()
+    'share observed'
     """
     cause = evaluation.alarm_cause if cause is None else cause
     names = list(evaluation.causes.index)
@@ -245,7 +271,7 @@ def plot_calibration(evaluation: Evaluation, *, cause: str | None = None, ax: Ax
     ax.errorbar(x, y, yerr=[y - low, high - y], fmt="o", color=BLUE, markersize=4, linewidth=1, label="95 % interval")
     ax.set(xlim=(-0.02 * top, top), ylim=(-0.02 * top, top), aspect="equal")
     ax.set(xlabel="predicted probability", ylabel="share observed")
-    ax.set_title(_label(evaluation, cause), fontsize=10)
+    ax.set_title(_label(evaluation, cause))
     ax.locator_params(nbins=4)
     _percent(ax, top)
     return ax
@@ -265,6 +291,14 @@ def plot_roc(evaluation: Evaluation, *, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
         A curve for whatever ranks cases, and a point for whatever flags them.
+
+    Examples
+    --------
+    >>> import kneebayes as kb
+    >>> model = kb.load_model()
+    >>> result = kb.evaluate(model, model.simulate(200, seed=1, with_causes=True), bootstrap=0)
+    >>> plot_roc(result).get_ylabel()  # the same as result.plot.roc()
+    'sensitivity'
     """
     from sklearn.metrics import roc_curve
 
@@ -280,17 +314,19 @@ def plot_roc(evaluation: Evaluation, *, ax: Axes | None = None) -> Axes:
             ax.plot(wrong, right, color=colour, linestyle=line, linewidth=1.5)
         if flags:
             place = [1 - row["specificity"]], [row["sensitivity"]]
-            ax.plot(*place, mark, color=colour, markersize=8, markeredgecolor="white", zorder=4, clip_on=False)
+            ax.plot(
+                *place, mark, color=colour, markersize=8, markeredgecolor=ax.get_facecolor(), zorder=4, clip_on=False
+            )
         shown: dict[str, Any] = {"linestyle": line if np.isfinite(auc) else "", "marker": mark if flags else ""}
         label = f"{name}: AUC {auc:.2f}" if np.isfinite(auc) else str(name)
         if any(shown.values()):
             ax.plot([], [], color=colour, label=label, **shown)
     ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     ax.set(xlabel="false alarms (1 - specificity)", ylabel="sensitivity")
-    ax.set_title(f"{_label(evaluation, evaluation.alarm_cause)}: points are where each flags a case", fontsize=10)
+    ax.set_title(f"{_label(evaluation, evaluation.alarm_cause)}: points are where each flags a case")
     _percent(ax, 1)
     if ax.get_legend_handles_labels()[0]:
-        ax.legend(fontsize=8, loc="lower right", frameon=False)
+        legend_below(ax)
     return ax
 
 
@@ -309,6 +345,14 @@ def plot_decision_curve(evaluation: Evaluation, *, ax: Axes | None = None) -> Ax
     matplotlib.axes.Axes
         A line for the model with its 95 % interval, for acting on all and on
         none, and for what it was compared with; the two thresholds upright.
+
+    Examples
+    --------
+    >>> import kneebayes as kb
+    >>> model = kb.load_model()
+    >>> result = kb.evaluate(model, model.simulate(200, seed=1, with_causes=True), bootstrap=0)
+    >>> plot_decision_curve(result).get_ylabel()  # the same as result.plot.decision_curve()
+    'net benefit per case'
     """
     ax = take_axes(ax, WIDTH, HEIGHT)
     table = evaluation.decision
@@ -319,19 +363,21 @@ def plot_decision_curve(evaluation: Evaluation, *, ax: Axes | None = None) -> Ax
         ax.plot(x, table[name], color=colour, linestyle=line, linewidth=1.5, label=label)
     if "model_low" in table:
         ax.fill_between(x, table["model_low"], table["model_high"], color=BLUE, alpha=0.15, linewidth=0)
-    ax.plot(x, table["treat_all"], color="black", linewidth=1, linestyle="--", label="act on all")
-    ax.plot(x, table["treat_none"], color="black", linewidth=1, linestyle=":", label="act on none")
+    ax.plot(x, table["treat_all"], color=ink(), linewidth=1, linestyle="--", label="act on all")
+    ax.plot(x, table["treat_none"], color=ink(), linewidth=1, linestyle=":", label="act on none")
     reached = table[[name for name in ("model", "model_high", "treat_all") if name in table]].max().max()
     top = 1.05 * max(float(reached), 0.001) if np.isfinite(reached) else 1.0  # nobody may be known to have it or not
     for word, threshold in (("caution", evaluation.thresholds.caution), ("urgent", evaluation.thresholds.urgent)):
         if threshold > x[-1]:
             continue
         ax.axvline(threshold, color=GREY, linewidth=1, zorder=0)
-        ax.annotate(word, (threshold, top), xytext=(3, -8), textcoords="offset points", fontsize=8, color="#666666")
+        ax.annotate(
+            word, (threshold, top), xytext=(3, -8), textcoords="offset points", fontsize="small", color="#777777"
+        )
     ax.set(xlim=(0, x[-1]), ylim=(-0.35 * top, top), xlabel="threshold probability", ylabel="net benefit per case")
-    ax.set_title(f"{_label(evaluation, evaluation.alarm_cause)}: is it worth acting on the number?", fontsize=10)
+    ax.set_title(f"{_label(evaluation, evaluation.alarm_cause)}: is it worth acting on the number?")
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    ax.legend(fontsize=8, loc="upper right", frameon=False)
+    legend_below(ax)
     return ax
 
 

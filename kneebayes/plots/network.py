@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kneebayes.errors import UnknownNameError, nearest
-from kneebayes.plots.style import ALARM, BLUE, INK, PALE, keep_inside, percent, take_axes, widen
+from kneebayes.plots.style import ALARM, BLUE, INK, PALE, font_size, ink, keep_inside, percent, take_axes, widen
 from kneebayes.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ SHOWN = (0.01, 0.1, 0.5, 0.9)  # probabilities of the links in the key
 ROW = 0.23  # inches for a label
 KEY = 1.4  # rows
 BOX = 1.7  # rows for a cause
-FONT, MIN_FONT = 9.0, 3.0  # points
+FONT, MIN_FONT = 0.9, 3.0  # of the style's font, and points
 FULL = 0.72  # share of its row that a label may fill
 SPREAD = 0.66  # share of the width that labels may fill, so that arrows are left
 PAD = 0.35  # of the font's size, around a cause
@@ -132,6 +132,13 @@ def plot_network(
     ------
     UnknownNameError
         If there is no such cause.
+
+    Examples
+    --------
+    >>> from kneebayes.model import load_model
+    >>> ax = plot_network(load_model().file, focus="dvt")  # the same as model.plot_network(focus="dvt")
+    >>> "Deep vein thrombosis" in [text.get_text() for text in ax.texts]
+    True
     """
     if focus is not None and focus not in model.causes:
         raise UnknownNameError(
@@ -169,7 +176,9 @@ def plot_network(
     }
     for x, word in ((LEFT, "risk factors"), (MIDDLE, "causes"), (RIGHT, "findings")):
         align = {LEFT: "right", MIDDLE: "center", RIGHT: "left"}[x]
-        ax.text(x, -0.7, word.upper(), ha=align, va="center", fontsize=FONT, color="#666666", fontweight="bold")
+        ax.text(
+            x, -0.7, word.upper(), ha=align, va="center", fontsize=font_size(FONT), color="#777777", fontweight="bold"
+        )
     ax.set(xlim=(-0.85, 2.85), ylim=(longest + KEY, -1.2))
     keep_inside(ax)
     _key(ax, _fit(ax, longest + KEY + 1.2), cased=bool(evidence))
@@ -223,7 +232,7 @@ def _arrow(
             connectionstyle=f"arc3,rad={bow}" if among else "arc3",
             linewidth=max(1.0 if among or known else 0.0, link_width(strength) if strength is not None else 0.0),
             linestyle="--" if among else told,
-            color=BLUE if known else "#666666" if among else "#999999",
+            color=BLUE if known else "#777777" if among else "#8c8c8c",
             alpha=0.8 if known else 0.9 if among else 0.4 if crowded else 0.7,
             shrinkA=0 if parent in edges else 5,
             shrinkB=0 if child in edges else 5,
@@ -254,14 +263,25 @@ def _node(
         text = model.describe(column, state)
     if name in model.causes:
         own = name == model.alarm.cause
-        box: dict[str, Any] = {"boxstyle": f"round,pad={PAD}", "edgecolor": ALARM if own else INK}
-        box |= {"facecolor": PALE if state else "white", "linewidth": 2.0 if own or state else 0.8}
+        box: dict[str, Any] = {"boxstyle": f"round,pad={PAD}", "edgecolor": ALARM if own else ink()}
+        box |= {"facecolor": PALE if state else ax.get_facecolor(), "linewidth": 2.0 if own or state else 0.8}
         words = text if probability is None or (state and not unsure) else f"{text}  {percent(probability)}"
         bold = "bold" if own or state else "normal"
-        return ax.text(*place, words, ha="center", va="center", fontsize=FONT, bbox=box, zorder=5, fontweight=bold)
+        colour = INK if state else ink()
+        return ax.text(
+            *place,
+            words,
+            ha="center",
+            va="center",
+            fontsize=font_size(FONT),
+            bbox=box,
+            zorder=5,
+            fontweight=bold,
+            color=colour,
+        )
     mark, size = ("x", 5) if absent and binary else ("o", 6) if state else ("o", 2.5)
-    shade = INK if state else "#888888"
-    fill, edge = "white" if unsure else shade, 1.6 if unsure or mark == "x" else 0
+    shade = ink() if state else "#777777"
+    fill, edge = ax.get_facecolor() if unsure else shade, 1.6 if unsure or mark == "x" else 0
     ax.plot(*place, mark, markersize=size, color=shade, markerfacecolor=fill, markeredgewidth=edge, zorder=4)
     side, align = (-7, "right") if place[0] == LEFT else (7, "left")
     return ax.annotate(
@@ -271,8 +291,8 @@ def _node(
         textcoords="offset points",
         ha=align,
         va="center",
-        fontsize=FONT - 0.5,
-        color="#6b6b6b" if cased and state is None else INK,
+        fontsize=font_size(FONT) - 0.5,
+        color="#777777" if cased and state is None else ink(),
         fontweight="bold" if state and not absent and not unsure else "normal",
     )
 
@@ -281,11 +301,11 @@ def _key(ax: Axes, font: float, *, cased: bool) -> None:
     """Say below the drawing what widths and marks mean."""
     from matplotlib.lines import Line2D
 
-    marks = [Line2D([], [], color="#999999", linewidth=link_width(p), label=f"link of {p:.0%}") for p in SHOWN]
+    marks = [Line2D([], [], color="#8c8c8c", linewidth=link_width(p), label=f"link of {p:.0%}") for p in SHOWN]
     if cased:
         for mark, size, edge, word in (("o", 6, 0, "present"), ("x", 5, 1.6, "absent"), ("o", 2.5, 0, "not known")):
             style: dict[str, Any] = {"marker": mark, "markersize": size, "markeredgewidth": edge, "linestyle": ""}
-            marks.append(Line2D([], [], color=INK if word != "not known" else "#888888", label=word, **style))
+            marks.append(Line2D([], [], color=ink() if word != "not known" else "#777777", label=word, **style))
     ax.legend(
         handles=marks,
         loc="lower center",
@@ -302,7 +322,7 @@ def _fit(ax: Axes, rows: float) -> float:
     """Make labels small enough for their rows, widen the x axis until those on both sides fit, and give their size."""
     figure = ax.get_figure(root=True)
     if figure is None:
-        return FONT
+        return font_size(FONT)
     figure.draw_without_rendering()  # how much room there is shows only now
     room = ax.get_window_extent()
     boxes = [(text, text.get_window_extent().width) for text in ax.texts]
@@ -311,9 +331,10 @@ def _fit(ax: Axes, rows: float) -> float:
         for side in ("right", "center", "left")
     ]
     high = FULL * room.height * 72 / figure.dpi / rows
-    font = max(MIN_FONT, min(FONT, high, FONT * SPREAD * room.width / sum(sides)))
+    largest = font_size(FONT)
+    font = max(MIN_FONT, min(largest, high, largest * SPREAD * room.width / sum(sides)))
     for text in ax.texts:
-        text.set_fontsize(float(text.get_fontsize()) * font / FONT)
+        text.set_fontsize(float(text.get_fontsize()) * font / largest)
     ax.set_xlim(LEFT, RIGHT)
     widen(ax)
     return font

@@ -8,7 +8,7 @@ a print in grey is complete.
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scipy.special import logit
 
@@ -27,7 +27,10 @@ __all__ = [
     "MARKERS",
     "PALE",
     "STYLES",
+    "font_size",
+    "ink",
     "keep_inside",
+    "legend_below",
     "make_room",
     "odds_axis",
     "percent",
@@ -48,6 +51,7 @@ PROBABILITIES = (
     *(0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999, 0.9999, 0.99999),
 )
 MAX_TICKS = 7
+BELOW = 3.4  # font sizes from the x axis to under its label
 SMALLEST = 1e-6  # the smallest probability that is written out
 NOISE = 1e-12  # what exact inference may leave of 0 in floating point
 NEAR = 0.01  # of the width of axes: what is kept free beside texts
@@ -61,6 +65,32 @@ def take_axes(ax: Axes | None, width: float, height: float) -> Axes:
         ax = plt.subplots(figsize=(width, height), layout="constrained")[1]
     ax.spines[["top", "right"]].set_visible(False)
     return ax
+
+
+def ink() -> Any:
+    """Give the colour of lines and words that the style in use has."""
+    from matplotlib import rcParams
+
+    return rcParams["text.color"]
+
+
+def font_size(share: float) -> float:
+    """Give a size of letters, in points, as a share of that of the style in use."""
+    from matplotlib import rcParams
+
+    return share * float(rcParams["font.size"])
+
+
+def legend_below(ax: Axes, **options: Any) -> None:
+    """Put a legend under the x axis and its label, where it covers nothing."""
+    from matplotlib.transforms import ScaledTranslation
+
+    figure = ax.get_figure(root=True)
+    under = ScaledTranslation(0, -font_size(BELOW) / 72, figure.dpi_scale_trans) if figure else None
+    place = ax.transAxes + under if under else ax.transAxes
+    options = {"fontsize": "small", "frameon": False, "ncols": 2, "borderaxespad": 0.0, **options}
+    # to the left of the axes there is room, under the words beside the bars
+    ax.legend(loc="upper right", bbox_to_anchor=(1, 0), bbox_transform=place, **options)
 
 
 def wrapped(text: str, width: int = 30) -> str:

@@ -120,7 +120,6 @@ class Explorer:
         do, said = message.get("do"), ""
         if do == "sure":
             return {"sure": self.sure()}
-        self.seq = int(message.get("seq", self.seq))
         try:
             if do == "answer":
                 self.exploration.answer(str(message["name"]), message["value"])
@@ -134,6 +133,7 @@ class Explorer:
                     said = f"This model does not know: {', '.join(self._aside)}. Set aside until one does."
         except KneeBayesError as error:
             said = str(error)
+        self.seq = int(message.get("seq", self.seq))  # last: what is said of how sure it is goes by it
         view = {"view": self.view(said)}
         return view | {"form": self.form()} if do == "model" else view
 
@@ -218,7 +218,7 @@ class Explorer:
 
     def sure(self) -> Content:
         """Say how sure it is, and why."""
-        dx, seq = self.dx, self.seq
+        seq, dx = self.seq, self.dx  # in this order: answers may come in between, and those ask again
         found: Uncertainty = dx.uncertainty(draws=DRAWS)
         ends = zip(found.network.columns, found.low.tolist(), found.high.tolist(), strict=True)
         return {

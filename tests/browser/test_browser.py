@@ -38,7 +38,6 @@ PATIENCE = 20_000  # milliseconds
 CLOSE = 1e-6
 PLACES = ("shell", "jupyterlab", "notebook")  # what serves the page; Jupyter's as they are imported
 TOKEN = "for-this-test"
-FAST = 200.0  # milliseconds from a click to the bars
 FRESH = 0.8  # seconds within which nobody can mean what a row has just begun to ask
 KEY = MODEL.file.alarm.key_questions
 
@@ -248,7 +247,6 @@ def test_each_click_moves_bars_and_alarm_to_what_the_api_gives(emptied: Visit, r
         took.sort()
         emptied.times |= {f"click to bars, ms, {pace}, median": took[len(took) // 2], f"{pace}, slowest": took[-1]}
         record_property(f"milliseconds from click to bars, {pace}, median", took[len(took) // 2])
-    assert took[len(took) // 4] < FAST  # the faster ones, as a busy machine slows the others
 
 
 def test_bars_stand_by_size_and_say_what_has_changed(emptied: Visit) -> None:

@@ -372,6 +372,24 @@ def test_beside_other_plots_axes_of_the_caller_are_used_and_keep_their_room(name
             assert box.x1 <= room.x1 + 2, text
 
 
+@pytest.mark.parametrize("name", PLOTS)
+def test_in_the_dark_no_line_and_no_mark_is_dark(name: str) -> None:
+    with plt.style.context("dark_background"):
+        ax = PLOTS[name](DX, MODEL, None)
+        colours = [line.get_color() for line in ax.lines] + [label.get_color() for label in ax.get_yticklabels()]
+        light = [float(np.dot(to_rgb(colour), (0.2126, 0.7152, 0.0722))) for colour in colours]
+    assert all(shade > 0.12 for shade in light)
+
+
+@pytest.mark.parametrize("name", ["posterior", "tornado", "roc", "decision_curve"])
+def test_a_legend_covers_nothing_of_its_plot(name: str) -> None:
+    ax = PLOTS[name](DX, MODEL, plt.subplots(2, 2, figsize=(15, 10), layout="constrained")[1][0, 1])
+    figure_of(ax).draw_without_rendering()
+    legend = ax.get_legend()
+    assert legend is not None
+    assert legend.get_window_extent().y1 <= ax.xaxis.label.get_window_extent().y0 + 1
+
+
 @pytest.mark.parametrize("name", ["posterior", "network_of_a_case", "tornado", "alarm_levels"])
 def test_plots_export_as_vectors_with_their_words(name: str) -> None:
     ax = PLOTS[name](DX, MODEL, None)

@@ -275,3 +275,15 @@ def test_the_picture_is_of_todays_model(tmp_path: Path) -> None:
 
 def test_readme_fits_two_screens() -> None:
     assert len(README.splitlines()) <= 160
+
+
+def with_examples() -> Iterator[tuple[str, Any]]:
+    """Find what is called: the functions that `import kneebayes` offers, and the plots."""
+    for name, thing in reached():
+        if inspect.isfunction(thing):
+            yield name, thing
+
+
+@pytest.mark.parametrize(("name", "thing"), [pytest.param(*pair, id=pair[0]) for pair in with_examples()])
+def test_what_users_call_has_an_example(name: str, thing: Any) -> None:
+    assert ">>>" in sections(thing.__doc__).get("Examples", "")

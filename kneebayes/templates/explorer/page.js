@@ -160,7 +160,6 @@ class Page {
           make('p', {class: 'kb-note'}, form.disclaimer))),
       part('message', {role: 'alert'}));
     this.show();
-    this.showSure();
   }
 
   // Put another case in place of this one, which can be brought back.
@@ -186,7 +185,7 @@ class Page {
       this.showKnown(view);
       this.fill();
     }
-    this.askSure();
+    this.showSure();
   }
 
   // Once there has been no answer for a moment, and one at a time: it takes longer than an answer does.
@@ -224,8 +223,7 @@ class Page {
 
   showSure() {
     const sure = this.model.get('sure');
-    if (!sure?.ranges) return;
-    if (sure.seq !== this.model.get('view').seq) { // of a case that is no more
+    if (!sure?.ranges || sure.seq !== this.model.get('view').seq) { // of a case that is no more
       this.askSure();
       return;
     }
