@@ -11,7 +11,8 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import json
-from collections.abc import Iterable, Mapping
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -37,7 +38,7 @@ __all__ = [
 ]
 
 Version = Literal["R5", "R4B"]
-REFUSED_STATUS = ("entered-in-error", "stopped")
+SCORED_STATUS = ("in-progress", "completed", "amended")  # of the five that there are
 
 ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
 # Levels of our own: FHIR's 'high' means more likely than not, which an urgent alarm at one in ten is not.
@@ -47,6 +48,10 @@ VARIABLE_SYSTEM = "urn:kneebayes:variable"
 STATE_SYSTEM = "urn:kneebayes:state:{}"
 QUESTIONNAIRE = "urn:kneebayes:questionnaire:{}"
 EXTENSION = "http://hl7.org/fhir/StructureDefinition/{}"
+ABSENT_REASON = EXTENSION.format("data-absent-reason")
+NO_ANSWER = tuple(f"http://terminology.hl7.org/CodeSystem/{name}" for name in ("data-absent-reason", "v3-NullFlavor"))
+UNITS = {"years": ("a",), "days": ("d",)}  # as UCUM has them
+MAX_DEPTH = 100  # of nested items; a questionnaire of kneebayes has 2
 PER_CENT_DIGITS = 10
 
 
@@ -121,12 +126,12 @@ def alarm_assessment(
 
 
 def bundle(resources: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Put the contents of resources together, in a Bundle of type collection."""
-    return {
-        "resourceType": "Bundle",
-        "type": "collection",
-        "entry": [{"resource": dict(resource)} for resource in resources],
-    }
+    """Put the contents of resources together, in a Bundle of type collection; its names come from the contents."""
+    entries = []
+    for resource in resources:
+        name = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(resource, sort_keys=True))
+        entries.append({"fullUrl": f"urn:uuid:{name}", "resource": dict(resource)})
+    return {"resourceType": "Bundle", "type": "collection", "entry": entries}
 
 
 def questionnaire_content(model: ModelSpec, choice: str) -> dict[str, Any]:
@@ -180,10 +185,14 @@ def _limits(numeric: NumericInput) -> list[dict[str, Any]]:
 
 
 def _outcome(model: ModelSpec, name: str) -> dict[str, Any]:
-    """Name a cause; of its codes the first, as the others say more than is known (which side, which kind)."""
+    """Name a cause; of its codes the first, as the others say more than is known (which side, which kind).
+
+    Two causes may share that code, so the cause has one of its own too.
+    """
     cause = model.causes[name]
-    codes = [{"system": ICD10CM, "code": code, "display": text} for code, text in cause.icd10cm.items()]
-    return {"coding": codes[:1], "text": cause.label} if codes else {"text": cause.label}
+    codes = [{"system": ICD10CM, "code": code, "display": text} for code, text in cause.icd10cm.items()][:1]
+    own = {"system": VARIABLE_SYSTEM, "code": name, "display": cause.label}
+    return {"coding": [*codes, own], "text": cause.label}
 
 
 def _method(model: ModelSpec) -> dict[str, Any]:
@@ -213,7 +222,9 @@ def diagnosis_bundle(
     ``patient`` is whom it is about, ``Patient/123`` or the id alone; ``basis`` are references to what it rests on, such
     as ``QuestionnaireResponse/7``; ``when`` is by default now, in UTC.
     """
-    references = [basis] if isinstance(basis, str) else list(basis)
+    references = [basis] if isinstance(basis, str) and basis else list(basis)
+    if not patient.strip() or patient.endswith("/"):
+        raise CaseError(f"patient: '{patient}' names nobody: give an id, or a reference such as Patient/123")
     when = datetime.now(UTC).replace(microsecond=0) if when is None else when
     about: dict[str, Any] = {
         "subject": {"reference": patient if "/" in patient or ":" in patient else f"Patient/{patient}"},
@@ -252,7 +263,7 @@ def read_response(response: object, model: ModelSpec, version: Version = "R5") -
     if content.get("resourceType") != "QuestionnaireResponse":
         raise CaseError(f"a FHIR {content.get('resourceType')}, where a QuestionnaireResponse is needed")
     checked(content, version)
-    if content["status"] in REFUSED_STATUS:
+    if content["status"] not in SCORED_STATUS:
         raise CaseError(f"QuestionnaireResponse: its status is {content['status']}, so it is not scored")
     asked = str(content.get("questionnaire", "")).partition("|")[0]
     own = QUESTIONNAIRE.format(model.name)
@@ -266,11 +277,14 @@ def read_response(response: object, model: ModelSpec, version: Version = "R5") -
             raise UnknownColumnError(f"QuestionnaireResponse: {model.name} has no question with linkId '{link}'.{near}")
         if len(values) > 1 or link in case:
             raise CaseError(f"QuestionnaireResponse: {link} has more than one answer; give one")
+        value = _value(model, link, values[0])
+        if value is None:  # it says itself that there is no answer
+            continue
         try:
-            vocabulary.code(link, values[0])
+            vocabulary.code(link, value)
         except CaseError as error:
             raise CaseError(f"QuestionnaireResponse: {error}") from None
-        case[link] = values[0]
+        case[link] = value
     return case
 
 
@@ -279,6 +293,7 @@ def checked(content: Mapping[str, Any], version: Version) -> Any:
     if version not in get_args(Version):
         raise UnknownNameError(f"no FHIR version '{version}' here: use one of {list(get_args(Version))}")
     kind = str(content["resourceType"])
+    _refuse_empty(content, kind)
     package = "fhir.resources" if version == "R5" else f"fhir.resources.{version}"
     try:
         module = importlib.import_module(f"{package}.{kind.lower()}")
@@ -303,23 +318,71 @@ def _plain(response: object) -> dict[str, Any]:
     return dict(content)
 
 
-def _answers(items: Iterable[Mapping[str, Any]]) -> Iterable[tuple[str, list[object]]]:
+def _answers(items: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
     """Find the answered items, wherever they are nested."""
     for item in items:
-        answers = item.get("answer") or []
+        if "linkId" not in item:
+            raise CaseError("QuestionnaireResponse: an item has no linkId, so nobody knows what it answers")
+        answers = item.get("answer", [])
         if answers:
-            yield str(item["linkId"]), [_value(item["linkId"], answer) for answer in answers]
-        yield from _answers(item.get("item") or [])
+            yield str(item["linkId"]), answers
+        yield from _answers(item.get("item", []))
         for answer in answers:
-            yield from _answers(answer.get("item") or [])
+            yield from _answers(answer.get("item", []))
 
 
-def _value(link: str, answer: Mapping[str, Any]) -> object:
+def _value(model: ModelSpec, link: str, answer: Mapping[str, Any]) -> object:
+    """Read what an answer gives, in the forms that may mean a case's values; None where it says that it is none."""
     for kind in ("valueBoolean", "valueInteger", "valueDecimal", "valueString"):
         if kind in answer:
             value: object = answer[kind]
             return value
     if "valueCoding" in answer:
-        return answer["valueCoding"].get("code")
+        return _coded(model, link, answer["valueCoding"])
+    if "valueQuantity" in answer:
+        return _measured(model, link, answer["valueQuantity"])
+    parts = [answer, *(part for name, part in answer.items() if name.startswith("_value"))]
+    if any(own.get("url") == ABSENT_REASON for part in parts for own in part.get("extension", [])):
+        return None
     given = next((kind for kind in answer if kind.startswith("value")), "nothing")
     raise CaseError(f"QuestionnaireResponse: {link} is answered by {given}: give a boolean, a coding or a number")
+
+
+def _coded(model: ModelSpec, link: str, coding: Mapping[str, Any]) -> object:
+    """Read a coding of ours, or of the two systems that say why there is none."""
+    told = link if link in model.answer_inputs else model.input_columns.get(link, link)
+    system, own = coding.get("system"), STATE_SYSTEM.format(told)
+    if system in NO_ANSWER:
+        return None
+    if system not in (None, own) or "code" not in coding:
+        what = f"of {system}" if system not in (None, own) else "without a code"
+        raise CaseError(f"QuestionnaireResponse: {link} is answered by a coding {what}: give a code of {own}")
+    code: object = coding["code"]
+    return code
+
+
+def _measured(model: ModelSpec, link: str, quantity: Mapping[str, Any]) -> object:
+    """Read a quantity in the unit of the column."""
+    numeric = model.numeric_inputs.get(link)
+    units = () if numeric is None else (numeric.unit, *UNITS.get(numeric.unit, ()))
+    given = quantity.get("code", quantity.get("unit"))
+    if numeric is None or given not in units or "comparator" in quantity or "value" not in quantity:
+        needed = f"a number of {numeric.unit}" if numeric else "a boolean or a coding"
+        raise CaseError(f"QuestionnaireResponse: {link} is answered by a quantity that can't be read: give {needed}")
+    value: object = quantity["value"]
+    return value
+
+
+def _refuse_empty(content: object, place: str, depth: int = 0) -> None:
+    """Refuse what FHIR forbids in JSON and the library lets pass: what is empty, and null but in a list."""
+    if depth > MAX_DEPTH:
+        raise CaseError(f"FHIR {place[:40]}...: nested over {MAX_DEPTH} deep")
+    if isinstance(content, str) and not content.strip():
+        raise CaseError(f"FHIR {place}: is empty: leave it out, or say what it is")
+    if isinstance(content, Mapping | list | tuple):
+        if not content:
+            raise CaseError(f"FHIR {place}: is empty: leave it out, or say what it is")
+        for name, value in content.items() if isinstance(content, Mapping) else enumerate(content):
+            if value is None and isinstance(content, Mapping):
+                raise CaseError(f"FHIR {place}.{name}: is null: leave it out")
+            _refuse_empty(value, f"{place}.{name}", depth + 1)

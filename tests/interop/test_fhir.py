@@ -6,6 +6,8 @@ import importlib
 import json
 import subprocess
 import sys
+import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +96,8 @@ def test_the_codes_are_those_of_the_model_file_and_nothing_is_a_condition(model:
     content = json.loads(text)
     assert '"Condition"' not in text
     for name, prediction in zip(model.causes, content["entry"][0]["resource"]["prediction"], strict=True):
-        [coding] = prediction["outcome"]["coding"]
+        coding, own = prediction["outcome"]["coding"]
+        assert own == {"system": "urn:kneebayes:variable", "code": name, "display": model.file.causes[name].label}
         assert coding["system"] == "http://hl7.org/fhir/sid/icd-10-cm"
         assert model.file.causes[name].icd10cm[coding["code"]] == coding["display"]
         assert 0 <= prediction["probabilityDecimal"] <= 100
@@ -117,6 +120,64 @@ def item(link: str, *given: dict[str, object]) -> dict[str, object]:
     return {"linkId": link, "answer": list(given)}
 
 
+def coded(link: str, system: str | None = None, code: str | None = None, display: str | None = None) -> dict[str, Any]:
+    coding = {"system": system, "code": code, "display": display}
+    return item(link, {"valueCoding": {name: value for name, value in coding.items() if value is not None}})
+
+
+def quantity(link: str, **parts: object) -> dict[str, Any]:
+    return item(link, {"valueQuantity": parts})
+
+
+def nested(depth: int) -> dict[str, Any]:
+    inner: dict[str, Any] = {"linkId": "group-pain"}
+    for _ in range(depth):
+        inner = {"linkId": "group-pain", "item": [inner]}
+    return inner
+
+
+REASON = {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
+
+
+@pytest.mark.parametrize(
+    ("answered", "case"),
+    [
+        (coded("sex", "urn:kneebayes:state:sex", "male"), {"sex": "male"}),
+        (coded("sex", None, "male"), {"sex": "male"}),
+        (coded("sex", "http://terminology.hl7.org/CodeSystem/data-absent-reason", "asked-unknown"), {}),
+        (coded("sex", "http://terminology.hl7.org/CodeSystem/v3-NullFlavor", "UNK"), {}),
+        (item("fever", {"_valueBoolean": {"extension": [REASON]}}), {}),
+        (item("fever", {"extension": [REASON]}), {}),
+        (quantity("age", value=67, unit="years", system="http://unitsofmeasure.org", code="a"), {"age": 67}),
+        (quantity("age", value=67, unit="years"), {"age": 67}),
+        (quantity("duration_days", value=3.5, code="d"), {"duration_days": 3.5}),
+        (item("age", {"valueInteger": 67}), {"age": 67}),
+        (item("calf_pain", {"valueString": "yes"}), {"calf_pain": "yes"}),
+    ],
+)
+def test_an_answer_in_another_form_is_read(answered: dict[str, Any], case: dict[str, object], model: kb.Model) -> None:
+    assert model.case_from_fhir(respond(item=[answered]), "R4B") == case
+
+
+def test_every_entry_of_a_bundle_has_a_name_of_its_content(model: kb.Model) -> None:
+    """Rules bdl-7 and bdl-8 of Bundle: names are unique, and no versions; the same content has the same bytes."""
+    dx = model.diagnose(CASE)
+    when = datetime(2026, 11, 1, tzinfo=UTC)
+    one, again = (json.loads(dx.to_fhir(patient="7", when=when).model_dump_json()) for _ in range(2))
+    names = [entry["fullUrl"] for entry in one["entry"]]
+    assert one == again
+    assert len(set(names)) == len(names) == 2
+    assert all(str(uuid.UUID(name.removeprefix("urn:uuid:"))) in name for name in names)
+    other = json.loads(dx.to_fhir(patient="8", when=when).model_dump_json())
+    assert not set(names) & {entry["fullUrl"] for entry in other["entry"]}
+
+
+@pytest.mark.parametrize("parts", [{"patient": ""}, {"patient": "Patient/"}, {"patient": "7", "basis": [""]}])
+def test_empty_references_are_refused(parts: dict[str, Any], model: kb.Model) -> None:
+    with pytest.raises(CaseError, match=r"names nobody|reference: is empty"):
+        model.diagnose(CASE).to_fhir(**parts)
+
+
 @pytest.mark.parametrize(
     ("response", "error", "message"),
     [
@@ -127,7 +188,25 @@ def item(link: str, *given: dict[str, object]) -> dict[str, object]:
         (respond(item=[item("age", {"valueDecimal": 300})]), CaseError, "'300' is outside 0 to 110 years"),
         (respond(item=[item("fever", {"valueBoolean": True}, {"valueBoolean": False})]), CaseError, "more than one"),
         (respond(item=[item("fever", {"valueTime": "10:00:00"})]), CaseError, "fever is answered by valueTime"),
-        (respond(status=None), CaseError, "FHIR R5 QuestionnaireResponse"),
+        (respond(status=None), CaseError, "FHIR QuestionnaireResponse.status: is null: leave it out"),
+        (respond(status="done"), CaseError, "its status is done, so it is not scored"),
+        (respond(answers=[1]), CaseError, "FHIR R5 QuestionnaireResponse"),
+        (respond(item=None), CaseError, "item: is null"),
+        (respond(item=[]), CaseError, "item: is empty"),
+        (respond(item=[item("calf_pain", {"valueString": ""})]), CaseError, "valueString: is empty"),
+        (respond(item=[{"_linkId": {"id": "a"}}]), CaseError, "linkId"),
+        (respond(item=[nested(2000)]), CaseError, "nested over 100 deep"),
+        (respond(item=[coded("sex", display="Male")]), CaseError, "sex is answered by a coding without a code"),
+        (respond(item=[coded("sex", "urn:other", "male")]), CaseError, "a coding of urn:other: give a code of urn:kne"),
+        (
+            respond(item=[coded("sex", "urn:kneebayes:state:sport", "male")]),
+            CaseError,
+            "coding of urn:kneebayes:state:",
+        ),
+        (respond(item=[quantity("age", unit="months", value=800)]), CaseError, "can't be read: give a number of years"),
+        (respond(item=[quantity("age", unit="years", value=67, comparator=">")]), CaseError, "give a number of years"),
+        (respond(item=[quantity("calf_pain", unit="years", value=1)]), CaseError, "give a boolean or a coding"),
+        (respond(item=[item("age", {"valueDate": "1950-01-01"})]), CaseError, "age is answered by valueDate"),
         ("{", CaseError, "no JSON"),
         ("[]", CaseError, "a JSON object is needed, not list"),
     ],
