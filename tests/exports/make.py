@@ -928,7 +928,11 @@ def excel_title_above(folder: Path) -> Export:
 
 @export
 def excel_totals_and_legend(folder: Path) -> Export:
-    below = [["", "", "", "", "", "", "", "", ""], ["Total", "", "", "", 1, 1, 2, 2, 1], ["Y yes, N no"]]
+    below: list[list[Cell]] = [
+        ["", "", "", "", "", "", "", "", ""],
+        ["Total", "", "", "", 1, 1, 2, 2, 1],
+        ["Y yes, N no"],
+    ]
     workbook(folder, "export.xlsx", {"Export": [*cells(ENGLISH), *below]})
     edits = {"columns": EDITS_EN, "rows": {"Patient ID": ["Total", "Y yes, N no", ""]}}
     return Export("export.xlsx", edits, KNOWN)
