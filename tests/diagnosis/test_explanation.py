@@ -78,7 +78,14 @@ class TestAgainstPgmpy:
 
         @cache
         def posteriors(names: frozenset[str]) -> dict[str, float]:
-            return reference.posteriors({**COMPLAINT, **{name: case[name] for name in names}})
+            sure, left = dict(COMPLAINT), {}
+            for name in names:
+                variable, states = MODEL.file.meaning(name, [case[name]])
+                if name == variable:
+                    sure[name] = case[name]
+                else:
+                    left[variable] = [float(state in states) for state in MODEL.file.variables[variable].states]
+            return reference.posteriors(sure, left)
 
         for target in dict.fromkeys(("dvt", label)):
             shapley, leave_one_out = brute_force(lambda names, t=target: log_odds(posteriors(names)[t]), list(case))
