@@ -981,7 +981,7 @@ def score_file(
     redact: bool = False,
     mapping: MappingLike | None = None,
 ) -> ScoreSummary:
-    """Score a file of cases into another.
+    r"""Score a file of cases into another.
 
     Reading, scoring and writing overlap, and memory does not grow with the file, but for 8 bytes per ``case_id`` by
     which duplicates are found: the second and later rows with the same one are rejected, whether or not the first
@@ -1048,7 +1048,7 @@ def score_file(
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     cases = Path(folder, "cases.csv")
-    ...     _ = cases.write_text("age,calf_pain\\n67,yes\\nold,no\\n")
+    ...     _ = cases.write_text("age,calf_pain\n67,yes\nold,no\n")
     ...     counts = score_file(cases, cases.with_name("posteriors.csv"))
     ...     counts.scored, counts.rejected
     (1, 1)

@@ -29,6 +29,7 @@ __all__ = ["Explorer", "Vignette", "vignettes"]
 
 ASKED = 12  # questions sent; the page shows as many as there is room for, and needs others while some are held
 DRAWS = 1000  # for intervals, as `Diagnosis.intervals` takes by default, so that its numbers and these agree
+FEW_DRAWS, MANY_STATES = 100, 4096  # of the causes together, from which a thousand draws take many seconds
 OWN = ""  # of the models to choose from, the one that was handed in
 Content = dict[str, Any]
 
@@ -219,7 +220,8 @@ class Explorer:
     def sure(self) -> Content:
         """Say how sure it is, and why."""
         seq, dx = self.seq, self.dx  # in this order: answers may come in between, and those ask again
-        found: Uncertainty = dx.uncertainty(draws=DRAWS)
+        draws = DRAWS if dx.network.n_joint < MANY_STATES else FEW_DRAWS
+        found: Uncertainty = dx.uncertainty(draws=draws)
         ends = zip(found.network.columns, found.low.tolist(), found.high.tolist(), strict=True)
         return {
             "seq": seq,

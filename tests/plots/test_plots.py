@@ -376,7 +376,10 @@ def test_beside_other_plots_axes_of_the_caller_are_used_and_keep_their_room(name
 def test_in_the_dark_no_line_and_no_mark_is_dark(name: str) -> None:
     with plt.style.context("dark_background"):
         ax = PLOTS[name](DX, MODEL, None)
-        colours = [line.get_color() for line in ax.lines] + [label.get_color() for label in ax.get_yticklabels()]
+        lines = [
+            line.get_color() for line in ax.lines if line.get_color() != ax.get_facecolor()
+        ]  # but those around others
+        colours = lines + [label.get_color() for label in ax.get_yticklabels()]
         light = [float(np.dot(to_rgb(colour), (0.2126, 0.7152, 0.0722))) for colour in colours]
     assert all(shade > 0.12 for shade in light)
 
