@@ -292,9 +292,7 @@ def model(
     check: Annotated[str | None, typer.Option(metavar="FILE", help="Say what is wrong in a model file.")] = None,
     new: Annotated[str | None, typer.Option(metavar="NAME", help="Write NAME.yaml, to start your own from.")] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of model files.")] = False,
-    card: Annotated[
-        bool, typer.Option("--card", help="Print the model card: use, basis, figures, limits.")
-    ] = False,
+    card: Annotated[bool, typer.Option("--card", help="Print the model card: use, basis, figures, limits.")] = False,
     diff: Annotated[
         tuple[str, str] | None,
         typer.Option(metavar="OLD NEW", help="In what two models differ, by name or file, and what that moves."),
