@@ -31,11 +31,11 @@ def main() -> None:
     """Put the tables into README."""
     path = ROOT / "README.md"
     text = path.read_text(encoding="utf-8")
-    for head, made in ((HEAD, lambda: table(evaluated())), (HEAD_BY_MODEL, by_model)):
-        lines = made()
-        text, n = re.subn(re.escape(head) + r"(?:\|.*\n)+", lambda _, lines=lines: lines, text)
-        if n != 1:
-            raise SystemExit(f"{path}: {n} tables that begin with {head.splitlines()[0]!r}; there must be one")
+    for head, lines in ((HEAD, table(evaluated())), (HEAD_BY_MODEL, by_model())):
+        found = re.findall(re.escape(head) + r"(?:\|.*\n)+", text)
+        if len(found) != 1:
+            raise SystemExit(f"{path}: {len(found)} tables that begin with {head.splitlines()[0]!r}; there must be one")
+        text = text.replace(found[0], lines)
     path.write_text(text, encoding="utf-8")
 
 

@@ -61,7 +61,8 @@ def models(draw: st.DrawFn, *, most: int = 3, plain: bool = False, between: bool
             "recovery": "soon",
             "care_basis": "judgement",
         }
-    findings, inputs = {}, {}
+    findings: dict[str, Any] = {}
+    inputs: dict[str, Any] = {}
     for f in range(n_findings):
         states = ["absent", "present", "more", "most"][: 2 if plain or f == 0 else draw(st.integers(2, 4))]
         effect = distribution(states[1:], chance) if len(states) > 2 else chance.map(number)

@@ -62,7 +62,7 @@ def model_card(model: Model) -> str:
         claims=check_claims(model)["holds"],
         directions=check_directions(model)["holds"],
         calibration=incomplete.calibration.loc[cause],
-        needless=1 - complete.alarm.loc["caution", "specificity"],
+        needless=1 - float(complete.alarm["specificity"]["caution"]),
         wells=wells_classes(model),
         people=PEOPLE,
     )

@@ -62,7 +62,6 @@ def test_without_a_browser_a_pdf_is_refused_with_what_to_do(tmp_path: Path, monk
 def test_printed_it_is_one_sheet(name: str | None, tmp_path: Path) -> None:
     path = tmp_path / "case.pdf"
     model = kb.load_model(name)
-    model.diagnose(model.simulate(1, seed=1, missing=0.2).drop(columns="case_id").iloc[0].dropna().to_dict()).report(
-        path
-    )
+    row = model.simulate(1, seed=1, missing=0.2).drop(columns="case_id").iloc[0].dropna()
+    model.diagnose({str(name): value for name, value in row.items()}).report(path)
     assert re.findall(rb"/Type\s*/Pages.*?/Count (\d+)", path.read_bytes(), re.DOTALL) == [b"1"]

@@ -81,9 +81,9 @@ def promised(model: ModelSpec, name: str) -> set[tuple[int, int]]:
     part of it, be it new or in the place of one that is no sign.
     """
     sign: frozenset[str] = frozenset()
-    for asked, answers in model.alarm_signs.items():
-        variable, states = model.meaning(asked, answers)
-        sign |= states if variable == name else frozenset()
+    for column, said in model.alarm_signs.items():
+        variable, meant = model.meaning(column, said)
+        sign |= meant if variable == name else frozenset()
     events, states = model.events[name], model.variables[name].states
     asked = [[frozenset([state]) for state in states]]
     asked += [[frozenset(a) for a in c.answers.values()] for c in model.answer_inputs.values() if c.variable == name]
