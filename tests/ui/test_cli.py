@@ -370,3 +370,20 @@ class TestInterruption:
             running.stdout.close()
             assert running.wait(timeout=60) == 141
             assert running.stderr.read() == b""
+
+
+def test_a_case_becomes_a_page(tmp_path: Path) -> None:
+    path = tmp_path / "case.html"
+    run("diagnose", "unilateral_leg_swelling=yes", "--report", path)
+    assert "One lower leg swollen: yes" in path.read_text(encoding="utf-8")
+    run("diagnose", "unilateral_leg_swelling=yes", "--report", tmp_path / "case.docx", code=2)
+
+
+@pytest.mark.parametrize(
+    ("begun", "offered"), [("unilateral_l", "unilateral_leg_swelling="), ("sex=m", "sex=male"), ("sex=x", "")]
+)
+def test_a_shell_completes_names_and_values(begun: str, offered: str) -> None:
+    command = [sys.executable, "-c", "from kneebayes.ui.cli import app; app(prog_name='kneebayes')"]
+    words = {"_KNEEBAYES_COMPLETE": "complete_bash", "COMP_WORDS": f"kneebayes diagnose {begun}", "COMP_CWORD": "2"}
+    done = subprocess.run(command, env={**os.environ, **words}, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == offered
