@@ -40,8 +40,10 @@ __all__ = [
     "Reader",
     "Rows",
     "TableReader",
+    "as_text",
     "end_of_last_row",
     "open_reader",
+    "plain",
     "read_cases",
     "refuse_headless",
 ]
@@ -504,11 +506,9 @@ class ParquetReader:
         return self._plain(self._file.schema_arrow.empty_table())
 
     def _plain(self, table: pa.Table) -> pa.Table:
-        """Make text of columns of rare types, each of which would need a reader of its own."""
-        for place, column in enumerate(table.schema):
-            if column.name not in self._keep and not _is_usual(column.type):
-                table = table.set_column(place, column.name, _as_text(column.name, table[column.name]))
-        return table
+        """Make text of columns of rare types, each of which would need a reader of its own; ids pass as they are."""
+        is_bytes = self.case_id in table.column_names and _is_bytes(table.schema.field(self.case_id).type)
+        return plain(table, but=self._keep if is_bytes else {*self._keep, self.case_id})
 
     def leave_out(self, columns: Iterable[str]) -> None:
         """Don't read these columns."""
@@ -623,8 +623,20 @@ def _is_usual(kind: pa.DataType) -> bool:
     return any(getattr(pa.types, f"is_{name}")(kind) for name in (*known, "nested"))
 
 
-def _as_text(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Write a column of a rare type (moments, bytes, UUIDs) as text."""
+def _is_bytes(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind))
+
+
+def plain(table: pa.Table, but: Collection[str] = ()) -> pa.Table:
+    """Make text of the columns of a table that no cell of a CSV could hold as they are."""
+    for place, column in enumerate(table.schema):
+        if column.name not in but and not _is_usual(column.type):
+            table = table.set_column(place, column.name, as_text(column.name, table[column.name]))
+    return table
+
+
+def as_text(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Write a column of a rare type (moments, bytes, UUIDs) as text; a moment of a zone says how far that is off."""
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
         if kind.extension_name == "arrow.uuid":
@@ -636,7 +648,11 @@ def _as_text(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_duration(column.type):
         raise FileFormatError(f"the column '{name}' holds {column.type}: give a number, or text")
     if pa.types.is_timestamp(column.type) and column.type.tz is not None:
-        column = column.cast(pa.timestamp(column.type.unit))  # the zone may be none that this machine knows
+        try:
+            return column.cast(pa.string())
+        except pa.ArrowException:  # the zone is none that this machine knows
+            universal = column.cast(pa.timestamp(column.type.unit)).cast(pa.string())
+            return compute.binary_join_element_wise(universal, "Z", "")
     return column.cast(pa.string())
 
 

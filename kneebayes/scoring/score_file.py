@@ -31,7 +31,7 @@ from kneebayes.errors import (
     nearest,
 )
 from kneebayes.inference import cores
-from kneebayes.scoring.readers import Reader, open_reader, refuse_headless
+from kneebayes.scoring.readers import Reader, as_text, open_reader, refuse_headless
 from kneebayes.scoring.writers import FhirWriter, RejectsWriter, Writer, open_writer
 
 if TYPE_CHECKING:
@@ -284,7 +284,7 @@ class _Pipeline:
 
 def _texts(ids: pa.ChunkedArray) -> pa.Array:
     try:
-        return pa.concat_arrays(ids.cast(pa.string()).chunks) if ids.num_chunks else pa.array([], pa.string())
+        return pa.concat_arrays(as_text(CASE_ID, ids).chunks) if ids.num_chunks else pa.array([], pa.string())
     except pa.ArrowException as error:
         raise FileFormatError(f"{CASE_ID}: can't be read as text: {error}") from error
 

@@ -18,6 +18,7 @@ from kneebayes.cases.coding import CASE_ID
 from kneebayes.cases.problems import Problem
 from kneebayes.errors import FileFormatError
 from kneebayes.interop.fhir import alarm_assessment, bundle, causes_assessment
+from kneebayes.scoring.readers import plain
 from kneebayes.spec.model_spec import ModelSpec
 
 __all__ = ["CsvWriter", "FhirWriter", "ParquetWriter", "RejectsWriter", "Writer", "open_writer"]
@@ -66,6 +67,7 @@ class CsvWriter(Writer):
 
     def encode(self, table: pa.Table) -> pa.Buffer | bytes:
         """Write a table to memory."""
+        table = plain(table)
         problem: Exception | None = None
         for quoting in self._quoting:
             buffer = pa.BufferOutputStream()
@@ -191,7 +193,7 @@ class FhirWriter(Writer):
         return b"".join(self._lines(table.slice(start, SLICE_ROWS)) for start in starts)
 
     def _lines(self, rows: pa.Table) -> bytes:
-        lines = (json.dumps(self._bundle(row), ensure_ascii=False) for row in rows.to_pylist())
+        lines = (json.dumps(self._bundle(row), ensure_ascii=False) for row in plain(rows).to_pylist())
         return "".join(f"{line}\n" for line in lines).encode()
 
     def _bundle(self, row: dict[str, Any]) -> dict[str, Any]:

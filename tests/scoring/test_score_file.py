@@ -14,6 +14,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ import pytest
 from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
+import kneebayes as kb
 from kneebayes import atomic
 from kneebayes.atomic import AtomicFile, commit
 from kneebayes.cases.problems import Kind, Problem, why
@@ -733,3 +736,30 @@ def test_output_equals_scoring_in_one_go(tmp_path: Path) -> None:
     ours = arrow_csv.read_csv(tmp_path / "out.csv")
     assert ours["case_id"].equals(whole["case_id"])
     np.testing.assert_array_equal(ours["dvt"].to_numpy(), whole["dvt"].to_numpy())
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+@pytest.mark.parametrize(
+    ("ids", "text"),
+    [
+        (
+            pa.array([datetime(2024, 7, 1, 0, 30, tzinfo=UTC)], pa.timestamp("us", tz="Europe/Berlin")),
+            "2024-07-01 02:30:00.000000+0200",
+        ),
+        (pa.array([datetime(2024, 7, 1, 2, 30)], pa.timestamp("ms")), "2024-07-01 02:30:00.000"),
+        (pa.array([7], pa.int8()), "7"),
+        (pa.array([Decimal("1.00")]), "1.00"),
+        (pa.array([date(2024, 1, 2)]), "2024-01-02"),
+        (pa.array(["007"], pa.large_string()), "007"),
+    ],
+    ids=lambda value: str(value.type) if isinstance(value, pa.Array) else "",
+)
+def test_ids_of_any_type_pass_unaltered(tmp_path: Path, ids: pa.Array, text: str, ending: str) -> None:
+    source, target = tmp_path / "cases.parquet", tmp_path / f"out{ending}"
+    parquet.write_table(pa.table({"case_id": ids, "age": [67]}), source)
+    kb.score_file(source, target)
+    if ending == ".csv":
+        assert target.read_text(encoding="utf-8").splitlines()[1].split(",")[0] == text
+    else:
+        found = parquet.read_table(target)["case_id"]
+        assert (found.type, found.to_pylist()) == (ids.type, ids.to_pylist())
