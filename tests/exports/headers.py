@@ -2,7 +2,8 @@
 
 ``headers.csv`` was written by somebody who had seen the vocabulary and its labels, but no synonym: the header of each
 hospital, the variable of each column (empty where it has none) and what stands in its cells. A column of unrelated
-content is there to be left alone. A column that the draft marks as unsure counts as neither right nor wrong.
+content is there to be left alone. What the models learnt to ask later was added by its name. A column that the draft
+marks as unsure counts as neither right nor wrong.
 """
 
 from __future__ import annotations
