@@ -116,7 +116,7 @@ def compare(old: Model, new: Model) -> str:
     before, after = (dict(numbers(m.file)) for m in (old, new))
     both = [(place, before[place].p, number) for place, number in after.items() if place in before]
     changed = [(place, p, n, _odds_ratio(p, n.p)) for place, p, n in both if p != n.p]
-    cases = rank_cases(old).join(rank_cases(new), lsuffix="_old", rsuffix="_new", how="inner")
+    cases = rank_cases(old).add_suffix("_old").join(rank_cases(new).add_suffix("_new"), how="inner")
     move = (cases["posterior_old"] - cases["posterior_new"]).abs() >= MIN_MOVE
     move |= (cases["place_old"] != cases["place_new"]) | (cases["alarm_old"] != cases["alarm_new"])
     return render(
