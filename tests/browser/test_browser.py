@@ -278,7 +278,7 @@ def test_a_ruptured_cyst_answered_by_hand(emptied: Visit) -> None:
 
 def test_what_is_recorded_stays_in_sight_and_can_be_taken_back(emptied: Visit) -> None:
     page = emptied.page
-    slot = page.locator(".kb-slot").first
+    slot = page.locator(".kb-slot:has(button[data-state=absent])").first
     page.wait_for_timeout(1000 * FRESH)
     name = slot.locator(".kb-row").get_attribute("data-name")
     no = slot.locator("button[data-state=absent]")
@@ -311,12 +311,13 @@ def test_another_model_takes_the_answers_over(emptied: Visit) -> None:
     emptied.shows({"long_travel": "present"})
     chooser = emptied.page.get_by_label("Model", exact=True)
     chooser.select_option(value="posterior_knee_pain_extended")
-    playwright.expect(emptied.page.locator(".kb-asking > .kb-active_cancer")).to_have_count(1)
+    # fourteen causes take their time
+    playwright.expect(emptied.page.locator(".kb-asking > .kb-active_cancer")).to_have_count(1, timeout=5 * PATIENCE)
     emptied.row("active_cancer").locator("button[data-state=absent]").click()
-    playwright.expect(emptied.page.locator(".kb-known li")).to_have_count(2)
+    playwright.expect(emptied.page.locator(".kb-known li")).to_have_count(2, timeout=5 * PATIENCE)
     emptied.shoot("extended")
     chooser.select_option(value="")
-    playwright.expect(emptied.page.locator(".kb-message")).to_contain_text("active_cancer")
+    playwright.expect(emptied.page.locator(".kb-message")).to_contain_text("active_cancer", timeout=5 * PATIENCE)
     emptied.shows({"long_travel": "present"})
 
 
