@@ -106,7 +106,7 @@ def test_the_codes_are_those_of_the_model_file_and_nothing_is_a_condition(model:
 def test_every_question_is_asked_once_and_no_cause_is(model: kb.Model) -> None:
     content = json.loads(model.to_fhir_questionnaire().model_dump_json())
     asked = [item["linkId"] for group in content["item"] for item in group["item"]]
-    assert len(asked) == len(set(asked)) == len(model.file.risks) + len(model.file.findings)
+    assert len(asked) == len(set(asked)) == len(model.file.input_columns)
     assert not set(asked) & set(model.causes)
     assert [i["type"] for g in content["item"] for i in g["item"] if i["linkId"] == "age"] == ["decimal"]
 

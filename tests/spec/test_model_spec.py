@@ -333,7 +333,7 @@ def test_probabilities_yield_every_number_once_under_the_path_it_has_in_the_file
 def test_band_edges_are_the_lower_edges_after_the_first() -> None:
     model = read_model(model_path("posterior_knee_pain"))
     assert model.numeric_inputs["age"].edges == [40, 50, 60, 70]
-    assert model.numeric_inputs["duration_days"].edges == [42]
+    assert model.numeric_inputs["duration_days"].edges == [7, 42, 183]
 
 
 def test_a_basis_may_name_claims_literature_and_judgement() -> None:
