@@ -605,7 +605,7 @@ def _doubtful(network: CompiledModel) -> list[_Sign]:
         component = next(c for c in tables.components if row in c.rows)
         others = np.isin(np.arange(len(model.causes)), component.targets) & ~alone
         for instead, held in _risk_taken_back(model, name, sign):
-            pairs = [_patterns_with(component, row, code, instead) for code in np.flatnonzero(held).tolist()]
+            pairs = [_patterns_with(component, name, code, instead) for code in np.flatnonzero(held).tolist()]
             if component.targets == (place,) and all(_raises(now, before) for now, before in pairs):
                 continue
             both = [_extremes(now, before) for now, before in pairs]
@@ -656,13 +656,9 @@ def _taken_back(model: ModelSpec, name: str, sign: frozenset[str]) -> dict[froze
     return found
 
 
-def _patterns_with(component: Component, row: int, code: int, instead: int) -> tuple[Floats, Floats]:
+def _patterns_with(component: Component, name: str, code: int, instead: int) -> tuple[Floats, Floats]:
     """Rows of a component's table with a sign, and the same with the sign retracted."""
-    digit = component.rows.index(row)
-    shaped = component.trigger.reshape(*component.radix, -1)
-    size = component.trigger.shape[1]
-    now = shaped.take([code], axis=digit).reshape(-1, size)
-    before = shaped.take([instead], axis=digit).reshape(-1, size)  # the last digit is unknown, -1
+    now, before = component.with_code(name, code), component.with_code(name, instead)
     possible = (now.sum(axis=1) > 0) & (before.sum(axis=1) > 0)
     return now[possible], before[possible]
 

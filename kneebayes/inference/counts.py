@@ -87,7 +87,7 @@ class Expectation:
         likelihood, scale = self._findings.likelihood(codes, cases.allowed)
         components = self.tables.components
         rows = [patterns(component, codes) for component in components]
-        triggers = [component.trigger[row] for component, row in zip(components, rows, strict=True)]
+        triggers = [component.of_patterns(row) for component, row in zip(components, rows, strict=True)]
         joint, tape = self._upper.forward(triggers)
         evidence = (joint * likelihood).sum(axis=0)
         back = likelihood * np.divide(cases.weight, evidence, out=np.zeros(n), where=evidence > 0)
@@ -95,7 +95,7 @@ class Expectation:
             log_evidence = np.log(evidence) + scale
         posterior = joint * back
         messages, reached = self._upper.backward(triggers, tape, back)
-        sums = [_sum_rows(m, row, len(c.trigger)) for m, row, c in zip(messages, rows, components, strict=True)]
+        sums = [_sum_rows(m, row, c.n_patterns) for m, row, c in zip(messages, rows, components, strict=True)]
         rows_said, vectors_said = self._findings.said(codes)
         at_most = np.zeros(self.tables.at_most_links.shape)
         for c, card in enumerate(layout.cards):

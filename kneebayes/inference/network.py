@@ -450,7 +450,9 @@ class CompiledModel:
 
     def _joint(self, codes: Codes) -> Floats:
         rows = self._patterns(codes)
-        upper, _ = self._upper.forward([c.trigger[row] for c, row in zip(self.tables.components, rows, strict=True)])
+        upper, _ = self._upper.forward(
+            [c.of_patterns(row) for c, row in zip(self.tables.components, rows, strict=True)]
+        )
         joint = np.ascontiguousarray(upper.T)
         self._findings.weigh(joint, codes)
         return joint
@@ -507,7 +509,7 @@ class CompiledModel:
     @cached_property
     def _possible(self) -> list[tuple[Component, NDArray[np.bool_]]]:
         """Which evidence patterns of each component have a probability over zero."""
-        return [(c, c.trigger.sum(axis=1) > 0) for c in self.tables.components]
+        return [(c, c.chance > 0) for c in self.tables.components]
 
 
 class VersionedCase:

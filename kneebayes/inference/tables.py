@@ -21,11 +21,11 @@ vector, which uncertainty and sensitivity move, thousands of times.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from itertools import combinations, product
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,7 @@ __all__ = [
     "MAX_CAUSES",
     "Component",
     "Counts",
+    "Intervals",
     "Layout",
     "ParameterIndex",
     "ParameterVector",
@@ -59,6 +60,7 @@ Ints = NDArray[np.int64]
 TINY = 1e-12  # share of a state beside a surer one, so that weights stay finite
 MAX_CAUSES = 16
 MAX_TABLE_BYTES = 1 << 30
+MAX_KEPT_BYTES = 1 << 24  # of rows by pattern of evidence, for each component
 MAX_MERGED_PATTERNS = 1024
 MAX_TARGETS = 6
 
@@ -167,18 +169,91 @@ class Part:
         """Number of states of each risk factor plus one: the last code stands for unknown."""
         return tuple(n + 1 for n in self.shape)
 
+    def states(self, pattern: int) -> NDArray[np.intp]:
+        """Joint states of the risk factors that a pattern of evidence leaves open."""
+        known = np.unravel_index(pattern, self.radix) if self.radix else ()
+        places = np.arange(prod(self.shape)).reshape(self.shape)
+        return places[
+            tuple(
+                slice(None) if code == n else slice(code, code + 1) for code, n in zip(known, self.shape, strict=True)
+            )
+        ].ravel()
+
 
 @dataclass(frozen=True, eq=False)
 class Component:
     """A component of risk factors with its numbers.
 
-    ``trigger``, (patterns of evidence, 2 ** T), is P(the risk factors as coded, exactly these targets triggered); bit
-    ``T - 1 - i`` of the column stands for ``targets[i]``. A pattern is the codes of the risk factors in base
-    ``radix``, in which the last digit means unknown.
+    ``left`` and ``right``, (S, 2 ** half) each, are the halves of P(joint state of the risk factors, exactly these
+    targets triggered): their outer product, (S, 2 ** T). Bit ``T - 1 - i`` of a column stands for ``targets[i]``. A
+    *pattern* of evidence is the codes of the risk factors in base ``radix``, in which the last digit means unknown.
     """
 
     part: Part
-    trigger: Floats
+    left: Floats
+    right: Floats
+    _kept: dict[int, Floats] = field(default_factory=dict, init=False)
+
+    @property
+    def n_patterns(self) -> int:
+        """Number of patterns of evidence."""
+        return prod(self.part.radix)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether a table of all patterns is too large to have around."""
+        return self.n_patterns << len(self.part.targets) + 3 > MAX_KEPT_BYTES
+
+    @cached_property
+    def trigger(self) -> Floats:
+        """P(pattern, exactly these targets triggered), (patterns, 2 ** T): the whole table."""
+        return self._by_pattern(self.known)
+
+    @property
+    def known(self) -> Floats:
+        """The same where all risk factors are known, (S, 2 ** T)."""
+        return (self.left[:, :, None] * self.right[:, None, :]).reshape(len(self.left), -1)
+
+    @cached_property
+    def chance(self) -> Floats:
+        """P(pattern), (patterns,)."""
+        return self._by_pattern((self.left.sum(axis=1) * self.right.sum(axis=1))[:, None])[:, 0]
+
+    def of_patterns(self, patterns: NDArray[np.intp]) -> Floats:
+        """Rows of the whole table, (n, 2 ** T); of a large one only these are made, and a few kept."""
+        if not self.is_large:
+            return self.trigger[patterns]
+        distinct, place = np.unique(patterns, return_inverse=True)
+        return np.stack([self._row(pattern) for pattern in distinct.tolist()])[place]
+
+    def _row(self, pattern: int) -> Floats:
+        row = self._kept.get(pattern)
+        if row is None:
+            states = self.part.states(pattern)
+            # one loop over the states: BLAS would sum in another order on another number of threads
+            row = np.einsum("sa,sb->ab", self.left[states], self.right[states]).ravel()
+            if len(self._kept) < MAX_KEPT_BYTES // row.nbytes:
+                self._kept[pattern] = row
+        return row
+
+    def with_code(self, name: str, code: int) -> Floats:
+        """Rows in which a risk factor has a code, -1 where it is unknown, by pattern of the others."""
+        axis = self.part.variables.index(name)
+        known = self.known.reshape(*self.part.shape, -1)
+        chosen = known.sum(axis=axis) if code < 0 else known.take(code, axis=axis)
+        return self._by_pattern(chosen, tuple(n for i, n in enumerate(self.part.shape) if i != axis))
+
+    def _by_pattern(self, known: Floats, shape: tuple[int, ...] | None = None) -> Floats:
+        """From rows by joint state of risk factors to rows by pattern: where one is unknown, its states add up."""
+        shape = self.part.shape if shape is None else shape
+        table = np.empty((*(n + 1 for n in shape), known.shape[-1]))
+        table[tuple(slice(n) for n in shape)] = known.reshape(*shape, -1)
+        for axis, n in enumerate(shape):  # the last code of each risk factor stands for unknown
+            before, after = [slice(None)] * axis, [slice(m) for m in shape[axis + 1 :]]
+            of_known: tuple[Any, ...] = (*before, slice(n), *after)
+            of_unknown: tuple[Any, ...] = (*before, n, *after)
+            np.sum(table[of_known], axis=axis, out=table[of_unknown])
+        return table.reshape(-1, known.shape[-1])
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -201,6 +276,25 @@ class Component:
         return self.part.targets
 
 
+class Intervals(NamedTuple):
+    """States between two of a finding, of which a vector adds up one or more: I of them, end to end."""
+
+    inside: Floats  # (I,): P(the finding is in there by its leak)
+    under: Floats  # (I,): P(it is under that by its leak)
+    low: Floats  # (I, C, most states): P(under it) by each cause in each state
+    high: Floats  # P(at most in it), likewise
+    between: Floats  # P(in it)
+
+    def gathered(self, cards: Sequence[int], causes: range, inside: Floats, under: Floats) -> tuple[Floats, Floats]:
+        """Let some causes act too: P(in the interval) and P(under it), (I, states), by their joint state."""
+        for c in causes:
+            low, high, between = (chance[:, c, None, : cards[c]] for chance in (self.low, self.high, self.between))
+            shape = len(inside), inside.shape[1] * cards[c]
+            inside = (inside[:, :, None] * high + under[:, :, None] * between).reshape(shape)
+            under = (under[:, :, None] * low).reshape(shape)
+        return inside, under
+
+
 @dataclass(frozen=True, eq=False)
 class Tables:
     """The numbers that inference reads.
@@ -217,6 +311,7 @@ class Tables:
     at_most_leak: Floats  # (R,): P(a finding is at most in some state by its leak alone), by `Layout.row`
     at_most_links: Floats  # (R, C, most states): likewise by each cause in each state
     at_most: Floats  # (R, K): their product, P(finding at most in that state | joint state)
+    intervals: Intervals  # what the vectors are made of
     vectors: Floats  # (V, K): P(finding in a set of states | joint state) for other sets
 
     def chance(self, finding: int, code: int) -> Floats:
@@ -307,11 +402,11 @@ class Layout:
                 intervals += [(self.n_vectors, f, i - 1, j) for i, j in zip(starts, ends, strict=True)]
                 self.n_vectors += 1
         vector, of, low, high = np.array(intervals, dtype=np.int64).reshape(-1, 4).T
-        self._vector_start = np.flatnonzero(np.diff(vector, prepend=-1))
+        self.vector_start = np.flatnonzero(np.diff(vector, prepend=-1))
         # rows of P(at most high) and P(at most low); after the last come a row of 1, for the greatest state, and of 0
         first = self.first_effect[of]
-        self._high = np.where(first + high < self.first_effect[of + 1], first + high, n_effects)
-        self._low = np.where(low >= 0, first + low, n_effects + 1)
+        self.high = np.where(first + high < self.first_effect[of + 1], first + high, n_effects)
+        self.low = np.where(low >= 0, first + low, n_effects + 1)
         effect = np.arange(n_effects)
         self._between = (effect >= (first + np.maximum(low, 0))[:, None]) & (effect < (first + high)[:, None])
 
@@ -367,9 +462,17 @@ class Layout:
         at_most = at_most_leak[:, None]
         for c, card in enumerate(self.cards):
             at_most = (at_most[:, :, None] * at_most_links[:, c, None, :card]).reshape(len(at_most), -1)
+        intervals = self._intervals(leaks, effects, at_most_leak, at_most_links)
+        start = intervals.inside[:, None], intervals.under[:, None]
+        inside, _ = intervals.gathered(self.cards, range(len(self.cards)), *start)
         return Tables(
             layout=self,
-            components=tuple(Component(part, self._trigger(part, links, shares)) for part in self.parts),
+            components=tuple(
+                Component(
+                    part, *outer_halves(shares[part.shares].prod(axis=0), *self.triggers(part, links, slice(None)))
+                )
+                for part in self.parts
+            ),
             split=tuple(shares[split] for split in self.splits),
             share=self.share(shares),
             kept=kept,
@@ -377,7 +480,8 @@ class Layout:
             at_most_leak=at_most_leak,
             at_most_links=at_most_links,
             at_most=at_most,
-            vectors=self._vectors(leaks, effects, at_most_leak, at_most_links),
+            intervals=intervals,
+            vectors=np.add.reduceat(inside, self.vector_start, axis=0) if len(inside) else inside,
         )
 
     def between(self, finding: int, low: int, high: int, links: Floats, *, leak: bool = True) -> Floats:
@@ -411,33 +515,18 @@ class Layout:
         """Shape values of one cause's states, (states[, versions]), for broadcasting over the joint states."""
         return values.reshape([len(values) if i == c else 1 for i in range(len(self.cards))] + [-1])
 
-    def _vectors(self, leaks: Floats, effects: Floats, at_most_leak: Floats, at_most_links: Floats) -> Floats:
-        """P(finding in a set of states | joint state), (V, K): summed over its intervals what `between` gathers."""
+    def _intervals(self, leaks: Floats, effects: Floats, at_most_leak: Floats, at_most_links: Floats) -> Intervals:
+        """P(in some states) by leak and by each cause, added up and not subtracted."""
         shape = (1, *at_most_links.shape[1:])
         rows = np.concatenate([at_most_links, np.ones(shape), np.zeros(shape)])
         leak_rows = np.concatenate([at_most_leak, [1.0, 0.0]])
-        low, high = rows[self._low], rows[self._high]
-        between = (self._between @ effects).reshape(low.shape)
-        kept = leak_rows[self._low][:, None]
-        inside = np.where(self._low > len(leaks), leak_rows[self._high], self._between @ leaks)[:, None]
-        for c, card in enumerate(self.cards):
-            inside = inside[:, :, None] * high[:, c, None, :card] + kept[:, :, None] * between[:, c, None, :card]
-            kept = kept[:, :, None] * low[:, c, None, :card]
-            inside, kept = inside.reshape(len(low), -1), kept.reshape(len(low), -1)
-        return np.add.reduceat(inside, self._vector_start, axis=0) if len(inside) else inside.reshape(0, self.n_joint)
-
-    def _trigger(self, part: Part, links: Floats, shares: Floats) -> Floats:
-        off, on = self.triggers(part, links, slice(None))
-        left, right = outer_halves(shares[part.shares].prod(axis=0), off, on)
-        full = (left[:, :, None] * right[:, None, :]).reshape(*part.shape, -1)
-        table = np.empty((*part.radix, full.shape[-1]))
-        table[tuple(slice(n) for n in part.shape)] = full
-        for axis, n in enumerate(part.shape):  # the last code of each risk factor stands for unknown
-            before, after = [slice(None)] * axis, [slice(m) for m in part.shape[axis + 1 :]]
-            known: tuple[Any, ...] = (*before, slice(n), *after)
-            unknown: tuple[Any, ...] = (*before, n, *after)
-            np.sum(table[known], axis=axis, out=table[unknown])
-        return table.reshape(-1, full.shape[-1])
+        return Intervals(
+            inside=np.where(self.low > len(leaks), leak_rows[self.high], self._between @ leaks),
+            under=leak_rows[self.low],
+            low=rows[self.low],
+            high=rows[self.high],
+            between=(self._between @ effects).reshape(-1, *shape[1:]),
+        )
 
     def _check_size(self) -> None:
         name, n_findings = self.spec.name, len(self.spec.findings)

@@ -147,7 +147,7 @@ def noisy_or_counts(values: Floats, tables: Tables, counts: Counts) -> NoisyOrCo
     over_chance, trials = np.zeros(n + 1), np.zeros(n + 1)  # the last: no link
     chosen = np.zeros(n + len(layout.index.distributions) + 1)  # by share
     for part, component, count in zip(layout.parts, tables.components, counts.components, strict=True):
-        states, known = _by_state(count, component), _known(component)
+        states, known = _by_state(count, component), component.known
         whole, total = known.sum(axis=1), states.sum(axis=1)
         for places in part.shares:
             _add(chosen, places % len(chosen), total)
@@ -236,14 +236,8 @@ def _by_state(sums: Floats, component: Component) -> Floats:
     sums = sums.reshape(*component.radix, -1)
     for axis, radix in enumerate(component.radix):
         sums = sums.take(range(radix - 1), axis=axis) + sums.take([radix - 1], axis=axis)
-    states: Floats = sums.reshape(-1, sums.shape[-1]) * _known(component)
+    states: Floats = sums.reshape(-1, sums.shape[-1]) * component.known
     return states
-
-
-def _known(component: Component) -> Floats:
-    """Take the rows of a component's table in which all its risk factors are known."""
-    table = component.trigger.reshape(*component.radix, -1)
-    return table[tuple(slice(radix - 1) for radix in component.radix)].reshape(-1, table.shape[-1])
 
 
 def _triggered(table: Floats, i: int) -> Floats:

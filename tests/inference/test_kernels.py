@@ -11,7 +11,11 @@ import pytest
 from numpy.typing import NDArray
 
 from kneebayes.errors import ModelFileError
-from kneebayes.inference.evidence import Evidence
+from kneebayes.inference import tables
+from kneebayes.inference.compiled import kernels
+from kneebayes.inference.compiled import layout as compiled_layout
+from kneebayes.inference.counts import Expectation
+from kneebayes.inference.evidence import Cases, Evidence
 from kneebayes.inference.network import MIN_COMPILED, CompiledModel
 from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.spec.yaml_io import model_path, read_model
@@ -117,6 +121,51 @@ def test_agrees_with_numpy(shape: str, seed: int) -> None:
         np.full((len(network.variables), 1), -1, dtype=np.int8),
     ])  # fmt: skip
     agree(network, codes)
+
+
+@pytest.fixture
+def like_a_large_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of the base made for the cases that need them, outer and inner states, cells halved often."""
+    monkeypatch.setattr(tables, "MAX_KEPT_BYTES", 64)
+    monkeypatch.setattr(kernels, "ROWS_PER_TASK", 3)
+    monkeypatch.setattr(compiled_layout, "MAX_INNER", 4)
+    monkeypatch.setattr(compiled_layout, "MAX_LEAF", 4)
+
+
+@pytest.mark.usefixtures("like_a_large_model")
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_ways_of_a_large_model_agree_with_those_of_a_small_one(shape: str, seed: int) -> None:
+    small_one = varied(shape, seed)
+    large = CompiledModel(small_one.model)
+    codes = np.hstack([
+        random_codes(large.model, 40, seed, risks=0.6, findings=0.7, causes=0.1),
+        np.full((len(large.variables), 1), -1, dtype=np.int8),
+    ])  # fmt: skip
+    expected = small_one.posteriors(Evidence(codes), engine="numpy")
+    for engine in ("numpy", "numba"):
+        found = large.posteriors(Evidence(codes), engine=engine)
+        np.testing.assert_allclose(found.values, expected.values, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(found.log_evidence, expected.log_evidence, rtol=1e-12, atol=1e-12)
+    shuffled = np.random.default_rng(0).permutation(codes.shape[1])
+    again = large.posteriors(Evidence(codes[:, shuffled]), engine="numba").values
+    assert again.tobytes() == found.values[shuffled].tobytes()
+
+
+@pytest.mark.usefixtures("like_a_large_model")
+def test_the_ways_of_a_large_model_count_alike() -> None:
+    small_one = varied("mixed_states", 1)
+    codes = random_codes(small_one.model, 60, 3, risks=0.5, findings=0.6)
+    cases = Cases(
+        codes, np.ones((60, len(small_one.layout.cards), max(small_one.layout.cards)), dtype=bool), np.ones(60)
+    )
+    expected = Expectation(small_one.tables).counts(cases, engine="numpy")
+    large = Expectation(CompiledModel(small_one.model).tables)
+    for engine in ("numpy", "numba"):
+        counts = large.counts(cases, engine=engine)
+        np.testing.assert_allclose(counts.joint, expected.joint, rtol=1e-10, atol=1e-12)
+        for found, wanted in zip(counts.components, expected.components, strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("shape", ["one_cause", "all_of_three_states", "mixed_states", "one_risk", "one_finding"])

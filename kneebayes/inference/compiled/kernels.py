@@ -9,6 +9,8 @@ P(evidence). Tables and results are the same.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 
 from kneebayes.inference import cores
 from kneebayes.inference.compiled.cache import compiled
-from kneebayes.inference.compiled.layout import flat_layout
+from kneebayes.inference.compiled.layout import FlatTables, flat_layout
 from kneebayes.inference.compiled.vectors import LANES, add, gather, interleave, load, multiply, separate, splat, store
 from kneebayes.inference.evidence import Cases
 from kneebayes.inference.tables import Counts, Tables, or_messages, patterns
@@ -28,6 +30,7 @@ __all__ = ["Kernel"]
 
 Floats = NDArray[np.float64]
 CASES_PER_TASK = 4096
+ROWS_PER_TASK = 128  # of a large base
 MAX_TASKS = 16  # of a count, whatever the number of cores, so that sums round alike everywhere
 MIN_CASES = 64  # in one of those
 
@@ -38,6 +41,7 @@ class Kernel:
     def __init__(self, tables: Tables) -> None:
         self.layout = flat_layout(tables.layout)
         self.tables = self.layout.fill(tables)
+        self._base = tables.components[0]
         self.n_columns = len(self.tables.cards) + 1 + len(self.tables.extra)
 
     def posteriors(self, codes: NDArray[np.int8]) -> tuple[Floats, Floats]:
@@ -45,32 +49,64 @@ class Kernel:
 
         A row of NaN where the evidence is impossible.
         """
-        n, flat = codes.shape[1], self.tables
+        n, component = codes.shape[1], self._base
         codes = np.ascontiguousarray(codes)
         values, evidence = np.empty((n, self.n_columns)), np.empty(n)
+        cuts, order = np.array([0, n]), np.zeros(0, dtype=np.intp)
+        if component.is_large:  # cases of one pattern stand together, so that its row is made once
+            pattern = patterns(component, codes)
+            order = np.argsort(pattern, kind="stable")
+            codes = codes[:, order]
+            nth = np.cumsum(np.diff(pattern[order], prepend=pattern[order[:1]]) > 0)
+            cuts = np.flatnonzero(np.diff(nth // ROWS_PER_TASK, prepend=-1, append=n))
 
-        def work(start: int) -> None:
-            stop = min(start + CASES_PER_TASK, n)
+        def work(part: tuple[int, int]) -> None:
+            start, stop = part
+            flat = self._with_rows(codes[:, start:stop]) if component.is_large else self.tables
             together, pattern = _alike(flat, codes, start, stop)
-            key = together * len(flat.base) + pattern
+            key = together * len(flat.base_row) + pattern
             if key.max() <= np.iinfo(np.int16).max:
                 key = key.astype(np.int16)  # NumPy sorts these by radix, five times as fast
             place = np.argsort(key, kind="stable")
             _score(flat, codes, start + place, together[place], values, evidence)
 
-        starts = range(0, n, CASES_PER_TASK)
-        workers = min(len(starts), cores())
+        parts = [
+            (start, min(start + CASES_PER_TASK, stop))
+            for first, stop in pairwise(cuts.tolist())
+            for start in range(first, stop, CASES_PER_TASK)
+        ]
+        workers = min(len(parts), cores())
         if workers <= 1:
-            for start in starts:
-                work(start)
+            for part in parts:
+                work(part)
         else:
             with ThreadPoolExecutor(workers) as pool:
-                list(pool.map(work, starts))
+                list(pool.map(work, parts))
+        if component.is_large:
+            values[order], evidence[order] = values.copy(), evidence.copy()
         return values, evidence
+
+    def _with_rows(self, codes: NDArray[np.int8]) -> FlatTables:
+        """Add the rows of a large base that some cases need."""
+        component = self._base
+        found = np.unique(patterns(component, codes))
+        base = self.layout.base(np.zeros((len(found), 1 << len(self.tables.cards))))
+        for row, pattern in zip(base, found.tolist(), strict=True):
+            _add_states(component.left, component.right, component.part.states(pattern), row)
+        place = np.zeros(component.n_patterns, dtype=np.int64)
+        place[found] = np.arange(len(found))
+        return self.tables._replace(base=base, base_row=place)
+
+    @cached_property
+    def _whole(self) -> FlatTables:
+        """The tables with every row of the base, which counts are added up by."""
+        if not self._base.is_large:
+            return self.tables
+        return self.tables._replace(base=self.layout.base(self._base.trigger))
 
     def counts(self, cases: Cases) -> Counts:
         """Add up the expected counts of at least one case, by weight, always in the same order."""
-        n, flat = len(cases.weight), self.tables
+        n, flat = len(cases.weight), self._whole
         pattern = patterns(self.layout.layout.parts[0], cases.codes)
         order = np.argsort(pattern, kind="stable")  # cases of one pattern read and write the same row of the base
         pattern = pattern[order]
@@ -109,7 +145,7 @@ class Kernel:
         )
 
     def _counts(self, sums: _Sums, log_evidence: Floats) -> Counts:
-        flat, layout = self.tables, self.layout.layout
+        flat, layout = self._whole, self.layout.layout
         components = [sums.base[:, : 1 << len(layout.cards)]]
         for i, part in enumerate(layout.parts[1:]):
             entries, size = self.layout.entries[i], 1 << len(part.targets)
@@ -137,6 +173,8 @@ class _Sums(NamedTuple):
 
 
 _compiled = compiled(nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
+# where a call would copy the tables, some sixty arrays
+_inlined = compiled(nogil=True, forceinline=True, error_model="numpy", fastmath={"contract", "reassoc"})
 
 
 # What both passes share: the upper layer, forward
@@ -168,6 +206,18 @@ def _alike(flat, codes, start, stop):  # pragma: no cover
 
 
 @_compiled
+def _add_states(left, right, states, row):  # pragma: no cover
+    """Add up the outer products of the rows of two halves in some states."""
+    size = right.shape[1]
+    for a in range(left.shape[1]):
+        part = row[a * size : (a + 1) * size]
+        for s in states:
+            factor, other = left[s, a], right[s]
+            for b in range(size):
+                part[b] += factor * other[b]
+
+
+@_inlined
 def _find_patterns(flat, block, pattern):  # pragma: no cover
     """Find the row of each part's table for each lane."""
     pattern[:] = 0
@@ -179,16 +229,23 @@ def _find_patterns(flat, block, pattern):  # pragma: no cover
                 pattern[part, lane] = pattern[part, lane] * radix + (radix - 1 if digit < 0 else digit)
 
 
-@_compiled
-def _or_component(flat, i, pattern, cells, coefficient):  # pragma: no cover
-    """OR the triggers of a component with several targets into the cells, in place."""
+@_inlined
+def _gather_entries(flat, i, pattern, coefficient):  # pragma: no cover
+    """Find the coefficients of a component for each lane; what all components have stands end to end."""
     begin, n_entries = flat.entry_start[i], flat.entry_start[i + 1] - flat.entry_start[i]
     for e in range(n_entries):
-        store(coefficient, e, gather(flat.table, flat.table_start[i] + e, n_entries, pattern))
-    after, before = flat.after[begin : begin + n_entries], flat.before[begin : begin + n_entries]
+        store(coefficient, begin + e, gather(flat.table, flat.table_start[i] + e, n_entries, pattern))
+
+
+@_inlined
+def _or_component(flat, i, cells, coefficient, start, stop):  # pragma: no cover
+    """OR the triggers of a component with several targets into cells, in place."""
+    begin, end = flat.entry_start[i], flat.entry_start[i + 1]
+    after, before, own = flat.after[begin:end], flat.before[begin:end], coefficient[begin:end]
     groups, run = flat.group[flat.group_start[i] : flat.group_start[i + 1]], flat.group_run[i]
-    for e in range(0, n_entries, 9):
-        _or_two(cells, groups, run, after, before, e, coefficient)
+    groups = groups[np.searchsorted(groups, start) : np.searchsorted(groups, stop)]
+    for e in range(0, end - begin, 9):
+        _or_two(cells, groups, run, after, before, e, own)
 
 
 @_compiled
@@ -218,9 +275,12 @@ def _or_two(cells, groups, run, after, before, e, coefficient):  # pragma: no co
             store(cells, cell + shift + one + other, both)
 
 
-@_compiled
-def _spread(flat, cells, joint, weight, spread, start, stop):  # pragma: no cover
-    """Tell the states of the causes apart, from what is present of them, and weigh those that were not yet."""
+@_inlined
+def _spread(flat, cells, joint, weight, spread, start, stop, origin):  # pragma: no cover
+    """Tell the states of the causes apart, from what is present of them, and weigh those that were not yet.
+
+    The joint has the states from ``origin`` on.
+    """
     for i in range(len(spread)):
         lanes = splat(1.0)
         for j in range(len(flat.spread)):
@@ -230,11 +290,11 @@ def _spread(flat, cells, joint, weight, spread, start, stop):  # pragma: no cove
         store(spread, i, lanes)
     for k in range(start, stop):
         factor = multiply(splat(flat.share[k]), load(spread, flat.spread_of[k]))
-        store(joint, k, multiply(load(cells, flat.column[k]), factor))
+        store(joint, k - origin, multiply(load(cells, flat.column[k]), factor))
 
 
-@_compiled
-def _or_cause(flat, c, joint, off, on, weight, start, stop):  # pragma: no cover
+@_inlined
+def _or_cause(flat, c, joint, off, on, weight, start, stop, origin):  # pragma: no cover
     """OR the single-target components and the causes of one cause in, and weigh its states told apart, in place."""
     run, stride, none = flat.state_run[c], flat.stride[c], load(weight, c * flat.most)
     is_spread = flat.apart_cards[c] < flat.cards[c]
@@ -248,7 +308,7 @@ def _or_cause(flat, c, joint, off, on, weight, start, stop):  # pragma: no cover
                 keep = multiply(multiply(load(off, c), kept), none)
             states = flat.state[flat.state_start[p] : flat.state_start[p + 1]]
             for g in range(np.searchsorted(states, start), np.searchsorted(states, stop)):
-                for k in range(states[g], states[g] + run):
+                for k in range(states[g] - origin, states[g] - origin + run):
                     absent, present = load(joint, k), load(joint, k + state * stride)
                     store(joint, k + state * stride, add(multiply(present, own), multiply(absent, gain)))
                     store(joint, k, multiply(absent, keep))
@@ -265,7 +325,7 @@ def _aligned(n):  # pragma: no cover
 # Posteriors
 
 
-@_compiled
+@_inlined
 def _or_apart(flat, i, pattern, off, on, scale):  # pragma: no cover
     """OR the triggers of a component into ``off`` and ``on``: its targets are independent in all lanes."""
     first, last = flat.target_start[i], flat.target_start[i + 1]
@@ -279,7 +339,7 @@ def _or_apart(flat, i, pattern, off, on, scale):  # pragma: no cover
         store(off, target, multiply(was_off, gather(flat.plain, start + 1 + 2 * t, width, pattern)))
 
 
-@_compiled
+@_inlined
 def _weigh(flat, block, weight, scale):  # pragma: no cover
     """Weigh each cause's states by known causes and by the findings that need no vector."""
     for c in range(len(flat.cards)):
@@ -303,16 +363,21 @@ def _score(flat, codes, order, together, values, evidence):  # pragma: no cover
     n_cells = 1 << n_causes
     block = np.empty((len(codes), LANES), np.int64)
     pattern = np.empty((len(flat.part_start) - 1, LANES), np.int64)
-    cells = _aligned(size)
-    joint = _aligned(-(-n_joint // LANES) * LANES + LANES) if n_joint > n_cells else cells
-    rows = _aligned(len(joint)).reshape(LANES, len(joint))
+    base_row, cells = np.empty(LANES, np.int64), _aligned(size)
+    n_outer, n_inner, last = flat.constant.shape[1], flat.n_inner, len(flat.vectors) - 1
+    joint = _aligned(-(-n_inner // LANES) * LANES + LANES) if n_joint > n_cells else cells
+    rows = _aligned(n_inner + LANES).reshape(LANES, n_inner + LANES)
     off, on = _aligned(n_causes), _aligned(n_causes)
     weight, spread = _aligned(n_causes * flat.most), _aligned(len(flat.spread_states))
     scale = _aligned(1)
     coefficient = _aligned(max(1, len(flat.after)))
-    own = _aligned(n_joint // LANES + 1).ravel()[:n_joint]
-    last = len(flat.vectors) - 1
-    chosen = np.empty(len(flat.code_start) + 2, np.int64)
+    own, other = _aligned(n_inner // LANES + 1).ravel(), _aligned(n_inner // LANES + 1).ravel()
+    inner, outer = _aligned(n_inner).reshape(LANES, n_inner), np.empty((LANES, n_outer))
+    n_parts, n_leaves = len(flat.group_run), 1 << flat.depth
+    n_halves = 2 if n_outer == 1 and flat.order[0] == 0 and flat.cards[0] == 2 else 1  # in the cache
+    open_parts = np.empty(n_parts, np.bool_)
+    n_chosen, chosen = np.empty(LANES, np.int64), np.empty((LANES, len(flat.code_start) + 2), np.int64)
+    nones = np.empty(LANES)
     first = 0
     while first < len(order):
         n_cases = 1  # cases that go the same way: what one gets does not depend on the others
@@ -322,75 +387,154 @@ def _score(flat, codes, order, together, values, evidence):  # pragma: no cover
             for lane in range(LANES):  # lanes past the end repeat the last case
                 block[code, lane] = codes[code, order[first + min(lane, n_cases - 1)]]
         _find_patterns(flat, block, pattern)
+        for lane in range(LANES):
+            base_row[lane] = flat.base_row[pattern[0, lane]]
         for cell in range(0, size, LANES):
-            interleave(flat.base, pattern[0], cell, cells, cell)
+            interleave(flat.base, base_row, cell, cells, cell)
         off[:] = 1.0
         on[:] = 0.0
         scale[:] = 1.0
-        for i in range(len(flat.group_run)):
+        for i in range(n_parts):
             apart = True
             for lane in range(LANES):
                 apart = apart and flat.apart[flat.pattern_start[i] + pattern[i + 1, lane]]
+            open_parts[i] = not apart
             if apart:
                 _or_apart(flat, i, pattern[i + 1], off, on, scale)
             else:
-                _or_component(flat, i, pattern[i + 1], cells, coefficient)
+                _gather_entries(flat, i, pattern[i + 1], coefficient)
         _weigh(flat, block, weight, scale)
-        n_blocks = 2 if flat.order[0] == 0 and flat.cards[0] == 2 else 1  # with it absent or present: in the cache
-        if n_blocks == 2:
-            _or_cause(flat, 0, cells, off, on, weight, 0, n_cells)
-        for i in range(n_blocks):
-            start, stop = i * (n_cells // n_blocks), (i + 1) * (n_cells // n_blocks)
-            for place in range(n_blocks - 1, flat.n_early):
-                _or_cause(flat, flat.order[place], cells, off, on, weight, start, stop)
-            if n_joint > n_cells:
-                start, stop = i * (n_joint // n_blocks), (i + 1) * (n_joint // n_blocks)
-                _spread(flat, cells, joint, weight, spread, start, stop)
-                for place in range(flat.n_early, n_causes):
-                    _or_cause(flat, flat.order[place], joint, off, on, weight, start, stop)
-        for state in range(0, n_joint, LANES):
-            separate(joint, state, rows, state)
+        for leaf in range(n_leaves):  # a step as late as may be, on as few cells as the cache holds
+            for depth in range(flat.depth + 1):
+                if leaf % (n_leaves >> depth) == 0:
+                    start = leaf * (n_cells // n_leaves)
+                    stop = start + (n_cells >> depth)
+                    for step in flat.step[flat.step_start[depth] : flat.step_start[depth + 1]]:
+                        if step >= n_parts:
+                            _or_cause(flat, step - n_parts, cells, off, on, weight, start, stop, 0)
+                        elif open_parts[step]:
+                            _or_component(flat, step, cells, coefficient, start, stop)
         for lane in range(n_cases):
-            n_chosen = 0
-            for f in range(len(flat.code_start)):
-                row = flat.vector[flat.code_start[f] + 1 + block[flat.first_finding + f, lane]]
-                if row < last:
-                    chosen[n_chosen] = row
-                    n_chosen += 1
-            chosen[n_chosen : n_chosen + 2] = last
-            upper, factor = rows[lane], scale[0, lane]
-            vector, other = flat.vectors[chosen[0]], flat.vectors[chosen[1]]
-            for k in range(n_joint):
-                own[k] = upper[k] * factor * (vector[k] * other[k])
-            for p in range(2, n_chosen, 2):  # two at a time; the last of an odd number with ones
-                vector, other = flat.vectors[chosen[p]], flat.vectors[chosen[p + 1]]
-                for k in range(n_joint):
-                    own[k] *= vector[k] * other[k]
-            case = order[first + lane]
-            evidence[case] = _fold(flat.cards, flat.extra, own, values[case])
+            n_chosen[lane] = 0
+            for f in flat.by_level:
+                vector = flat.vector[flat.code_start[f] + 1 + block[flat.first_finding + f, lane]]
+                if vector < len(flat.level):
+                    chosen[lane, n_chosen[lane]] = vector
+                    n_chosen[lane] += 1
+            chosen[lane, n_chosen[lane] : n_chosen[lane] + 2] = last
+        for place in range(n_outer):
+            origin = place * n_inner if n_joint > n_cells else 0
+            if n_joint > n_cells:
+                for half in range(n_halves):
+                    start = place * n_inner + half * (n_inner // n_halves)
+                    stop = start + n_inner // n_halves
+                    _spread(flat, cells, joint, weight, spread, start, stop, origin)
+                    for late in range(flat.n_early, n_causes):
+                        _or_cause(flat, flat.order[late], joint, off, on, weight, start, stop, origin)
+            for state in range(0, n_inner, LANES):
+                separate(joint, place * n_inner - origin + state, rows, state)
+            for lane in range(n_cases):
+                upper, sums, factor = rows[lane], inner[lane if n_outer > 1 else 0], scale[0, lane]
+                if n_outer == 1:
+                    vector, second = flat.vectors[chosen[lane, 0]], flat.vectors[chosen[lane, 1]]
+                    for k in range(n_inner):
+                        sums[k] = upper[k] * factor * (vector[k] * second[k])
+                    for n in range(2, n_chosen[lane], 2):  # two at a time; the last of an odd number with ones
+                        vector, second = flat.vectors[chosen[lane, n]], flat.vectors[chosen[lane, n + 1]]
+                        for k in range(n_inner):
+                            sums[k] *= vector[k] * second[k]
+                    nones[lane] = sums[0]
+                else:
+                    _multiply_vectors(flat, chosen[lane, : n_chosen[lane]], place, own, other)
+                if n_outer == 1:
+                    pass
+                elif place == 0:
+                    nones[lane] = upper[0] * factor * own[0]
+                    for k in range(n_inner):
+                        sums[k] = upper[k] * factor * own[k]
+                    outer[lane, 0] = sums.sum()
+                else:
+                    whole = 0.0
+                    for k in range(n_inner):
+                        chance = upper[k] * factor * own[k]
+                        sums[k] += chance
+                        whole += chance
+                    outer[lane, place] = whole
+                if place == n_outer - 1:
+                    row = values[order[first + lane]]
+                    whole = _fold(flat, flat.first_inner, n_causes, sums, row)
+                    if n_outer > 1:
+                        whole = _fold(flat, 0, flat.first_inner, outer[lane], row)
+                    row[n_causes] = nones[lane]
+                    row /= whole
+                    evidence[order[first + lane]] = whole
         first += n_cases
 
 
+@_inlined
+def _multiply_vectors(flat, chosen, place, own, other):  # pragma: no cover
+    """Fill ``own`` with the product of some vectors, those of the highest level first, over the inner states.
+
+    A vector does not tell states apart of the causes before its level, so it is multiplied in when those do not yet
+    stand apart: the numbers are doubled, cause by cause, from the last on.
+    """
+    n, size, own[0] = 0, 1, 1.0
+    for c in range(len(flat.cards), flat.first_inner - 1, -1):
+        if c < len(flat.cards):
+            for state in range(1, flat.cards[c]):
+                for k in range(size):
+                    own[state * size + k] = own[k]
+            size *= flat.cards[c]
+        while n < len(chosen) and flat.level[chosen[n]] == c:
+            constant, first = flat.constant[chosen[n], place], flat.term_start[chosen[n]]
+            last = flat.term_start[chosen[n] + 1]
+            if last > first + 1:
+                other[:size] = constant
+                for t in range(first, last):
+                    coefficient, term = flat.coefficient[t, place], flat.term[t]
+                    for k in range(size):
+                        other[k] += coefficient * term[k]
+                for k in range(size):
+                    own[k] *= other[k]
+            elif n + 1 < len(chosen) and flat.level[chosen[n + 1]] == c and _n_terms(flat, chosen[n + 1]) == 1:
+                n += 1
+                second = flat.term_start[chosen[n]]
+                coefficient, term, constant_2 = (
+                    flat.coefficient[first, place],
+                    flat.term[first],
+                    flat.constant[chosen[n], place],
+                )
+                coefficient_2, term_2 = flat.coefficient[second, place], flat.term[second]
+                for k in range(size):
+                    own[k] *= (constant + coefficient * term[k]) * (constant_2 + coefficient_2 * term_2[k])
+            else:
+                coefficient, term = flat.coefficient[first, place], flat.term[first]
+                for k in range(size):
+                    own[k] *= constant + coefficient * term[k]
+            n += 1
+
+
 @_compiled
-def _fold(cards, extra, joint, values):  # pragma: no cover
-    """Fold a joint to its marginals, in place; return its sum."""
-    n_causes = len(cards)
-    none = joint[0]
-    for c in range(n_causes):
-        part = len(joint) // cards[c]
+def _n_terms(flat, vector):  # pragma: no cover
+    return flat.term_start[vector + 1] - flat.term_start[vector]
+
+
+@_inlined
+def _fold(flat, first, last, joint, values):  # pragma: no cover
+    """Fold a joint over some causes to sums by each, in place; return the sum of it all."""
+    for c in range(first, last):
+        part = len(joint) // flat.cards[c]
         values[c] = joint[part:].sum()
-        for e in range(len(extra)):
-            if extra[e, 0] == c:
-                values[n_causes + 1 + e] = joint[part * extra[e, 1] : part * (extra[e, 1] + 1)].sum()
+        for e in range(len(flat.extra)):
+            if flat.extra[e, 0] == c:
+                column = len(flat.cards) + 1 + e
+                values[column] = joint[part * flat.extra[e, 1] : part * (flat.extra[e, 1] + 1)].sum()
         folded = joint[:part]
-        for state in range(1, cards[c]):
+        for state in range(1, flat.cards[c]):
             other = joint[state * part : (state + 1) * part]
             for k in range(part):
                 folded[k] += other[k]
         joint = folded
-    values[n_causes] = none
-    for column in range(len(values)):
-        values[column] /= joint[0]
     return joint[0]
 
 
@@ -431,19 +575,20 @@ def _count(flat, codes, allowed, weight, first_pattern, sums, log_evidence):  # 
         for i in flat.several:
             taped[at + n_cells : at + 2 * n_cells] = taped[at : at + n_cells]
             at += n_cells
-            _or_component(flat, i, pattern[i + 1], taped[at : at + n_cells], coefficient)
+            _gather_entries(flat, i, pattern[i + 1], coefficient)
+            _or_component(flat, i, taped[at : at + n_cells], coefficient, 0, n_cells)
         for place in range(n_causes):
             c, step = flat.order[place], n_cells if place < n_early else n_joint
             if place == n_early:
                 joint = taped[at + n_cells : at + n_cells + n_joint]
-                _spread(flat, taped[at : at + n_cells], joint, unweighed, spread, 0, n_joint)
+                _spread(flat, taped[at : at + n_cells], joint, unweighed, spread, 0, n_joint, 0)
                 at += n_cells
             taped[at + step : at + 2 * step] = taped[at : at + step]
             at += step
             _either(flat, c, -1, pattern, off, on)
-            _or_cause(flat, c, taped[at : at + step], off, on, unweighed, 0, step)
+            _or_cause(flat, c, taped[at : at + step], off, on, unweighed, 0, step, 0)
         if n_early == n_causes:
-            _spread(flat, taped[at : at + n_cells], taped[at + n_cells :], unweighed, spread, 0, n_joint)
+            _spread(flat, taped[at : at + n_cells], taped[at + n_cells :], unweighed, spread, 0, n_joint, 0)
             at += n_cells
         whole = splat(0.0)
         for state in range(n_joint):
@@ -480,7 +625,7 @@ def _count(flat, codes, allowed, weight, first_pattern, sums, log_evidence):  # 
         for place in range(n_several - 1, -1, -1):
             at -= n_cells
             i = flat.several[place]
-            _back_component(flat, i, pattern[i + 1], taped[at : at + n_cells], back, coefficient, flow)
+            _back_component(flat, i, taped[at : at + n_cells], back, coefficient, flow)
             n_entries = flat.entry_start[i + 1] - flat.entry_start[i]
             for lane in range(n_cases):
                 start = flat.table_start[i] + n_entries * pattern[i + 1, lane]
@@ -548,11 +693,9 @@ def _either(flat, c, but, pattern, off, on):  # pragma: no cover
 
 
 @_compiled
-def _back_component(flat, i, pattern, before, back, coefficient, flow):  # pragma: no cover
+def _back_component(flat, i, before, back, coefficient, flow):  # pragma: no cover
     """Take derivatives back over a component with several targets, in place; find what flowed by each entry."""
     begin, n_entries = flat.entry_start[i], flat.entry_start[i + 1] - flat.entry_start[i]
-    for e in range(n_entries):
-        store(coefficient, e, gather(flat.table, flat.table_start[i] + e, n_entries, pattern))
     flow[:n_entries] = 0.0
     for g in range(flat.group_start[i], flat.group_start[i + 1]):
         for cell in range(flat.group[g], flat.group[g] + flat.group_run[i]):
@@ -564,7 +707,7 @@ def _back_component(flat, i, pattern, before, back, coefficient, flow):  # pragm
                     derivative, was = splat(0.0), flat.before[begin + e]
                 last = load(back, cell + flat.after[begin + e])
                 store(flow, e, add(load(flow, e), multiply(last, load(before, cell + was))))
-                derivative = add(derivative, multiply(last, load(coefficient, e)))
+                derivative = add(derivative, multiply(last, load(coefficient, begin + e)))
             store(back, cell + was, derivative)
 
 

@@ -25,6 +25,8 @@ __all__ = ["FlatLayout", "FlatTables", "flat_layout"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+MAX_INNER = 768  # states that a first-level cache holds with the vectors that they are multiplied by
+MAX_LEAF = 256  # cells that a first-level cache holds, a vector each
 PADDING = 8  # rows a power of two long would all compete for the same places of the cache
 TINY = 1e-300
 
@@ -39,7 +41,8 @@ class FlatTables(NamedTuple):
     part_start: Ints  # by part, into the two below
     row: Ints  # of the codes
     radix: Ints
-    base: Floats  # (patterns, 2 ** C): P(risk evidence, causes triggered), padded to whole vectors and more
+    base: Floats  # (rows, 2 ** C): P(risk evidence, causes triggered), padded to whole vectors and more
+    base_row: Ints  # by pattern of the base
 
     target: Ints  # by component, end to end; what acts on nothing is given a target, to which it does nothing
     target_start: Ints
@@ -60,6 +63,9 @@ class FlatTables(NamedTuple):
     single: Ints  # those with one, by cause
     single_start: Ints
 
+    depth: int  # how often the cells are halved, by the first causes
+    step: Ints  # components with several targets, and after all components the early causes, each after its causes
+    step_start: Ints  # by how often the cells are halved before
     order: Ints  # causes, each after its causes, the late ones last
     n_early: int
     cards: Ints
@@ -95,6 +101,16 @@ class FlatTables(NamedTuple):
     link_factor: Floats
     vectors: Floats  # (V + 1, K): P(finding in a set of states | joint state)
     peak: Floats  # the largest value of each row
+
+    # The joint states are so many *inner* ones, of the causes from ``first_inner`` on, for each *outer* one.
+    first_inner: int
+    n_inner: int
+    by_level: Ints  # findings, those first that the last causes act on alone
+    level: Ints  # by vector: the first inner cause that acts on it, over all if none does
+    constant: Floats  # (V, outer states): a vector is this, and terms:
+    term_start: Ints  # by vector, into the next two
+    coefficient: Floats  # (terms, outer states), of
+    term: Floats  # (terms, inner states)
     extra: Ints  # (further columns of the posteriors, 2): cause, state
 
 
@@ -104,14 +120,17 @@ class FlatLayout:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.parts = layout.parts[1:]
+        cards, self._first = layout.cards, 0
+        while prod(cards[self._first :]) > MAX_INNER and self._first < min(layout.late, default=len(cards) - 1):
+            self._first += 1
+        # by interval, whether its greatest state, and its least, leaves any state of the finding out
+        self._varied = np.stack([layout.high < len(layout.leaks), layout.low <= len(layout.leaks)], axis=1)
         self._structure = {**self._components(), **self._causes(), **self._findings()}
 
     def fill(self, tables: Tables) -> FlatTables:
-        """Lay out the numbers."""
-        components, card = tables.components[1:], max(self.layout.cards)
-        width = -(-len(tables.components[0].trigger[0]) // LANES) * LANES + PADDING
-        base = _aligned((len(tables.components[0].trigger), width))
-        base[:, : tables.components[0].trigger.shape[1]] = tables.components[0].trigger
+        """Lay out the numbers; if the base is large, without its rows."""
+        whole, *components = tables.components
+        is_large, card = whole.is_large, max(self.layout.cards)
         split = np.ones((len(tables.split), card))
         for c, own in enumerate(tables.split):
             if self._structure["apart_cards"][c] > 2:
@@ -121,11 +140,13 @@ class FlatLayout:
         leak_factor = np.append(tables.at_most_leak, 1.0)[self._leak_row]
         links = tables.at_most_links.reshape(len(tables.at_most_links), -1)
         factors = np.concatenate([links.ravel(), tables.at_most.ravel(), vectors.ravel()])
+        constant, coefficient, term = self._terms(tables)
         with np.errstate(divide="ignore"):
             log_leak = np.log(leak_factor)
         return FlatTables(
             **self._structure,
-            base=base,
+            base=self.base(np.zeros((0, 1 << len(tables.split))) if is_large else whole.trigger),
+            base_row=np.arange(whole.n_patterns),
             plain=_end_to_end([_plain(_padded(c.trigger)) for c in components]),
             table=_end_to_end([self.coefficients(i, c.trigger) for i, c in enumerate(components)]),
             share=tables.share,
@@ -137,12 +158,43 @@ class FlatLayout:
             link_factor=factors[self._link_place],
             vectors=vectors,
             peak=np.maximum(vectors.max(axis=1), TINY),
+            constant=constant,
+            coefficient=coefficient,
+            term=term,
         )
+
+    def base(self, rows: Floats) -> Floats:
+        """Lay out rows of the base."""
+        base = _aligned((len(rows), -(-rows.shape[1] // LANES) * LANES + PADDING))
+        base[:, : rows.shape[1]] = rows
+        return base
 
     def coefficients(self, i: int, trigger: Floats) -> Floats:
         """Coefficients of the entries of a component, (patterns, entries), from its triggers."""
         after, before = self.entries[i].T
         return np.ascontiguousarray(or_matrices(_padded(trigger))[:, after, before])
+
+    def _terms(self, tables: Tables) -> tuple[Floats, Floats, Floats]:
+        """Write each vector as a constant and terms, a coefficient by outer state of an inner vector each.
+
+        P(in an interval) over all causes is P(in it by the outer ones) * P(at most in it by the inner ones) + P(under
+        it by the outer ones) * P(in it by the inner ones).
+        """
+        cards, first, intervals, start = self.layout.cards, self._first, tables.intervals, self.layout.vector_start
+        inside, under = intervals.inside[:, None], intervals.under[:, None]
+        all_of, none_of = np.ones_like(inside), np.zeros_like(inside)
+        outer = np.stack(intervals.gathered(cards, range(first), inside, under), axis=1)
+        inner = np.stack(
+            [
+                intervals.gathered(cards, range(first, len(cards)), *pair)[0]
+                for pair in ((all_of, none_of), (none_of, all_of))
+            ],
+            axis=1,
+        )
+        constant = np.where(self._varied[:, :1], 0.0, outer[:, 0])
+        term = _aligned((int(self._varied.sum()), inner.shape[2]))
+        term[:] = inner[self._varied]
+        return np.add.reduceat(constant, start, axis=0) if len(start) else constant, outer[self._varied], term
 
     def _components(self) -> dict[str, Any]:
         n = len(self.layout.cards)
@@ -197,7 +249,21 @@ class FlatLayout:
         spread_of = np.zeros(self.layout.n_joint, dtype=np.int64)
         for c in spread:
             spread_of = spread_of * cards[c] + self.layout.states[:, c]
+        # the cause of a step, and those that depend on its targets, stand apart in the cells that it works on
+        depth = max(0, len(cards) - MAX_LEAF.bit_length() + 1)
+        at = dict.fromkeys(range(len(cards)), depth)
+        for c in reversed(early):
+            at[c] = min([c, depth, *(at[child] for child in early if c in parents[child])])
+        for c in self.layout.late:
+            at[c] = min(c, depth)
+        targets = [part.targets for part in self.parts]
+        steps = [(min(at[t] for t in own), i) for i, own in enumerate(targets) if len(own) > 1]
+        steps = sorted(steps) + [(at[c], len(targets) + c) for c in early]
+        steps = sorted(steps, key=lambda step: step[0])
         return {
+            "depth": depth,
+            "step": _ints([step for _, step in steps]),
+            "step_start": _ints(np.searchsorted([d for d, _ in steps], np.arange(depth + 2))),
             "order": _ints([*early, *self.layout.late]),
             "n_early": len(early),
             "cards": _ints(cards),
@@ -253,6 +319,12 @@ class FlatLayout:
                         else:
                             place.append((row * n_causes + c) * most + state)
             link_start.append(len(link))
+        first = self._first
+        level = np.array([next((c for c in np.flatnonzero(own.any(axis=1)) if c >= first), n_causes) for own in acting])
+        owner = np.searchsorted(layout.code_start, np.flatnonzero(layout.vector >= 0), side="right") - 1
+        n_terms = []
+        if layout.n_vectors:
+            n_terms = np.add.reduceat(self._varied.sum(axis=1), layout.vector_start)
         self._leak_row, self._link_place = leak_row, _ints(place)
         codes = range(most)
         return {
@@ -267,6 +339,11 @@ class FlatLayout:
             "link_start": _ints(link_start),
             "link": _ints(link),
             "link_code": _ints(link_code),
+            "first_inner": first,
+            "n_inner": prod(layout.cards[first:]),
+            "by_level": _ints(np.argsort(-level, kind="stable")),
+            "level": _ints(level[owner]),
+            "term_start": _sums(n_terms),
             "extra": _ints([[c, s] for c, card in enumerate(layout.cards) for s in range(2, card)]).reshape(-1, 2),
         }
 
