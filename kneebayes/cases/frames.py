@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import narwhals as nw
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from kneebayes.cases.coding import CASE_ID, EncodedColumn
 from kneebayes.cases.problems import Problem
 from kneebayes.errors import CaseError, FileFormatError
+from kneebayes.inference import cores
 
 __all__ = [
     "case_error",
@@ -27,6 +29,7 @@ __all__ = [
 ]
 
 MAX_NAMED = 3  # rows in one error
+MIN_SHARED = 1 << 15  # rows of a table whose columns are encoded on all cores
 UNSIGNED = (pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64())  # polars indexes its categories so: no room for -1
 
 
@@ -125,8 +128,12 @@ def encode_column(column: pa.Array | pa.ChunkedArray) -> EncodedColumn:
 
 
 def encode_columns(table: pa.Table | pa.RecordBatch, names: Iterable[str]) -> dict[str, EncodedColumn]:
-    """Encode those of the named columns that a table has."""
-    return {name: encode_column(table[name]) for name in names if name in table.column_names}
+    """Encode those of the named columns that a table has, of a large one on all cores."""
+    taken = [name for name in names if name in table.column_names]
+    if table.num_rows < MIN_SHARED:
+        return {name: encode_column(table[name]) for name in taken}
+    with ThreadPoolExecutor(cores()) as pool:
+        return dict(zip(taken, pool.map(encode_column, map(table.column, taken)), strict=True))
 
 
 def rounded(table: pa.Table, digits: int) -> pa.Table:
@@ -159,6 +166,14 @@ def _encoded(series: nw.Series[Any]) -> pa.Array:
     import pandas as pd  # already loaded: the frame is pandas
 
     native = series.to_native()
+    if isinstance(native.dtype, pd.StringDtype) or (
+        native.dtype == object and pd.api.types.infer_dtype(native, skipna=True) == "string"
+    ):
+        try:
+            column = pa.array(native, from_pandas=True)
+        except UnicodeEncodeError as error:
+            raise CaseError(f"column '{series.name}' has a value that is not valid text: {error}") from error
+        return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if native.dtype == object and pd.api.types.infer_dtype(native, skipna=True).startswith("mixed"):
         native = native.map(str, na_action="ignore")  # pandas holds 1 and True for one value, and lists for none
     if isinstance(native.dtype, pd.CategoricalDtype):

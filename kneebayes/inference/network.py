@@ -449,11 +449,11 @@ class CompiledModel:
         return joint
 
     def _joint(self, codes: Codes) -> Floats:
-        rows = self._patterns(codes)
-        upper, _ = self._upper.forward(
-            [c.of_patterns(row) for c, row in zip(self.tables.components, rows, strict=True)]
-        )
-        joint = np.ascontiguousarray(upper.T)
+        # retractions and questions ask of one person again and again: what is known of the risk factors is seldom new
+        rows, case = np.unique(self._patterns(codes), axis=1, return_inverse=True)
+        triggers = [c.of_patterns(row) for c, row in zip(self.tables.components, rows, strict=True)]
+        upper, _ = self._upper.forward(triggers)
+        joint = np.ascontiguousarray(upper.T)[case.ravel()]
         self._findings.weigh(joint, codes)
         return joint
 
