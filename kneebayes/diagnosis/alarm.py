@@ -31,6 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache, partial
 from itertools import product
 from typing import NamedTuple
 
@@ -41,7 +42,6 @@ from kneebayes.cases.problems import Kind, Why, why
 from kneebayes.errors import ModelFileError, ThresholdError, UnknownNameError, nearest
 from kneebayes.inference.evidence import UNKNOWN, Codes, Evidence
 from kneebayes.inference.network import CompiledModel, Engine, Posteriors
-from kneebayes.inference.tables import Component
 from kneebayes.spec.model_spec import LEVELS, AlarmRule, Condition, ModelSpec
 
 __all__ = ["Alarm", "Assessment", "Assessor", "Contradiction", "Retractions", "Thresholds", "column_of"]
@@ -604,8 +604,9 @@ def _doubtful(network: CompiledModel) -> list[_Sign]:
             continue
         component = next(c for c in tables.components if row in c.rows)
         others = np.isin(np.arange(len(model.causes)), component.targets) & ~alone
+        rows = cache(partial(component.with_code, name))
         for instead, held in _risk_taken_back(model, name, sign):
-            pairs = [_patterns_with(component, name, code, instead) for code in np.flatnonzero(held).tolist()]
+            pairs = [_possible(rows(code), rows(instead)) for code in np.flatnonzero(held).tolist()]
             if component.targets == (place,) and all(_raises(now, before) for now, before in pairs):
                 continue
             both = [_extremes(now, before) for now, before in pairs]
@@ -656,9 +657,8 @@ def _taken_back(model: ModelSpec, name: str, sign: frozenset[str]) -> dict[froze
     return found
 
 
-def _patterns_with(component: Component, name: str, code: int, instead: int) -> tuple[Floats, Floats]:
-    """Rows of a component's table with a sign, and the same with the sign retracted."""
-    now, before = component.with_code(name, code), component.with_code(name, instead)
+def _possible(now: Floats, before: Floats) -> tuple[Floats, Floats]:
+    """Rows of a component's table with a sign, and with the sign retracted, of what may be with both."""
     possible = (now.sum(axis=1) > 0) & (before.sum(axis=1) > 0)
     return now[possible], before[possible]
 

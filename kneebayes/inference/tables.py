@@ -238,10 +238,12 @@ class Component:
 
     def with_code(self, name: str, code: int) -> Floats:
         """Rows in which a risk factor has a code, -1 where it is unknown, by pattern of the others."""
-        axis = self.part.variables.index(name)
-        known = self.known.reshape(*self.part.shape, -1)
-        chosen = known.sum(axis=axis) if code < 0 else known.take(code, axis=axis)
-        return self._by_pattern(chosen, tuple(n for i, n in enumerate(self.part.shape) if i != axis))
+        axis, shape = self.part.variables.index(name), self.part.shape
+        others = tuple(n for i, n in enumerate(shape) if i != axis)
+        states = np.moveaxis(np.arange(prod(shape)).reshape(shape), axis, 0).reshape(shape[axis], -1)
+        chosen = states if code < 0 else states[[code]]
+        known = sum(np.einsum("sa,sb->sab", self.left[own], self.right[own]) for own in chosen)
+        return self._by_pattern(known.reshape(prod(others), -1), others)
 
     def _by_pattern(self, known: Floats, shape: tuple[int, ...] | None = None) -> Floats:
         """From rows by joint state of risk factors to rows by pattern: where one is unknown, its states add up."""

@@ -322,9 +322,7 @@ class FlatLayout:
         first = self._first
         level = np.array([next((c for c in np.flatnonzero(own.any(axis=1)) if c >= first), n_causes) for own in acting])
         owner = np.searchsorted(layout.code_start, np.flatnonzero(layout.vector >= 0), side="right") - 1
-        n_terms = []
-        if layout.n_vectors:
-            n_terms = np.add.reduceat(self._varied.sum(axis=1), layout.vector_start)
+        n_varied = np.append(0, np.cumsum(self._varied.sum(axis=1)))  # terms before each interval
         self._leak_row, self._link_place = leak_row, _ints(place)
         codes = range(most)
         return {
@@ -343,7 +341,7 @@ class FlatLayout:
             "n_inner": prod(layout.cards[first:]),
             "by_level": _ints(np.argsort(-level, kind="stable")),
             "level": _ints(level[owner]),
-            "term_start": _sums(n_terms),
+            "term_start": _ints(n_varied[np.append(layout.vector_start, len(self._varied))]),
             "extra": _ints([[c, s] for c, card in enumerate(layout.cards) for s in range(2, card)]).reshape(-1, 2),
         }
 
