@@ -51,7 +51,11 @@ def draw(model: ModelSpec, n: int) -> tuple[list[dict[str, str]], np.ndarray]:
     rows: list[Any] = [row.dropna().drop("case_id").to_dict() for _, row in frame.iterrows()]
     codes = np.stack([coder.case(row).evidence.codes[:, 0] for row in rows], axis=1)
     cases = [
-        {name: v.states[c] for (name, v), c in zip(model.variables.items(), column, strict=True) if c >= 0}
+        {
+            name: v.states[c]
+            for (name, v), c in zip(model.variables.items(), column, strict=True)
+            if 0 <= c < len(v.states)
+        }
         for column in codes.T
     ]
     return cases, network.posteriors(Evidence(codes)).values

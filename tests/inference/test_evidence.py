@@ -156,7 +156,9 @@ def test_random_models(seed: int) -> None:
     name = f"random{seed}"
     model, rng = model_named(name), np.random.default_rng(seed)
     for column in random_codes(model, 3, seed, risks=0.3, findings=0.4).T:
-        evidence = {n: v.states[c] for (n, v), c in zip(model.variables.items(), column, strict=True) if c >= 0}
+        evidence = {
+            n: v.states[c] for (n, v), c in zip(model.variables.items(), column, strict=True) if 0 <= c < len(v.states)
+        }
         free = [n for n in model.variables if n not in evidence]
         chosen = rng.choice(free, min(4, len(free)), replace=False).tolist()
         agree(name, evidence, {n: rng.uniform(0, 1, len(model.variables[n].states)).tolist() for n in chosen})

@@ -52,7 +52,11 @@ def files(model: ModelSpec, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 def cases(model: ModelSpec, n: int) -> list[dict[str, str]]:
     codes = random_codes(model, n, 2, risks=0.4, findings=0.5)
     return [
-        {name: v.states[c] for (name, v), c in zip(model.variables.items(), column, strict=True) if c >= 0}
+        {
+            name: v.states[c]
+            for (name, v), c in zip(model.variables.items(), column, strict=True)
+            if 0 <= c < len(v.states)
+        }
         for column in codes.T
     ]
 

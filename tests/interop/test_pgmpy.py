@@ -55,7 +55,9 @@ def cases(model: ModelSpec, n: int) -> list[dict[str, str]]:
     found: list[dict[str, str]] = []
     codes = random_codes(model, 4 * n, 2, risks=0.3, causes=0.1, findings=0.3)
     for column in codes.T:
-        evidence = {n: v.states[c] for (n, v), c in zip(model.variables.items(), column, strict=True) if 0 <= c < len(v.states)}
+        evidence = {
+            n: v.states[c] for (n, v), c in zip(model.variables.items(), column, strict=True) if 0 <= c < len(v.states)
+        }
         if not {"sex", "pregnancy"} <= set(evidence):
             found.append(evidence)
     return found[:n]
@@ -98,7 +100,9 @@ def test_posteriors_equal_brute_force() -> None:
     model = random_model(8, states=4)
     reference = Reference(model)
     for column in random_codes(model, 10, 1, causes=0.3).T:
-        evidence = {n: v.states[c] for (n, v), c in zip(model.variables.items(), column, strict=True) if c >= 0}
+        evidence = {
+            n: v.states[c] for (n, v), c in zip(model.variables.items(), column, strict=True) if 0 <= c < len(v.states)
+        }
         truth, _ = brute_force(model, column)
         posterior = reference.posteriors(evidence)
         for name, cause in model.causes.items():

@@ -120,7 +120,11 @@ def parents_of(model: ModelSpec, name: str) -> list[str]:
 
 def known(model: ModelSpec, codes: Codes) -> dict[str, str]:
     nodes = model.variables
-    return {name: nodes[name].states[code] for name, code in zip(nodes, codes, strict=True) if code >= 0}
+    return {
+        name: nodes[name].states[code]
+        for name, code in zip(nodes, codes, strict=True)
+        if 0 <= code < len(nodes[name].states)
+    }
 
 
 def pgmpy_row(reference: Reference, evidence: dict[str, str]) -> Row | None:
