@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kneebayes import plots
+    from kneebayes.cases.mapping import CaseMapping
     from kneebayes.diagnosis.alarm import Thresholds
     from kneebayes.diagnosis.diagnosis import Diagnosis
     from kneebayes.errors import CaseError, KneeBayesError, ModelFileError, UnknownColumnError
@@ -22,6 +23,7 @@ __version__ = "0.1.0"
 __all__ = [
     "LEVELS",
     "CaseError",
+    "CaseMapping",
     "Diagnosis",
     "KneeBayesError",
     "Model",
@@ -39,6 +41,7 @@ __all__ = [
 _HOME = {
     "LEVELS": "spec.model_spec",
     "CaseError": "errors",
+    "CaseMapping": "cases.mapping",
     "Diagnosis": "diagnosis.diagnosis",
     "KneeBayesError": "errors",
     "Model": "model",

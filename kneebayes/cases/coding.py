@@ -49,6 +49,7 @@ INITIALS = {"f": "female", "m": "male"}  # where both are states
 MAX_CODE = 3  # letters: what is so short is a code, and may be one for missing: it is no misspelt answer
 MAX_NAMED = 40  # columns in one message
 ZERO_OR_ONE = re.compile(r"-?0(\.0+)?|1(\.0+)?")  # as columns of floats and decimals write them
+DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
 CLOCK = re.compile(r"\d:\d\d:\d\d")  # its colons are no likelihoods'
 
 
@@ -109,7 +110,11 @@ class Coder:
             value=short(value),
             column=column,
             allowed=self.allowed(column),
-            hint=misspelt(word, words) if len(word) > MAX_CODE else "",
+            hint=" Is it a decimal comma? (--decimal ,)"
+            if numeric and DECIMAL_COMMA.fullmatch(word)
+            else misspelt(word, words)
+            if len(word) > MAX_CODE
+            else "",
         )
 
     @cached_property

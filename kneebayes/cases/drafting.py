@@ -31,6 +31,7 @@ MAX_VALUES = 12  # distinct ones of a column of codes
 MAX_CHOICES = 60
 MAX_CODE, MAX_WORD, MIN_ROWS = 3, 20, 5  # a value is shown if it is a code, or a short word of so many rows
 MAX_EXAMPLES = 5
+MIN_DAY = 6  # characters of a day, as in 1.2.20
 DATES = [
     "YYYY-MM-DD",
     "DD.MM.YYYY",
@@ -176,11 +177,16 @@ class Drafter:
                 found[value] = "unknown"
             else:
                 found[value] = next(iter(means)) if len(means) == 1 else UNDECIDED
-        if variable == "sex" and "h" in words and "m" in words:  # hombre and mujer, homme and m for whom?
+        if "m" in found and "female" not in found.values():  # with h for hombre, it is mujer
             found["m"] = UNDECIDED
         if found.get("2") == UNDECIDED and "1" in found:  # 1 and 2 are yes and no, or no and yes, or never and former
             found["1"] = UNDECIDED
         return found
+
+    def _candidates(self, names: Iterable[str]) -> list[str]:
+        """List what a column may be, an outcome first where it may be one."""
+        causes = self.coder.model.causes
+        return [said for name in sorted(names) for said in ([f"true_{name}", name] if name in causes else [name])]
 
     def draft(
         self, table: pa.Table, labels: Mapping[str, str] = {}, reading: Reading | None = None, *, examples: bool = False
@@ -232,14 +238,14 @@ class Drafter:
         if not cells.n_filled:
             return _Proposal(name, why="empty")
         if len(exact) > 1:
-            return _Proposal(name, unsure=sorted(exact))
+            return _Proposal(name, unsure=self._candidates(exact))
         symptoms = {frozenset(fold(said)) for said in self.words["symptoms"]}
         if not choice and any(frozenset(form) in symptoms for form in self._forms(header)):
             return self._choices(name, cells)
         if not exact:
             if "___" in name or choice:
-                return _Proposal(name, unsure=sorted(near), why="a box to tick")
-            return _Proposal(name, unsure=sorted(near)) if near and not cells.is_text else _Proposal(name)
+                return _Proposal(name, unsure=self._candidates(near), why="a box to tick")
+            return _Proposal(name, unsure=self._candidates(near)) if near and not cells.is_text else _Proposal(name)
         (variable,) = exact
         if choice:
             ticked = {"checked": "present", "1": "present", "unchecked": "unknown", "0": "unknown"}
@@ -349,7 +355,8 @@ class Drafter:
         return _Proposal(
             name,
             {"separator": mark, "choices": choices, "others": "unknown"},
-            why=f"and {hidden} other choices, not shown (--examples): add them, {{}} says nothing" if hidden else "",
+            why="write what each choice says, as {fever: present}, or {} for nothing"
+            + (f"; {hidden} others are not shown (--examples): add them" if hidden else ""),
         )
 
     def _settle(self, drafts: dict[str, _Proposal], cells: Mapping[str, _Cells]) -> None:
@@ -485,7 +492,7 @@ class _Cells:
     @cached_property
     def dates(self) -> list[str]:
         """The formats in which nearly all values are days; two where day and month can't be told apart."""
-        texts = pd.Series([text for text in self.texts if text[:1].isdigit()], dtype=object)
+        texts = pd.Series([text for text in self.texts if text[:1].isdigit() and len(text) >= MIN_DAY], dtype=object)
         if len(texts) < max(1, 0.8 * len([t for t in self.texts if word(t) not in UNKNOWN_WORDS])):
             return []
         found = []

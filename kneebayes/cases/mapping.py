@@ -670,9 +670,8 @@ class BoundMapping:
             if column.units is None and not (found and other in found[1]):
                 return text  # a band, or what is refused by what the model allows
             known = ", ".join(repr(u) for u in column.units or () if u)
-            said = f" with a decimal {'comma' if decimal == ',' else 'point'}" + (
-                f" and one of {known}" if known else ""
-            )
+            sign = "comma" if decimal == "," else "point"
+            said = f" with a decimal {sign} (and no mark for thousands)" + (f" and one of {known}" if known else "")
             raise Refusal(Kind.MAPPED_NUMBER, column=name, value=short(text), allowed=said)
         number = f"{(number_of(found[1].replace(',', '.')) or 0.0) * units[unit]:.12g}"
         self.coder.code(column.variable or "", number)  # refuses what is out of range

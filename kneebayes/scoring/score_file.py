@@ -45,6 +45,7 @@ __all__ = ["ScoreSummary", "score_file", "shows_progress"]
 CHUNK_ROWS = 1 << 14  # small enough for a core's cache, large enough that Python's share is small
 FHIR_ENDINGS = (".ndjson", ".jsonl")
 MAX_REASONS = 5
+MAX_CODE, MAX_WORD, MIN_ROWS, MAX_COUNTED = 2, 20, 5, 10_000
 MAX_RUN = 1 << 22  # merging longer runs would need their size in memory once more
 
 
@@ -60,6 +61,11 @@ class ScoreSummary:
         What to tell the user, and of how many rows.
     reasons : tuple of str
         Why the first few rows were rejected, without what they hold.
+    refused : dict of (str, str) to int
+        In how many rows a value was not allowed, by column and value; the value is empty where it might tell of
+        somebody: numbers, texts, and words that stand in few rows.
+    diagnoses : tuple of str
+        Columns of causes, which were taken as known diagnoses.
     """
 
     read: int = 0
@@ -68,6 +74,8 @@ class ScoreSummary:
     warnings: dict[str, int] = field(default_factory=dict)
     reasons: tuple[str, ...] = ()
     left_out: int = 0
+    refused: dict[tuple[str, str], int] = field(default_factory=dict)
+    diagnoses: tuple[str, ...] = ()
 
     def __add__(self, other: ScoreSummary) -> ScoreSummary:
         return ScoreSummary(
@@ -77,6 +85,8 @@ class ScoreSummary:
             warnings=dict(Counter(self.warnings) + Counter(other.warnings)),
             reasons=(*self.reasons, *other.reasons)[:MAX_REASONS],
             left_out=self.left_out + other.left_out,
+            refused=dict(Counter(self.refused) + Counter(other.refused)),
+            diagnoses=tuple(dict.fromkeys([*self.diagnoses, *other.diagnoses])),
         )
 
 
@@ -163,6 +173,7 @@ def score_file(
             writer=writer,
             rejects=RejectsWriter(rejects_file, redact=redact) if rejects_file else None,
             mapping=bound,
+            refused=RefusedValues(fitting, redact=redact),
         )
         unexpected: DefectError | None = None
         try:
@@ -182,7 +193,8 @@ def score_file(
                 raise
         if unexpected is not None:
             raise unexpected  # here, so that it does not carry the other along
-        return pipeline.summary
+        causes = [name for name, column in fitting.columns.items() if column.variable in model.file.causes]
+        return pipeline.summary + ScoreSummary(diagnoses=tuple(causes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,6 +221,7 @@ class _Pipeline:
     columns: list[str]
     writer: Writer
     rejects: RejectsWriter | None
+    refused: RefusedValues
     mapping: BoundMapping | None = None
     summary: ScoreSummary = field(default_factory=ScoreSummary)
     seen: SeenIds = field(default_factory=lambda: SeenIds())
@@ -228,6 +241,7 @@ class _Pipeline:
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
         self.writer.finish()
+        self.summary += ScoreSummary(refused=self.refused.counts())
 
     def _part(self, piece: Any) -> _Part:
         """Parse a piece, score its rows, and make the scores ready to be written."""
@@ -273,6 +287,7 @@ class _Pipeline:
             raise DefectError(f"{counted}: this is a defect of kneebayes, please report it")
         if n_scored:
             self.writer.write(encoded)
+        self.refused.add(problems)
         first = self.summary.read + 1  # the number of the row at place 0
         if self.rejects and problems:
             self.rejects.write(problems, first=first)
@@ -291,6 +306,39 @@ def _texts(ids: pa.ChunkedArray) -> pa.Array:
 
 def _text(ids: pa.Array | None, row: np.integer | int) -> str:
     return "" if ids is None else short(ids[int(row)].as_py() or "", MAX_SHOWN)
+
+
+class RefusedValues:
+    """How often which value was not allowed in which column.
+
+    Where others read along, a value is named only if it is one of a few words of a column of states: of at most
+    `MAX_CODE` characters, or at most `MAX_WORD` and in `MIN_ROWS` rows or more.
+    """
+
+    def __init__(self, mapping: BoundMapping, *, redact: bool) -> None:
+        coder = mapping.coder
+        self._named = {
+            name
+            for name, column in ({} if redact else mapping.columns).items()
+            if column.variable in coder.columns and column.variable not in coder.model.numeric_inputs
+        }
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    def add(self, problems: Iterable[Problem]) -> None:
+        """Count the values of rows that are refused."""
+        for problem in problems:
+            if problem.why.kind in (Kind.VALUE, Kind.MAPPED_VALUE, Kind.OUTSIDE, Kind.MAPPED_NUMBER, Kind.DATE):
+                key = problem.column, problem.value.strip()
+                known = key in self._counts or len(self._counts) < MAX_COUNTED
+                shown = problem.column in self._named and len(key[1]) <= MAX_WORD and known
+                self._counts[key if shown else (problem.column, "")] += 1
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Give the numbers of rows, the most frequent first, those of values that are not named together."""
+        merged: Counter[tuple[str, str]] = Counter()
+        for (column, value), n in self._counts.items():
+            merged[column, value if len(value) <= MAX_CODE or n >= MIN_ROWS else ""] += n
+        return dict(merged.most_common())
 
 
 class SeenIds:

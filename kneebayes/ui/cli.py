@@ -52,6 +52,7 @@ __all__ = ["app", "main"]
 
 CHUNK_ROWS = 1 << 16
 MAX_SHOWN = 5
+MAX_COLUMNS = 40
 THIS_MACHINE = "local"
 
 
@@ -222,9 +223,21 @@ def _summarise(counts: ScoreSummary, rejects: str | None, model: Model) -> None:
         say(f"  {reason}")
     if counts.rejected:
         say(f"  all reasons are in {rejects}" if rejects else "  name a file with --rejects to get all reasons")
+    if counts.diagnoses:
+        say(f"note: taken as known diagnoses: {', '.join(counts.diagnoses)}; --ignore them if they are what came out")
+    for line in _refused(counts):
+        say(f"  {line}")
     for warning, rows in counts.warnings.items():
         say(f"warning: {warning} ({_rows(rows)})")
     say(model.file.disclaimer)
+
+
+def _refused(counts: ScoreSummary) -> list[str]:
+    """Say, a column a line, in how many rows which values were not allowed."""
+    by_column: dict[str, list[str]] = {}
+    for (column, value), n in counts.refused.items():
+        by_column.setdefault(column, []).append(f"{repr(value) if value else 'values not shown'} {_rows(n)}")
+    return [f"{column}: {', '.join(said)}" for column, said in list(by_column.items())[:MAX_COLUMNS]]
 
 
 class Engine(StrEnum):
