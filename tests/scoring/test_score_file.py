@@ -27,7 +27,7 @@ from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
 import kneebayes as kb
-from kneebayes import atomic
+from kneebayes import atomic, load_model
 from kneebayes.atomic import AtomicFile, commit
 from kneebayes.cases.problems import Kind, Problem, why
 from kneebayes.errors import DefectError, FileFormatError, UnknownColumnError
@@ -769,15 +769,15 @@ def test_values_that_are_not_allowed_are_counted_by_column_and_value(tmp_path: P
     sexes = ["H"] * 6 + ["w"] * 2 + ["Miller"] * 4 + ["diverse"] * 5 + ["male"] * 3
     lines = [f"{i},{sex},{'999' if i % 2 else 50}" for i, sex in enumerate(sexes)]
     (tmp_path / "a.csv").write_text("case_id,sex,age\n" + "\n".join(lines), encoding="utf-8")
-    counts = MODEL.score_file(tmp_path / "a.csv", tmp_path / "o.csv")
+    counts = load_model().score_file(tmp_path / "a.csv", tmp_path / "o.csv")
     expected = {("sex", "H"): 6, ("sex", "diverse"): 5, ("sex", ""): 4, ("sex", "w"): 2, ("age", ""): 10}
     assert counts.refused == expected  # a word in a few rows may be a name, and a number is somebody's
-    redacted = MODEL.score_file(tmp_path / "a.csv", tmp_path / "o.csv", redact=True)
+    redacted = load_model().score_file(tmp_path / "a.csv", tmp_path / "o.csv", redact=True)
     assert redacted.refused == {("sex", ""): 17, ("age", ""): 10}
     assert (counts + counts).refused["sex", "H"] == 12
 
 
 def test_columns_of_causes_are_said_to_be_known_diagnoses(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("case_id,age,dvt,label\n1,50,no,dvt\n", encoding="utf-8")
-    assert MODEL.score_file(tmp_path / "a.csv", tmp_path / "o.csv").diagnoses == ("dvt",)
-    assert MODEL.score_file(tmp_path / "a.csv", tmp_path / "o.csv", ignore=["dvt"]).diagnoses == ()
+    assert load_model().score_file(tmp_path / "a.csv", tmp_path / "o.csv").diagnoses == ("dvt",)
+    assert load_model().score_file(tmp_path / "a.csv", tmp_path / "o.csv", ignore=["dvt"]).diagnoses == ()
