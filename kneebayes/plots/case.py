@@ -24,6 +24,7 @@ from kneebayes.plots.style import (
     STYLES,
     ink,
     legend_below,
+    literal,
     make_room,
     odds_axis,
     percent,
@@ -65,6 +66,7 @@ def priors(network: CompiledModel) -> dict[str, float]:
     return dict(zip(network.columns, network.posteriors(alone).values[0].tolist(), strict=True))
 
 
+@literal
 def plot_posterior(dx: Diagnosis, *, intervals: pd.DataFrame | None = None, ax: Axes | None = None) -> Axes:
     """Plot the posterior of every cause, the likeliest on top.
 
@@ -130,6 +132,7 @@ def plot_posterior(dx: Diagnosis, *, intervals: pd.DataFrame | None = None, ax: 
     return ax
 
 
+@literal
 def plot_explanation(explanation: Explanation, *, ax: Axes | None = None) -> Axes:
     """Plot how the evidence takes the odds of a target from before to now.
 
@@ -185,6 +188,7 @@ def plot_explanation(explanation: Explanation, *, ax: Axes | None = None) -> Axe
     return ax
 
 
+@literal
 def plot_questions(questions: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Plot what the next questions would tell.
 
@@ -328,6 +332,7 @@ def number_label(model: ModelSpec, place: str) -> str:
     return share
 
 
+@literal
 def plot_tornado(
     sensitivities: pd.DataFrame, *, model: ModelSpec, target: str | None = None, n: int = 12, ax: Axes | None = None
 ) -> Axes:
@@ -395,6 +400,7 @@ def plot_tornado(
     return ax
 
 
+@literal
 def plot_curves(
     sensitivities: pd.DataFrame,
     numbers: Sequence[str] | None = None,

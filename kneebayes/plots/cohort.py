@@ -21,6 +21,7 @@ from kneebayes.plots.style import (
     ink,
     keep_inside,
     legend_below,
+    literal,
     take_axes,
     wrapped,
 )
@@ -41,6 +42,7 @@ SHADE = "Greys"
 WIDTH, HEIGHT = 6.4, 4.8  # inches, of the plots of an evaluation
 
 
+@literal
 def plot_cases(scores: pd.DataFrame, *, model: ModelSpec, ax: Axes | None = None) -> Axes:
     """Plot the posteriors of many cases as a heat map, with their alarms.
 
@@ -113,6 +115,7 @@ def plot_cases(scores: pd.DataFrame, *, model: ModelSpec, ax: Axes | None = None
     return ax
 
 
+@literal
 def plot_alarm_levels(scores: pd.DataFrame, groups: Iterable[Any], *, model: ModelSpec, ax: Axes | None = None) -> Axes:
     """Plot how often each level of the alarm occurs, by group.
 
@@ -226,6 +229,7 @@ def _need(scores: pd.DataFrame, columns: list[str]) -> None:
         raise UnknownColumnError(f"no column '{missing[0]}' in these scores: give the result of Model.score")
 
 
+@literal
 def plot_calibration(evaluation: Evaluation, *, cause: str | None = None, ax: Axes | None = None) -> Axes:
     """Plot the share observed against the probability predicted.
 
@@ -277,6 +281,7 @@ def plot_calibration(evaluation: Evaluation, *, cause: str | None = None, ax: Ax
     return ax
 
 
+@literal
 def plot_roc(evaluation: Evaluation, *, ax: Axes | None = None) -> Axes:
     """Plot sensitivity against false alarms for the alarm's cause.
 
@@ -330,6 +335,7 @@ def plot_roc(evaluation: Evaluation, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
+@literal
 def plot_decision_curve(evaluation: Evaluation, *, ax: Axes | None = None) -> Axes:
     """Plot the net benefit of acting on the probability of the alarm's cause.
 

@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kneebayes.errors import UnknownNameError, nearest
-from kneebayes.plots.style import ALARM, BLUE, INK, PALE, font_size, ink, keep_inside, percent, take_axes, widen
+from kneebayes.plots.style import (
+    ALARM,
+    BLUE,
+    INK,
+    PALE,
+    font_size,
+    ink,
+    keep_inside,
+    literal,
+    percent,
+    take_axes,
+    widen,
+)
 from kneebayes.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -91,6 +103,7 @@ def link_width(strength: float) -> float:
     return float(max(MIN_WIDTH, MAX_WIDTH * strength**BEND))
 
 
+@literal
 def plot_network(
     model: ModelSpec,
     *,

@@ -8,7 +8,9 @@ a print in grey is complete.
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from scipy.special import logit
 
@@ -31,6 +33,7 @@ __all__ = [
     "ink",
     "keep_inside",
     "legend_below",
+    "literal",
     "make_room",
     "odds_axis",
     "percent",
@@ -39,6 +42,9 @@ __all__ = [
     "widen",
     "wrapped",
 ]
+
+Options = ParamSpec("Options")
+Drawn = TypeVar("Drawn")
 
 BLUE, RED, GREY, PALE, INK, ALARM = "#4477aa", "#ee6677", "#bbbbbb", "#dde6ef", "#222222", "#cc3311"
 COLOURS = (BLUE, RED, "#228833", "#ccbb44", "#66ccee", "#aa3377")
@@ -57,12 +63,29 @@ NOISE = 1e-12  # what exact inference may leave of 0 in floating point
 NEAR = 0.01  # of the width of axes: what is kept free beside texts
 
 
+def literal(plot: Callable[Options, Drawn]) -> Callable[Options, Drawn]:
+    """Let a plot write labels as they are: a dollar in one is no formula."""
+
+    @wraps(plot)
+    def drawn(*args: Options.args, **options: Options.kwargs) -> Drawn:
+        import matplotlib as mpl
+
+        with mpl.rc_context({"text.parse_math": False}):
+            return plot(*args, **options)
+
+    return drawn
+
+
 def take_axes(ax: Axes | None, width: float, height: float) -> Axes:
     """Give the caller's axes, or those of a new figure of so many inches, with only the spines that carry a scale."""
+    from matplotlib.text import Text
+
     if ax is None:
         from matplotlib import pyplot as plt
 
         ax = plt.subplots(figsize=(width, height), layout="constrained")[1]
+    for text in ax.findobj(Text):  # those that the caller's axes came with
+        text.set_parse_math(False)
     ax.spines[["top", "right"]].set_visible(False)
     return ax
 

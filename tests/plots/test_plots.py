@@ -32,7 +32,7 @@ from kneebayes.plots.case import (
 from kneebayes.plots.cohort import plot_alarm_levels, plot_cases
 from kneebayes.plots.network import dependences, link_strengths, link_width, plot_network
 from kneebayes.plots.style import LEVEL_COLOURS, percent
-from kneebayes.spec.model_spec import LEVELS
+from kneebayes.spec.model_spec import LEVELS, ModelSpec
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -130,6 +130,29 @@ def test_bars_of_the_posterior_are_its_probabilities_the_likeliest_on_top() -> N
     hatched = [bar.get_width() for bar in bars(ax) if bar.get_hatch()]
     assert hatched == [DX.probabilities["dvt"]]
     assert "caution" in ax.get_title(loc="left")
+
+
+def test_a_dollar_in_a_label_is_no_formula() -> None:
+    """Of any text that a plot writes, also into axes that somebody made before."""
+    content = MODEL.file.model_dump()
+    for part in ("causes", "findings", "risks"):
+        for name, variable in content[part].items():
+            variable["label"] = variable["question"] = rf"{name} $\frac{{1}}$ costs $5"
+    dear = kb.Model(ModelSpec.model_validate(content))
+    dx = dear.diagnose(CASE)
+    scores = dear.score(pd.DataFrame([CASE] * 3))
+    drawings: list[Callable[[Axes | None], Axes]] = [
+        lambda ax: plot_posterior(dx, ax=ax),
+        lambda ax: plot_explanation(dx.explanation("dvt"), ax=ax),
+        lambda ax: plot_questions(dx.next_questions(n=3), ax=ax),
+        lambda ax: plot_network(dear.file, ax=ax),
+        lambda ax: plot_cases(scores, model=dear.file, ax=ax),
+    ]
+    for draw in drawings:
+        for given in (None, plt.subplots()[1]):
+            ax = draw(given)
+            ax.get_figure(root=True).savefig(io.BytesIO())  # type: ignore[union-attr]
+            assert "$5" in "".join(text.get_text() for text in ax.findobj(mpl.text.Text))
 
 
 def test_the_prior_is_a_tick_of_its_own_on_every_bar() -> None:
