@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import secrets
 import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -110,7 +111,8 @@ def ask(
     facts: options.Facts = None,
     save: Annotated[str | None, typer.Option(metavar="FILE", help="Add the case to this CSV, made if need be.")] = None,
     case_id: Annotated[
-        str | None, typer.Option(metavar="ID", help="What to call the case in that file; by default the time.")
+        str | None,
+        typer.Option(metavar="ID", help="What to call the case in that file; by default the time, and a number."),
     ] = None,
     stop_below: Annotated[
         float,
@@ -150,11 +152,16 @@ def ask(
     options.say("")
     typer.echo("\n\n".join(map(str, [interview.dx, *interview.dx.explanations()])))
     if file and interview.facts:
-        name = datetime.now().isoformat(timespec="seconds") if case_id is None else case_id
+        name = _new_id() if case_id is None else case_id
         file.append(interview.facts, name)
         options.say(f"\nsaved as {name} in {file.path}")
     elif file:
         options.say("\nnothing was answered, so nothing was saved")
+
+
+def _new_id() -> str:
+    """Name a case by its time, with its zone, and by chance, as two may be saved at once."""
+    return f"{datetime.now().astimezone().isoformat(timespec='seconds')}-{secrets.token_hex(4)}"
 
 
 def converse(

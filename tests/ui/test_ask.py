@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 
 import kneebayes as kb
 from kneebayes.errors import CaseError, FileFormatError
-from kneebayes.ui.ask import CaseFile, converse, standing
+from kneebayes.ui.ask import CaseFile, _new_id, converse, standing
 from kneebayes.ui.session import End, Interview
 
 ROOT = Path(__file__).parents[2]
@@ -425,3 +426,9 @@ def test_bad_options_are_refused_before_any_question(arguments: list[str], reaso
     assert done.returncode == 2
     assert reason in done.stderr.decode()
     assert "swollen" not in done.stderr.decode()
+
+
+def test_cases_saved_at_once_have_ids_of_their_own_with_a_zone() -> None:
+    names = [_new_id() for _ in range(1000)]
+    assert len(set(names)) == 1000
+    assert datetime.fromisoformat(names[0].rpartition("-")[0]).tzinfo is not None
