@@ -111,8 +111,7 @@ def ask(
     facts: options.Facts = None,
     save: Annotated[str | None, typer.Option(metavar="FILE", help="Add the case to this CSV, made if need be.")] = None,
     case_id: Annotated[
-        str | None,
-        typer.Option(metavar="ID", help="What to call the case in that file; by default the time, and a number."),
+        str | None, typer.Option(metavar="ID", help="What to call the case in that file; by default time and chance.")
     ] = None,
     stop_below: Annotated[
         float,
