@@ -53,7 +53,9 @@ def check_claims(model: Model) -> pd.DataFrame:
     """Ask the claims that a posterior can show: by claim, the value, what is ``asked`` of it, and whether it holds."""
     rows = [row for row in shipped_rows("article_claims") if row["shows"] not in CARE]
     targets = [row["target"] + ("" if row["target_state"] == "present" else f"_{row['target_state']}") for row in rows]
-    places = [f"claim {row['claim']}: {row['statement']} ({row['given']})" for row in rows]
+    sides = [f"{row['given']} against {row['compared_with']}" if row["compared_with"] else row["given"] for row in rows]
+    asked_of = zip(rows, sides, strict=True)
+    places = [f"claim {row['claim']}: {row['statement']} ({row['target']}: {side})" for row, side in asked_of]
     p, q = _both_sides(model, rows, "given", "compared_with", targets)
     ratio = p / (1 - p) / (q / (1 - q))
     shows = np.array([row["shows"] for row in rows])

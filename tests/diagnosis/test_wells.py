@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import yaml
 
 import kneebayes as kb
 from kneebayes.diagnosis.wells import points, read_sheet
 from kneebayes.errors import ModelFileError, UnknownNameError
-from kneebayes.learn.prevalence import with_prevalence
 from kneebayes.spec.yaml_io import model_path
 
 ITEMS = {
@@ -153,36 +150,3 @@ def test_a_sheet_that_contradicts_itself_is_refused(tmp_path: Path, change: dict
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
     with pytest.raises(ModelFileError, match=said):
         read_sheet(path)
-
-
-# The published classes
-
-
-@cache
-def classes_at(share: float, n: int = 30_000) -> dict[str, tuple[float, float]]:
-    """Draw patients in whom a clot is as frequent as said: by class, its share and the mean posterior."""
-    suspected = kb.Model(with_prevalence(kb.load_model("extended").file, {"dvt": share}, links=True))
-    drawn = suspected.simulate(n, seed=5, missing=0.0)
-    p = suspected.score(drawn.drop(columns="d_dimer"))["dvt"].to_numpy()
-    present = {name: (drawn[name] == "present").to_numpy() for name in [*ALL_ABSENT]}
-    in_bed = present.pop("bed_confined") | present.pop("recent_hospital_stay")
-    total = in_bed.astype(int) + np.sum(list(present.values()), axis=0)
-    members = {"low": total <= 0, "moderate": (total >= 1) & (total <= 2), "high": total >= 3}
-    return {name: (float(who.mean()), float(p[who].mean())) for name, who in members.items()}
-
-
-@pytest.mark.parametrize(
-    ("name", "low", "published", "high"),
-    [("low", 0.035, 0.05, 0.087), ("moderate", 0.086, 0.17, 0.23), ("high", 0.353, 0.53, 0.61)],
-)
-def test_simulated_patients_of_each_class_have_clots_as_often_as_published(
-    name: str, low: float, published: float, high: float
-) -> None:
-    """Wells 2006: 5, 17 and 53 % at a prevalence of 19 %; the limits are the widest of its intervals and Riddle's.
-
-    Nine items are drawn; the tenth, whether something else is as likely, is a
-    clinician's judgement, which no draw has.
-    """
-    _, p = classes_at(0.19)[name]
-    assert low < p < high
-    assert p == pytest.approx(published, abs=0.06)

@@ -468,7 +468,9 @@ def test_a_report_that_is_no_html_is_refused_before_the_work(tmp_path: Path) -> 
     assert "ends in .html" in done.stderr
 
 
-def test_the_table_of_the_vignettes_in_readme_is_of_today() -> None:
-    """If it is not: ``python docs/make_vignettes.py``."""
+def test_the_tables_of_labelled_cases_in_readme_are_of_today() -> None:
+    """If they are not: ``python docs/make_vignettes.py``."""
     made = runpy.run_path(str(ROOT / "docs" / "make_vignettes.py"))
-    assert made["table"](made["evaluated"]()) in (ROOT / "README.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert made["table"](made["evaluated"]()) in readme
+    assert made["by_model"]() in readme

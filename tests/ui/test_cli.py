@@ -212,9 +212,28 @@ class TestModel:
         path.write_text(text[:place] + "p: 7 #" + text[place:], encoding="utf-8")
         assert "causes." in run("model", "--check", path, code=2)
 
-    @pytest.mark.parametrize("arguments", [["--csv"], ["--check", "x.yaml", "--sources"], ["--check", "nope.yaml"]])
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["--csv"],
+            ["--check", "x.yaml", "--sources"],
+            ["--check", "nope.yaml"],
+            ["--card", "--sources"],
+            ["--card", "--schema"],
+            ["--diff", "extended", "nope"],
+            ["--diff", "extended", "extended", "--model", "extended"],
+        ],
+    )
     def test_options_that_do_not_go_together(self, arguments: list[str]) -> None:
         assert run("model", *arguments, code=2).startswith("kneebayes: ")
+
+    def test_diff_of_a_model_and_a_copy_in_which_a_number_was_changed(self, tmp_path: Path) -> None:
+        path = tmp_path / "mine.yaml"
+        text = model_path(DEFAULT_MODEL).read_text(encoding="utf-8")
+        path.write_text(text.replace("caution: {p: 0.02,", "caution: {p: 0.04,"), encoding="utf-8")
+        told = run("model", "--diff", DEFAULT_MODEL, path)
+        assert "## Numbers moved by more than half their odds: 1\n" in told
+        assert "| alarm.thresholds.caution | 0.02 | 0.04 | 2.04 |" in told
 
     def test_a_model_file_of_ones_own(self, tmp_path: Path) -> None:
         path = tmp_path / "mine.yaml"
