@@ -69,7 +69,7 @@ def test_models_of_other_things_are_told_apart_too(model: kb.Model) -> None:
 
 def test_claims_pairs_and_places_are_those_of_one_case_at_a_time(model: kb.Model) -> None:
     claims, pairs, ranks = check_claims(model), check_directions(model), rank_cases(model)
-    throbbing = claims.loc[next(place for place in claims.index if "(throbbing_pain=present)" in place)]
+    throbbing = claims.loc[next(place for place in claims.index if "dvt: throbbing_pain=present" in place)]
     p, q = (model.diagnose(facts).posterior["dvt"] for facts in ({"throbbing_pain": "present"}, {}))
     assert throbbing["value"] == pytest.approx(p / (1 - p) / (q / (1 - q)), rel=1e-9)
     name, *more = re.split(r" over |: ", pairs.index[0])
