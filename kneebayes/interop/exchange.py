@@ -386,7 +386,10 @@ def _roles(network: Renamed, source: str, causes: Collection[str] | None) -> tup
     for name in below:
         if len(nodes[name].states) != 2:
             many = len(nodes[name].states)
-            raise ModelFileError(f"{source}: the finding {name} has {many} states, not two; {advice}")
+            raise ModelFileError(
+                f"{source}: the finding {name} has {many} states, and only those of two are told from a table alone: "
+                f"put the file of labels that export wrote beside the network ({source}.labels.json), or {advice}"
+            )
     return risks, chosen, below
 
 

@@ -453,9 +453,7 @@ def test_many_unknown_columns_are_counted() -> None:
     assert "more)" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "name", ["chest_pain", "leg_swelling", "bilateral_leg_swelling", "outer_knee_pain", "one_leg_swelling", "leg", "no"]
-)
+@pytest.mark.parametrize("name", ["chest_pain", "outer_knee_pain", "one_leg_swelling", "leg_swollen", "leg", "no"])
 def test_no_hint_leads_to_another_meaning(name: str) -> None:
     with pytest.raises(UnknownColumnError, match=f"unknown column '{name}'. The columns"):
         check_columns(MODEL, [name])

@@ -333,10 +333,10 @@ def test_one_threshold_never_moves_the_other(choose: Callable[[], object]) -> No
 
 
 def test_an_older_band_is_never_milder() -> None:
-    case = {"long_travel": 1, "pain_after_sitting": 1, "excessive_exercise": 0}
-    by_age = [diagnose({**case, "age": age}).alarm for age in (30, 45, 55, 65, 75)]
+    case, thresholds = {"long_travel": 1, "pain_after_sitting": 1, "excessive_exercise": 0}, Thresholds(0.018, 0.1)
+    by_age = [diagnose({**case, "age": age}, thresholds=thresholds).alarm for age in (30, 45, 55, 65, 75)]
     assert [alarm.level for alarm in by_age] == ["caution"] * 5
-    assert by_age[0].probability > 0.02 > by_age[-1].probability
+    assert by_age[0].probability > thresholds.caution > by_age[-1].probability
     assert by_age[-1].reasons[0].endswith("with 'Age: under 40', and a sign never makes the alarm milder")
     assert level(case) in ("caution", "not_assessed")  # an age that is not known is no band
 

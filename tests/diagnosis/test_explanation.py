@@ -364,7 +364,7 @@ class TestCommand:
 
 
 def test_every_pair_of_pieces_of_a_case_is_in_words_of_the_model_file() -> None:
-    words = {v.label for v in MODEL.file.variables.values()}
+    words = {asked.label for asked in MODEL.file.askable.values()}
     for one, two in combinations(TestWords.DX.explanation().contributions, 2):
         assert one.said.split(":")[0] in words
         assert one.said != two.said

@@ -149,7 +149,7 @@ class TestWhichQuestions:
 
     def test_every_unanswered_risk_factor_and_finding_is_open(self) -> None:
         dx = MODEL.diagnose({"calf_pain": "present:0.5", "age": 30})
-        names = {*MODEL.file.risks, *MODEL.file.findings} - {"calf_pain", "age", MODEL.file.complaint}
+        names = {*MODEL.file.asked} - {"calf_pain", "age", MODEL.file.complaint}
         assert set(weighed(dx)) == names
 
     def test_an_answer_that_is_certain_is_not_asked(self) -> None:

@@ -321,7 +321,7 @@ def test_no_sign_makes_the_alarm_milder_where_there_are_too_many(monkeypatch: py
 def test_a_model_with_more_doubtful_signs_than_bits_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kneebayes.diagnosis.alarm.MAX_DOUBTFUL", 6)
     with pytest.raises(
-        ModelFileError, match=r"11 signs may lower dvt.*over 6: list those that matter under alarm.signs"
+        ModelFileError, match=r"19 signs may lower dvt.*over 6: list those that matter under alarm.signs"
     ):
         Retractions(MODEL.network)
 

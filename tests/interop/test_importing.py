@@ -122,20 +122,27 @@ def test_without_labels_the_numbers_come_back(
     assert kb.Model(back).diagnose(evidence).probabilities == pytest.approx(expected, abs=1e-9)
 
 
-def test_the_articles_interactions_are_recovered_from_its_tables(tmp_path: Path) -> None:
-    article = kb.load_model().file
-    export(article, tmp_path / "a.xdsl")
+def test_interactions_are_recovered_from_tables(tmp_path: Path) -> None:
+    model = random_model(3)
+    export(model, tmp_path / "a.xdsl")
     sidecar_path(tmp_path / "a.xdsl").unlink()
-    back = import_model(tmp_path / "a.xdsl")
-    assert list(back.causes) == list(article.causes)
+    back = import_model(tmp_path / "a.xdsl", causes=list(model.causes))
     named = {(i.target, frozenset(i.when)): i for i in back.interactions}
-    assert len(named) == len(article.interactions)
-    for interaction in article.interactions:
+    assert len(named) == len(model.interactions) > 0
+    for interaction in model.interactions:
         found = named[interaction.target, frozenset(interaction.when)]
         assert {n: set(s) for n, s in found.when.items()} == {n: set(s) for n, s in interaction.when.items()}
         assert found.link.p == pytest.approx(interaction.link.p, abs=1e-9)
-    for name, cause in article.causes.items():
+    for name, cause in model.causes.items():
         assert back.causes[name].leak.p == pytest.approx(cause.leak.p, abs=1e-9)
+
+
+def test_a_finding_of_many_states_needs_its_labels(tmp_path: Path) -> None:
+    export(kb.load_model().file, tmp_path / "a.xdsl")
+    assert import_model(tmp_path / "a.xdsl").findings["leg_swelling"].states == ("none", "both", "one", "both_unequal")
+    sidecar_path(tmp_path / "a.xdsl").unlink()
+    with pytest.raises(ModelFileError, match=r"duration has 4 states|leg_swelling has 4 states.*a\.xdsl\.labels\.json"):
+        import_model(tmp_path / "a.xdsl")
 
 
 def test_a_number_changed_in_another_program_is_taken_and_the_rest_keeps_its_reasons(

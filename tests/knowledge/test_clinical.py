@@ -341,7 +341,7 @@ def test_pain_from_the_back_leaves_none_of_the_nine_likely(model: kb.Model) -> N
     nerve = {"age": "45", "calf_pain": "yes", "thigh_pain": "yes", **dict.fromkeys(absent, "no")}
     p = probabilities(model, nerve)
     assert ranked(p)[0] == NONE
-    assert model.diagnose(nerve).alarm.level in ("low", "not_assessed")
+    assert model.diagnose(nerve).alarm.probability < 0.02  # a younger band would be at caution: docs/alarm.md
 
 
 # Vignettes

@@ -129,7 +129,7 @@ def test_bars_of_the_posterior_are_its_probabilities_the_likeliest_on_top() -> N
     assert ticks(ax)[-1] == DX.label(DX.most_likely)
     hatched = [bar.get_width() for bar in bars(ax) if bar.get_hatch()]
     assert hatched == [DX.probabilities["dvt"]]
-    assert "caution" in ax.get_title(loc="left")
+    assert DX.alarm.level in ax.get_title(loc="left")
 
 
 def test_a_dollar_in_a_label_is_no_formula() -> None:
