@@ -341,6 +341,7 @@ def test_an_older_band_is_never_milder() -> None:
     assert level(case) in ("caution", "not_assessed")  # an age that is not known is no band
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [MODEL, load_model("extended")], ids=["article", "extended"])
 def test_of_a_thousand_cases_none_is_milder_in_an_older_band(model: Model) -> None:
     """Not assessed and low count as one: who is too old to be pregnant has answered a key question."""

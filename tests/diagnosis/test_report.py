@@ -38,6 +38,7 @@ def test_the_page_loads_nothing_and_escapes_words() -> None:
     assert "<script" not in case_page(other)
 
 
+@pytest.mark.slow
 def test_a_case_of_nothing_is_a_page_too(tmp_path: Path) -> None:
     path = tmp_path / "case.html"
     kb.load_model("extended").diagnose({}).report(path)

@@ -152,6 +152,7 @@ def test_the_ways_of_a_large_model_agree_with_those_of_a_small_one(shape: str, s
     assert again.tobytes() == found.values[shuffled].tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("like_a_large_model")
 def test_the_ways_of_a_large_model_count_alike() -> None:
     small_one = varied("mixed_states", 1)

@@ -154,6 +154,7 @@ def test_what_only_a_clot_explains_is_linked_to_nothing_else(model: kb.Model, na
         assert all(name not in interaction.when for interaction in file.interactions)
 
 
+@pytest.mark.slow
 def test_no_context_turns_a_sign_or_risk_of_a_clot_into_reassurance(model: kb.Model) -> None:
     rng = np.random.default_rng(11)
     file = model.file

@@ -18,6 +18,7 @@ import pytest
 import kneebayes as kb
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow
 COMMAND = [sys.executable, "-m", "kneebayes"]
 
 
