@@ -17,7 +17,7 @@ from kneebayes.diagnosis.wells import read_sheet
 from kneebayes.evaluation.comparators import sheet_score
 from kneebayes.evaluation.evaluate import evaluate
 from kneebayes.evaluation.expectations import check_claims, check_directions, rank_cases
-from kneebayes.evaluation.metrics import wilson
+from kneebayes.evaluation.metrics import rate, wilson
 from kneebayes.spec.listing import size
 from kneebayes.spec.model_spec import LEVELS
 from kneebayes.templates import render
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["case_shares", "model_card", "wells_classes"]
 
-PEOPLE, SUSPECTED_OF, SEED = 20_000, 100_000, 20210521  # simulated; of the second number, those with a suspected clot
+PEOPLE, COMPLETE, SEED = 10_000, 3_000, 20210521  # simulated, half of the cells empty and none
+SUSPECTED_OF = 5 * (100_000,)  # simulated a part at a time, of whom those with a suspected clot are kept
 SUSPECTED = ("calf_pain", "unilateral_leg_swelling")  # present: of whom the Wells score is asked
 FAR = 3  # a right cause that comes after so many was missed
 
@@ -48,8 +49,8 @@ def model_card(model: Model) -> str:
     spec, cause = model.file, model.file.alarm.cause
     ranks = rank_cases(model)
     incomplete, complete = (
-        evaluate(model, model.simulate(PEOPLE, seed=SEED, missing=missing, with_causes=True), bootstrap=0)
-        for missing in (0.5, 0.0)
+        evaluate(model, model.simulate(people, seed=SEED, missing=missing, with_causes=True), bootstrap=0)
+        for people, missing in ((PEOPLE, 0.5), (COMPLETE, 0.0))
     )
     return render(
         "card.md",
@@ -65,6 +66,7 @@ def model_card(model: Model) -> str:
         needless=1 - float(complete.alarm["specificity"]["caution"]),
         wells=wells_classes(model),
         people=PEOPLE,
+        complete=COMPLETE,
     )
 
 
@@ -97,11 +99,16 @@ def wells_classes(model: Model) -> pd.DataFrame | None:
     columns = {name for item in sheet.items.values() for name in item.any_of}
     if not columns.union(SUSPECTED) <= set(model.file.columns):
         return None
-    drawn = model.simulate(SUSPECTED_OF, seed=SEED, missing=0.0)
-    suspects = drawn[np.all([drawn[name] == "present" for name in SUSPECTED], axis=0)]
-    points = sheet_score(sheet, pa.Table.from_pandas(suspects, preserve_index=False)).score
-    p = model.score(suspects)[sheet.cause].to_numpy()
+    parts = (model.simulate(n, seed=SEED + part, missing=0.0, with_causes=True) for part, n in enumerate(SUSPECTED_OF))
+    kept = pd.concat([drawn[np.all([drawn[name] == "present" for name in SUSPECTED], axis=0)] for drawn in parts])
+    clot = (kept[f"true_{sheet.cause}"] == "present").to_numpy()
+    points = sheet_score(sheet, pa.Table.from_pandas(kept, preserve_index=False)).score
     starts = sorted(cut.at_least for cut in sheet.cutoffs.values() if cut.scheme == "three_classes")
-    place = np.digitize(np.zeros(len(p)) if points is None else points, starts)
+    place = np.digitize(np.zeros(len(kept)) if points is None else points, starts)
     rows = {name: place == i for i, name in enumerate(("low", "moderate", "high"))} | {"all": place >= 0}
-    return pd.DataFrame({name: {"people": who.sum(), "clot": p[who].mean()} for name, who in rows.items()}).T
+    return pd.DataFrame(
+        {
+            name: {"people": who.sum(), **rate("clot", int(clot[who].sum()), int(who.sum()))}
+            for name, who in rows.items()
+        }
+    ).T

@@ -108,6 +108,7 @@ def test_shares_count_and_have_wilson_intervals() -> None:
 
 def test_a_card_has_the_headings_and_figures_of_its_model(monkeypatch: pytest.MonkeyPatch, model: kb.Model) -> None:
     monkeypatch.setattr(card, "PEOPLE", 1500)
+    monkeypatch.setattr(card, "COMPLETE", 500)
     text = card.model_card(model)
     told = sections(text)
     assert list(told) == [
@@ -130,12 +131,13 @@ def test_a_card_has_the_headings_and_figures_of_its_model(monkeypatch: pytest.Mo
 
 def test_a_card_can_be_made_of_any_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(card, "PEOPLE", 1500)
+    monkeypatch.setattr(card, "COMPLETE", 500)
     text = card.model_card(kb.load_model(ANKLE))
     assert "Wells" not in text
     assert "none_of_these" in text
 
 
-@pytest.mark.slow  # 14 causes, of 100,000 people those with a sore swollen calf
+@pytest.mark.slow  # of 500,000 people those with a sore swollen calf
 def test_wells_classes_hold_as_many_clots_as_published() -> None:
     """Low 4 to 8, moderate 13 to 23, high 44 to 61 % (Wells 2006); 13 to 30 % of the suspected by setting."""
     classes = card.wells_classes(kb.load_model("extended"))
