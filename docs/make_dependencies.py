@@ -55,6 +55,7 @@ WHY = {
     "anywidget": "the explorer in JupyterLab and Notebook",
     "jupyterlab": "where the notebooks run",
     "notebook": "likewise, for those who prefer it",
+    "traitlets": "what the page of the explorer and Python tell each other",
 }
 STARTS = {
     "`python -c pass`": ["-c", "pass"],

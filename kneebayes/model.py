@@ -64,7 +64,7 @@ class Model:
     >>> model = load_model()
     >>> dx = model.diagnose({"age": 67, "sex": "male", "unilateral_leg_swelling": "present"})
     >>> dx.alarm.level
-    'caution'
+    'urgent'
     """
 
     def __init__(self, file: ModelSpec) -> None:

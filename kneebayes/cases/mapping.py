@@ -223,6 +223,15 @@ class CaseMapping(Frozen):
     Made by `CaseMapping.of` of a file, or of a dictionary of the same shape. Without ``columns``,
     columns are matched by name and label; case, blanks, hyphens and underscores do not matter.
 
+    Attributes
+    ----------
+    columns : dict of str to Column, or None
+        What the columns of the table mean, by their names there.
+    ignore : tuple of str, or None
+        Columns to leave out.
+    read, missing, rows, combine, unsure
+        As the file has them; `schema_text` describes each.
+
     Examples
     --------
     >>> mapping = CaseMapping.of({"columns": {"Sexo": {"variable": "sex", "values": {"H": "male", "M": "female"}}}})
@@ -294,7 +303,27 @@ class CaseMapping(Frozen):
     def with_options(
         self, *, read: Mapping[str, Any] = {}, missing: Iterable[str] = (), ignore_others: bool = False
     ) -> CaseMapping:
-        """Let options of a command go before what the file says."""
+        """Let options of a command go before what the file says.
+
+        Parameters
+        ----------
+        read : mapping of str to object
+            How the file is to be read, by the keys of ``read``.
+        missing : iterable of str
+            Further words for nothing.
+        ignore_others : bool
+            Whether to leave out all columns that are not named.
+
+        Returns
+        -------
+        CaseMapping
+            With these.
+
+        Raises
+        ------
+        MappingError
+            If an option is not allowed.
+        """
         try:
             reading = Reading.model_validate({**self.read.model_dump(), **read})
         except ValidationError as error:
@@ -306,11 +335,17 @@ class CaseMapping(Frozen):
 
     @classmethod
     def schema_text(cls) -> str:
-        """Write the JSON Schema of mapping files as text."""
+        """Write the JSON Schema of mapping files.
+
+        Returns
+        -------
+        str
+            JSON.
+        """
         schema = cls.model_json_schema(mode="validation")
         return json.dumps({"$schema": DIALECT, **schema, "title": "A mapping of kneebayes"}, indent=2) + "\n"
 
-    def error(self, place: Place, said: str) -> MappingError:
+    def _error(self, place: Place, said: str) -> MappingError:
         """Say what is wrong at a place of the mapping."""
         return MappingError(f"{self._source}: {_at(place, self._lines)}{said}")
 
@@ -413,13 +448,13 @@ class BoundMapping:
         if mapping.unsure:
             first = next(iter(mapping.unsure))
             listed = _named(mapping.unsure)
-            raise mapping.error(("unsure", first), f"still to be decided: {listed}. Move each to columns, or to ignore")
+            raise mapping._error(("unsure", first), f"still to be decided: {listed}. Move each to columns, or to ignore")
         places = {name: ("columns", name) for name in self.columns} | {name: ("rows", name) for name in mapping.rows}
         if not partial:
             absent = {name: place for name, place in places.items() if name not in names}
             if absent:
                 name, place = next(iter(absent.items()))
-                raise mapping.error(place, f"the file has no column {_named(absent)}.{misspelt(name, names)}")
+                raise mapping._error(place, f"the file has no column {_named(absent)}.{misspelt(name, names)}")
         ignored = mapping.ignore or ()
         others = ignored == (OTHERS,)
         taken = {*places, *self.keep, *(column.until for column in self.columns.values() if column.until)}
@@ -442,11 +477,11 @@ class BoundMapping:
             for variable in self._variables(column):
                 if variable not in self._known and not variable.startswith(NOT_EVIDENCE_PREFIX):
                     said = f"{self.coder.model.name} has no '{short(variable)}'"
-                    raise self.mapping.error(
+                    raise self.mapping._error(
                         place, f"{said}: `kneebayes model` lists its names.{misspelt(variable, self._known)}"
                     )
             if column.variable == CASE_ID and column != Column(variable=CASE_ID):
-                raise self.mapping.error(place, f"{CASE_ID} is taken as it stands: write only {CASE_ID}")
+                raise self.mapping._error(place, f"{CASE_ID} is taken as it stands: write only {CASE_ID}")
             for theirs, ours in (column.values or {}).items():
                 self._check_value((*place, "values", theirs), column.variable or "", theirs, ours)
             for state in column.bands or ():
@@ -457,49 +492,49 @@ class BoundMapping:
                     self._check_value((*place, "choices", choice, variable), variable, choice, ours)
             numeric = self.coder.model.numeric_inputs.get(column.variable or "")
             if numeric is None and (column.units is not None or column.until is not None):
-                raise self.mapping.error(place, f"{column.variable} is no number: units and days are for numbers")
+                raise self.mapping._error(place, f"{column.variable} is no number: units and days are for numbers")
             if column.until is not None:
                 if numeric is not None and numeric.unit not in ("years", "days"):
-                    raise self.mapping.error(place, f"{column.variable} is in {numeric.unit}: days give years or days")
+                    raise self.mapping._error(place, f"{column.variable} is in {numeric.unit}: days give years or days")
                 until = self.columns.get(column.until)
                 if until is None and _day(column.until) is None:
-                    raise self.mapping.error(
+                    raise self.mapping._error(
                         (*place, "until"), f"'{column.until}' is no column of the mapping, nor a day as 2026-03-01"
                     )
                 if until is not None and until.date is None:
-                    raise self.mapping.error(("columns", column.until), "give the date format in which its days are")
+                    raise self.mapping._error(("columns", column.until), "give the date format in which its days are")
 
     def _check_formats(self, place: Place, column: Column) -> None:
         """Refuse formats by which a day could be taken for another, and nobody would see it."""
         formats = column.date or ()
         numeric = self.coder.model.numeric_inputs.get(column.variable or "")
         if numeric is not None and numeric.unit == "years" and any("%y" in strptime_format(text) for text in formats):
-            raise self.mapping.error(place, "a year of two digits (YY) says no century: export years of four digits")
+            raise self.mapping._error(place, "a year of two digits (YY) says no century: export years of four digits")
         for text in formats:
             other = strptime_format(text).replace("%d", "%_").replace("%m", "%d").replace("%_", "%m")
             if other != strptime_format(text) and other in map(strptime_format, formats):
-                raise self.mapping.error(place, "formats that differ in the order of day and month fit the same days")
+                raise self.mapping._error(place, "formats that differ in the order of day and month fit the same days")
 
     def _check_value(self, place: Place, variable: str, theirs: str, ours: str) -> None:
         if ours == UNDECIDED:
-            raise self.mapping.error(place, f"decide what '{short(theirs)}' means, or write unknown")
+            raise self.mapping._error(place, f"decide what '{short(theirs)}' means, or write unknown")
         if variable not in self.coder.columns:
             return
         try:
             self.coder.code(variable, ours)
         except Refusal as refusal:
-            raise self.mapping.error(place, str(refusal)) from None
+            raise self.mapping._error(place, str(refusal)) from None
 
     def _check_combined(self) -> None:
         for variable, rule in self.mapping.combine.items():
             if rule == "any" and not (self.coder.is_yes_no(variable) or variable.startswith(NOT_EVIDENCE_PREFIX)):
-                raise self.mapping.error(("combine", variable), "any is for absent and present: write agree")
+                raise self.mapping._error(("combine", variable), "any is for absent and present: write agree")
         for variable, names in self._targets.items():
             if len(names) > 1 and variable not in self.mapping.combine:
                 several = f"{' and '.join(map(repr, names[:5]))} both set {variable}"
                 if self.mapping.columns is None:
                     raise UnknownColumnError(f"{several}: ignore one of them, or say in a mapping how they combine")
-                raise self.mapping.error(
+                raise self.mapping._error(
                     ("columns", names[1]), f"{several}: say how under combine ({variable}: any, or agree)"
                 )
 

@@ -228,7 +228,7 @@ class Diagnosis:
         >>> from kneebayes.model import load_model
         >>> text = load_model().diagnose({"unilateral_leg_swelling": True}).text()
         >>> text.split(". ")[0]
-        'Reported: One lower leg swollen: yes; Pain behind the knee: yes'
+        'Reported: Pain behind the knee: yes; One lower leg swollen: yes'
         """
         likely = ", ".join(f"{self.label(name)} {p:.1%}" for name, p in self._ranked()[:3])
         level = self.alarm.level.replace("_", " ").upper()

@@ -123,17 +123,17 @@ class Commands(TyperGroup):
 
     def make_context(self, *words: Any, **more: Any) -> Any:
         """Read the command line, which already prints what ``--help`` and ``--version`` ask for."""
-        with _ending_in_a_line("reading the command line"):
+        with _ending_in_a_line(lambda: "reading the command line"):
             return super().make_context(*words, **more)
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
-        with _ending_in_a_line(f"running {ctx.invoked_subcommand}"):
+        with _ending_in_a_line(lambda: f"running {ctx.invoked_subcommand}"):
             return super().invoke(ctx)
 
 
 @contextmanager
-def _ending_in_a_line(doing: str) -> Iterator[None]:
+def _ending_in_a_line(doing: Callable[[], str]) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as stop:
@@ -153,7 +153,7 @@ def _ending_in_a_line(doing: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, typer.Abort) or hasattr(error, "exit_code"):  # typer's own
             raise
-        told = error if isinstance(error, DefectError) else defect(error, doing)
+        told = error if isinstance(error, DefectError) else defect(error, doing())
         if told is None:
             raise
         say(f"kneebayes: {told}")

@@ -52,7 +52,7 @@ def explore(
     --------
     >>> explorer = explore(case={"age": 67, "unilateral_leg_swelling": True})
     >>> explorer.dx.alarm.level
-    'caution'
+    'urgent'
     """
     if model is not None and not isinstance(model, Model):
         raise OptionError(f"explore takes a model, not a {type(model).__name__}: explore(kb.load_model({model!r}))")

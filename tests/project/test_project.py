@@ -139,7 +139,8 @@ def documented() -> Iterator[tuple[str, Any]]:
         yield name, thing
         for inner_name, inner in vars(thing).items() if inspect.isclass(thing) else ():
             function = getattr(inner, "__func__", inner)
-            if inspect.isfunction(function) and not inner_name.startswith("_"):
+            ours = getattr(function, "__module__", "").startswith("kneebayes")  # pydantic adds some of its own
+            if inspect.isfunction(function) and ours and not inner_name.startswith("_"):
                 yield f"{name}.{inner_name}", function
 
 

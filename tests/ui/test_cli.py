@@ -157,7 +157,9 @@ class TestDiagnose:
         assert level("--caution", "0.0001", "--urgent", "0.9") == "caution"
         assert level("--caution", "0.9", "--urgent", "0.95") == "not_assessed"
         assert level("--harm-miss", "9999", "--harm-false-alarm", "1", "--urgent", "0.9") == "caution"
-        assert level("--harm-miss", "1", "--harm-false-alarm", "99") == "not_assessed"
+        assert level("--harm-miss", "1", "--harm-false-alarm", "99", "--urgent", "0.995") == "not_assessed"
+        alone = run("diagnose", "age=67", "--harm-miss", "1", "--harm-false-alarm", "99", code=2)
+        assert "give both where only one was given" in alone
 
     def test_a_terminal_without_the_bars_still_gets_the_answer(self) -> None:
         done = process("diagnose", *EXAMPLE, env={"PYTHONIOENCODING": "ascii"})
