@@ -448,7 +448,9 @@ class BoundMapping:
         if mapping.unsure:
             first = next(iter(mapping.unsure))
             listed = _named(mapping.unsure)
-            raise mapping._error(("unsure", first), f"still to be decided: {listed}. Move each to columns, or to ignore")
+            raise mapping._error(
+                ("unsure", first), f"still to be decided: {listed}. Move each to columns, or to ignore"
+            )
         places = {name: ("columns", name) for name in self.columns} | {name: ("rows", name) for name in mapping.rows}
         if not partial:
             absent = {name: place for name, place in places.items() if name not in names}

@@ -19,7 +19,10 @@ ROOT = Path(__file__).parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-OF_USERS = [*PROJECT["dependencies"], *(text for name in ("distributed", "fhir", "formats", "notebook") for text in EXTRAS[name])]
+OF_USERS = [
+    *PROJECT["dependencies"],
+    *(text for name in ("distributed", "fhir", "formats", "notebook") for text in EXTRAS[name]),
+]
 OTHER_NAMES = {"yaml": "pyyaml", "sklearn": "scikit-learn", "fhir": "fhir-resources"}
 ONLY_TYPES = ("-stubs", "types-")  # of which mypy wants the newest
 
