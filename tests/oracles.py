@@ -205,7 +205,9 @@ def _chance(model: ModelSpec, name: str, world: dict[str, str]) -> float:
         return prior[state].p if state in prior else 1.0 - sum(number.p for number in prior.values())
     if name in model.findings:
         place = model.findings[name].states.index(state)
-        return sum(p for p, brought in brought_about(model, name, world) if max(brought.values()) == place)
+        given = _given(model, name, world).values()  # the state is the worst that any of them brings about
+        at_most = [float(np.prod([sum(own[: worst + 1]) for own in given])) for worst in range(-1, place + 1)[-2:]]
+        return at_most[1] - at_most[0]
     node = model.causes[name]
     absent = 1.0 - node.leak.p
     for parent, links in node.links.items():
@@ -226,13 +228,19 @@ def brought_about(model: ModelSpec, name: str, world: dict[str, str]) -> Iterato
 
     By name: ``leak``, or ``links.CAUSE.STATE`` for a cause in the state that it has in the world.
     """
+    given = _given(model, name, world)
+    for brought in product(range(len(model.findings[name].states)), repeat=len(given)):
+        p = float(np.prod([own[state] for own, state in zip(given.values(), brought, strict=True)]))
+        yield p, dict(zip(given, brought, strict=True))
+
+
+def _given(model: ModelSpec, name: str, world: dict[str, str]) -> dict[str, list[float]]:
+    """P(each state of a finding) that the leak, and each present cause alone, gives it."""
     finding = model.findings[name]
     effects = {"leak": finding.leak}
     effects |= {f"links.{c}.{world[c]}": own[world[c]] for c, own in finding.links.items() if world[c] in own}
-    chances = []
-    for effect in effects.values():
-        given = [number.p for number in (finding.by_state(effect)[state] for state in finding.states[1:])]
-        chances.append([1.0 - sum(given), *given])
-    for brought in product(range(len(finding.states)), repeat=len(effects)):
-        p = float(np.prod([own[state] for own, state in zip(chances, brought, strict=True)]))
-        yield p, dict(zip(effects, brought, strict=True))
+    worse = {
+        effect: [number.p for number in (finding.by_state(own)[state] for state in finding.states[1:])]
+        for effect, own in effects.items()
+    }
+    return {effect: [1.0 - sum(own), *own] for effect, own in worse.items()}

@@ -146,10 +146,10 @@ def test_no_sign_makes_the_alarm_milder_in_random_models(seed: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["posterior_knee_pain", "posterior_knee_pain_extended"])
-def test_no_sign_makes_the_alarm_milder_in_the_models_that_ship(name: str) -> None:
+@pytest.mark.parametrize(("name", "n"), [("posterior_knee_pain", 520), ("posterior_knee_pain_extended", 20)])
+def test_no_sign_makes_the_alarm_milder_in_the_models_that_ship(name: str, n: int) -> None:
     network = load_model(name).network
-    codes = np.hstack([random_codes(network.model, 520, 7, risks=k, findings=k) for k in (0.15, 0.6)])
+    codes = np.hstack([random_codes(network.model, n, 7, risks=k, findings=k) for k in (0.15, 0.6)])
     assert milder(network, codes) == 0
 
 

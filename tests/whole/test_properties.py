@@ -520,6 +520,7 @@ def test_answers_leave_what_they_have_in_common(data: st.DataObject) -> None:
 def test_no_sign_makes_the_alarm_milder_in_a_thousand_cases(name: str) -> None:
     scores = Scores(shipped(name))
     changes: Changes = {}
-    search(scores, random_cases(scores, 1000, np.random.default_rng(11)), changes, only_promised=True)
-    assert sum(change.compared for change in changes.values()) > 5000
+    n = 50 if name == "extended" else 1000  # with fourteen causes a case takes a hundred times as long
+    search(scores, random_cases(scores, n, np.random.default_rng(11)), changes, only_promised=True)
+    assert sum(change.compared for change in changes.values()) > 5 * n
     assert {key: change.steps for key, change in changes.items() if change.milder} == {}
