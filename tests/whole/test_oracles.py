@@ -174,6 +174,8 @@ def real_cases() -> Codes:
         for seed, (risks, causes, findings, n) in enumerate(MIXES)
     ]
     codes = np.concatenate(parts, axis=1)
+    for row, variable in enumerate(model.variables.values()):
+        codes[row, codes[row] >= len(variable.states)] = -1  # other programs have no words for one state or another
     complaint = list(model.variables).index(model.complaint)
     codes[complaint, np.arange(codes.shape[1]) % 10 > 0] = 1
     return codes
