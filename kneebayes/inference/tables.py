@@ -666,7 +666,9 @@ def _moves(n_targets: int) -> Floats:
 def or_matrices(trigger: Floats) -> Floats:
     """Write what triggers, (n, 2 ** T), do to which of T targets are present as matrices, (n, after, before)."""
     size = trigger.shape[1]
-    matrices: Floats = trigger @ _moves(size.bit_length() - 1).reshape(-1, size).T
+    moves, matrices = _moves(size.bit_length() - 1).reshape(-1, size), np.zeros((len(trigger), size * size))
+    for triggered in range(size):  # BLAS would sum a single case in another order than several
+        matrices += trigger[:, triggered, None] * moves[:, triggered]
     return matrices.reshape(-1, size, size)
 
 
