@@ -140,11 +140,27 @@ MULTI_CLASS = [
     "check_classifiers_multilabel_output_format_predict_proba",
     "check_classifiers_multilabel_output_format_decision_function",
 ]
+WEIGHTED_CLASSES = [
+    "check_classifiers_one_label_sample_weights",
+    "check_sample_weights_not_an_array",
+    "check_sample_weights_not_overwritten",
+    "check_sample_weights_pandas_series",
+    "check_sample_weights_shape",
+]
+WEIGHTED = [
+    *WEIGHTED_CLASSES,
+    "check_all_zero_sample_weights_error",
+    "check_sample_weight_equivalence_on_dense_data",
+    "check_sample_weights_list",
+]
 CHECKED: dict[str, tuple[Callable[[], KneeBayesClassifier], dict[str, str]]] = {
     "one_cause": (lambda: stand_in(5, target="c0"), {"check_classifiers_classes": WORDS_REFUSED}),
-    "all_causes_of_five": (lambda: stand_in(5), dict.fromkeys(NEED_FIVE, ONE_COLUMN)),
-    "all_causes_of_one": (lambda: stand_in(1), dict.fromkeys(MULTI_CLASS, THREE_CLASSES)),
-    "as_it_ships": (lambda: KneeBayesClassifier(kb.load_model(), target="dvt"), dict.fromkeys(NEED_NAMES, NO_NAMES)),
+    "all_causes_of_five": (lambda: stand_in(5), dict.fromkeys([*NEED_FIVE, *WEIGHTED], ONE_COLUMN)),
+    "all_causes_of_one": (lambda: stand_in(1), dict.fromkeys([*MULTI_CLASS, *WEIGHTED_CLASSES], THREE_CLASSES)),
+    "as_it_ships": (
+        lambda: KneeBayesClassifier(kb.load_model(), target="dvt"),
+        dict.fromkeys([*NEED_NAMES, *WEIGHTED], NO_NAMES),
+    ),
 }
 
 

@@ -358,9 +358,10 @@ def test_an_alarm_that_never_warns_by_probability_has_no_net_benefit_there(
 
 @pytest.mark.slow
 def test_a_network_without_an_alarm_of_its_own_is_evaluated(tmp_path: Path) -> None:
-    network_file, labels = MODEL.export(tmp_path / "knee.bif")
+    ankle = kb.load_model(ROOT / "examples" / "ankle.yaml")  # the article's model has findings that need their labels
+    network_file, labels = ankle.export(tmp_path / "ankle.bif")
     labels.unlink()  # the alarm stood there
-    network = kb.import_network(network_file, causes=list(MODEL.causes), complaint=MODEL.file.complaint)
+    network = kb.import_network(network_file, causes=list(ankle.causes), complaint=ankle.file.complaint)
     assert (network.file.alarm.rules, network.file.alarm.thresholds["caution"].p) == ((), 1.0)
     result = kb.evaluate(network, network.simulate(50, seed=1, with_causes=True), bootstrap=0)
     assert result.n_cases == 50
