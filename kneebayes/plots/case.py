@@ -519,4 +519,4 @@ def _ends_key(ax: Axes) -> None:
         Patch(facecolor=PALE, edgecolor=BLUE, hatch="////", label="number at its low end"),
         Patch(facecolor=BLUE, edgecolor=BLUE, label="at its high end"),
     ]
-    legend_below(ax, handles=marks, title="beside the bars: that end", title_fontsize="small")
+    legend_below(ax, handles=marks, title="beside the bars: that end")

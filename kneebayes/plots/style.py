@@ -8,7 +8,7 @@ a print in grey is complete.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -17,6 +17,7 @@ from scipy.special import logit
 from kneebayes.spec.model_spec import LEVELS
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 __all__ = [
@@ -104,16 +105,25 @@ def font_size(share: float) -> float:
     return share * float(rcParams["font.size"])
 
 
-def legend_below(ax: Axes, **options: Any) -> None:
-    """Put a legend under the x axis and its label, where it covers nothing."""
+def legend_below(ax: Axes, *, handles: Sequence[Artist] | None = None, title: str | None = None) -> None:
+    """Put a legend of what is labelled, or of some handles, under the x axis, where it covers nothing."""
     from matplotlib.transforms import ScaledTranslation
 
     figure = ax.get_figure(root=True)
     under = ScaledTranslation(0, -font_size(BELOW) / 72, figure.dpi_scale_trans) if figure else None
     place = ax.transAxes + under if under else ax.transAxes
-    options = {"fontsize": "small", "frameon": False, "ncols": 2, "borderaxespad": 0.0, **options}
-    # to the left of the axes there is room, under the words beside the bars
-    ax.legend(loc="upper right", bbox_to_anchor=(1, 0), bbox_transform=place, **options)
+    ax.legend(
+        handles=ax.get_legend_handles_labels()[0] if handles is None else handles,
+        loc="upper right",  # to the left of the axes there is room, under the words beside the bars
+        bbox_to_anchor=(1, 0),
+        bbox_transform=place,
+        title=title,
+        title_fontsize="small",
+        fontsize="small",
+        frameon=False,
+        ncols=2,
+        borderaxespad=0.0,
+    )
 
 
 def wrapped(text: str, width: int = 30) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -29,24 +30,24 @@ SLICE_ROWS = 512  # that are Python objects at a time: a Bundle takes thirty tim
 REJECT_COLUMNS = ("row", "case_id", "column", "value", "reason")
 
 
-class Writer:
+class Writer(ABC):
     """What scoring a file needs to know of where the scores go; this one holds nothing back."""
 
     def __init__(self, file: AtomicFile) -> None:
         self.file = file
 
+    @abstractmethod
     def encode(self, table: pa.Table) -> Any:
         """Make a table ready to be written; safe to call from several threads."""
-        raise NotImplementedError
 
     def write(self, encoded: Any) -> None:
         """Write what was made ready, in order."""
         self.file.write(encoded)
 
-    def finish(self) -> None:
+    def finish(self) -> None:  # noqa: B027  # not all hold something back
         """Write what is still held back."""
 
-    def abandon(self) -> None:
+    def abandon(self) -> None:  # noqa: B027
         """Let go of the file, finished or not."""
 
 

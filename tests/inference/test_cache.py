@@ -22,7 +22,7 @@ def _make() -> numba.core.dispatcher.Dispatcher:
     def double(x):  # type: ignore[no-untyped-def]
         return 2 * x
 
-    dispatcher: numba.core.dispatcher.Dispatcher = cache.compiled(nogil=True)(double)
+    dispatcher: numba.core.dispatcher.Dispatcher = cache.compiled()(double)
     return dispatcher
 
 

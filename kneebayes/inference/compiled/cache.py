@@ -15,7 +15,7 @@ import pickle
 import stat
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from functools import cache
 from importlib import resources
@@ -43,11 +43,13 @@ OTHERS_READ = 0o644
 DIGEST = hashlib.sha256().digest_size
 
 
-def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+def compiled(*, fastmath: Collection[str] = (), forceinline: bool = False) -> Callable[[Callable[..., Any]], Any]:
     """Compile a function as `numba.njit` does, and keep the code here."""
 
     def decorate(function: Callable[..., Any]) -> Any:
-        dispatcher = numba.njit(**options)(function)
+        dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=set(fastmath), forceinline=forceinline)(
+            function
+        )
         dispatcher._cache = KernelCache(function.__qualname__)
         return dispatcher
 

@@ -172,9 +172,9 @@ class _Sums(NamedTuple):
     reached: Floats  # as ``kept``
 
 
-_compiled = compiled(nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
+_compiled = compiled(fastmath=("contract", "reassoc"))
 # where a call would copy the tables, some sixty arrays
-_inlined = compiled(nogil=True, forceinline=True, error_model="numpy", fastmath={"contract", "reassoc"})
+_inlined = compiled(fastmath=("contract", "reassoc"), forceinline=True)
 
 
 # What both passes share: the upper layer, forward
