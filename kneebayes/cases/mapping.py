@@ -20,7 +20,15 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, WithJsonSchema, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    PrivateAttr,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from kneebayes.cases.coding import (
     CASE_ID,
@@ -114,21 +122,45 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str | int | float) else value
 
 
+def _scalar(value: object) -> object:
+    return value if isinstance(value, list | tuple | dict | set) else _text(value)
+
+
+@dataclass(frozen=True, eq=False)
+class _OrAlso:
+    """Lets the JSON Schema of a field take what validation takes: one thing without its list, a number in quotes."""
+
+    schema: Mapping[str, Any]
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [dict(self.schema), handler(core)]}
+
+
 _SCALAR: dict[str, Any] = {"type": ["string", "number", "boolean", "null"]}
-Word = Annotated[str, BeforeValidator(_text), WithJsonSchema(_SCALAR)]
-Words = Annotated[tuple[Word, ...], BeforeValidator(_listed)]
-Formats = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_listed), Field(min_length=1)]
-Rows = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_listed), Field(min_length=1, max_length=2)]
+_STRING: dict[str, Any] = {"type": "string", "minLength": 1}
+Word = Annotated[str, BeforeValidator(_scalar), WithJsonSchema(_SCALAR)]
+Words = Annotated[tuple[Word, ...], BeforeValidator(_listed), _OrAlso({"type": ["string", "number", "boolean"]})]
+Format = Annotated[str, Field(min_length=1)]
+Formats = Annotated[tuple[Format, ...], Field(min_length=1), BeforeValidator(_listed), _OrAlso(_STRING)]
+_QUOTED: dict[str, Any] = {"type": "string", "pattern": r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"}
+Number = Annotated[float, Field(allow_inf_nan=False), _OrAlso(_QUOTED)]
+_LINE: dict[str, Any] = {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[1-9][0-9]*$"}]}
+Line = Annotated[int, Field(ge=1), WithJsonSchema(_LINE)]
+Lines = Annotated[tuple[Line, ...], Field(min_length=1, max_length=2), BeforeValidator(_listed), _OrAlso(_LINE)]
 
 
 class Reading(Frozen):
     """How a file is to be read."""
 
-    sep: str | None = Field(default=None, description="What separates columns: one character, or tab.")
+    sep: str | None = Field(
+        default=None,
+        description="What separates columns: one character, or tab.",
+        json_schema_extra={"pattern": r"^(.|tab|\\t)$"},
+    )
     decimal: Literal[".", ","] | None = Field(default=None, description="The decimal sign of numbers.")
     encoding: str | None = Field(default=None, description="As Python names it: utf-8, cp1252, utf-16, latin-1.")
     sheet: str | None = Field(default=None, description="Of a workbook, by name; by default the first.")
-    header: Rows | None = Field(
+    header: Lines | None = Field(
         default=None, description="The line of the names, from 1, or two of them; what stands above is passed over."
     )
 
@@ -157,10 +189,10 @@ class Column(Frozen):
         default=None, description="Our value by theirs; unknown, or nothing, is an empty cell. Others are refused."
     )
     missing: Words = Field(default=(), description="Words for nothing in this column.")
-    units: dict[Word, Annotated[float, Field(allow_inf_nan=False)]] | None = Field(
+    units: dict[Word, Number] | None = Field(
         default=None, description="What one of a unit is in ours, by the word after the number; '' is a bare number."
     )
-    bands: dict[Word, Annotated[float, Field(allow_inf_nan=False)]] | None = Field(
+    bands: dict[Word, Number] | None = Field(
         default=None, description="Our state by the least number that is in it: {absent: 0, present: 25}."
     )
     date: Formats | None = Field(default=None, description="How days are written: DD.MM.YYYY. Several are tried.")
@@ -179,10 +211,6 @@ class Column(Frozen):
     @classmethod
     def _short(cls, value: object) -> object:
         return {"variable": value} if isinstance(value, str) else value
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> dict[str, Any]:
-        return {"anyOf": [{"type": "string"}, handler(core)]}
 
     @model_validator(mode="after")
     def _one_way(self) -> Column:
@@ -246,11 +274,13 @@ class CaseMapping(Frozen):
     rows: dict[str, Words] = Field(
         default_factory=dict, description="Rows that are no cases, by the values of a column; '' is an empty cell."
     )
-    columns: dict[str, Column] | None = Field(default=None, description="By their names in the file.")
+    columns: dict[str, Annotated[Column, _OrAlso({"type": "string"})]] | None = Field(
+        default=None, description="By their names in the file."
+    )
     combine: dict[str, Literal["any", "agree"]] = Field(
         default_factory=dict, description="Of a variable that several columns set: any of them, or all must agree."
     )
-    ignore: Annotated[tuple[str, ...], BeforeValidator(_listed)] | None = Field(
+    ignore: Annotated[tuple[str, ...], BeforeValidator(_listed), _OrAlso({"type": "string"})] | None = Field(
         default=None, description="Columns to leave out, by name or pattern; the one word others for all not named."
     )
     unsure: dict[str, Words] = Field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import jsonschema
 import pandas as pd
 import pyarrow as pa
 import pytest
+import yaml
 
 import kneebayes as kb
 from kneebayes.cases.coding import Coder
@@ -251,18 +253,69 @@ def test_words_stand_as_they_are_written_and_errors_name_their_line(tmp_path: Pa
             BoundMapping(CODER, CaseMapping.of(written(tmp_path, broken)), ["a"])
 
 
-def test_the_schema_takes_what_is_taken_and_refuses_what_is_refused() -> None:
-    schema = json.loads(CaseMapping.schema_text())
-    check = jsonschema.Draft202012Validator(schema)
-    good = {
-        "read": {"header": [1, 2]},
-        "missing": [-9],
-        "columns": {"a": "fever", "b": {"variable": "sex", "values": {"1": "male"}}},
-    }
-    assert list(check.iter_errors(good)) == []
-    CaseMapping.of(good)
-    assert list(check.iter_errors({"colums": {}}))
-    assert list(check.iter_errors({"columns": {"a": {"variabel": "fever"}}}))
+SCHEMA = jsonschema.Draft202012Validator(json.loads(CaseMapping.schema_text()))
+DAYS = {"date": "DD.MM.YYYY"}
+CHOICES = {"separator": ";", "choices": {"a": {"fever": "present"}}}
+TAKEN: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "lists": {"read": {"header": [1, 2]}, "missing": [-9, "."], "ignore": ["x*"], "rows": {"a": ["", 1]}},
+    "one_without_its_list": {"read": {"header": 2}, "missing": -9, "ignore": "others", "rows": {"a": ""}},
+    "a_name_for_a_column": {"columns": {"a": "fever", "b": {"variable": "age", "missing": "?"}}},
+    "values": {"columns": {"b": {"variable": "sex", "values": {"1": "male", "2": None, "3": True}}}},
+    "days": {"columns": {"a": {"variable": "age", "until": "v", "date": ["DD.MM.YYYY", "DDMMYYYY"]}, "v": DAYS}},
+    "choices": {"columns": {"a": CHOICES}, "combine": {"fever": "any"}},
+    "units": {"columns": {"a": {"variable": "duration_days", "units": {"": 1, "w": 7.0, "m": "30.5"}}}},
+    "a_line_in_quotes": {"read": {"header": "2"}},
+    "lines_in_quotes": {"read": {"header": ["1", 2]}},
+    "tab": {"read": {"sep": "tab", "decimal": ","}},
+}
+SHAPELESS: dict[str, dict[str, Any]] = {
+    "key": {"colums": {}},
+    "key_of_a_column": {"columns": {"a": {"variabel": "fever"}}},
+    "no_column": {"columns": {"a": None}},
+    "list_for_a_name": {"columns": {"a": ["fever"]}},
+    "list_of_columns": {"columns": ["a"]},
+    "list_in_a_list": {"missing": [["-9"]]},
+    "list_for_a_value": {"columns": {"a": {"variable": "sex", "values": {"M": ["male"]}}}},
+    "nothing_missing": {"missing": None},
+    "header": {"read": {"header": 0}},
+    "no_header": {"read": {"header": []}},
+    "three_headers": {"read": {"header": [1, 2, 3]}},
+    "header_of_no_line": {"read": {"header": "1,2"}},
+    "separator": {"read": {"sep": ";;"}},
+    "decimal": {"read": {"decimal": ";"}},
+    "no_date": {"columns": {"v": {"date": ""}}},
+    "no_dates": {"columns": {"v": {"date": []}}},
+    "unit": {"columns": {"a": {"variable": "age", "units": {"y": "one"}}}},
+    "combine": {"combine": {"fever": "some"}},
+    "others": {"columns": {"a": {**CHOICES, "others": "present"}}},
+    "version": {"format": 2},
+    "number_to_ignore": {"ignore": [1]},
+}
+
+
+@pytest.mark.parametrize("mapping", TAKEN.values(), ids=TAKEN)
+def test_the_schema_takes_what_is_taken(mapping: dict[str, Any]) -> None:
+    CaseMapping.of(mapping)
+    assert [error.message for error in SCHEMA.iter_errors(mapping)] == []
+
+
+@pytest.mark.parametrize("mapping", SHAPELESS.values(), ids=SHAPELESS)
+def test_the_schema_refuses_what_is_refused_by_its_shape(mapping: dict[str, Any]) -> None:
+    with pytest.raises(MappingError):
+        CaseMapping.of(mapping)
+    assert list(SCHEMA.iter_errors(mapping))
+
+
+def test_the_schema_takes_what_the_page_says_to_write() -> None:
+    page = Path(kb.__file__).parent.parent / "docs" / "clinic.md"
+    rows = [line.split("|")[2] for line in page.read_text("utf-8").splitlines() if line.startswith("| ")]
+    parts = [yaml.safe_load(span) for row in rows for span in re.findall("`([^`]+)`", row) if ": " in span]
+    assert len(parts) > 15
+    for part in parts:
+        content = json.loads(json.dumps(part if set(part) <= set(CaseMapping.model_fields) else {"columns": part}))
+        CaseMapping.of(content)
+        assert [error.message for error in SCHEMA.iter_errors(content)] == [], content
 
 
 @pytest.mark.parametrize("name", ["Calf pain", "CALF_PAIN", "calf-pain", "calfpain", " Calf  Pain "])

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pandas as pd
 import pytest
+import yaml
 
 from kneebayes.cases.drafting import Drafter
-from kneebayes.cases.mapping import Reading
+from kneebayes.cases.mapping import CaseMapping, Reading
 from kneebayes.errors import KneeBayesError
 from kneebayes.model import Model, load_model
 from kneebayes.scoring.readers import read_cases
 from kneebayes.scoring.tables import sniff
 from tests.exports.make import EXPORTS, KNOWN, PATIENTS, Export
 from tests.exports.sessions import USUAL, edited, session
+
+
+SCHEMA = jsonschema.Draft202012Validator(json.loads(CaseMapping.schema_text()))
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +69,10 @@ def test_an_export_gives_the_posteriors_of_what_is_known_or_names_the_remedy(
             refuse(model, tmp_path, made)
         assert made.refused in str(error.value)
         return
-    mapping = edited(drafted(drafter, tmp_path / made.file, made.read), made.edits)
+    draft = drafted(drafter, tmp_path / made.file, made.read)
+    for content in (yaml.safe_load(draft), {k: v for k, v in made.edits.items() if v is not None}):
+        assert [error.message for error in SCHEMA.iter_errors(json.loads(json.dumps(content, default=str)))] == []
+    mapping = edited(draft, made.edits)
     summary, scores, rejects = score(model, tmp_path, made, mapping)
     assert set(scores.index) == set(made.known)
     wanted = model.score(pd.DataFrame(list(made.known.values()), index=list(made.known), dtype=object))
