@@ -21,7 +21,6 @@ from kneebayes.scoring.tables import sniff
 from tests.exports.make import EXPORTS, KNOWN, PATIENTS, Export
 from tests.exports.sessions import USUAL, edited, session
 
-
 SCHEMA = jsonschema.Draft202012Validator(json.loads(CaseMapping.schema_text()))
 
 
