@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 import numpy as np
 
-from kneebayes.cases.coding import CASE_ID, Coder, check_columns, names_of
+from kneebayes.cases.coding import Coder, check_columns, names_of
 from kneebayes.diagnosis.alarm import Assessor, Thresholds
 from kneebayes.diagnosis.diagnosis import Diagnosis
 from kneebayes.errors import CaseError, ImpossibleEvidenceError, OptionError, UnknownNameError
@@ -153,10 +153,12 @@ class Model:
         if not isinstance(case, Mapping) and getattr(case, "ndim", 0) != 1:  # a row of a frame will do
             kind = type(case).__name__
             raise CaseError(f"a case is a mapping, not a {kind}: model.diagnose({{'age': 67, 'sex': 'male'}})")
+        told: list[str] = []
         if mapping is not None:
-            from kneebayes.cases.mapping import BoundMapping, CaseMapping  # here: a case without waits for no tables
+            from kneebayes.cases.mapping import BoundMapping, CaseMapping, told_of  # a case without waits for none
 
-            case = BoundMapping(self._coder, CaseMapping.of(mapping), map(str, case), partial=True).case(case)
+            bound = BoundMapping(self._coder, CaseMapping.of(mapping), map(str, case), partial=True)
+            case, told = bound.case(case), told_of(bound.others)
         coded = self._coder.case(case)
         posteriors = self.network.posteriors(coded.evidence)
         if np.isneginf(posteriors.log_evidence[0]):
@@ -166,7 +168,7 @@ class Model:
         elif engine != "exact":
             raise UnknownNameError(f"no engine '{engine}': use 'exact' or 'pgmpy'")
         assessed = self.assessor.assess(coded.evidence, thresholds or self._thresholds, posteriors=posteriors)
-        return Diagnosis.of(assessed, self._coder.words(coded.evidence), coded.warnings)
+        return Diagnosis.of(assessed, self._coder.words(coded.evidence), [*told, *coded.warnings])
 
     @cached_property
     def network(self) -> CompiledModel:
@@ -346,7 +348,7 @@ class Model:
         accepted = scored.accepted & ~read.refused
         table = scored.table.filter(pa.array(accepted[scored.accepted]))
         table = table if round is None else rounded(table, round)
-        output: Frame = from_arrow(table, accepted, frame, keep, bound.case_id or CASE_ID)
+        output: Frame = from_arrow(table, accepted, frame, keep, bound.case_id)
         return (output, rejects_frame(frame, problems)) if rejects else output
 
     def score_table(

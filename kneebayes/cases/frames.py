@@ -50,7 +50,7 @@ def to_arrow(frame: Any, evidence: Iterable[str]) -> pa.Table:
 
 
 def from_arrow(
-    table: pa.Table, accepted: NDArray[np.bool_], frame: Any, keep: Iterable[object] = (), case_id: str = CASE_ID
+    table: pa.Table, accepted: NDArray[np.bool_], frame: Any, keep: Iterable[object] = (), case_id: str | None = CASE_ID
 ) -> Any:
     """Turn the scores of the rows accepted, bool (n,), into the kind of frame that came in, of n rows.
 
@@ -70,7 +70,7 @@ def from_arrow(
         native = output.to_native()
         native.index = index
         output = nw.from_native(native, eager_only=True)
-    first = [narwhal[named[case_id]].alias(CASE_ID)] if case_id in named else []
+    first = [narwhal[named[case_id]].alias(CASE_ID)] if case_id is not None else []
     return output.select(*first, nw.all(), *(narwhal.get_column(named[name]) for name in kept)).to_native()
 
 

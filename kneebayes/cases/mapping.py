@@ -66,10 +66,12 @@ __all__ = [
     "Mapped",
     "MappingLike",
     "Reading",
+    "listed",
     "matched",
     "normal",
     "read_frame",
     "strptime_format",
+    "told_of",
     "word",
 ]
 
@@ -412,7 +414,8 @@ class Mapped:
 class BoundMapping:
     """A mapping that fits a model and a header.
 
-    ``names`` are those of the table; ``used`` those that it reads; ``ignored`` those that it leaves out.
+    ``names`` are those of the table; ``used`` those that it reads; ``ignored`` those that it leaves out, and ``others``
+    those among them that nobody named.
     """
 
     def __init__(
@@ -477,24 +480,24 @@ class BoundMapping:
         mapping, names = self.mapping, self.names
         if mapping.unsure:
             first = next(iter(mapping.unsure))
-            listed = _named(mapping.unsure)
             raise mapping._error(
-                ("unsure", first), f"still to be decided: {listed}. Move each to columns, or to ignore"
+                ("unsure", first), f"still to be decided: {listed(mapping.unsure)}. Move each to columns, or to ignore"
             )
         places = {name: ("columns", name) for name in self.columns} | {name: ("rows", name) for name in mapping.rows}
         if not partial:
             absent = {name: place for name, place in places.items() if name not in names}
             if absent:
                 name, place = next(iter(absent.items()))
-                raise mapping._error(place, f"the file has no column {_named(absent)}.{misspelt(name, names)}")
+                raise mapping._error(place, f"the file has no column {listed(absent)}.{misspelt(name, names)}")
         ignored = mapping.ignore or ()
         others = ignored == (OTHERS,)
         taken = {*places, *self.keep, *(column.until for column in self.columns.values() if column.until)}
         rest = [name for name in names if name not in taken]
-        unknown = [name for name in rest if not others and not is_named(name, (*ignored, *left_out))]
+        unknown = [name for name in rest if not is_named(name, left_out) and (others or not is_named(name, ignored))]
         if mapping.columns is None:
             unknown = [name for name in unknown if not name.startswith(NOT_EVIDENCE_PREFIX)]
-        if unknown:
+        self.others = tuple(unknown) if others else ()
+        if unknown and not others:
             refuse_unknown(self.coder.model, unknown, "" if mapping.columns is None else REMEDY)
         missing = next((name for name in self.keep if name not in names), None)
         if missing is not None:
@@ -943,7 +946,13 @@ def _years(start: NDArray[np.datetime64], end: NDArray[np.datetime64]) -> NDArra
     return years
 
 
-def _named(names: Iterable[str]) -> str:
+def told_of(others: Sequence[str]) -> list[str]:
+    """Say which columns were left out although nobody named them, if there are any."""
+    return [f"columns left out, as nothing is said of them: {listed(others)}"] if others else []
+
+
+def listed(names: Iterable[str]) -> str:
+    """Name columns in a message: all of them, up to a limit."""
     names = list(names)
     more = f" (and {len(names) - MAX_NAMED} more)" if len(names) > MAX_NAMED else ""
     return ", ".join(f"'{short(name)}'" for name in names[:MAX_NAMED]) + more

@@ -20,7 +20,7 @@ from kneebayes.atomic import write_whole
 from kneebayes.cases.coding import CASE_ID, NOT_EVIDENCE_PREFIX, names_of
 from kneebayes.cases.frames import case_error, encode_column, encode_columns
 from kneebayes.cases.labels import ALSO, LABEL, NONE, Labels, label_columns, read_labels
-from kneebayes.cases.mapping import MappingLike, read_frame
+from kneebayes.cases.mapping import MappingLike, read_frame, told_of
 from kneebayes.diagnosis.alarm import Thresholds
 from kneebayes.diagnosis.wells import read_sheet
 from kneebayes.errors import CaseError, FileFormatError, OptionError, UnknownNameError
@@ -408,7 +408,7 @@ def evaluate(
         n_unlabelled=int(accepted.sum()) - len(used),
         rankings={other.name: other.score for other in compared if other.score is not None},
         given=given,
-        notes=_notes(labels, given, scores[0], others),
+        notes=_notes(labels, given, scores[0], others, told_of(bound.others)),
         bootstrap=times,
         seed=seed,
         problems=problems,
@@ -478,13 +478,16 @@ def _case_names(frame: Any, table: pa.Table, used: NDArray[np.intp]) -> list[Any
     return list(index[used]) if isinstance(index, pd.Index) else used.tolist()
 
 
-def _notes(labels: Labels, given: tuple[str, ...], scored: Scored, others: list[Comparator]) -> list[str]:
+def _notes(
+    labels: Labels, given: tuple[str, ...], scored: Scored, others: list[Comparator], told: Iterable[str]
+) -> list[str]:
     notes = []
     if given:
         notes.append(
             f"causes were given as evidence, so this is no blind test of: {', '.join(given)}. If their columns hold "
             "what came out, name them as outcome columns (--outcome-columns)"
         )
+    notes += told
     notes += [f"{warning} ({rows} rows)" for warning, rows in scored.warnings.items()]
     with_it, without = ((labels.present == state).sum(axis=0).tolist() for state in (1, 0))
     least = metrics.MIN_CASES

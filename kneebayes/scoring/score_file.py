@@ -66,6 +66,8 @@ class ScoreSummary:
         somebody: numbers, texts, and words that stand in few rows.
     diagnoses : tuple of str
         Columns of causes, which were taken as known diagnoses.
+    others : tuple of str
+        Columns that were left out without being named.
     """
 
     read: int = 0
@@ -76,6 +78,7 @@ class ScoreSummary:
     left_out: int = 0
     refused: dict[tuple[str, str], int] = field(default_factory=dict)
     diagnoses: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
     def __add__(self, other: ScoreSummary) -> ScoreSummary:
         return ScoreSummary(
@@ -87,6 +90,7 @@ class ScoreSummary:
             left_out=self.left_out + other.left_out,
             refused=dict(Counter(self.refused) + Counter(other.refused)),
             diagnoses=tuple(dict.fromkeys([*self.diagnoses, *other.diagnoses])),
+            others=tuple(dict.fromkeys([*self.others, *other.others])),
         )
 
 
@@ -149,6 +153,7 @@ def score_file(
             refuse_headless(source, coder, reader.names, [*keep, *ignore])
         fitting = BoundMapping(coder, given, reader.names, keep=keep, ignore=ignore)
         ignore += [name for name in fitting.ignored if name not in ignore]
+        known -= set(ignore)
         bound = None if fitting.is_identity else fitting
         if bound is not None:
             known = set(bound.used)
@@ -194,7 +199,7 @@ def score_file(
         if unexpected is not None:
             raise unexpected  # here, so that it does not carry the other along
         causes = [name for name, column in fitting.columns.items() if column.variable in model.file.causes]
-        return pipeline.summary + ScoreSummary(diagnoses=tuple(causes))
+        return pipeline.summary + ScoreSummary(diagnoses=tuple(causes), others=fitting.others)
 
 
 @dataclass(frozen=True, eq=False)

@@ -117,7 +117,7 @@ class Scorer:
 
             found = batch_uncertainty(assessed, level=intervals, draws=draws, seed=seed, engine=engine)
             output |= dict(zip(self.interval_columns, map(pa.array, found.columns()), strict=True))
-        if CASE_ID in table.column_names:
+        if CASE_ID in table.column_names and CASE_ID not in ignore:
             output = {CASE_ID: table[CASE_ID], **output}
         result = pa.table({**output, **{name: table[name] for name in keep}})
         accepted = np.ones(table.num_rows, dtype=bool)

@@ -24,21 +24,14 @@ from kneebayes.errors import CaseError, OptionError
 from kneebayes.ui import ask, options, serve
 from kneebayes.ui.options import (
     Caution,
-    Decimal,
-    Encoding,
     Facts,
     HarmFalseAlarm,
     HarmMiss,
-    Header,
     Ignore,
-    IgnoreOthers,
     MapFile,
-    Missing,
     ModelOption,
     Output,
     Quiet,
-    Sep,
-    Sheet,
     Urgent,
     load,
     say,
@@ -119,6 +112,7 @@ class ScoreFormat(StrEnum):
     help="Score a file: posteriors and alarm, a row per case.\n\n"
     "Start from the file that `kneebayes template` writes. An empty cell means unknown, never absent.",
 )
+@options.filled(mapping=options.mapping)
 def score(
     source: Annotated[
         str,
@@ -138,14 +132,7 @@ def score(
         list[str] | None, typer.Option(metavar="COLUMN", help="Pass this column through (repeat, or a,b).")
     ] = None,
     ignore: Ignore = None,
-    ignore_others: IgnoreOthers = False,
-    map_file: MapFile = None,
-    sep: Sep = None,
-    decimal: Decimal = None,
-    encoding: Encoding = None,
-    sheet: Sheet = None,
-    header: Header = None,
-    missing: Missing = None,
+    mapping: Any = None,
     columns: Annotated[
         list[str] | None, typer.Option(metavar="COLUMN", help="Write only these output columns (repeat, or a,b).")
     ] = None,
@@ -180,16 +167,7 @@ def score(
         "keep": options.names(keep),
         "ignore": options.names(ignore),
         "columns": options.names(columns) or None,
-        "mapping": options.mapping(
-            map_file,
-            sep=sep,
-            decimal=decimal,
-            encoding=encoding,
-            sheet=sheet,
-            header=header,
-            missing=missing,
-            ignore_others=ignore_others,
-        ),
+        "mapping": mapping,
         "thresholds": options.thresholds(
             loaded.file, caution=caution, urgent=urgent, harm_miss=harm_miss, harm_false_alarm=harm_false_alarm
         ),
@@ -217,6 +195,8 @@ def _rows(count: int) -> str:
 
 
 def _summarise(counts: ScoreSummary, rejects: str | None, model: Model) -> None:
+    from kneebayes.cases.mapping import told_of
+
     left_out = f", {counts.left_out:,} left out as the mapping says" if counts.left_out else ""
     say(f"{_rows(counts.read)} read: {counts.scored:,} scored, {counts.rejected:,} rejected{left_out}")
     for reason in counts.reasons:
@@ -225,6 +205,8 @@ def _summarise(counts: ScoreSummary, rejects: str | None, model: Model) -> None:
         say(f"  all reasons are in {rejects}" if rejects else "  name a file with --rejects to get all reasons")
     if counts.diagnoses:
         say(f"note: taken as known diagnoses: {', '.join(counts.diagnoses)}; --ignore them if they are what came out")
+    for note in told_of(counts.others):
+        say(f"note: {note}")
     for line in _refused(counts):
         say(f"  {line}")
     for warning, rows in counts.warnings.items():
@@ -399,6 +381,7 @@ def template(
     help="Draft what the columns and values of your own file mean, to read, mend and give to `score --map`.\n\n"
     "For example: kneebayes map hospital.csv, then an editor, then kneebayes score hospital.csv --map mapping.yaml",
 )
+@options.filled(read=options.reading)
 def map_(
     source: Annotated[str | None, typer.Argument(metavar="SOURCE", help="The file to map, as for `score`.")] = None,
     target: Annotated[
@@ -412,11 +395,7 @@ def map_(
         str | None, typer.Option(metavar="MAPPING", help="Write nothing: say what the cells become by this mapping.")
     ] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of mapping files.")] = False,
-    sep: Sep = None,
-    decimal: Decimal = None,
-    encoding: Encoding = None,
-    sheet: Sheet = None,
-    header: Header = None,
+    read: Any = None,
     model: ModelOption = None,
 ) -> None:
     """Run ``kneebayes map``."""
@@ -433,7 +412,7 @@ def map_(
     from kneebayes.scoring.tables import sniff
 
     coder = load(model).scorer.coder
-    chosen = options.mapping(check, sep=sep, decimal=decimal, encoding=encoding, sheet=sheet, header=header)
+    chosen = CaseMapping.of({} if check is None else check).with_options(read=read)
     if check is not None:
         table = read_cases(source, (), chosen.read).table
         typer.echo(BoundMapping(coder, chosen, table.column_names).dry_run(table))
@@ -518,6 +497,7 @@ app.command(
     "Labels: a column 'label' of causes or none_of_these ('also' names further ones, joined by ;),\n"
     "or a column true_<cause> of states for each, of which cells may be empty, or both."
 )
+@options.filled(mapping=options.mapping)
 def evaluate(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="CSV or Parquet of labelled cases; - is stdin.")],
     label: Annotated[str, typer.Option(metavar="COLUMN", help="The column of leading causes.")] = "label",
@@ -532,18 +512,11 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, a figure a row.")] = False,
     ignore: Ignore = None,
-    ignore_others: IgnoreOthers = False,
     outcome_columns: Annotated[
         list[str] | None,
         typer.Option(metavar="CAUSE", help="Causes whose columns hold what came out, and are no evidence (or a,b)."),
     ] = None,
-    map_file: MapFile = None,
-    sep: Sep = None,
-    decimal: Decimal = None,
-    encoding: Encoding = None,
-    sheet: Sheet = None,
-    header: Header = None,
-    missing: Missing = None,
+    mapping: Any = None,
     bootstrap: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="Resamples behind the intervals; 0 for none.")
     ] = None,
@@ -566,16 +539,6 @@ def evaluate(
         check_report(report)  # now, not after the work
     loaded = load(model)
     left_out = options.names(ignore)
-    mapping = options.mapping(
-        map_file,
-        sep=sep,
-        decimal=decimal,
-        encoding=encoding,
-        sheet=sheet,
-        header=header,
-        missing=missing,
-        ignore_others=ignore_others,
-    )
     cases = read_cases(source, left_out, mapping.read)
     if mapping.columns is None:
         refuse_headless(source, loaded.scorer.coder, cases.table.column_names, [*left_out, label])
@@ -595,8 +558,8 @@ def evaluate(
         mapping=mapping,
         outcome_columns=options.names(outcome_columns),
     )
-    if result.given and (as_json or as_csv):
-        say(f"note: {result.notes[0]}")
+    for note in result.notes if as_csv else result.notes[:1] if as_json and result.given else ():
+        say(f"note: {note}")
     typer.echo(result.to_json() if as_json else (result.to_csv() or "").rstrip("\n") if as_csv else str(result))
     if report is not None:
         result.report(report)

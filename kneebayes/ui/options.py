@@ -13,6 +13,8 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import wraps
+from inspect import signature
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
@@ -23,7 +25,6 @@ from kneebayes.errors import CaseError, DefectError, KneeBayesError, OptionError
 from kneebayes.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
-    from kneebayes.cases.mapping import CaseMapping
     from kneebayes.model import Model
 
 __all__ = [
@@ -32,29 +33,24 @@ __all__ = [
     "TERMINATED",
     "Caution",
     "Commands",
-    "Decimal",
-    "Encoding",
     "Facts",
     "HarmFalseAlarm",
     "HarmMiss",
-    "Header",
     "Ignore",
-    "IgnoreOthers",
     "MapFile",
-    "Missing",
     "ModelOption",
     "Output",
     "Quiet",
-    "Sep",
-    "Sheet",
     "Urgent",
     "case",
     "fill_closed_streams",
+    "filled",
     "level",
     "load",
     "mapping",
     "names",
     "numbers",
+    "reading",
     "say",
     "say_warning",
     "shares",
@@ -282,30 +278,54 @@ def shares(text: str) -> float | tuple[float, float]:
     )
 
 
+def reading(
+    sep: Sep = None, decimal: Decimal = None, encoding: Encoding = None, sheet: Sheet = None, header: Header = None
+) -> dict[str, Any]:
+    """Say how a file is to be read, as far as options do."""
+    lines = None if header is None else header.split(",")
+    given = {"sep": sep, "decimal": decimal, "encoding": encoding, "sheet": sheet, "header": lines}
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def mapping(
-    path: str | None,
-    *,
-    sep: str | None = None,
-    decimal: str | None = None,
-    encoding: str | None = None,
-    sheet: str | None = None,
-    header: str | None = None,
-    missing: Iterable[str] | None = None,
-    ignore_others: bool = False,
-) -> CaseMapping:
-    """Read how a file is to be read: what a mapping file says, and before it what the options say."""
+    ignore_others: IgnoreOthers = False,
+    map_file: MapFile = None,
+    sep: Sep = None,
+    decimal: Decimal = None,
+    encoding: Encoding = None,
+    sheet: Sheet = None,
+    header: Header = None,
+    missing: Missing = None,
+) -> Any:
+    """Make a `CaseMapping` of what a mapping file says, and before it of what the options say."""
     from kneebayes.cases.mapping import CaseMapping
 
-    given = {
-        "sep": sep,
-        "decimal": decimal,
-        "encoding": encoding,
-        "sheet": sheet,
-        "header": header and header.split(","),
-    }
-    read = {name: value for name, value in given.items() if value is not None}
-    made = CaseMapping.of({} if path is None else path)
+    read = reading(sep, decimal, encoding, sheet, header)
+    made = CaseMapping.of({} if map_file is None else map_file)
     return made.with_options(read=read, missing=names(missing), ignore_others=ignore_others)
+
+
+def filled(**makers: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command, in the place of these arguments, the options of functions that make them."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = signature(command, eval_str=True)
+        parts = {name: signature(maker, eval_str=True).parameters for name, maker in makers.items()}
+
+        @wraps(command)
+        def run(**given: Any) -> None:
+            for name, part in parts.items():
+                given[name] = makers[name](**{option: given.pop(option) for option in part})
+            command(**given)
+
+        shown = [
+            part for name, p in own.parameters.items() for part in (parts[name].values() if name in parts else [p])
+        ]
+        run.__signature__ = own.replace(parameters=shown)  # type: ignore[attr-defined]  # which is what typer reads
+        run.__annotations__ = {option.name: option.annotation for option in shown}
+        return run
+
+    return decorate
 
 
 def thresholds(

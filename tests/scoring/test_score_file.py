@@ -781,3 +781,12 @@ def test_columns_of_causes_are_said_to_be_known_diagnoses(tmp_path: Path) -> Non
     (tmp_path / "a.csv").write_text("case_id,age,dvt,label\n1,50,no,dvt\n", encoding="utf-8")
     assert load_model().score_file(tmp_path / "a.csv", tmp_path / "o.csv").diagnoses == ("dvt",)
     assert load_model().score_file(tmp_path / "a.csv", tmp_path / "o.csv", ignore=["dvt"]).diagnoses == ()
+
+
+def test_a_case_id_can_be_ignored(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"case_id": ["a", "a"], "age": [50, 60]})
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    for ignore in ("case_id", "case*"):
+        assert load_model().score_file(tmp_path / "a.csv", tmp_path / "o.csv", ignore=[ignore]).scored == 2
+        assert "case_id" not in pd.read_csv(tmp_path / "o.csv")
+        assert "case_id" not in load_model().score(frame, ignore=[ignore])

@@ -408,3 +408,16 @@ def test_a_shell_completes_names_and_values(begun: str, offered: str) -> None:
     words = {"_KNEEBAYES_COMPLETE": "complete_bash", "COMP_WORDS": f"kneebayes diagnose {begun}", "COMP_CWORD": "2"}
     done = subprocess.run(command, env={**os.environ, **words}, capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == offered
+
+
+def test_columns_that_nobody_named_are_said_to_be_left_out_once_and_all(tmp_path: Path) -> None:
+    said = "columns left out, as nothing is said of them: 'ward', 'bmi'"
+    (tmp_path / "a.csv").write_text("case_id,age,ward,lab_x,bmi,true_dvt\n1,50,a,3,4,yes\n2,60,b,3,4,no\n", "utf-8")
+    (tmp_path / "m.yaml").write_text("columns: {age: age, true_dvt: true_dvt}\nignore: others\n", "utf-8")
+    named = ["--ignore-others", "--ignore", "lab_*", "--ignore", "case_id"]
+    for more in (named, [*named, "--map", str(tmp_path / "m.yaml")]):
+        for command in (["score", "-o", str(tmp_path / "o.csv")], ["evaluate"], ["evaluate", "--csv"]):
+            assert run(*command, str(tmp_path / "a.csv"), *more).count(said) == 1
+        assert said in json.loads(run("evaluate", str(tmp_path / "a.csv"), "--json", *more))["notes"]
+    assert said in run("diagnose", "age=50", "ward=a", "bmi=4", "--map", str(tmp_path / "m.yaml"))
+    assert "left out" not in run("diagnose", "age=50", "--map", str(tmp_path / "m.yaml"))
