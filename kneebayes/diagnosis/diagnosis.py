@@ -406,8 +406,7 @@ class Diagnosis:
         """
         from kneebayes.diagnosis.questions import open_questions, question_frame
 
-        questions = open_questions(self.assessment, target=target)
-        return question_frame(questions, n)
+        return question_frame(open_questions(self.assessment, target=target, n=n))
 
     def uncertainty(self, level: float = 0.9, *, draws: int = 1000, seed: int = 0) -> Uncertainty:
         """Say how sure the posteriors and the alarm are, given the plausible ranges of the model's numbers.

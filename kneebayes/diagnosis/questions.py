@@ -8,7 +8,7 @@ causes' joint posterior is computed for every answer that may come.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -25,6 +25,7 @@ __all__ = ["Question", "open_questions", "question_frame"]
 
 Floats = NDArray[np.float64]
 DIGITS = 12  # of a net benefit: what is further down is rounding, and no benefit
+PORTION_BYTES = 1 << 21  # of joint states that are worked on together: what a processor keeps at hand
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,14 @@ class _Answer(NamedTuple):
     code: int
 
 
-def open_questions(assessed: Assessment, *, target: str | None = None) -> list[Question]:
-    """Weigh every open question of one case, the most gain per cost first, ties in model order.
+def open_questions(
+    assessed: Assessment, *, target: str | None = None, n: int | None = None, keys_first: bool = False
+) -> list[Question]:
+    """Weigh the open questions of one case, the most gain per cost first, ties in model order.
 
     A soft answer counts as answered. The target is a column of the posteriors, to learn about whether it is so; by
-    default the joint state of all causes.
+    default the joint state of all causes. With ``keys_first``, key questions come before all others, those first that
+    may change the alarm. Of the first n only is the alarm worked out, which is what takes the longest.
     """
     assessor, evidence, thresholds = assessed.assessor, assessed.evidence, assessed.thresholds
     network, model = assessor.network, assessor.model
@@ -90,13 +94,13 @@ def open_questions(assessed: Assessment, *, target: str | None = None) -> list[Q
     trial = evidence[np.zeros(1 + len(owner), dtype=np.intp)]  # as things are, then with each answer
     trial.codes[owner, np.arange(1, 1 + len(owner))] = [answer.code for answer in answers]
     joint = _answered(network, trial, owner)
-    now = joint[0] / joint[0].sum()
-    chance = joint[1:].sum(axis=1) / joint[0].sum()
+    total = joint.sum(axis=1)
+    joint /= np.where(total > 0, total, 1.0)[:, None]
+    now, given, chance = joint[0], joint[1:], total[1:] / total[0]
     possible = chance > 0
-    given = joint[1:] / np.where(possible, joint[1:].sum(axis=1), 1.0)[:, None]
 
     # not as a matrix product: on a busy machine its threads wait for each other longer than the sums take
-    marginals = np.einsum("nk,ck->nc", np.vstack([now, given]), network.membership)
+    marginals = np.einsum("nk,ck->nc", joint, network.membership)
     before, after = marginals[0], marginals[1:]
     if column is None:
         gain = chance * _divergence(given, now)
@@ -106,46 +110,62 @@ def open_questions(assessed: Assessment, *, target: str | None = None) -> list[Q
 
     ranked = len(model.causes) + 1
     top = (after[:, :ranked].argmax(axis=1) != before[:ranked].argmax()) * chance
-    with np.errstate(divide="ignore"):
-        posteriors = Posteriors(network.columns, marginals, np.log(np.concatenate([[1.0], chance])))
-    levels = assessor.assess(trial, thresholds, posteriors=posteriors).levels
-    change = (levels[1:] != levels[0]) * chance
     benefit = _benefit(after[:, assessor.column], thresholds.caution) * chance
     baseline = float(_benefit(before[assessor.column], thresholds.caution))
+    keys = {name for asked in model.alarm.key_questions for name in (asked, model.about(asked))}
 
-    questions = []
+    questions, places = [], {}
     for name in dict.fromkeys(answer.asked for answer in answers):
-        places = [place for place, answer in enumerate(answers) if answer.asked == name]
-        own = np.array([place for place in places if possible[place]], dtype=np.intp)
+        told = [place for place, answer in enumerate(answers) if answer.asked == name]
+        own = np.array([place for place in told if possible[place]], dtype=np.intp)
         if len(own) < 2:
             continue
         asked, cost = model.askable[name], model.variables[model.about(name)].cost
         bits = max(0.0, float(gain[own].sum()))
-        chances = {answers[place].answer: float(chance[place]) for place in places}
+        chances = {answers[place].answer: float(chance[place]) for place in told}
+        places[name] = own
         questions.append(
             Question(
                 variable=name,
                 question=asked.question,
-                key=any(key == name or model.about(key) == name for key in model.alarm.key_questions),
+                key=name in keys,
                 gain=bits,
                 cost=cost,
                 gain_per_cost=bits / cost,
-                alarm_change=float(change[own].sum()),
+                alarm_change=0.0,
                 top_change=float(top[own].sum()),
                 net_benefit=max(0.0, round(float(benefit[own].sum()) - baseline, DIGITS)),
                 answers={answer: chances.get(answer, 0.0) for answer in asked.states},
             )
         )
-    return sorted(questions, key=lambda question: -question.gain_per_cost)
+
+    def with_alarms(some: list[Question]) -> list[Question]:
+        """Work out what the answers may change of the alarm."""
+        if not some:
+            return []
+        own = np.concatenate([places[question.variable] for question in some])
+        posteriors = Posteriors(network.columns, after[own], np.log(chance[own]))
+        levels = assessor.assess(trial[1 + own], thresholds, posteriors=posteriors).levels
+        changed = np.zeros(len(chance))
+        changed[own] = (levels != assessed.levels[0]) * chance[own]
+        return [replace(q, alarm_change=float(changed[places[q.variable]].sum())) for q in some]
+
+    questions.sort(key=lambda question: -question.gain_per_cost)
+    if not keys_first:
+        return with_alarms(questions[:n])
+    first = with_alarms([question for question in questions if question.key])
+    first.sort(key=lambda question: -question.alarm_change)
+    rest = [question for question in questions if not question.key]
+    return first[:n] + with_alarms(rest if n is None else rest[: max(0, n - len(first))])
 
 
-def question_frame(questions: Sequence[Question], n: int | None = None) -> pd.DataFrame:
-    """Give the first n questions as a table, one row each by variable."""
+def question_frame(questions: Sequence[Question]) -> pd.DataFrame:
+    """Give questions as a table, one row each by variable."""
     import pandas as pd
 
     columns = [field.name for field in fields(Question) if field.name not in ("variable", "answers")]
-    index = pd.Index([question.variable for question in questions[:n]], name="variable", dtype=object)
-    return pd.DataFrame({c: [getattr(q, c) for q in questions[:n]] for c in columns}, index=index, columns=columns)
+    index = pd.Index([question.variable for question in questions], name="variable", dtype=object)
+    return pd.DataFrame({c: [getattr(q, c) for q in questions] for c in columns}, index=index, columns=columns)
 
 
 def _answers(assessed: Assessment) -> list[_Answer]:
@@ -169,8 +189,11 @@ def _answered(network: CompiledModel, trial: Evidence, owner: NDArray[np.intp]) 
     first_finding = len(network.model.risks) + len(network.model.causes)
     above = np.flatnonzero((owner < first_finding) | (trial.codes[owner, 0] != UNKNOWN))
     joint = np.empty((1 + len(owner), network.n_joint))
-    known = network.joint(trial[np.concatenate([[0], 1 + above])])
-    joint[0], joint[1 + above] = known[0], known[1:]
+    rows = np.concatenate([[0], 1 + above])
+    step = max(1, PORTION_BYTES // (8 * network.n_joint))
+    for start in range(0, len(rows), step):
+        part = rows[start : start + step]
+        joint[part] = network.joint(trial[part])
     for i in set(range(len(owner))).difference(above.tolist()):  # given the causes, a finding depends on nothing else
         joint[1 + i] = joint[0] * network.tables.chance(
             int(owner[i]) - first_finding, int(trial.codes[owner[i], 1 + i])

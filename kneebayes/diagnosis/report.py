@@ -55,12 +55,11 @@ def case_page(dx: Diagnosis) -> str:
         for place, row in table.iterrows()
     ]
     cited = " ".join(number.basis for _, number, _, _ in numbers)
-    questions = open_questions(assessed)
     return render(
         "case/page.html",
         dx=dx,
         told=dx._told(),
-        questions=sorted(questions, key=lambda question: not question.key)[:QUESTIONS],
+        questions=open_questions(assessed, n=QUESTIONS, keys_first=True),
         rows=[(name, dx.label(name), p, *ends[name], before[name]) for name, p in ranked],
         sure=sure,
         wells=points_line(model, dx.evidence),

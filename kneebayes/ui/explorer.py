@@ -6,19 +6,20 @@ contents out, as JSON. The page itself is in templates/explorer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from kneebayes.cases.coding import Coder
+from kneebayes.diagnosis.questions import open_questions
 from kneebayes.errors import KneeBayesError
 from kneebayes.evaluation.expectations import shipped_rows
 from kneebayes.model import Model, load_model
 from kneebayes.plots.case import priors
 from kneebayes.plots.style import percent
 from kneebayes.spec.model_spec import ModelSpec
-from kneebayes.ui.session import Exploration, control_of
+from kneebayes.ui.session import KEPT, Exploration, control_of
 
 if TYPE_CHECKING:
     from kneebayes.diagnosis.alarm import Thresholds
@@ -80,8 +81,8 @@ def _readable(coder: Coder, facts: Mapping[str, object]) -> dict[str, object]:
 class Explorer:
     """A case on a page: `hear` takes what the page says, and gives what it is to show.
 
-    ``form`` is what there is to ask, ``view`` what is known and follows from it, ``sure`` how sure that is and why;
-    each is content for JSON. ``seq`` is the number of the last message heard.
+    ``form`` is what there is to ask, ``view`` what is known and follows from it, and `later` what takes longer; each is
+    content for JSON. ``seq`` is the number of the last message heard.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Explorer:
         self._models = {OWN: model}
         self._thresholds = thresholds
         self._aside: dict[str, object] = {}
+        self._worked_out = lru_cache(KEPT)(lambda kind, dx: LATER[kind](dx))
         self.seq = 0
         self.exploration: Exploration
         self._take_up(OWN)
@@ -116,11 +118,16 @@ class Explorer:
         self._aside = {name: value for name, value in facts.items() if name not in kept}
         self._examples = {vignette.case_id: vignette for vignette in vignettes(model.file)}
 
+    @staticmethod
+    def takes_long(message: Mapping[str, Any]) -> bool:
+        """Whether answers need not wait for what a message asks for."""
+        return message.get("do") in LATER
+
     def hear(self, message: Mapping[str, Any]) -> dict[str, Content]:
-        """Do what the page says, and give what has changed by it: view, form or sure."""
-        do, said = message.get("do"), ""
-        if do == "sure":
-            return {"sure": self.sure()}
+        """Do what the page says, and give what has changed by it: view, form, or what of `LATER` it asks for."""
+        do, said = str(message.get("do")), ""
+        if self.takes_long(message):
+            return {do: self.later(do)}
         try:
             if do == "answer":
                 self.exploration.answer(str(message["name"]), message["value"])
@@ -162,7 +169,7 @@ class Explorer:
         }
 
     def view(self, problem: str = "") -> Content:
-        """Say what is known, the alarm, how likely each cause is, and what to ask."""
+        """Say what is known, the alarm, and how likely each cause is."""
         dx, exploration = self.dx, self.exploration
         return {
             "seq": self.seq,
@@ -170,7 +177,6 @@ class Explorer:
             "facts": exploration.facts,
             "answers": {name: exploration.state(name) or "" for name in exploration.facts},
             "known": [(name, exploration.label(name), exploration.said(name)) for name in exploration.facts],
-            "ask": [(question.variable, question.key) for question in exploration.questions(ASKED)],
             "alarm": {
                 "level": dx.alarm.level,
                 "of": dx.label(dx.model.alarm.cause),
@@ -217,17 +223,35 @@ class Explorer:
         known = dx.evidence.keys() & set(counted.sheet.columns)
         return f"{counted.said} points; {n - len(counted.unknown)} of {n} items known" if known else ""
 
-    def sure(self) -> Content:
-        """Say how sure it is, and why."""
+    def later(self, kind: str) -> Content:
+        """Say one of `LATER` of the case as it is, worked out once: it comes back with the answers."""
         seq, dx = self.seq, self.dx  # in this order: answers may come in between, and those ask again
-        draws = DRAWS if dx.network.n_joint < MANY_STATES else FEW_DRAWS
-        found: Uncertainty = dx.uncertainty(draws=draws)
-        ends = zip(found.network.columns, found.low.tolist(), found.high.tolist(), strict=True)
-        return {
-            "seq": seq,
-            "sentence": found.sentence,
-            "level": percent(found.level),
-            # NaN, which is no JSON, where the evidence is impossible in all draws
-            "ranges": {name: (low, high, f"{percent(low)} to {percent(high)}") for name, low, high in ends if low <= 1},
-            "why": [str(explanation).splitlines() for explanation in dx.explanations()],
-        }
+        return {"seq": seq, **self._worked_out(kind, dx)}
+
+
+def _ask(dx: Diagnosis) -> Content:
+    """Say what to ask, and whether the alarm needs it."""
+    questions = open_questions(dx.assessment, n=ASKED, keys_first=True)
+    return {"questions": [(question.variable, question.key) for question in questions]}
+
+
+def _sure(dx: Diagnosis) -> Content:
+    """Say how sure it is."""
+    draws = DRAWS if dx.network.n_joint < MANY_STATES else FEW_DRAWS
+    found: Uncertainty = dx.uncertainty(draws=draws)
+    ends = zip(found.network.columns, found.low.tolist(), found.high.tolist(), strict=True)
+    return {
+        "sentence": found.sentence,
+        "level": percent(found.level),
+        # NaN, which is no JSON, where the evidence is impossible in all draws
+        "ranges": {name: (low, high, f"{percent(low)} to {percent(high)}") for name, low, high in ends if low <= 1},
+    }
+
+
+def _why(dx: Diagnosis) -> Content:
+    """Say which answers speak for the cause of the alarm, and for what is most likely."""
+    return {"lines": [str(explanation).splitlines() for explanation in dx.explanations()]}
+
+
+# what takes longer than an answer does: the page asks for it when there is none to wait for
+LATER: dict[str, Callable[[Diagnosis], Content]] = {"ask": _ask, "sure": _sure, "why": _why}

@@ -38,7 +38,7 @@ class ExplorerServer(ThreadingHTTPServer):
         super().__init__((HOST, port), _Handler)
         self.explorer = explorer
         self.key = secrets.token_urlsafe(16)
-        self.lock = threading.Lock()  # answers are taken one after the other; how sure they are is worked out beside
+        self.lock = threading.Lock()  # answers are taken one after the other; what takes longer is worked out beside
 
     @cached_property
     def address(self) -> str:
@@ -47,7 +47,7 @@ class ExplorerServer(ThreadingHTTPServer):
 
     def say(self, message: dict[str, Any]) -> dict[str, Any]:
         """Take a message of the page, and say what it changes."""
-        if message.get("do") == "sure":
+        if self.explorer.takes_long(message):
             return self.explorer.hear(message)
         with self.lock:
             return self.explorer.hear(message)
@@ -61,7 +61,7 @@ class _Handler(BaseHTTPRequestHandler):
         name = self._name()
         if name == "state":
             explorer = self.server.explorer
-            self._answer({"form": explorer.form(), "view": explorer.view(), "sure": {}})
+            self._answer({"form": explorer.form(), "view": explorer.view()})
         elif name in KINDS:
             self._send(read(f"explorer/{name}").encode(), KINDS[name])
         else:

@@ -23,12 +23,13 @@ from kneebayes.errors import CaseError, ModelFileError, UnknownColumnError, near
 from kneebayes.spec.model_spec import ABSENT_PRESENT, LEVELS, ModelSpec
 from kneebayes.spec.yaml_io import DEFAULT_MODEL, model_path
 
-__all__ = ["STOP_BELOW", "UNKNOWN", "Control", "End", "Exploration", "Interview", "Section", "control_of"]
+__all__ = ["KEPT", "STOP_BELOW", "UNKNOWN", "Control", "End", "Exploration", "Interview", "Section", "control_of"]
 
 STOP_BELOW = 0.05  # probability of a change; tests/benchmarks/questions.py shows what it costs and saves
 DO_NOT_KNOW = frozenset({*UNKNOWN_WORDS, "don't know", "dont know", "do not know", "not sure", "dk"})
 YES, NO = frozenset({"y", "yes", "true"}), frozenset({"n", "no", "false"})
 UNKNOWN = ""  # what a control holds that is not answered
+KEPT = 64  # diagnoses of a case, for when answers are taken back
 Diagnose = Callable[[Mapping[str, object]], Diagnosis]  # such as `kneebayes.Model.diagnose`
 
 
@@ -63,13 +64,6 @@ def control_of(model: ModelSpec, name: str) -> Control:
         choices = tuple((asked.say(state), state) for state in asked.states)
     label = f"{asked.label} (taken as yes)" if name == model.complaint else asked.label
     return Control(name, label, asked.question, choices, numeric.unit if numeric else "")
-
-
-def _ranked_questions(dx: Diagnosis) -> list[Question]:
-    """List the open questions in the order to ask them: key questions by what they may change, then the others."""
-    ranked = open_questions(dx.assessment)
-    keys = sorted((question for question in ranked if question.key), key=lambda question: -question.alarm_change)
-    return [*keys, *(question for question in ranked if not question.key)]
 
 
 class End(StrEnum):
@@ -194,7 +188,9 @@ class Interview:
             return
         asked = {step.variable for step in self._steps}
         open_ = {
-            question.variable: question for question in _ranked_questions(self.dx) if question.variable not in asked
+            question.variable: question
+            for question in open_questions(self.dx.assessment, keys_first=True)
+            if question.variable not in asked
         }
         first = next(iter(open_.values()), None)
         if first is None:
@@ -243,8 +239,9 @@ class Exploration:
         self.model = model
         self.coder = Coder(model)
         self._diagnose = diagnose
+        self._seen: dict[str, Diagnosis] = {}
         self.facts: dict[str, object] = {}
-        self.before = self.dx = diagnose({})
+        self.before = self.dx = self._diagnosis({})
         if facts:
             self.load(facts)
 
@@ -289,7 +286,7 @@ class Exploration:
         asked, if these can say it.
         """
         known: dict[str, object] = {}
-        self._diagnose(facts)  # first, as it says best what is wrong with them
+        self._diagnosis(facts)  # first, as it says best what is wrong with them
         for name, value in facts.items():
             if value in (None, UNKNOWN):
                 continue
@@ -306,8 +303,17 @@ class Exploration:
 
     def _become(self, facts: dict[str, object]) -> None:
         if facts != self.facts:
-            dx = self._diagnose(facts)
+            dx = self._diagnosis(facts)
             self.before, self.dx, self.facts = self.dx, dx, facts
+
+    def _diagnosis(self, facts: Mapping[str, object]) -> Diagnosis:
+        """Diagnose, or give the same diagnosis again where facts come back, with all that was worked out of it."""
+        key = repr(dict(facts))
+        dx = self._seen.pop(key, None) or self._diagnose(facts)
+        self._seen[key] = dx
+        if len(self._seen) > KEPT:
+            del self._seen[next(iter(self._seen))]
+        return dx
 
     def state(self, name: str) -> str | None:
         """Say which answer a control shows: a state, the number typed, or None if not known or unsure."""
@@ -328,10 +334,6 @@ class Exploration:
         if control.unit and state is not None and number_of(state) is not None:
             return f"{state} {control.unit}"
         return next((words for words, own in control.choices if own == state), str(self.facts[name]))
-
-    def questions(self, n: int = 5) -> list[Question]:
-        """Choose at most n questions to ask next, key questions first."""
-        return _ranked_questions(self.dx)[:n]
 
     def code(self) -> str:
         """Write the case as lines of Python that give the same diagnosis."""

@@ -72,7 +72,9 @@ class ExplorerWidget(anywidget.AnyWidget):
     _css = read("explorer/page.css")
     form = traitlets.Dict().tag(sync=True)
     view = traitlets.Dict().tag(sync=True)
+    ask = traitlets.Dict().tag(sync=True)
     sure = traitlets.Dict().tag(sync=True)
+    why = traitlets.Dict().tag(sync=True)
 
     def __init__(self, explorer: Explorer) -> None:
         self.explorer = explorer
@@ -90,12 +92,12 @@ class ExplorerWidget(anywidget.AnyWidget):
         return dict(self.explorer.exploration.facts)
 
     def _hear(self, _: Any, message: Mapping[str, Any], buffers: Any) -> None:
-        if message.get("do") == "sure":  # beside the kernel's loop, so that clicks need not wait
-            self._asked = asyncio.get_running_loop().create_task(self._be_sure(message))
+        if self.explorer.takes_long(message):  # beside the kernel's loop, so that clicks need not wait
+            self._asked = asyncio.get_running_loop().create_task(self._work_out(message))
         else:
             self._show(self.explorer.hear(message))
 
-    async def _be_sure(self, message: Mapping[str, Any]) -> None:
+    async def _work_out(self, message: Mapping[str, Any]) -> None:
         self._show(await asyncio.to_thread(self.explorer.hear, message))
 
     def _show(self, changed: Mapping[str, Any]) -> None:

@@ -168,6 +168,14 @@ class TestWhichQuestions:
         found = weighed(MODEL.diagnose({}))
         assert {name for name, question in found.items() if question.key} == set(MODEL.file.alarm.key_questions)
 
+    @pytest.mark.parametrize("n", [0, 1, 4, 12, None])
+    def test_the_first_are_as_among_all(self, n: int | None) -> None:
+        assessed = MODEL.diagnose({"age": 67, "unilateral_leg_swelling": "no"}).assessment
+        every = open_questions(assessed)
+        assert open_questions(assessed, n=n) == every[:n]
+        keys = sorted((q for q in every if q.key), key=lambda question: -question.alarm_change)
+        assert open_questions(assessed, n=n, keys_first=True) == [*keys, *(q for q in every if not q.key)][:n]
+
     def test_an_unknown_target_is_refused(self) -> None:
         with pytest.raises(UnknownNameError, match="no target 'dtv'"):
             MODEL.diagnose({}).next_questions("dtv")

@@ -19,9 +19,10 @@ from PIL import Image
 
 import kneebayes as kb
 from kneebayes.errors import CaseError, OptionError, UnknownColumnError
+from kneebayes.ui import explorer as explorer_module
 from kneebayes.ui.explorer import Explorer, vignettes
 from kneebayes.ui.serve import HOST, ExplorerServer
-from kneebayes.ui.session import Exploration, control_of
+from kneebayes.ui.session import KEPT, Exploration, control_of
 from kneebayes.ui.widget import explore
 
 ROOT = Path(__file__).parents[2]
@@ -103,10 +104,17 @@ def test_controls_show_states_however_the_facts_were_written() -> None:
     assert shown == ["present", "67", "absent", None, None]
 
 
-def test_what_may_change_the_alarm_is_asked_first() -> None:
-    questions = exploration().questions(5)
-    assert [question.key for question in questions] == [True] * 5
-    assert not exploration().questions(60)[-1].key
+def test_answers_that_come_back_bring_their_diagnosis_with_them() -> None:
+    case = exploration(calf_pain=True)
+    before = case.dx
+    case.answer("fever", "present")
+    case.answer("fever", "")
+    assert case.dx is before
+    for age in range(20, 20 + KEPT):
+        case.answer("age", str(age))
+    case.answer("age", "")
+    assert case.dx is not before
+    assert case.dx.probabilities == before.probabilities
 
 
 def test_what_is_answered_anew_keeps_its_place() -> None:
@@ -228,10 +236,31 @@ def test_what_another_model_does_not_know_is_set_aside_and_said() -> None:
 
 def test_it_says_how_sure_it_is_as_the_api_does() -> None:
     explorer = Explorer(MODEL, case=CLOT)
-    sure = explorer.hear({"do": "sure"})["sure"]
+    sure, why = explorer.hear({"do": "sure"})["sure"], explorer.hear({"do": "why"})["why"]
     table = MODEL.diagnose(CLOT).intervals()
     assert sure["ranges"]["dvt"][:2] == pytest.approx((table.loc["dvt", "low"], table.loc["dvt", "high"]))
     assert sure["sentence"] == table.attrs["sentence"]
+    assert [lines[0] for lines in why["lines"]] == [str(e).splitlines()[0] for e in explorer.dx.explanations()]
+
+
+def test_it_says_what_to_ask_key_questions_first_and_of_which_case() -> None:
+    explorer = Explorer(MODEL)
+    keys = [key for _, key in explorer.hear({"do": "ask"})["ask"]["questions"]]
+    assert keys == sorted(keys, reverse=True)
+    assert (keys[0], keys[-1]) == (True, False)
+    view_of(explorer, do="answer", name=MODEL.file.alarm.key_questions[0], value="absent", seq=3)
+    ask = explorer.hear({"do": "ask"})["ask"]
+    assert ask["seq"] == 3
+    assert (MODEL.file.alarm.key_questions[0], True) not in ask["questions"]
+
+
+def test_what_was_worked_out_of_a_case_comes_back_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    explorer = Explorer(MODEL)
+    before = explorer.later("ask")
+    view_of(explorer, do="answer", name="calf_pain", value="present", seq=1)
+    view_of(explorer, do="answer", name="calf_pain", value="", seq=2)
+    monkeypatch.delattr(explorer_module, "open_questions")
+    assert explorer.later("ask") == {**before, "seq": 2}
 
 
 def test_points_stand_beside_the_posterior_where_an_item_is_known() -> None:
@@ -242,7 +271,8 @@ def test_points_stand_beside_the_posterior_where_an_item_is_known() -> None:
 
 def test_all_of_it_is_json_whatever_the_facts_are_made_of() -> None:
     explorer = Explorer(MODEL, case={"age": np.int64(67), "calf_pain": np.bool_(True), "fever": {"present": 0.8}})
-    content = {"form": explorer.form(), "view": explorer.view(), "sure": explorer.sure()}
+    content = {"form": explorer.form(), "view": explorer.view()}
+    content |= {kind: explorer.later(kind) for kind in ("ask", "sure", "why")}
     assert json.loads(json.dumps(content, allow_nan=False))["view"]["facts"]["age"] == 67
     assert "-0.0" not in json.dumps(content)
 

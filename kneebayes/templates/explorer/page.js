@@ -8,7 +8,8 @@
 // - A row that has just got another question takes no click for a moment.
 
 const FRESH = 700; // ms in which a row that has changed takes no click: longer than a hand needs to see and stop
-const PAUSE = 300; // ms without an answer before intervals are asked for
+// what takes longer than an answer does, in this order, and the ms without an answer before it is asked for
+const LATER = {ask: 0, sure: 300, why: 0};
 const SLOTS = 4;
 
 function make(tag, attributes = {}, ...children) {
@@ -89,13 +90,17 @@ class Page {
     });
     el.append(this.root);
     this.sent = model.get('view').seq;
+    this.pausing = {};
+    this.asking = new Set();
     this.build();
     model.on('change:form', () => this.build());
     model.on('change:view', () => this.show());
-    model.on('change:sure', () => {
-      this.asking = false;
-      this.showSure();
-    });
+    for (const kind in LATER) {
+      model.on(`change:${kind}`, () => {
+        this.asking.delete(kind);
+        this.showLater();
+      });
+    }
   }
 
   send(message) {
@@ -105,6 +110,7 @@ class Page {
 
   answer(name, value) {
     for (const own of this.rows()) if (own.name === name) own.show(value); // at once: the kernel may be busy
+    if (value === '') this.forget([...this.known.children].find(item => item.dataset.name === name));
     this.send({do: 'answer', name, value});
   }
 
@@ -153,7 +159,8 @@ class Page {
           ...first, heading('Ask next'), ...this.slots.map(slot => slot.node), heading('All other questions'), ...more),
         make('section', {class: 'kb-pane kb-results', 'aria-label': 'How likely', tabindex: 0}, heading('How likely'),
           part('bars'), part('wells'), part('certainty'),
-          make('details', {class: 'kb-why'}, make('summary', {}, 'Why'), part('why')),
+          this.whys = make('details', {class: 'kb-why', ontoggle: () => this.showLater()},
+            make('summary', {}, 'Why'), part('why')),
           make('details', {}, make('summary', {}, 'As code'), this.code = make('pre', {tabindex: 0}),
             make('button', {type: 'button', class: 'kb-copy', onclick: event => this.copy(event.target)}, 'Copy'))),
         make('section', {class: 'kb-pane kb-side', 'aria-label': 'Known so far'}, heading('Known so far'), this.known,
@@ -183,19 +190,33 @@ class Page {
       for (const own of this.fixed) own.show(view.answers[own.name] ?? '');
       for (const {row: own} of this.slots) own?.show(view.answers[own.name] ?? '');
       this.showKnown(view);
-      this.fill();
     }
-    this.showSure();
+    this.showLater();
   }
 
-  // Once there has been no answer for a moment, and one at a time: it takes longer than an answer does.
-  askSure() {
-    clearTimeout(this.pausing);
-    this.pausing = setTimeout(() => {
-      if (this.asking) return;
-      this.asking = true;
-      this.model.send({do: 'sure'});
-    }, PAUSE);
+  // Give what was worked out of the case that is shown; ask for it where it is of another, and only once at a time.
+  later(kind) {
+    const found = this.model.get(kind);
+    if (found?.seq === this.model.get('view').seq) return found;
+    clearTimeout(this.pausing[kind]);
+    this.pausing[kind] = setTimeout(() => {
+      if (this.asking.has(kind)) return;
+      this.asking.add(kind);
+      this.model.send({do: kind});
+    }, LATER[kind]);
+    return null;
+  }
+
+  // One after the other, so that what is asked for first is there first.
+  showLater() {
+    const ask = this.later('ask');
+    if (!ask) return;
+    this.fill();
+    const sure = this.later('sure');
+    if (!sure) return;
+    this.showSure(sure);
+    const why = this.whys.open && this.later('why');
+    if (why) this.showWhy(why);
   }
 
   showAlarm({alarm, flags, warnings}) {
@@ -221,15 +242,10 @@ class Page {
     this.why.classList.add('kb-old');
   }
 
-  showSure() {
-    const sure = this.model.get('sure');
-    if (!sure?.ranges || sure.seq !== this.model.get('view').seq) { // of a case that is no more
-      this.askSure();
-      return;
-    }
+  showSure(sure) {
     for (const bar of this.bars.children) {
       const range = sure.ranges[bar.dataset.cause];
-      bar.querySelector('.kb-range')?.remove();
+      for (const old of bar.querySelectorAll('.kb-range, .kb-hidden')) old.remove();
       if (!range) continue;
       bar.title = `${sure.level} of plausible models: ${range[2]}`;
       bar.querySelector('.kb-track').append(make('div', {class: 'kb-range',
@@ -238,9 +254,12 @@ class Page {
     }
     this.certainty.replaceChildren(sure.sentence, make('p', {class: 'kb-note'}, `Line: ${sure.level} of plausible ` +
       'models. Upright tick: with nothing known but the complaint. Causes may coexist.'));
-    this.why.replaceChildren(...sure.why.flatMap(([head, ...lines]) => [make('h3', {}, head),
-      make('ul', {}, ...lines.map(line => make('li', {}, line.trim())))]));
     this.certainty.classList.remove('kb-old');
+  }
+
+  showWhy({lines}) {
+    this.why.replaceChildren(...lines.flatMap(([head, ...more]) => [make('h3', {}, head),
+      make('ul', {}, ...more.map(line => make('li', {}, line.trim())))]));
     this.why.classList.remove('kb-old');
   }
 
@@ -258,10 +277,7 @@ class Page {
   showKnown({known}) {
     const shown = new Map([...this.known.children].map(node => [node.dataset.name, node]));
     const there = new Set(known.map(([name]) => name));
-    for (const [name, node] of shown) {
-      node.classList.toggle('kb-gone', !there.has(name));
-      disable(node.querySelector('button'), !there.has(name), node);
-    }
+    for (const [name, node] of shown) this.forget(node, !there.has(name));
     for (const [name, label, said] of known) {
       if (!shown.has(name)) {
         const item = make('li', {'data-name': name, tabindex: -1}, make('span', {}), make('button', {type: 'button',
@@ -274,6 +290,11 @@ class Page {
       node.firstChild.replaceChildren(`${label}: `, make('b', {}, said));
     }
     this.tidy();
+  }
+
+  forget(item, gone = true) {
+    item?.classList.toggle('kb-gone', gone);
+    if (item) disable(item.querySelector('button'), gone, item);
   }
 
   tidy() {
@@ -289,9 +310,9 @@ class Page {
 
   // Give each row that nobody is on, and whose question is answered or matters less by now, the next question.
   fill() {
-    const view = this.model.get('view');
-    if (view.seq !== this.sent) return;
-    const open = view.ask.filter(([name]) => !this.firsts.has(name));
+    const ask = this.model.get('ask');
+    if (ask?.seq !== this.sent) return;
+    const open = ask.questions.filter(([name]) => !this.firsts.has(name));
     const best = open.slice(0, SLOTS).map(([name]) => name);
     const free = this.slots.filter(slot => !(slot.row && (within(slot.node) || best.includes(slot.row.name))));
     const taken = new Set(this.slots.filter(slot => !free.includes(slot)).map(slot => slot.row.name));

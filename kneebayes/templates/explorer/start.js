@@ -8,8 +8,8 @@ let queue = Promise.resolve();
 const model = {
   get: name => held[name],
   on: (event, listener) => { (listeners[event] ??= []).push(listener); },
-  send(message) { // one after the other, in the order of the clicks; nothing waits for how sure it is
-    if (message.do === 'sure') say(message);
+  send(message) { // answers one after the other, in the order of the clicks; they wait for nothing else
+    if (message.seq === undefined) say(message);
     else queue = queue.then(() => say(message));
   },
 };
