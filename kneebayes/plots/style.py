@@ -136,15 +136,15 @@ def percent(p: float) -> str:
 
     Examples
     --------
-    >>> [percent(p) for p in (0.0, 1e-9, 0.0004, 0.075, 0.42, 0.9996, 1.0)]
-    ['0%', '<0.0001%', '0.04%', '7.5%', '42%', '99.96%', '100%']
+    >>> [percent(p) for p in (0.0, 1e-9, 0.0004, 0.075, 0.0998, 0.42, 0.9996, 1.0)]
+    ['0%', '<0.0001%', '0.04%', '7.5%', '10%', '42%', '99.96%', '100%']
     """
     near = min(p, 1.0 - p)
     if near < NOISE:
         return "0%" if p < 0.5 else "100%"
     if near < SMALLEST:
         return f"<{SMALLEST:.4%}" if p < 0.5 else f">{1 - SMALLEST:.4%}"
-    digits = 0 if p >= 0.1 and near >= 0.01 else 1 if near >= 0.005 else 2 if near >= 0.00005 else 4
+    digits = 0 if p >= 0.0995 and near >= 0.01 else 1 if near >= 0.005 else 2 if near >= 0.00005 else 4
     return f"{p:.{digits}%}"
 
 
