@@ -11,9 +11,10 @@ import json
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import product
 from typing import Any
 
 import pandas as pd
@@ -45,6 +46,7 @@ DATES = [
     "MM/DD/YY",
 ]
 _CHOICE = re.compile(r"(.*?)\s*\((?:choice|wahl|opci[oó]n|choix|keuze)=(.+)\)\s*", re.IGNORECASE)
+_BRACKETS = re.compile(r"\(.*?\)|\[.*?\]")
 _CODE = re.compile(r"[a-z]{0,3}\d+[a-z]?")
 _CELL_SEPARATORS = (";", "|", ",", "/")
 _PLAIN = re.compile(r"[^\W\d][\w /()+-]*[\w)]|[^\W\d]")
@@ -57,6 +59,7 @@ def fold(text: str) -> tuple[str, ...]:
     (('schmerz', 'wade'), ('schmerz', 'wade'), True)
     """
     text = re.sub(r"(?<=[a-zäöüß])(?=[A-ZÄÖÜ])", " ", str(text))
+    text = re.sub(r"(?<=\d)cm\b", " cm", text, flags=re.IGNORECASE)
     text = unicodedata.normalize("NFKD", text.casefold().replace("ß", "ss"))
     text = "".join(c for c in text if not unicodedata.combining(c))
     for spelt, letter in (("ae", "a"), ("oe", "o"), ("ue", "u")):
@@ -109,6 +112,7 @@ class Drafter:
         for name, said in self.words["parts"].items():
             for phrase in map(fold, said if name in known else ()):
                 self._parts[frozenset(phrase)].add(name)
+        self._units = {unit for said in self.words["units"].values() for unit in said if len(unit) > 1}
         numeric = {n.variable: name for name, n in model.numeric_inputs.items()}
         # A variable that has a column of numbers of its own name is one of them; pain_over_6_weeks stays itself.
         self._phrases = {
@@ -123,13 +127,19 @@ class Drafter:
         exact_name = next((name for name in self.coder.columns if normal(name) == normal(header)), None)
         if exact_name is not None:
             return {exact_name}, set()
-        for words in self._forms(header):
-            if found := self._phrases.get(frozenset(words)):
-                return set(found), set()
+        if found := self._named(header):
+            # A number of days is no answer, an answer no number, and below a limit is not above it.
+            in_units = self._units & set(fold(" ".join(_BRACKETS.findall(header))))
+            is_number = found <= {*self.coder.model.numeric_inputs}
+            doubtful = (
+                any(sign in header for sign in "<≤>≥") if is_number else in_units or "<" in header or "≤" in header
+            )
+            return (set(), found) if doubtful else (found, set())
+        if parts := {name for words in self._meanings(header) for name in self._parts.get(frozenset(words), ())}:
+            return set(), parts
         near: set[str] = set()
         for words in self._forms(header):
             own = frozenset(words)
-            near |= self._parts.get(own, set())
             for phrase, names in (*self._phrases.items(), *self._parts.items()):
                 both = own & phrase
                 if (
@@ -140,11 +150,35 @@ class Drafter:
                     near |= names
         return set(), near
 
+    def _named(self, header: str) -> set[str]:
+        """Say which variables have the very words of a header, abbreviated or not."""
+        for words in self._forms(header):
+            if found := self._phrases.get(frozenset(words)):
+                return set(found)
+        if found := {name for words in self._meanings(header) for name in self._phrases.get(frozenset(words), ())}:
+            return found
+        bare = (frozenset(word for word in form if word not in self._units) for form in self._forms(header))
+        numbers = {name for words in bare for name in self._phrases.get(words, ())}
+        return numbers if numbers <= {*self.coder.model.numeric_inputs} else set()
+
+    def _meanings(self, header: str) -> Iterator[tuple[str, ...]]:
+        """Give the words of a header, each abbreviation in full; one with several meanings is each of them."""
+        short: dict[str, list[str]] = self.words["abbreviations"]
+        for form in self._forms(header):
+            yield from (fold(" ".join(words)) for words in product(*(short.get(word, [word]) for word in form)))
+
+    def _found_by_test(self, header: str) -> list[str]:
+        """Name the causes of which a column tells what a test found."""
+        tests = {*self.words["outcomes"]}
+        rests = (frozenset(form) - tests for form in self._forms(header) if tests & set(form))
+        causes = set().union(*(self._phrases.get(rest, set()) for rest in rests))
+        return [f"true_{name}" for name in sorted(causes)] if causes <= {*self.coder.model.causes} else []
+
     def _forms(self, header: str) -> list[tuple[str, ...]]:
-        """Give the words of a header, as they stand, and without numbers of items or units in brackets."""
-        bare = re.sub(r"\(.*?\)|\[.*?\]", " ", header)
-        forms = [fold(header), fold(bare)]
+        """Give the words of a header, as they stand, and without numbers of items, units in brackets or prefixes."""
+        forms = [fold(header), fold(_BRACKETS.sub(" ", header))]
         forms += [tuple(word for word in form if not _CODE.fullmatch(word)) for form in forms]
+        forms += [form[1:] for form in forms if form[:1] and form[0] in self.words["prefixes"]]
         return list(dict.fromkeys(form for form in forms if form))
 
     def day_role(self, header: str) -> str | None:
@@ -242,6 +276,8 @@ class Drafter:
         symptoms = {frozenset(fold(said)) for said in self.words["symptoms"]}
         if not choice and any(frozenset(form) in symptoms for form in self._forms(header)):
             return self._choices(name, cells)
+        if not exact and (tested := self._found_by_test(header)):
+            return _Proposal(name, unsure=tested, why="what a test found: the outcome, no evidence; else ignore it")
         if not exact:
             if "___" in name or choice:
                 return _Proposal(name, unsure=self._candidates(near), why="a box to tick")
@@ -443,6 +479,9 @@ class Drafter:
 
     def _comment(self, draft: _Proposal, cells: _Cells, examples: bool) -> str:
         said = [f"{cells.n_filled:,} filled", draft.why]
+        other = "." if self._decimal == "," else ","
+        if cells.has_decimals(other) and (draft.entry or draft.unsure):
+            said.append(f'if {other} is its decimal sign, write decimal: "{other}" under read')
         if examples and (draft.entry or {}).get("variable") != CASE_ID:
             said.append(
                 f"such as {', '.join(json.dumps(w, ensure_ascii=False) for w in list(cells.counts)[:MAX_EXAMPLES])}"
@@ -484,6 +523,9 @@ class _Cells:
     def share_of_numbers(self, decimal: str) -> float:
         numbers = [t for t in self.texts if re.match(r"[-+]?\d+([.,]\d+)?(?!\d*[./-]\d)", t)]
         return len(numbers) / max(1, len(self.texts))
+
+    def has_decimals(self, sign: str) -> bool:
+        return any(re.fullmatch(rf"[-+]?\d+[{sign}]\d{{1,2}}(\s*[^\W\d]+)?", text) for text in self.texts)
 
     def units(self, decimal: str) -> set[str]:
         found = (re.fullmatch(r"[-+]?\d+(?:[.,]\d+)?\s*([^\W\d]+\.?)?", text) for text in self.texts)

@@ -1,0 +1,90 @@
+"""What a draft makes of a header: what it is sure of, what it asks, and what it never takes for another thing."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from kneebayes.cases.drafting import Drafter
+from kneebayes.cases.mapping import Reading
+from kneebayes.model import load_model
+
+DRAFTER = Drafter(load_model("posterior_knee_pain_extended").scorer.coder)
+
+
+def drafted(name: str, values: list[str], reading: Reading | None = None) -> str:
+    """Give what the draft says of a column, from its name on."""
+    text = DRAFTER.draft(pa.table({name: values}), {}, reading).text
+    return text.partition("columns:")[2]
+
+
+@pytest.mark.parametrize(
+    ("header", "variable"),
+    [
+        ("Schw. Knie", "knee_swelling"),
+        ("Schwellung US einseitig", "unilateral_leg_swelling"),
+        ("US-Schwellung bds.", "bilateral_leg_swelling"),
+        ("DS Kniekehle", "popliteal_tenderness"),
+        ("PMH DVT/PE", "previous_dvt"),
+        ("ATCD TVP/EP", "previous_dvt"),
+        ("sx_calf_pain", "calf_pain"),
+        ("lab_ddimer_pos", "d_dimer"),
+        ("Calf circ diff >3cm", "calf_circumference_3cm"),
+        ("McMurray", "mcmurray_sign"),
+        ("duree_sem", "duration_days"),
+        ("M/F", "sex"),
+    ],
+)
+def test_abbreviations_and_prefixes_are_what_they_stand_for(header: str, variable: str) -> None:
+    assert DRAFTER.variables(header) == ({variable}, set())
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *(
+            "Schwellung US",
+            "POP",
+            "ACO",
+            "PR",
+            "BMI < 25",
+            "Age > 50",
+            "Age < 50",
+            "bedrest (days)",
+            "Bettruhe in Tagen",
+        ),
+        *("Wadenumfang Diff < 3 cm", "kein Fieber", "ex-smoker", "hx_smoking", "Familienanamnese TVT", "chest_pain"),
+        *("knee injury", "V.a. TVT", "DVT ausgeschlossen", "D-dimer value", "age of onset", "varices esophagus"),
+    ],
+)
+def test_a_draft_is_not_sure_of_a_part_another_thing_or_its_contrary(header: str) -> None:
+    sure, _ = DRAFTER.variables(header)
+    assert sure == set()
+
+
+def test_a_swelling_of_the_lower_leg_may_be_that_of_one_leg_only() -> None:
+    assert DRAFTER.variables("Schwellung US") == (set(), {"unilateral_leg_swelling"})
+    assert "Schwellung US: [unilateral_leg_swelling]" in drafted("Schwellung US", ["ja", "nein"])
+
+
+@pytest.mark.parametrize(
+    "header", ["TVT im Ultraschall", "DVT on USS", "Eco doppler TVP", "Écho-doppler : TVP", "echo: DVT", "FKDS: TVT"]
+)
+def test_what_an_image_showed_is_an_outcome_and_no_evidence(header: str) -> None:
+    said = drafted(header, ["1", "0"])
+    assert "[true_dvt]  #" in said
+    assert "the outcome, no evidence" in said
+
+
+@pytest.mark.parametrize("header", ["DVT", "DVT known", "DVT on aspirin"])
+def test_a_diagnosis_without_a_test_may_be_either(header: str) -> None:
+    assert "[true_dvt, dvt]" in drafted(header, ["1", "0"])
+
+
+def test_the_other_decimal_sign_is_hinted_at_where_it_stands() -> None:
+    hint = "is its decimal sign, write decimal:"
+    assert f'if , {hint} ","' in drafted("age", ["67,5", "33"])
+    assert f'if . {hint} "."' in drafted("age", ["67.5", "33"], Reading(decimal=","))
+    assert f'if , {hint} ","' in drafted("BMI", ["23,4", "31,2"])
+    for name, values in (("age", ["67.5", "33"]), ("age", ["67", "33"]), ("Ward", ["1,5", "2,5"])):
+        assert hint not in drafted(name, values)
