@@ -286,7 +286,7 @@ class Exploration:
         asked, if these can say it.
         """
         known: dict[str, object] = {}
-        self._diagnosis(facts)  # first, as it says best what is wrong with them
+        self._diagnose(facts)  # first, as it says best what is wrong with them
         for name, value in facts.items():
             if value in (None, UNKNOWN):
                 continue
@@ -306,9 +306,9 @@ class Exploration:
             dx = self._diagnosis(facts)
             self.before, self.dx, self.facts = self.dx, dx, facts
 
-    def _diagnosis(self, facts: Mapping[str, object]) -> Diagnosis:
+    def _diagnosis(self, facts: dict[str, object]) -> Diagnosis:
         """Diagnose, or give the same diagnosis again where facts come back, with all that was worked out of it."""
-        key = repr(dict(facts))
+        key = repr(facts)
         dx = self._seen.pop(key, None) or self._diagnose(facts)
         self._seen[key] = dx
         if len(self._seen) > KEPT:

@@ -306,6 +306,11 @@ def test_a_name_in_place_of_a_model_gets_the_right_call() -> None:
         explore("extended")  # type: ignore[arg-type]
 
 
+def test_a_case_that_is_no_mapping_gets_the_right_call() -> None:
+    with pytest.raises(CaseError, match=r"a case is a mapping, not a str: model\.diagnose"):
+        explore(case="age=67")  # type: ignore[arg-type]
+
+
 def test_without_anywidget_it_says_what_to_install() -> None:
     code = "import sys; sys.modules['anywidget'] = None\nimport kneebayes as kb\nkb.explore()"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
