@@ -914,6 +914,7 @@ def import_network(
     labels: str | Path | None = None,
     causes: Collection[str] | None = None,
     complaint: str | None = None,
+    absent: Mapping[str, str] | None = None,
     tolerance: float = 1e-9,
 ) -> Model:
     """Load a network that another program wrote.
@@ -933,8 +934,13 @@ def import_network(
     complaint : str, optional
         The finding that is taken as present unless a case says otherwise, where no sidecar says so; by default
         nothing is.
+    absent : mapping of str to str, optional
+        By node, which of its states is absence, where no sidecar says so; ``{"*": "nein"}`` speaks of all other nodes
+        that have such a state. By default the one called absent, no, false, negative, none, off or 0, else the first.
+        The other states of a finding stand from least to most, or from most to least if absence stands last.
     tolerance : float, default 1e-9
-        How far a column may miss 1, and a table be from a leaky noisy-OR: raise it for files of few digits.
+        How far a column may miss 1, and a table be from a leaky noisy-OR or noisy-MAX: raise it for files of few
+        digits.
 
     Returns
     -------
@@ -946,9 +952,11 @@ def import_network(
     FileFormatError
         If the file can't be read, or its tables are no distributions.
     ModelFileError
-        If the network is not risk factors -> causes -> findings with leaky noisy-ORs.
+        If the network is not risk factors -> causes -> findings with leaky noisy-ORs, or noisy-MAXs for findings.
     UnknownNameError
-        If there is no such format, cause or complaint.
+        If there is no such format, cause, complaint or state.
+    OptionError
+        If ``causes``, ``complaint`` or ``absent`` is given beside labels, which say that.
 
     Examples
     --------
@@ -960,7 +968,11 @@ def import_network(
     """
     from kneebayes.interop.exchange import import_model
 
-    return Model(import_model(path, format, labels=labels, causes=causes, complaint=complaint, tolerance=tolerance))
+    return Model(
+        import_model(
+            path, format, labels=labels, causes=causes, complaint=complaint, absent=absent, tolerance=tolerance
+        )
+    )
 
 
 def score_file(

@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 from kneebayes.cases.problems import Kind, Problem, Refusal, Why, short, why
 from kneebayes.errors import CaseError, UnknownColumnError, misspelt, nearest
 from kneebayes.inference.evidence import UNKNOWN, Evidence, SoftEvidence
-from kneebayes.spec.model_spec import ABSENT_PRESENT, ModelSpec, NumericInput
+from kneebayes.spec.model_spec import ABSENT_PRESENT, NOT_EVIDENCE_PREFIX, UNKNOWN_WORDS, ModelSpec, NumericInput
 
 __all__ = [
     "CASE_ID",
     "NOT_EVIDENCE",
     "NOT_EVIDENCE_PREFIX",
+    "UNKNOWN_WORDS",
     "Coded",
     "Coder",
     "EncodedColumn",
@@ -42,8 +43,6 @@ __all__ = [
 
 CASE_ID = "case_id"
 NOT_EVIDENCE = (CASE_ID, "label", "also")
-NOT_EVIDENCE_PREFIX = "true_"
-UNKNOWN_WORDS = frozenset({"", "<na>", "na", "n/a", "nan", "nat", "null", "unknown"})
 SYNONYMS = {"no": 0, "n": 0, "false": 0, "0": 0, "0.0": 0, "yes": 1, "y": 1, "true": 1, "1": 1, "1.0": 1}
 INITIALS = {"f": "female", "m": "male"}  # where both are states
 MAX_CODE = 3  # letters: what is so short is a code, and may be one for missing: it is no misspelt answer

@@ -1,4 +1,4 @@
-"""Whole conditional tables of a model, and the leaky noisy-OR numbers behind such a table."""
+"""Whole conditional tables of a model, and the numbers of a leaky noisy-OR or noisy-MAX behind such a table."""
 
 from __future__ import annotations
 
@@ -16,12 +16,24 @@ from kneebayes.errors import FileFormatError, ModelFileError
 from kneebayes.inference.tables import conditional_table
 from kneebayes.spec.model_spec import ModelSpec
 
-__all__ = ["COLUMN_TOLERANCE", "Node", "NoisyOr", "checked_nodes", "model_node", "noisy_or_from_table", "reordered"]
+__all__ = [
+    "COLUMN_TOLERANCE",
+    "Node",
+    "NoisyMax",
+    "NoisyOr",
+    "checked_nodes",
+    "model_node",
+    "noisy_max_from_table",
+    "noisy_or_from_table",
+    "plain",
+    "reordered",
+]
 
 Floats = NDArray[np.float64]
 COLUMN_TOLERANCE = 1e-9  # pgmpy's own check_model() lets columns pass that miss 1 by 0.01
 MAX_TABLE_NUMBERS = 1 << 24  # 128 MiB in one table; the article's model has at most a few thousand numbers
-DIGITS = 12  # decimals that a number found keeps: 0.30000000000000004 was 0.3
+DIGITS = 12  # decimals that a number found keeps, where they are all but all of it: 0.30000000000000004 was 0.3
+ROUNDING = 4e-15
 MAX_CONDITIONS = 1024
 TIE = 1e-9  # chances of absence this near are the same
 MAX_TIED = 64  # reference states that are tried where several would do
@@ -113,6 +125,105 @@ def _parents(model: ModelSpec, name: str) -> set[str]:
     return {*node.links, *(parent for i in model.interactions if i.target == name for parent in i.when)}
 
 
+def plain(p: float, *, of: float = 1.0) -> float:
+    """Write a number, found as a share ``of`` another, as the short one that rounding errors hide.
+
+    >>> plain(0.1 + 0.2), plain(1.25e-13)
+    (0.3, 1.25e-13)
+    """
+    short = round(p, DIGITS)
+    return short if abs(short - p) * of <= ROUNDING else p
+
+
+@dataclass(frozen=True)
+class NoisyMax:
+    """The numbers behind the table of a finding, each a list over its states but the first.
+
+    leak: P(state | no cause). links: by parent and state, P(state) by that alone; those without effect left out.
+    """
+
+    leak: list[float]
+    links: dict[str, dict[str, list[float]]]
+
+
+def noisy_max_from_table(node: Node, states: Mapping[str, Sequence[str]], *, tolerance: float) -> NoisyMax:
+    """Find the leak and links behind the table of a finding, whose states stand from least to most.
+
+    P(at most in a state) must be a product of what the leak and each parent do, the first state of a parent nothing.
+    They are read from the rows with one cause or none, and tried on all: a table that is no leaky noisy-MAX within
+    ``tolerance`` is refused.
+    """
+    at_most = np.cumsum(node.table, axis=0)[:-1]  # (states - 1, states of parent 1, ...)
+    over = np.cumsum(node.table[::-1], axis=0)[::-1][1:]  # added up from the other end: small chances keep their digits
+    none = (0,) * len(node.parents)
+    base = _at(at_most, none)
+    made, links = base.reshape(-1, *(1 for _ in none)), {}
+    for axis, parent in enumerate(node.parents):
+        line: tuple[Any, ...] = (*none[:axis], slice(None), *none[axis + 1 :])
+        tails = _tails(node, f"{parent}={{}}", states[parent], base, _at(at_most, line), _at(over, line), tolerance)
+        made = made * np.moveaxis((1.0 - tails).reshape(*tails.shape, *(1 for _ in none[1:])), 1, axis + 1)
+        more = np.diff(tails, axis=0, append=0.0)  # (states - 1, states of the parent), none over 0
+        own = {
+            s: [plain(abs(p), of=float(base[0])) for p in column]
+            for s, column in zip(states[parent], more.T.tolist(), strict=True)
+        }
+        links[parent] = {s: numbers for s, numbers in own.items() if any(numbers)}
+    off = np.abs(made - at_most)
+    if off.max() > tolerance:
+        d, *where = map(int, np.unravel_index(int(off.argmax()), off.shape))
+        given = ", ".join(f"{p}={states[p][i]}" for p, i in zip(node.parents, where, strict=True))
+        said = node.states[0] if d == 0 else f"at most {node.states[d]}"
+        raise _no_max(
+            node,
+            f"P({said} | {given}) is {at_most[(d, *where)]:.6g}, not {made[(d, *where)]:.6g}, the product of what each "
+            f"does alone: off {off.max():.3g}",
+        )
+    return NoisyMax([plain(p) for p in _at(node.table[1:], none).tolist()], links)
+
+
+def _at(tables: Floats, where: tuple[Any, ...]) -> Floats:
+    """Take what tables, one for each state, have for some states of the parents."""
+    index: tuple[Any, ...] = (slice(None), *where)
+    chosen: Floats = tables[index]
+    return chosen
+
+
+def _tails(
+    node: Node, name: str, states: Sequence[str], base: Floats, at_most: Floats, over: Floats, tolerance: float
+) -> Floats:
+    """P(over a state of a finding) by each state of one parent alone, (states - 1, states of the parent)."""
+    base, nothing = base[:, None], over[:, :1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        tails = np.where(nothing < 0.5, (over - nothing) / base, 1.0 - at_most / base)
+        slack = tolerance / base
+    # Where the leak leaves nothing of the least states, a link may bring them about or not: it is said not to.
+    possible = int((base <= 0).sum())
+    if possible == len(base):
+        return np.zeros_like(tails)
+    tails[:possible], slack[:possible] = tails[possible], slack[possible]
+    if (tails < -slack).any():
+        d, i = map(int, np.unravel_index(int((tails + slack).argmin()), tails.shape))
+        what = "less likely" if len(base) == 1 else f"less likely to be over {node.states[d]}"
+        raise _no_max(node, f"{name.format(states[i])} makes it {what}, by {-tails[d, i]:.3g}")
+    rises = tails[1:] - tails[:-1] - slack[:-1]
+    if rises.size and rises.max() > 0:
+        d, i = map(int, np.unravel_index(int(rises.argmax()), rises.shape))
+        raise _no_max(node, f"{name.format(states[i])} would bring {node.states[d + 1]} about with a chance under 0")
+    monotone: Floats = np.maximum.accumulate(np.clip(tails, 0.0, 1.0)[::-1], axis=0)[::-1]
+    return monotone
+
+
+def _no_max(node: Node, reason: str) -> ModelFileError:
+    if len(node.states) == 2:
+        return _refused(node, reason)
+    return ModelFileError(
+        f"{node.name}: its table is no leaky noisy-MAX, in which P(at most in a state) is a product of what the leak "
+        f"and each cause do, the states from least to most ({', '.join(node.states)}): {reason}. If they stand in "
+        f"another order, put them right in the network, or name the least with absent={{'{node.name}': ...}} (--absent "
+        f"{node.name}=STATE); for a file of few digits raise tolerance (--tolerance); else join its states to two"
+    )
+
+
 @dataclass(frozen=True)
 class NoisyOr:
     """The numbers behind a table.
@@ -136,14 +247,14 @@ def noisy_or_from_table(
     unlinked: Mapping[str, str] | None = None,
     tolerance: float,
 ) -> NoisyOr:
-    """Find the leak, links and split behind the table of a cause or finding, whose first state is absence.
+    """Find the leak, links and split behind the table of a cause, whose first state is absence.
 
-    ``free`` parents, the risk factors, may interact, and each of their states may have a link; of the others, the
-    causes, the first state never has one. ``unlinked`` is the state of a free parent to which the leak refers, by
+    ``free`` parents, the risk factors, may interact, and each of their states may have a link; of the others, causes
+    too, the first state never has one. ``unlinked`` is the state of a free parent to which the leak refers, by
     default the one in which the node is least likely. A table that is no leaky noisy-OR within ``tolerance`` is
     refused: the message says where, and how far off it is.
     """
-    absent = node.table[0]
+    absent, present = node.table[0], node.table[1:].sum(axis=0)
     split = _split(node, tolerance)
     reference = _reference(absent, node, states, free, unlinked or {})
     base = float(absent[reference])
@@ -151,12 +262,17 @@ def noisy_or_from_table(
         if absent.max() > tolerance:
             raise _refused(node, f"it is certain with no cause present, and not with one (off by {absent.max():.3g})")
         return NoisyOr(1.0, {}, split, [])
-    factors = [_line(absent, reference, axis) / base for axis in range(absent.ndim)]
-    for parent, factor in zip(node.parents, factors, strict=True):
-        if factor.max() > 1 + tolerance / base:
-            state = states[parent][int(factor.argmax())]
-            raise _refused(node, f"{parent}={state} makes it less likely, by a factor of {factor.max():.6g}")
-    factors = [np.minimum(factor, 1.0) for factor in factors]
+    leak = float(present[reference])
+    effects = [  # of what is rare, the small chance of presence has the digits
+        (_line(present, reference, a) - leak) / base if leak < 0.5 else 1.0 - _line(absent, reference, a) / base
+        for a in range(absent.ndim)
+    ]
+    for parent, effect in zip(node.parents, effects, strict=True):
+        if effect.min() < -tolerance / base:
+            state = states[parent][int(effect.argmin())]
+            raise _refused(node, f"{parent}={state} makes it less likely, by a factor of {1.0 - effect.min():.6g}")
+    effects = [np.maximum(effect, 0.0) for effect in effects]
+    factors = [1.0 - effect for effect in effects]
     tied = [a for a in range(absent.ndim) if _deviation(absent, reference, factors, a) > tolerance]
     interactions: list[tuple[dict[str, list[str]], float]] = []
     if tied:
@@ -168,14 +284,14 @@ def noisy_or_from_table(
         rest, alone = _beyond(part, [factors[a] for a in tied], tolerance)
         if alone:
             for a in tied:
-                factors[a] = np.ones_like(factors[a])
+                effects[a] = np.zeros_like(effects[a])
         interactions = _conditions(node, rest, [node.parents[a] for a in tied], states, tolerance)
     links = {
-        parent: {s: round(1.0 - f, DIGITS) for s, f in zip(states[parent], factor.tolist(), strict=True)}
-        for parent, factor in zip(node.parents, factors, strict=True)
+        parent: {s: plain(p, of=base) for s, p in zip(states[parent], effect.tolist(), strict=True)}
+        for parent, effect in zip(node.parents, effects, strict=True)
     }
     links = {parent: {s: p for s, p in own.items() if p > 0} for parent, own in links.items()}
-    return NoisyOr(round(1.0 - base, DIGITS), {p: own for p, own in links.items() if own}, split, interactions)
+    return NoisyOr(plain(leak), {p: own for p, own in links.items() if own}, split, interactions)
 
 
 def _split(node: Node, tolerance: float) -> dict[str, float]:
@@ -189,7 +305,7 @@ def _split(node: Node, tolerance: float) -> dict[str, float]:
     off = float(np.abs(np.multiply.outer(shares, present) - node.table[1:]).max())
     if off > tolerance:
         raise _refused(node, f"how often it is {' or '.join(node.states[1:])} depends on its parents: off {off:.3g}")
-    return {state: round(share, DIGITS) for state, share in zip(node.states[2:], shares[1:].tolist(), strict=True)}
+    return {state: plain(share) for state, share in zip(node.states[2:], shares[1:].tolist(), strict=True)}
 
 
 def _reference(

@@ -14,7 +14,7 @@ import json
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -23,18 +23,27 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from kneebayes.atomic import AtomicFile, commit, write_whole
-from kneebayes.errors import FileFormatError, KneeBayesError, ModelFileError, UnknownNameError, nearest
+from kneebayes.atomic import AtomicFile, commit, is_special, write_whole
+from kneebayes.errors import FileFormatError, KneeBayesError, ModelFileError, OptionError, UnknownNameError, nearest
 from kneebayes.interop.cpt import (
     COLUMN_TOLERANCE,
     DIGITS,
     Node,
     checked_nodes,
     model_node,
+    noisy_max_from_table,
     noisy_or_from_table,
+    plain,
     reordered,
 )
-from kneebayes.spec.model_spec import ABSENT_PRESENT, RESERVED, ModelSpec
+from kneebayes.spec.model_spec import (
+    ABSENT_PRESENT,
+    NOT_EVIDENCE_PREFIX,
+    RESERVED,
+    UNKNOWN_WORDS,
+    ModelSpec,
+    made_columns,
+)
 
 __all__ = [
     "ENDINGS",
@@ -60,6 +69,7 @@ ENDINGS: dict[str, Format] = {
     ".bif": "bif",
     ".xmlbif": "xmlbif",
     ".bifxml": "xmlbif",  # what pyAgrum and GeNIe call it
+    ".xml": "xmlbif",  # what Weka calls it
     ".net": "net",
     ".hugin": "net",
     ".xdsl": "xdsl",
@@ -197,8 +207,16 @@ NET_NODE = re.compile(rf"\bnode\s+([^\s{{}}]+)\s*{_BRACES}")
 NET_POTENTIAL = re.compile(rf"\bpotential\s*\(\s*([^\s|(){{}}]+)\s*(?:\|([^|(){{}}]*))?\)\s*{_BRACES}")
 BIF_COMMENT = re.compile(r'("[^"]*+")|/\*.*?\*/|//[^\n]*', re.DOTALL)  # but for what is quoted
 BIF_KEYWORD = re.compile(r"\b(?:variable|probability)\b")
+BIF_HEADER = re.compile(r"\s*+(?:network\b.*|variable\s++[^\s(){}]++\s*+|probability\s*+\([^()]*+\)\s*+)", re.DOTALL)
+NET_COMMENT = re.compile(r'("[^"]*+")|%[^\n]*')  # Hugin says after each column which one it is
+NET_STATES = re.compile(r'\bstates\s*=\s*\(((?:[^()"]++|"[^"]*+")*+)\)\s*;')
+UAI_OF_PYAGRUM = re.compile(r"BAYES\n(\d+)\n[\d ]+\n\1\n(?=\d[\d ]*   # )")  # which says the names after the scopes
+XML_ENCODING = re.compile(rb"""^\s*<\?xml[^>]*?\bencoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
+MAX_HEAD = 100_000  # characters in which a program says its name
+MADE_BY_PYAGRUM = re.compile(r"<!--[^>]*\bpyAgrum\b")
+EVERY_OTHER = "*"  # in place of a node: the word for absence of all that have it and are not named
 ABSENT_WORDS = ("absent", "no", "false", "negative", "none", "off", "0")
-PRESENT_WORDS = ("present", "yes", "true", "positive", "on", "1")
+YES_NO = ({"absent", "no", "n", "false", "0"}, {"present", "yes", "y", "true", "1"})  # words that cases say it with
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,32 +224,44 @@ class Renamed:
     """A network in names that a model file can have.
 
     nodes: by new name; of a node with a state of absence, that comes first. names: new names by old. state_labels: what
-    the states were called, by new names.
+    the states were called, by new names. guessed: nodes of which no state was said to be, or is called, absence.
     """
 
     nodes: dict[str, Node]
     names: dict[str, str]
     state_labels: dict[str, dict[str, str]]
+    guessed: tuple[str, ...]
 
 
-def renamed(nodes: Mapping[str, Node]) -> Renamed:
-    """Give a network identifiers in lower case, which a model file can have.
+def renamed(
+    nodes: Mapping[str, Node], *, absent: Mapping[str, str] | None = None, avoid: Collection[str] = ()
+) -> Renamed:
+    """Give a network identifiers in lower case, which a model file can have, and none of those to avoid.
 
-    Absence comes first where a state is named so, and pairs such as no and yes become absent and present.
+    Absence comes first: the state that ``absent`` gives by node, else the one that is named so, else the first. States
+    that had it last are turned round, as from most to least. Pairs such as no and yes become absent and present.
     """
-    names = _identifiers(nodes, "v_", reserved=True)
+    outcomes = (name for name in map(_word, nodes) if name.startswith(NOT_EVIDENCE_PREFIX))
+    names = _identifiers(nodes, "v_", {*avoid, *RESERVED, *UNKNOWN_WORDS, *outcomes})
+    told = _told_absent(nodes, absent or {})
     states: dict[str, dict[str, str]] = {}
     state_labels: dict[str, dict[str, str]] = {}
     order: dict[str, tuple[str, ...]] = {}
+    guessed = []
     for name, node in nodes.items():
         words = [state.strip().lower() for state in node.states]
-        first = next((words.index(word) for word in ABSENT_WORDS if word in words), 0)
-        if len(words) == 2 and words[first] in ABSENT_WORDS and words[1 - first] in PRESENT_WORDS:
-            new = {node.states[first]: ABSENT_PRESENT[0], node.states[1 - first]: ABSENT_PRESENT[1]}
+        called = next((words.index(word) for word in ABSENT_WORDS if word in words), None)
+        first = told.get(name, called)
+        if first is None:
+            guessed.append(names[name])
+            first = 0
+        others = [state for i, state in enumerate(node.states) if i != first]
+        order[name] = (node.states[first], *(others if first < len(others) else others[::-1]))
+        if len(words) == 2 and words[first] in YES_NO[0] and words[1 - first] in YES_NO[1]:
+            new = dict(zip(order[name], ABSENT_PRESENT, strict=True))
         else:
-            new = _identifiers(node.states, "s_")
+            new = _identifiers(node.states, "s_", UNKNOWN_WORDS)
         states[name] = new
-        order[name] = (node.states[first], *(state for i, state in enumerate(node.states) if i != first))
         state_labels[names[name]] = {new[old]: old for old in order[name] if old and new[old] != old}
     ordered = reordered(nodes, order)
     network = {
@@ -244,7 +274,27 @@ def renamed(nodes: Mapping[str, Node]) -> Renamed:
         )
         for name, node in ordered.items()
     }
-    return Renamed(network, names, state_labels)
+    return Renamed(network, names, state_labels, tuple(guessed))
+
+
+def _told_absent(nodes: Mapping[str, Node], absent: Mapping[str, str]) -> dict[str, int]:
+    """Find the place of the state that is said to be absence, by node."""
+    told: dict[str, int] = {}
+    for name, state in absent.items():
+        if name == EVERY_OTHER:
+            having = [n for n, node in nodes.items() if n not in absent and state in node.states]
+            if not having:
+                every = dict.fromkeys(s for node in nodes.values() for s in node.states)
+                raise UnknownNameError(f"absent: no node has the state '{state}'.{nearest(state, every)}")
+            told |= {n: nodes[n].states.index(state) for n in having}
+            continue
+        if name not in nodes:
+            raise UnknownNameError(f"absent: the network has no node '{name}'.{nearest(name, nodes)}")
+        if state not in nodes[name].states:
+            known = list(nodes[name].states)
+            raise UnknownNameError(f"absent: {name} has no state '{state}', only {known}.{nearest(state, known)}")
+        told[name] = nodes[name].states.index(state)
+    return told
 
 
 def identifier(name: str, prefix: str) -> str:
@@ -253,16 +303,20 @@ def identifier(name: str, prefix: str) -> str:
     >>> identifier("Calf swelling (>3 cm)", "v_"), identifier("<5", "s_")
     ('calf_swelling_3_cm', 's_5')
     """
-    word = re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
+    word = _word(name)
     return word if re.match(r"[a-z]", word) else prefix + (word or "x")
 
 
-def _identifiers(names: Collection[str], prefix: str, *, reserved: bool = False) -> dict[str, str]:
-    """Make distinct identifiers of names."""
+def _word(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
+
+
+def _identifiers(names: Collection[str], prefix: str, avoid: Collection[str]) -> dict[str, str]:
+    """Make distinct identifiers of names, none of them to avoid."""
     taken: dict[str, str] = {}
     for name in names:
         base = identifier(name, prefix)
-        if reserved and (base in RESERVED or base.startswith("true_")):
+        while base in avoid:
             base = prefix + base
         new, count = base, 1
         while new in taken.values():
@@ -338,8 +392,10 @@ def numbers_of(content: dict[str, Any], node: Node, original: ModelSpec | None, 
             rows.append({"when": when, "prior": _distribution(column, node.states, "", kept, how)})
         entry["given"] = rows
         return
-    kind = "causes" if name in content["causes"] else "findings"
-    entry = content[kind][name]
+    if name in content["findings"]:
+        _finding_numbers(content["findings"][name], node, all_states, kept, how, tolerance)
+        return
+    entry = content["causes"][name]
     links_before = entry.get("links", {})
     unlinked = {
         p: next((s for s in all_states[p] if s not in links_before.get(p, {})), all_states[p][0]) for p in node.parents
@@ -348,17 +404,42 @@ def numbers_of(content: dict[str, Any], node: Node, original: ModelSpec | None, 
     found = noisy_or_from_table(
         node, all_states, free=free, unlinked=unlinked if original else None, tolerance=tolerance
     )
-    place = f"{kind}.{name}"
+    place = f"causes.{name}"
     entry["leak"] = _number(found.leak, kept.get(f"{place}.leak"), how)
     entry["links"] = {
         parent: {s: _number(p, kept.get(f"{place}.links.{parent}.{s}"), how) for s, p in own.items()}
         for parent, own in found.links.items()
     }
-    if kind == "causes":
-        entry["split"] = {s: _number(p, kept.get(f"{place}.split.{s}"), how) for s, p in found.split.items()}
-        others = tuple(i for i in content["interactions"] if i["target"] != name)
-        own_interactions = [{"target": name, "when": w, "link": _number(p, None, how)} for w, p in found.interactions]
-        content["interactions"] = (*others, *own_interactions)
+    entry["split"] = {s: _number(p, kept.get(f"{place}.split.{s}"), how) for s, p in found.split.items()}
+    others = tuple(i for i in content["interactions"] if i["target"] != name)
+    own_interactions = [{"target": name, "when": w, "link": _number(p, None, how)} for w, p in found.interactions]
+    content["interactions"] = (*others, *own_interactions)
+
+
+def _finding_numbers(
+    entry: dict[str, Any],
+    node: Node,
+    states: Mapping[str, Sequence[str]],
+    kept: Mapping[str, Any],
+    how: str,
+    tolerance: float,
+) -> None:
+    """Put the leak and links behind a finding's table into its entry: numbers, or distributions of several states."""
+    found = noisy_max_from_table(node, states, tolerance=tolerance)
+
+    def effect(chances: list[float], place: str) -> dict[str, Any]:
+        place = f"findings.{node.name}.{place}"
+        if len(chances) == 1:
+            return _number(chances[0], kept.get(place), how)
+        pairs = zip(node.states[1:], chances, strict=True)
+        return {state: _number(p, kept.get(f"{place}.{state}"), how) for state, p in pairs}
+
+    entry["leak"] = effect(found.leak, "leak")
+    entry["links"] = {
+        parent: {state: effect(chances, f"links.{parent}.{state}") for state, chances in own.items()}
+        for parent, own in found.links.items()
+        if own
+    }
 
 
 def _roles(network: Renamed, source: str, causes: Collection[str] | None) -> tuple[list[str], list[str], list[str]]:
@@ -383,13 +464,6 @@ def _roles(network: Renamed, source: str, causes: Collection[str] | None) -> tup
         odd = [parent for parent in nodes[name].parents if parent not in risks]
         if odd:
             raise ModelFileError(f"{source}: {name} depends on {odd[0]}, which is no risk factor; {advice}")
-    for name in below:
-        if len(nodes[name].states) != 2:
-            many = len(nodes[name].states)
-            raise ModelFileError(
-                f"{source}: the finding {name} has {many} states, and only those of two are told from a table alone: "
-                f"put the file of labels that export wrote beside the network ({source}.labels.json), or {advice}"
-            )
     return risks, chosen, below
 
 
@@ -411,6 +485,11 @@ def _notes(
         notes.append(f"Renamed nodes: {', '.join(f'{old} as {name}' for old, name in new.items())}.")
     if states:
         notes.append(f"Renamed states: {', '.join(states)}.")
+    taken = [f"{name} {network.nodes[name].states[0]}" for name in network.guessed if name not in risks]
+    if taken:
+        notes.append(
+            f"No state is called absent, so the first was taken for it: {', '.join(taken)}; absent says another."
+        )
     return notes
 
 
@@ -432,7 +511,7 @@ def _no_care(how: str) -> dict[str, Any]:
 def _distribution(
     column: list[float], states: tuple[str, ...], place: str, kept: Mapping[str, Any], how: str
 ) -> dict[str, Any]:
-    rounded = [round(p, DIGITS) for p in column[1:]]
+    rounded = [plain(p) for p in column[1:]]
     values = rounded if sum(rounded) <= 1 else column[1:]
     return {s: _number(p, kept.get(f"{place}.{s}"), how) for s, p in zip(states[1:], values, strict=True)}
 
@@ -461,6 +540,7 @@ def import_model(
     labels: str | os.PathLike[str] | None = None,
     causes: Collection[str] | None = None,
     complaint: str | None = None,
+    absent: Mapping[str, str] | None = None,
     tolerance: float = COLUMN_TOLERANCE,
 ) -> ModelSpec:
     """Read a network and make it a model file, what could not be kept under ``provenance``.
@@ -477,6 +557,11 @@ def import_model(
     if labels is not None or (known is None and sidecar_path(path).exists()):
         known = _read_sidecar(Path(labels) if labels is not None else sidecar_path(path))
     if known is not None:
+        given = {"causes": causes, "complaint": complaint, "absent": absent}
+        if told := [name for name, value in given.items() if value]:
+            raise OptionError(
+                f"{path}: {told[0]}: the labels that came with it say that: leave it out, or move them away"
+            )
         original = _original(known, path)
         if chosen == "uai":
             nodes = _with_names(nodes, original, path)
@@ -485,20 +570,49 @@ def import_model(
     for name in [*(causes or ()), *([complaint] if complaint is not None else [])]:
         if name not in found:
             raise UnknownNameError(f"{path}: has no node '{name}'.{nearest(name, found)}")
-    network = renamed(found)
+    network = _renamed_apart(found, path.name, causes, absent or {})
     content = foreign_content(network, path.name, causes=causes, complaint=complaint, tolerance=tolerance)
+    if _is_pyagrums(text, chosen):
+        content["provenance"] += ("Read as pyAgrum writes this format: the first parent of a table varies fastest.",)
     model = _validated(content, path)
     _verify(model, network.nodes, path, tolerance)
     return model
 
 
-def _text(path: Path) -> str:
+def _renamed_apart(
+    nodes: Mapping[str, Node], source: str, causes: Collection[str] | None, absent: Mapping[str, str]
+) -> Renamed:
+    """Rename a network so that no name is one that results have for something else."""
+    avoid: set[str] = {ALWAYS}
+    while True:
+        network = renamed(nodes, absent=absent, avoid=avoid)
+        _, chosen, _ = _roles(network, source, causes)
+        made = {column for column, _ in made_columns({n: network.nodes[n].states for n in chosen}, chosen[0])}
+        taken = (made - set(chosen)) & set(network.nodes)
+        if not taken:
+            return network
+        avoid |= taken
+
+
+def _text(path: Path, *, what: str = "network") -> str:
+    if is_special(str(path)):  # which may have no end, or no beginning
+        raise FileFormatError(f"{path}: is a pipe or a device: give a file for the {what}")
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise FileFormatError(f"{path}: over the limit of {MAX_BYTES} bytes for a network")
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileFormatError(f"{path}: can't read the network: {error}") from error
+        with path.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise FileFormatError(f"{path}: over the limit of {MAX_BYTES} bytes for a {what}")
+        declared = XML_ENCODING.match(content[:200])
+        if declared and declared[1].lower() != b"utf-8":  # GeNIe and older programs write others
+            text = content.decode(declared[1].decode())
+            return text.replace(declared[0].decode(), declared[0].decode().replace(declared[1].decode(), "UTF-8"), 1)
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FileFormatError(f"{path}: can't read the {what}: {error}; save it as UTF-8") from error
+    except FileFormatError:
+        raise
+    except (OSError, ValueError, LookupError) as error:
+        raise FileFormatError(f"{path}: can't read the {what}: {error}") from error
 
 
 def _nodes(text: str, format: str, path: Path) -> tuple[list[Node], dict[str, Any] | None]:
@@ -519,7 +633,8 @@ def _nodes(text: str, format: str, path: Path) -> tuple[list[Node], dict[str, An
     from kneebayes.interop.pgmpy import read_pgmpy  # here, because pgmpy takes seconds to import
 
     try:
-        return read_pgmpy(text, format), None
+        nodes = read_pgmpy(text, format)
+        return [_first_parent_fastest(node) for node in nodes] if _is_pyagrums(text, format) else nodes, None
     except KneeBayesError:
         raise
     except Exception as error:  # its readers have no errors of their own, and raise whatever the parser does
@@ -534,8 +649,7 @@ def _whole_bif(text: str, path: Path) -> str:
         text = BIF_COMMENT.sub(lambda match: match[1] or "", text)
     for brace in re.finditer("[{}]", text):
         header = text[end : brace.start()] if not depth else ""
-        named = BIF_KEYWORD.findall(header)
-        whole &= len(named) < 3 and ("probability" not in named or ")" in header)
+        whole &= not BIF_KEYWORD.search(header) or BIF_HEADER.fullmatch(header) is not None
         depth += 1 if brace[0] == "{" else -1
         whole &= depth >= 0
         end = brace.end()
@@ -546,17 +660,19 @@ def _whole_bif(text: str, path: Path) -> str:
 
 def read_net(text: str, source: str) -> list[Node]:
     """Read a network in Hugin's NET format."""
-    text = re.sub(r"^[ \t]*%.*$", "", text, flags=re.MULTILINE)  # a comment is a line of its own in what programs write
-    head = re.search(r"^[ \t]*(decision|utility|continuous|class)\b", text, re.MULTILINE)
+    text = NET_COMMENT.sub(lambda match: match[1] or "", text)
+    head = re.search(r"^[ \t]*(?:discrete[ \t]+)?(decision|utility|continuous|function|class)\b", text, re.MULTILINE)
     if head:
         raise FileFormatError(f"{source}: holds a {head[1]}: only networks of discrete chance nodes can be read")
     states: dict[str, tuple[str, ...]] = {}
     labels: dict[str, str] = {}
     for name, body in NET_NODE.findall(text):
-        listed = re.search(r'\bstates\s*=\s*\(((?:\s*"[^"]*+")*+)\s*\)\s*;', body)
+        listed = NET_STATES.search(body)
         if not listed:
             raise FileFormatError(f"{source}: the node {name} has no states")
-        states[name] = tuple(re.findall(r'"([^"]*)"', listed[1]))
+        if name in states:
+            raise FileFormatError(f"{source}: the node {name} stands twice")
+        states[name] = tuple(quoted or bare for quoted, bare in re.findall(r'"([^"]*)"|([^\s"]+)', listed[1]))
         label = re.search(r'\blabel\s*=\s*"([^"]*)"', body)
         labels[name] = label[1] if label else ""
     nodes: dict[str, Node] = {}
@@ -565,6 +681,8 @@ def read_net(text: str, source: str) -> list[Node]:
         scope = [*parents.split(), child]
         if not data or any(name not in states for name in scope):
             raise FileFormatError(f"{source}: the potential of {child} has no data, or variables that are not there")
+        if child in nodes:
+            raise FileFormatError(f"{source}: the potential of {child} stands twice")
         try:
             numbers = np.array([float(word) for word in re.sub(r"[()]", " ", data[1]).split()])
             table = numbers.reshape([len(states[name]) for name in scope])
@@ -577,31 +695,66 @@ def read_net(text: str, source: str) -> list[Node]:
 
 
 def read_uai(text: str, source: str) -> list[Node]:
-    """Read a network of the UAI competitions, which has no names: ``v0``, ``v1`` ..., with states ``s0``, ``s1`` ..."""
+    """Read a network of the UAI competitions, which has no names: ``v0``, ``v1`` ..., with states ``s0``, ``s1`` ...
+
+    pyAgrum says the names in comments, and has the first parent vary fastest in place of the last. pgmpy has all of a
+    table run the other way round, the child slowest: it is told by columns that sum to 1 only so.
+    """
+    by_pyagrum = _is_pyagrums(text, "uai")
     words = iter(re.sub(r"#.*", "", text).split())
     try:
         kind = next(words)
         if kind != "BAYES":
             raise FileFormatError(f"{source}: a UAI file that starts with '{kind}': only BAYES has conditional tables")
         cards = _integers(words, int(next(words)))
+        if min(cards, default=1) < 1:
+            raise FileFormatError(f"{source}: a UAI file in which a variable has {min(cards)} states")
         scopes = [_integers(words, int(next(words))) for _ in range(int(next(words)))]
-        nodes: dict[int, Node] = {}
-        for scope in scopes:
-            size = int(next(words))
-            *parents, child = scope
-            shape = [cards[v] for v in scope]
-            numbers = np.array([float(next(words)) for _ in range(size)]).reshape(shape)
-            nodes[child] = Node(
-                f"v{child}",
-                tuple(f"s{state}" for state in range(cards[child])),
-                tuple(f"v{parent}" for parent in parents),
-                np.moveaxis(numbers, -1, 0),
-            )
-        return [nodes[v] for v in range(len(cards))]
+        children = [scope[-1] for scope in scopes]
+        if sorted(children) != list(range(len(cards))) or min(map(min, scopes), default=0) < 0:
+            raise FileFormatError(f"{source}: a UAI file without one table for each variable, the last of its scope")
+        numbers = [[float(next(words)) for _ in range(int(next(words)))] for _ in scopes]
+        shapes = [[cards[v] for v in scope] for scope in scopes]
+        tables = [np.array(own).reshape(shape) for own, shape in zip(numbers, shapes, strict=True)]
+        if next(words, None) is not None:
+            raise FileFormatError(f"{source}: a UAI file with more after its last table")
     except (StopIteration, ValueError, IndexError, KeyError) as error:
         if isinstance(error, FileFormatError):
             raise
         raise FileFormatError(f"{source}: not a whole UAI file: {error!r}") from error
+    names = [f"v{v}" for v in range(len(cards))]
+    if by_pyagrum:
+        lines = text.split("\n", 4 + len(scopes))[4 : 4 + len(scopes)]
+        named = [line.partition("#")[2].strip() for line in lines]
+        if all(named) and not all(name.isdigit() for name in named):
+            names = [named[children.index(v)] for v in range(len(cards))]
+    elif not _sums_to_1(tables):
+        turned = [own.reshape(own.shape[::-1]).transpose() for own in tables]
+        tables = turned if _sums_to_1(turned) else tables
+    nodes: dict[int, Node] = {}
+    for scope, table in zip(scopes, tables, strict=True):
+        *parents, child = scope
+        states = tuple(f"s{state}" for state in range(cards[child]))
+        node = Node(names[child], states, tuple(names[parent] for parent in parents), np.moveaxis(table, -1, 0))
+        nodes[child] = _first_parent_fastest(node) if by_pyagrum else node
+    return [nodes[v] for v in range(len(cards))]
+
+
+def _is_pyagrums(text: str, format: str) -> bool:
+    """Say whether pyAgrum wrote a file in which its tables run another way than in the format."""
+    pattern = {"xdsl": MADE_BY_PYAGRUM, "uai": UAI_OF_PYAGRUM}.get(format)
+    return pattern is not None and pattern.search(text[:MAX_HEAD]) is not None
+
+
+def _sums_to_1(tables: Sequence[NDArray[np.float64]]) -> bool:
+    return all(bool((np.abs(table.sum(axis=-1) - 1.0) <= COLUMN_TOLERANCE).all()) for table in tables)
+
+
+def _first_parent_fastest(node: Node) -> Node:
+    """Take the numbers of a table, which were read as the last parent varying fastest, the other way round."""
+    states, *parents = node.table.shape
+    table = np.moveaxis(node.table, 0, -1).reshape(*parents[::-1], states)
+    return replace(node, table=table.transpose())
 
 
 def read_json(text: str, source: str) -> tuple[list[Node], dict[str, Any] | None]:
@@ -620,10 +773,10 @@ def read_json(text: str, source: str) -> tuple[list[Node], dict[str, Any] | None
             )
             for node in content["network"]
         ]
-    except (json.JSONDecodeError, KeyError, TypeError, ValueError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, RecursionError, OverflowError) as error:
         if isinstance(error, FileFormatError):
             raise
-        raise FileFormatError(f"{source}: not a network as JSON: {error!r}") from error
+        raise FileFormatError(f"{source}: not a network as JSON: {repr(error)[:300]}") from error
     return nodes, content.get("model")
 
 
@@ -633,7 +786,7 @@ def _integers(words: Iterator[str], n: int) -> list[int]:
 
 def _read_sidecar(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(_text(path))
+        content = json.loads(_text(path, what="labels"))
         if content["format"] != SIDECAR_FORMAT or not isinstance(content["model"], dict):
             raise ValueError(f"format {content['format']!r}, not {SIDECAR_FORMAT!r}")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -653,6 +806,9 @@ def _original(content: dict[str, Any], path: Path) -> ModelSpec:
 
 def _with_names(nodes: Sequence[Node], original: ModelSpec, path: Path) -> list[Node]:
     """Give the numbered nodes of a UAI file the names of the sidecar, which has them in the same order."""
+    if {node.name for node in nodes} == set(original.variables):  # pyAgrum says the names, in an order of its own
+        by_name = {node.name: node for node in nodes}
+        nodes = [by_name[name] for name in original.variables]
     if [len(node.states) for node in nodes] != [len(v.states) for v in original.variables.values()]:
         raise FileFormatError(f"{path}: its labels belong to another network: other numbers of nodes or states")
     names = dict(zip([node.name for node in nodes], original.variables, strict=True))

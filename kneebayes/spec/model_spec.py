@@ -36,6 +36,10 @@ __all__ = [
     "ABSENT_PRESENT",
     "CHOICES",
     "LEVELS",
+    "NOT_EVIDENCE_PREFIX",
+    "OF_JOINT_STATES",
+    "RESERVED",
+    "UNKNOWN_WORDS",
     "Alarm",
     "AlarmRule",
     "AnswerInput",
@@ -58,6 +62,7 @@ __all__ = [
     "RuleLevel",
     "Text",
     "Variable",
+    "made_columns",
     "packed",
     "unpacked",
 ]
@@ -65,6 +70,9 @@ __all__ = [
 ABSENT_PRESENT = ("absent", "present")  # the states of a variable that is asked with yes or no
 LEVELS = ("low", "not_assessed", "caution", "urgent", "emergency")  # of the alarm, the mildest first
 RESERVED = ("case_id", "label", "also", "none_of_these", "most_likely", "red_flags")
+OF_JOINT_STATES = ("present", "probability", "cumulative")  # columns beside those of the causes, in a table of them
+NOT_EVIDENCE_PREFIX = "true_"  # of columns that say what a cause was found to be
+UNKNOWN_WORDS = frozenset({"", "<na>", "na", "n/a", "nan", "nat", "null", "unknown"})  # in a cell, in lower case
 MAX_STATES = 120  # cases are held as bytes with a sign
 MAX_COMPARISONS = 2_000_000  # of rows of a prior with states of its parents; the article's model has a dozen
 MAX_FLAGS = 63  # they are joined by the bits of a number
@@ -696,9 +704,7 @@ class ModelSpec(Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> ModelSpec:
-        taken = [name for name in self.askable if name in RESERVED or name.startswith("true_")]
-        if taken:
-            raise ValueError(f"'{taken[0]}' is a column of its own in tables: give the variable another name")
+        self._check_names()
         if len(self.variables) < len(self.risks) + len(self.causes) + len(self.findings):
             raise ValueError("a name stands in two of risks, causes and findings")
         for name, variable in self.variables.items():
@@ -726,6 +732,31 @@ class ModelSpec(Frozen):
         self._check_alarm()
         self._check_references()
         return self
+
+    def _check_names(self) -> None:
+        """Refuse a name that kneebayes gives to something else, or takes for a missing value."""
+        for name in {**self.variables, **self.inputs}:
+            if name in RESERVED or name.startswith(NOT_EVIDENCE_PREFIX):
+                raise ValueError(f"'{name}' is a column of its own in tables: give the variable another name")
+            if name in UNKNOWN_WORDS:
+                raise ValueError(f"'{name}' means a missing value in tables: give the variable another name")
+        for name, asked in self.askable.items():
+            for state in asked.states:
+                if state in UNKNOWN_WORDS:
+                    raise ValueError(f"{name}: '{state}' means a missing value in tables: give the state another name")
+        made: dict[str, str] = {}
+        for column, what in made_columns({n: cause.states for n, cause in self.causes.items()}, self.alarm.cause):
+            if column in made:
+                raise ValueError(
+                    f"'{column}' would be two columns of results, {made[column]} and {what}: give one of them another "
+                    "name"
+                )
+            if column in self.inputs or (column in self.variables and column not in self.causes):
+                raise ValueError(f"'{column}' is a column of results, {what}: give the variable another name")
+            made[column] = what
+        for name in self.causes:
+            if name in OF_JOINT_STATES:
+                raise ValueError(f"'{name}' is a column of the table of joint states: give the cause another name")
 
     def _check_alarm(self) -> None:
         states = self.findings[_known("complaint", self.complaint, self.findings)].states
@@ -805,6 +836,29 @@ class ModelSpec(Frozen):
             rows = sum(all(states[key] in value for key, value in row.when.items()) for row in risk.given)
             if risk.given and rows != 1:
                 raise ValueError(f"risks.{name}.given: {rows} rows match {states}, not one")
+
+
+def made_columns(causes: Mapping[str, Iterable[str]], alarm: str) -> list[tuple[str, str]]:
+    """List the columns that results have of causes with these states, in order, each with what it holds."""
+    chances = [
+        *((name, f"the chance of {name}") for name in causes),
+        ("none_of_these", "the chance of none of the causes"),
+        *(
+            (f"{name}_{state}", f"the chance that {name} is {state}")
+            for name, states in causes.items()
+            for state in list(states)[2:]
+        ),
+    ]
+    level = f"{alarm}_alarm"
+    return [
+        *chances,
+        ("most_likely", "the likeliest cause"),
+        (level, "the level of the alarm"),
+        ("red_flags", "the red flags"),
+        *((f"{name}_{end}", f"the {end} end of {what}") for name, what in chances for end in ("low", "high")),
+        (f"{level}_robust", "the share of draws at the level of the alarm"),
+        (f"{level}_graver", "the share of draws at a graver level"),
+    ]
 
 
 def packed(model: ModelSpec) -> bytes:

@@ -605,7 +605,7 @@ def export(
 @app.command(
     "import",
     help="Make a model file of a network, and say what could not be kept.\n\n"
-    "The network must be risk factors -> causes -> findings, with tables that are leaky noisy-ORs.",
+    "The network must be risk factors -> causes -> findings, with tables of leaky noisy-ORs (findings: noisy-MAXs).",
 )
 def import_(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="BIF, XMLBIF, NET, XDSL, UAI or JSON, by ending.")],
@@ -618,6 +618,10 @@ def import_(
     ] = None,
     complaint: Annotated[
         str | None, typer.Option(metavar="NODE", help="The finding that is present unless a case says otherwise.")
+    ] = None,
+    absent: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NODE=STATE", help="Which state is absence; STATE alone: of all nodes that have it."),
     ] = None,
     tolerance: Annotated[
         float | None, typer.Option(metavar="P", help="How far columns may miss 1 in a file of few digits.")
@@ -633,7 +637,23 @@ def import_(
         labels=labels,
         causes=options.names(causes) or None,
         complaint=complaint,
+        absent=_absent(absent or []),
         tolerance=COLUMN_TOLERANCE if tolerance is None else tolerance,
     )
     write_model(file, target)
     say("\n".join([*file.provenance, f"wrote {target}"]))
+
+
+def _absent(said: list[str]) -> dict[str, str]:
+    """Read which states are absence: NODE=STATE, or STATE of every other node."""
+    from kneebayes.interop.exchange import EVERY_OTHER
+
+    told: dict[str, str] = {}
+    for pair in said:
+        node, _, state = pair.partition("=") if "=" in pair else (EVERY_OTHER, "=", pair)
+        if not (state and node):
+            raise OptionError(f"--absent {pair!r}: write NODE=STATE, or STATE for all nodes that have it")
+        if node in told:
+            raise OptionError(f"--absent {pair!r}: {told[node]!r} was said before")
+        told[node] = state
+    return told

@@ -137,14 +137,6 @@ def test_interactions_are_recovered_from_tables(tmp_path: Path) -> None:
         assert back.causes[name].leak.p == pytest.approx(cause.leak.p, abs=1e-9)
 
 
-def test_a_finding_of_many_states_needs_its_labels(tmp_path: Path) -> None:
-    export(kb.load_model().file, tmp_path / "a.xdsl")
-    assert import_model(tmp_path / "a.xdsl").findings["leg_swelling"].states == ("none", "both", "one", "both_unequal")
-    sidecar_path(tmp_path / "a.xdsl").unlink()
-    with pytest.raises(ModelFileError, match=r"duration has 4 states|leg_swelling has 4 states.*a\.xdsl\.labels\.json"):
-        import_model(tmp_path / "a.xdsl")
-
-
 def test_a_number_changed_in_another_program_is_taken_and_the_rest_keeps_its_reasons(
     files: dict[str, Path], model: ModelSpec, tmp_path: Path
 ) -> None:
