@@ -167,7 +167,9 @@ class Model:
             posteriors = self._by_pgmpy(coded.evidence, posteriors)
         elif engine != "exact":
             raise UnknownNameError(f"no engine '{engine}': use 'exact' or 'pgmpy'")
-        assessed = self.assessor.assess(coded.evidence, thresholds or self._thresholds, posteriors=posteriors)
+        assessed = self.assessor.assess(
+            coded.evidence, thresholds or self._thresholds, posteriors=posteriors, engine="numpy"
+        )
         return Diagnosis.of(assessed, self._coder.words(coded.evidence), [*told, *coded.warnings])
 
     @cached_property

@@ -22,9 +22,12 @@ probability asks for more, so there too no sign makes the alarm milder. A model 
 
 The odds of the cause in a retraction are bounded, so that one which can't reach the next threshold is not computed.
 Retracting signs multiplies P(evidence, state of everything else) by a ratio r of that state, and so the odds of the
-cause by ``E(r | cause) / E(r | no cause)``. Above, that is at most the largest r. Below, it is at least
-``q + (1 - q) * (the smallest r)``, with r = 1 where none of the other causes that the signs speak for is there, and q
-the probability of that, at least ``1 - sum(P(other)) / P(no cause)``, by the posteriors that are known already.
+cause by ``E(r | cause) / E(r | no cause)``; r is 1 where nothing is there. Above, that is at most the largest r.
+Below, log r is at least the sum over the causes that are there of what it is where one is there alone, but for a slack
+that is found out for each sign: 0 for most, as links make log r superadditive. So by Jensen's inequality
+``E(r | no cause)`` is at least ``q * exp(sum(P(c | no cause) / q * log r(c)))``: over the causes c of which r is over
+``exp(-STEEP)``, given that none of the others is there. The probability of that, q, is at least 1 - the sum of theirs,
+and ``P(c | no cause)`` is at most ``P(c) / P(no cause)``, by the posteriors that are known already.
 """
 
 from __future__ import annotations
@@ -54,6 +57,8 @@ MAX_RETRACTED = 12  # signs of a case: 4096 retractions
 MAX_KEPT = 512  # lists of sets
 PAIRS = 1 << 17  # of a case and a retraction, which are answered at a time
 ROUNDING = 1e-12
+STEEP = 8.0  # any number is right; this one spares most
+LOG_TINY = -700.0
 
 
 @dataclass(frozen=True)
@@ -426,26 +431,24 @@ def column_of(network: CompiledModel, target: str) -> int:
 class _Sign:
     """A sign that may lower the cause.
 
-    ``held`` is 1 for each state that is the sign, then 0 for unknown, -1; ``instead`` is what retracts it;
-    ``others`` tells the causes but the alarm's that it speaks for, and ``log_most`` and ``least`` the extremes of
-    r.
+    ``held`` is 1 for each state that is the sign, then 0 for unknown, -1; ``instead`` is what retracts it.
+    ``log_most`` bounds log r from above; what ``log_least``, (causes,), adds up to from below, but for the slack, which
+    is in ``log_most``.
     """
 
     row: int
     held: NDArray[np.int64]
     instead: int
-    others: NDArray[np.bool_]
     log_most: float
-    least: float
+    log_least: Floats
 
 
 class _Subsets(NamedTuple):
-    """Sets of signs to retract: as bits, the causes they speak for, (causes, sets), and the extremes of r."""
+    """Sets of signs to retract: as bits, and for each the bounds of log r, (sets,) and (sets, causes)."""
 
     bits: NDArray[np.int64]
-    others: Floats
     log_most: Floats
-    least: Floats
+    log_least: Floats
 
 
 class Retractions:
@@ -459,6 +462,8 @@ class Retractions:
         self._by_row: dict[int, int] = {}  # the signs of each variable, as bits
         for place, sign in enumerate(self._signs):
             self._by_row[sign.row] = self._by_row.get(sign.row, 0) | 1 << place
+        risks = (1 << place for place, name in enumerate(self.doubtful) if name in network.model.risks)
+        self._risks = sum(risks)
         if len(self._signs) > MAX_DOUBTFUL:
             raise ModelFileError(
                 f"{network.model.name}: {len(self._signs)} signs may lower {network.model.alarm.cause}, as other "
@@ -490,24 +495,51 @@ class Retractions:
         """
         highest, retracted = probability.copy(), np.zeros(len(probability), dtype=np.int64)
         with np.errstate(divide="ignore", invalid="ignore"):
-            needed = np.log(worth / (1.0 - worth)) - np.log(probability / (1.0 - probability))
+            target = np.log(worth / (1.0 - worth))
+            needed = target - np.log(probability / (1.0 - probability))
         present = np.where(np.isfinite(needed) & (worth > probability), self._present(evidence.codes), 0)
         too_many = sum((present & own != 0).astype(int) for own in self._by_row.values()) > MAX_RETRACTED
         highest[too_many] = 1.0
         case, bits = self._pairs(np.where(too_many, 0, present), probability, needed, causes)
-        for start in range(0, len(case), PAIRS):
-            part = slice(start, start + PAIRS)
-            own, taken = case[part], bits[part]
+
+        def look(own: NDArray[np.intp], taken: NDArray[np.int64]) -> Floats:
+            """Compute the posteriors of some retractions, and note those that are higher."""
             trial = evidence[own]
             for place, sign in enumerate(self._signs):
                 trial.codes[sign.row, (taken >> place & 1).astype(bool)] = sign.instead
-            found = self.network.posteriors(trial, engine=engine).values[:, self.column]
-            found = np.where(np.isnan(found), 0.0, found)  # a retraction that the model holds impossible
+            values = self.network.posteriors(trial, engine=engine).values
+            found = np.nan_to_num(values[:, self.column])  # the model holds some retractions impossible
             before = highest[own]
             np.maximum.at(highest, own, found)
             higher = (found > before) & (found == highest[own])
             retracted[own[higher]] = taken[higher]
+            return values
+
+        for start in range(0, len(case), PAIRS):
+            own, taken = case[start : start + PAIRS], bits[start : start + PAIRS]
+            if causes is not None:  # bounds of risk factors are wide, so these are retracted first, for better bounds
+                first, place = np.unique(np.stack([own, taken & self._risks]), axis=1, return_inverse=True)
+                new = first[1] > 0
+                known = np.empty((first.shape[1], causes.shape[1]))
+                known[new] = look(first[0, new], first[1, new])[:, : causes.shape[1]]
+                known[~new] = causes[first[0, ~new]]
+                known = known[place.ravel()]
+                findings = taken & ~self._risks
+                may = (findings > 0) & self._may(findings, known, target[own])
+                own, taken = own[may], taken[may]
+            look(own, taken)
         return highest, retracted
+
+    def _may(self, bits: NDArray[np.int64], causes: Floats, target: Floats) -> Bools:
+        """Say which sets of signs, (n,), may bring the log-odds of the cause to a target, by the posteriors so far."""
+        said = (bits[:, None] >> np.arange(len(self._signs)) & 1).astype(bool)
+        probability = causes[:, self.column]
+        log_most = np.where(said, [sign.log_most for sign in self._signs], 0.0).sum(axis=1)
+        log_least = said @ np.array([sign.log_least for sign in self._signs])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            needed = target - np.log(probability / (1.0 - probability))
+            reach = log_most - _log_least(causes, log_least, self.column)
+        return np.asarray(~(reach + ROUNDING < needed))  # a bound that is NaN spares nothing
 
     def said(self, retracted: int) -> str:
         """Say the signs of which `max_posterior` gives the bits: without these, and with those in a lower band."""
@@ -539,12 +571,9 @@ class Retractions:
         sets, first = np.unique(present[order], return_index=True)
         for own, signs in zip(np.split(order, first)[1:], sets.tolist(), strict=True):
             subsets = self._subsets_of(signs)
-            if causes is None:
-                none = np.zeros((len(own), len(subsets.bits)))
-            else:
-                none = np.maximum(0.0, 1.0 - causes[own] @ subsets.others / (1.0 - probability[own, None]))
-            with np.errstate(divide="ignore", invalid="ignore"):
-                reach = subsets.log_most - np.log(none + (1.0 - none) * subsets.least)
+            reach = np.full((len(own), len(subsets.bits)), np.inf)
+            if causes is not None:
+                reach = subsets.log_most - _log_least(causes[own, None], subsets.log_least, self.column)
             which, place = np.nonzero(~(reach + ROUNDING < needed[own, None]))  # a bound that is NaN spares nothing
             cases.append(own[which])
             retracted.append(subsets.bits[place])
@@ -558,25 +587,34 @@ class Retractions:
         if subsets is None:
             places = [place for place in range(len(self._signs)) if signs >> place & 1]
             places = sorted(places, key=lambda place: -self._signs[place].log_most)
-            bits, others = np.zeros(1, dtype=np.int64), np.zeros((1, len(self.network.model.causes)), dtype=bool)
-            log_most, least = np.zeros(1), np.ones(1)
+            bits, log_most = np.zeros(1, dtype=np.int64), np.zeros(1)
+            log_least = np.zeros((1, len(self.network.model.causes)))
             for row in dict.fromkeys(self._signs[place].row for place in places):  # one way at most to take each back
                 own = [(self._signs[place], place) for place in places if self._signs[place].row == row]
                 bits = np.concatenate([bits, *(bits | 1 << place for _, place in own)])
-                others = np.concatenate([others, *(others | sign.others for sign, _ in own)])
                 log_most = np.concatenate([log_most, *(log_most + sign.log_most for sign, _ in own)])
-                least = np.concatenate([least, *(least * sign.least for sign, _ in own)])
-            subsets = _Subsets(bits[1:], others[1:].T.astype(float), log_most[1:], least[1:])
+                log_least = np.concatenate([log_least, *(log_least + sign.log_least for sign, _ in own)])
+            subsets = _Subsets(bits[1:], log_most[1:], log_least[1:])
             if len(self._subsets) < MAX_KEPT:
                 self._subsets[signs] = subsets
         return subsets
+
+
+def _log_least(causes: Floats, log_least: Floats, column: int) -> Floats:
+    """Bound log E(r | no cause) from below, (...), by posteriors, and by what log r adds up to, (..., causes) both."""
+    steep, dot = log_least < -STEEP, "...c,...c->..."
+    with np.errstate(divide="ignore", invalid="ignore"):
+        others = causes / (1.0 - causes[..., [column]])
+        none = np.maximum(0.0, 1.0 - np.einsum(dot, others, steep))
+        return np.asarray(np.log(none) + np.einsum(dot, others, np.where(steep, 0.0, log_least)) / none)
 
 
 def _doubtful(network: CompiledModel) -> list[_Sign]:
     """Find the signs that may lower the cause, with the extremes of what taking them back does."""
     model, tables = network.model, network.tables
     place = list(model.causes).index(model.alarm.cause)
-    there, alone = network.joint_states[:, place] > 0, np.arange(len(model.causes)) == place
+    present = network.joint_states > 0
+    there = present[:, place]
     doubtful = []
     signs: dict[str, frozenset[str]] = {}
     for asked, answers in model.alarm_signs.items():
@@ -586,8 +624,6 @@ def _doubtful(network: CompiledModel) -> list[_Sign]:
         row, events = network.variables.index(name), model.events[name]
         if name in model.findings:
             f = list(model.findings).index(name)
-            own = slice(network.layout.first_effect[f], network.layout.first_effect[f + 1])
-            others = (tables.at_most_links[own] != 1.0).any(axis=(0, 2)) & ~alone
             for left, held_by in _taken_back(model, name, sign).items():
                 instead = events.index(left) if left in events else UNKNOWN
                 before = tables.chance(f, instead)[None] if left in events else np.ones((1, network.n_joint))
@@ -598,19 +634,22 @@ def _doubtful(network: CompiledModel) -> list[_Sign]:
                 if not lowering:
                     continue
                 held = np.isin([*range(len(events)), UNKNOWN], lowering).astype(np.int64)
-                most = max(_extremes(nows[now], before, there)[0] for now in lowering)
-                least = min(_extremes(nows[now], before, ~there)[1] for now in lowering)
-                doubtful.append(_Sign(row, held, instead, others, most, least))
+                both = [(nows[now], before) for now in lowering]
+                doubtful.append(_Sign(row, held, instead, *_bounds(both, present, there, place)))
             continue
         component = next(c for c in tables.components if row in c.rows)
-        others = np.isin(np.arange(len(model.causes)), component.targets) & ~alone
+        triggered = np.zeros((1 << len(component.targets), len(model.causes)), dtype=bool)
+        triggered[:, component.targets] = (
+            np.arange(len(triggered))[:, None] >> np.arange(len(component.targets))[::-1] & 1
+        )
         rows = cache(partial(component.with_code, name))
         for instead, held in _risk_taken_back(model, name, sign):
             pairs = [_possible(rows(code), rows(instead)) for code in np.flatnonzero(held).tolist()]
             if component.targets == (place,) and all(_raises(now, before) for now, before in pairs):
                 continue
-            both = [_extremes(now, before) for now, before in pairs]
-            doubtful.append(_Sign(row, held, instead, others, max(m for m, _ in both), min(x for _, x in both)))
+            doubtful.append(
+                _Sign(row, held, instead, *_bounds(pairs, triggered, np.ones(len(triggered), dtype=bool), place))
+            )
     return doubtful
 
 
@@ -668,13 +707,26 @@ def _raises(now: Floats, before: Floats) -> bool:
     return bool((share_now >= share_before - ROUNDING).all())
 
 
-def _extremes(now: Floats, before: Floats, which: slice | NDArray[np.bool_] = slice(None)) -> tuple[float, float]:
-    """Logarithm of the largest and value of the smallest ratio, against that of the first column: nothing there."""
-    if not len(now):
-        return 0.0, 1.0  # nobody can have the sign, or be without it
+def _bounds(pairs: list[tuple[Floats, Floats]], present: Bools, with_cause: Bools, place: int) -> tuple[float, Floats]:
+    """Bound log r from above, and from below by cause; what the latter lacks is added to the former.
+
+    ``pairs`` are rows with a sign and with it retracted, by which of the causes are ``present``, the first none;
+    ``with_cause`` are those that may be where the alarm's cause, in that place, is there.
+    """
+    log_least = np.zeros(present.shape[1])
+    pairs = [(now, before) for now, before in pairs if len(now)]  # else nobody can have the sign, or be without it
+    if not pairs:
+        return 0.0, log_least
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = before / now
+        ratio = np.concatenate([before / now for now, before in pairs])
         if not (np.isfinite(ratio[:, 0]) & (ratio[:, 0] > 0)).all():
-            return np.inf, 0.0  # no bound: a sign that is certain, or that has no other reason
-        ratio = (ratio / ratio[:, :1])[:, which]
-        return float(np.log(np.nanmax(ratio))), max(0.0, float(np.nanmin(ratio)))  # rounding may leave less than 0
+            return np.inf, log_least  # no bound: a sign that is certain, or that has no other reason
+        log_ratio = np.log(ratio / ratio[:, :1])
+    never = np.isnan(log_ratio)
+    log_most = np.where(never, -np.inf, log_ratio)[:, with_cause].max()
+    low = np.maximum(np.where(never, np.inf, log_ratio).min(axis=0), LOG_TINY)
+    without, alone = ~present[:, place], present.sum(axis=1) == 1
+    for c in range(len(log_least)):
+        log_least[c] = low[without & alone & present[:, c]].min(initial=0.0)
+    slack = (present @ log_least - low)[without].max(initial=0.0)
+    return float(log_most + slack), log_least

@@ -13,7 +13,7 @@ The scheme, for one case with C causes and K joint states of them:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
@@ -47,7 +47,8 @@ __all__ = ["CompiledModel", "Engine", "Findings", "OrCause", "OrComponent", "Pos
 Floats = NDArray[np.float64]
 Engine = Literal["auto", "numpy", "numba"]
 MIN_COMPILED = 1024
-CHUNK_BYTES = 1 << 23
+MIN_COMPILED_STATES = 1 << 22  # joint states of all rows of a table
+CHUNK_BYTES = 1 << 21
 TINY = 1e-300
 
 
@@ -144,36 +145,37 @@ class Findings:
 
     def __init__(self, tables: Tables) -> None:
         self.tables, layout = tables, tables.layout
-        self._first = layout.code_start[:-1, None] + 1
-        self._finding = np.repeat(np.arange(len(self._first)), np.diff(layout.code_start))
+        self._first = layout.code_start[:-1] + 1
         # by code, with what says nothing last
         self._leak = np.append(tables.at_most_leak, 1.0)
         self._links = np.concatenate([tables.at_most_links, np.ones((1, *tables.at_most_links.shape[1:]))])
 
-    def weigh(self, joint: Floats, codes: Codes) -> None:
-        """Multiply the joint, (n, K), by the likelihood, in place.
+    def weights(self, codes: Codes) -> Iterator[tuple[list[int], Floats]]:
+        """Yield cases that say the same of findings and causes, and the likelihood of that, (K,).
 
         That a finding is at most in some state is a factor per cause, so that all such findings together are one
         table; any other set of states is a vector over the joint states.
         """
-        layout, n, n_causes = self.tables.layout, len(joint), len(self.tables.split)
-        causes = codes[layout.n_risks :].T[:, :n_causes]
-        said = self._first + codes[layout.n_risks + n_causes :]
-        rows, vectors = layout.row[said].T, layout.vector[said]
-        scalars = self._links[rows].prod(axis=1)
-        scalars[:, 0] *= self._leak[rows].prod(axis=1)[:, None]
-        if (causes != UNKNOWN).any():
-            scalars *= (causes == UNKNOWN)[:, :, None] | (causes[:, :, None] == np.arange(scalars.shape[2]))
-        weight = np.ones((n, 1))
-        for c, card in enumerate(layout.cards):
-            weight = (weight[:, :, None] * scalars[:, c, None, :card]).reshape(n, -1)
-        joint *= weight
-        for code in np.flatnonzero(np.bincount(said[vectors >= 0], minlength=len(layout.vector))).tolist():
-            own, vector = said[self._finding[code]] == code, self.tables.vectors[layout.vector[code]]
-            if own.all():
-                joint *= vector
-            else:
-                joint[own] *= vector
+        layout, n_causes = self.tables.layout, len(self.tables.split)
+        alike: dict[bytes, list[int]] = {}
+        for case, known in enumerate(np.ascontiguousarray(codes[layout.n_risks :].T)):
+            alike.setdefault(known.tobytes(), []).append(case)
+        step = max(1, CHUNK_BYTES // (8 * layout.n_joint))
+        for start in range(0, len(alike), step):
+            own = list(alike.values())[start : start + step]
+            causes, said = np.split(codes[layout.n_risks :, [cases[0] for cases in own]].T, [n_causes], axis=1)
+            rows, vectors = layout.row[self._first + said], layout.vector[self._first + said]
+            factors = self._links[rows].prod(axis=1)
+            factors[:, 0] *= self._leak[rows].prod(axis=1)[:, None]
+            if (causes != UNKNOWN).any():
+                factors *= (causes == UNKNOWN)[:, :, None] | (causes[:, :, None] == np.arange(factors.shape[2]))
+            weights = np.ones((len(own), 1))
+            for c, card in enumerate(layout.cards):
+                weights = (weights[:, :, None] * factors[:, c, None, :card]).reshape(len(own), -1)
+            for cases, weight, chosen in zip(own, weights, vectors, strict=True):
+                for vector in chosen[chosen >= 0].tolist():
+                    weight *= self.tables.vectors[vector]
+                yield cases, weight
 
     @cached_property
     def _logs(self) -> tuple[Floats, Floats]:
@@ -183,7 +185,7 @@ class Findings:
     def said(self, codes: Codes) -> tuple[Floats, Floats]:
         """Tell by 1 and 0 which rows, (R, n), and which vectors, (V, n), the codes of the findings are."""
         layout = self.tables.layout
-        said = self._first + codes[layout.n_risks + len(layout.cards) :]
+        said = self._first[:, None] + codes[layout.n_risks + len(layout.cards) :]
         found = []
         for place, n in ((layout.row[said], len(layout.leaks)), (layout.vector[said], layout.n_vectors)):
             each = np.zeros((n, codes.shape[1]))
@@ -348,6 +350,9 @@ class CompiledModel:
         members += [states[:, c] == s for c, s in extra]
         # which joint states the columns of the posteriors add up, shape (columns, joint states)
         self.membership = np.stack(members).astype(np.float64)
+        n_outer = prod(self.layout.cards[: len(names) // 2])
+        folded = self.membership.reshape(len(members), n_outer, -1)
+        self._folds = folded[:, :, 0].T.copy(), folded[:, 0].T.copy()  # by the first causes, and by the last
         self._radix = np.array([len(risk.states) for risk in model.risks.values()])[:, None]
         self._digits = np.zeros((len(self.layout.parts), len(model.risks)), dtype=np.intp)
         for digits, part in zip(self._digits, self.layout.parts, strict=True):
@@ -380,6 +385,10 @@ class CompiledModel:
         values, log_evidence = ([getattr(own, name) for own in found] for name in ("values", "log_evidence"))
         return Posteriors(self.columns, np.concatenate(values), np.concatenate(log_evidence))
 
+    def engine_for(self, n: int) -> Engine:
+        """Choose for a table of n rows, so that its retractions take the same."""
+        return "numba" if n >= MIN_COMPILED or n * self.n_joint >= MIN_COMPILED_STATES else "numpy"
+
     def _sure_posteriors(self, codes: Codes, engine: Engine) -> Posteriors:
         if engine not in get_args(Engine):
             raise UnknownNameError(f"no engine '{engine}': use one of {', '.join(get_args(Engine))}")
@@ -410,13 +419,11 @@ class CompiledModel:
     def _posteriors(self, codes: Codes) -> tuple[Floats, Floats]:
         n = codes.shape[1]
         values, evidence = np.empty((n, len(self.columns))), np.empty(n)
-        step = max(1, CHUNK_BYTES // (8 * self.n_joint))
-        for start in range(0, n, step):
-            part = slice(start, start + step)
-            joint = self._joint(codes[:, part])
-            evidence[part] = joint.sum(axis=1)
-            for case, own in enumerate(joint, start):  # one at a time: a matrix product may sum each in another order
-                values[case] = self.membership @ own
+        for case, joint in self._joints(codes):
+            table = joint.reshape(len(self._folds[0]), -1)
+            outer, inner = table.sum(axis=1), table.sum(axis=0)
+            values[case], evidence[case] = outer @ self._folds[0] + inner @ self._folds[1], outer.sum()
+            values[case, len(self.layout.cards)] = joint[0]
         with np.errstate(invalid="ignore"):
             return values / evidence[:, None], evidence
 
@@ -449,13 +456,26 @@ class CompiledModel:
         return joint
 
     def _joint(self, codes: Codes) -> Floats:
-        # retractions and questions ask of one person again and again: what is known of the risk factors is seldom new
-        rows, case = np.unique(self._patterns(codes), axis=1, return_inverse=True)
-        triggers = [c.of_patterns(row) for c, row in zip(self.tables.components, rows, strict=True)]
-        upper, _ = self._upper.forward(triggers)
-        joint = np.ascontiguousarray(upper.T)[case.ravel()]
-        self._findings.weigh(joint, codes)
+        joint = np.empty((codes.shape[1], self.n_joint))
+        for case, own in self._joints(codes):
+            joint[case] = own
         return joint
+
+    def _joints(self, codes: Codes) -> Iterator[tuple[int, Floats]]:
+        """Yield each case, in some order, and P(evidence, joint state of the causes), (K,).
+
+        Retractions and questions ask of one person again and again, so what cases have in common is worked out once.
+        """
+        patterns, place = np.unique(self._patterns(codes), axis=1, return_inverse=True)
+        place = place.ravel()
+        step = max(1, CHUNK_BYTES // (8 * self.n_joint))
+        for start in range(0, patterns.shape[1], step):
+            rows = zip(self.tables.components, patterns[:, start : start + step], strict=True)
+            upper = np.ascontiguousarray(self._upper.forward([c.of_patterns(row) for c, row in rows])[0].T)
+            own = np.flatnonzero((place >= start) & (place < start + step)).tolist()
+            for cases, weight in self._findings.weights(codes[:, own]):
+                for case in (own[case] for case in cases):
+                    yield case, upper[place[case] - start] * weight
 
     def _patterns(self, codes: Codes) -> NDArray[np.intp]:
         """Rows of the components' tables, shape (components, n), the base's first; the last digit means unknown."""

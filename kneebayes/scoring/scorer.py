@@ -136,6 +136,8 @@ class Scorer:
     ) -> tuple[Coded, Assessment, list[Problem]]:
         """Code a table and assess its rows, those with problems too; problems are in the order of the rows."""
         coded = self.code(table, ignore=ignore)
+        if engine == "auto":
+            engine = self.assessor.network.engine_for(coded.evidence.n)
         assessed = self.assessor.assess(coded.evidence, thresholds, engine=engine)
         refused = {problem.row for problem in coded.problems}
         impossible = [row for row in np.flatnonzero(assessed.impossible).tolist() if row not in refused]

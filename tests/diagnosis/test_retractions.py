@@ -326,15 +326,17 @@ def test_a_model_with_more_doubtful_signs_than_bits_is_refused(monkeypatch: pyte
         Retractions(MODEL.network)
 
 
-@pytest.mark.parametrize(("log_most", "least"), [(np.inf, np.inf), (np.nan, 0.0), (1.0, np.nan)])
-def test_a_bound_that_is_not_a_number_spares_nothing(log_most: float, least: float) -> None:
+@pytest.mark.parametrize(("log_most", "log_least"), [(np.inf, 700.0), (np.nan, 0.0), (1.0, np.nan)])
+def test_a_bound_that_is_not_a_number_spares_nothing(log_most: float, log_least: float) -> None:
     network, codes, own = mixed_up()
     causes = network.posteriors(Evidence(codes)).values[:, : len(network.model.causes)]
     worth = np.nextafter(own, 1.0)
-    whole, _ = Retractions(network).max_posterior(Evidence(codes), own, worth)
+    whole, _ = Retractions(network).max_posterior(Evidence(codes), own, worth, engine="numpy")
     unbounded = Retractions(network)
-    unbounded._signs = [replace(sign, log_most=log_most, least=least) for sign in unbounded._signs]
-    found, _ = unbounded.max_posterior(Evidence(codes), own, worth, causes=causes)
+    unbounded._signs = [
+        replace(sign, log_most=log_most, log_least=sign.log_least - log_least) for sign in unbounded._signs
+    ]
+    found, _ = unbounded.max_posterior(Evidence(codes), own, worth, causes=causes, engine="numpy")
     np.testing.assert_array_equal(found, whole)
 
 
@@ -381,8 +383,8 @@ def test_no_reading_that_matters_is_spared(seed: int, factor: float) -> None:
     codes, causes = codes[:, ~np.isnan(causes[:, 0])], causes[~np.isnan(causes[:, 0])]
     own = causes[:, network.columns.index("c0")]
     retractions, worth = Retractions(network), np.minimum(own * factor, 1 - 1e-9)
-    whole, _ = retractions.max_posterior(Evidence(codes), own, np.nextafter(own, 1.0))
-    some, _ = retractions.max_posterior(Evidence(codes), own, worth, causes=causes)
+    whole, _ = retractions.max_posterior(Evidence(codes), own, np.nextafter(own, 1.0), engine="numpy")
+    some, _ = retractions.max_posterior(Evidence(codes), own, worth, causes=causes, engine="numpy")
     matters = (whole >= worth) & (worth > own)
     np.testing.assert_array_equal(some[matters], whole[matters])
 
@@ -391,14 +393,15 @@ def test_the_bounds_of_a_finding_are_those_of_its_links() -> None:
     finding = MODEL.file.findings["calf_pain"]
     retractions = Retractions(MODEL.network)
     sign = retractions._signs[retractions.doubtful.index("calf_pain")]
-    alone = 1 - one(finding.leak).p
-    clot = alone * (1 - one(finding.links["dvt"]["present"]).p)
-    rest = alone * np.prod(
-        [1 - max(one(n).p for n in states.values()) for c, states in finding.links.items() if c != "dvt"]
-    )
-    odds = [p / (1 - p) for p in (alone, clot, rest)]  # of no pain: with nothing there, a clot alone, all but a clot
-    assert sign.log_most == pytest.approx(np.log(odds[1] / odds[0]), abs=1e-12)
-    assert sign.least == pytest.approx(odds[2] / odds[0], abs=1e-12)
+    nothing = 1 - one(finding.leak).p
+
+    def log_odds(cause: str) -> float:  # of no pain, with one cause, over those with none
+        alone = nothing * (1 - max(one(number).p for number in finding.links[cause].values()))
+        return float(np.log(alone / (1 - alone)) - np.log(nothing / (1 - nothing)))
+
+    by_cause = [0.0 if c == "dvt" or c not in finding.links else log_odds(c) for c in MODEL.file.causes]
+    assert sign.log_most == pytest.approx(log_odds("dvt"), abs=1e-12)
+    np.testing.assert_allclose(sign.log_least, by_cause, rtol=0, atol=1e-12)
 
 
 def test_a_risk_raises_where_its_share_of_triggers_does_in_every_pattern() -> None:
