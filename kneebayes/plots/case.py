@@ -26,6 +26,7 @@ from kneebayes.plots.style import (
     legend_below,
     literal,
     make_room,
+    name_rows,
     odds_axis,
     percent,
     share_axis,
@@ -108,7 +109,7 @@ def plot_posterior(dx: Diagnosis, *, intervals: pd.DataFrame | None = None, ax: 
             reach, said = max(reach, high), f"{said}  ({percent(low)} to {percent(high)})"
         furthest = max(furthest, reach)
         ax.annotate(said, (reach, y), xytext=(6, 0), textcoords="offset points", va="center", fontsize="small")
-    ax.set_yticks(range(len(names)), [dx.label(name) for name in names])
+    name_rows(ax, [dx.label(name) for name in names])
     ax.get_yticklabels()[names.index(cause)].set_fontweight("bold")
     ax.tick_params(axis="y", left=False)
     ax.set(ylim=(-0.6, len(names) - 0.4), xlabel="probability (causes may coexist)")
@@ -176,7 +177,7 @@ def plot_explanation(explanation: Explanation, *, ax: Axes | None = None) -> Axe
         ax.plot(place, row, "D", color=ink(), markersize=7, zorder=3)
         ax.annotate(percent(p), (place, row), (9, 0), textcoords="offset points", va="center", fontweight="bold")
     ax.plot([at, at], [last - 0.6, last], color=GREY, linewidth=1, zorder=1)
-    ax.set_yticks(range(last + 1), ["Before", *(wrapped(said, 38) for said, _ in steps), "Now"])
+    name_rows(ax, ["Before", *(wrapped(said, 38) for said, _ in steps), "Now"])
     ax.set_ylim(last + 0.6, -0.6)
     ax.tick_params(axis="y", left=False)
     ax.set_xlim(min(reached) - MARGIN, max(reached) + MARGIN)
@@ -220,7 +221,7 @@ def plot_questions(questions: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         said = f"{row['gain']:.2f} bits; {changes}"
         ax.annotate(said, (row["gain"], y), (5, 0), textcoords="offset points", va="center", fontsize="small")
     asked = [f"{row['question']}{' (key)' if row['key'] else ''}" for _, row in questions.iterrows()]
-    ax.set_yticks(range(len(questions)), [wrapped(text, 42) for text in asked], fontsize="small")
+    name_rows(ax, [wrapped(text, 42) for text in asked], fontsize="small")
     ax.tick_params(axis="y", left=False)
     ax.set(ylim=(max(1, len(questions)) - 0.4, -0.6), xlabel="expected information about the causes (bits)")
     ax.set_title("What to ask next", loc="left")
@@ -384,9 +385,7 @@ def plot_tornado(
                 fontsize="small",
             )
     ax.axvline(now, color=ink(), linewidth=1)
-    ax.set_yticks(
-        range(len(table)), [wrapped(number_label(model, str(place)), 44) for place in table.index], fontsize="small"
-    )
+    name_rows(ax, [wrapped(number_label(model, str(place)), 44) for place in table.index], fontsize="small")
     ax.tick_params(axis="y", left=False)
     ax.set_ylim(max(1, len(table)) - 0.4, -0.6)
     low, high = (float(f(table[["posterior_low", "posterior_high"]].to_numpy())) for f in (np.nanmin, np.nanmax))

@@ -36,6 +36,7 @@ __all__ = [
     "legend_below",
     "literal",
     "make_room",
+    "name_rows",
     "odds_axis",
     "percent",
     "share_axis",
@@ -58,7 +59,7 @@ PROBABILITIES = (
     *(0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999, 0.9999, 0.99999),
 )
 MAX_TICKS = 7
-BELOW = 3.4  # font sizes from the x axis to under its label
+BELOW = 3.4  # sizes of its letters from the x axis to under its label
 SMALLEST = 1e-6  # the smallest probability that is written out
 NOISE = 1e-12  # what exact inference may leave of 0 in floating point
 NEAR = 0.01  # of the width of axes: what is kept free beside texts
@@ -109,8 +110,9 @@ def legend_below(ax: Axes, *, handles: Sequence[Artist] | None = None, title: st
     """Put a legend of what is labelled, or of some handles, under the x axis, where it covers nothing."""
     from matplotlib.transforms import ScaledTranslation
 
-    figure = ax.get_figure(root=True)
-    under = ScaledTranslation(0, -font_size(BELOW) / 72, figure.dpi_scale_trans) if figure else None
+    figure, words = ax.get_figure(root=True), [ax.xaxis.label, *ax.get_xticklabels()[:1]]
+    points = BELOW * sum(float(word.get_fontsize()) for word in words) / len(words)
+    under = ScaledTranslation(0, -points / 72, figure.dpi_scale_trans) if figure else None
     place = ax.transAxes + under if under else ax.transAxes
     ax.legend(
         handles=ax.get_legend_handles_labels()[0] if handles is None else handles,
@@ -124,6 +126,12 @@ def legend_below(ax: Axes, *, handles: Sequence[Artist] | None = None, title: st
         ncols=2,
         borderaxespad=0.0,
     )
+
+
+def name_rows(ax: Axes, names: Sequence[str], **text: Any) -> None:
+    """Name the rows of a plot; the grid of a style would strike out the words beside its bars."""
+    ax.set_yticks(range(len(names)), names, **text)
+    ax.grid(False, axis="y")
 
 
 def wrapped(text: str, width: int = 30) -> str:
