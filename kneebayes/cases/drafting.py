@@ -238,6 +238,12 @@ class Drafter:
                 self._days(name, dates, roles) if name in dates else self._column(name, labels.get(name, ""), c)
             )
         self._settle(drafts, cells)
+        first = next(iter(cells), "")
+        ids = {first, *(name for name, draft in drafts.items() if (draft.entry or {}).get("variable") == CASE_ID)}
+        last = {name: word(table[name][-1].as_py()) for name in table.column_names if name in ids and table.num_rows}
+        self._totals = {
+            name: said for name, said in last.items() if said in self.words["totals"] and cells[name].counts[said] == 1
+        }
         n_unsure = sum(d.unsure is not None for d in drafts.values())
         n_proposed = sum(d.entry is not None for d in drafts.values())
         text = self._written(drafts, cells, table.num_rows, examples=examples)
@@ -445,6 +451,9 @@ class Drafter:
             "unsure": [d for d in drafts.values() if d.unsure is not None],
         }
         rest = [d for d in drafts.values() if not d.entry and d.unsure is None]
+        if self._totals:
+            lines.append("rows:  # totals at the bottom are no case; take this out if that is wrong")
+            lines += [f"  {_quoted(name)}: [{_quoted(said)}]" for name, said in self._totals.items()]
         lines.append("columns:" + ("" if kinds["columns"] else " {}"))
         for draft in kinds["columns"]:
             lines += self._entry(draft, cells[draft.name], examples)

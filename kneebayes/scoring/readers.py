@@ -722,7 +722,8 @@ def refuse_unnamed(path: str, names: Collection[str]) -> None:
     if blank:
         raise FileFormatError(
             f"{path}: the header has no name for column {', '.join(blank[:5])}.{_further_down(path)} "
-            "Columns without a name are left out by --ignore '(column *)'."
+            "Where two rows name the columns together, say --header 1,2; columns without a name are left out by "
+            "--ignore '(column *)'."
         )
     twice = [place for _, place in places]
     if twice:

@@ -199,7 +199,7 @@ def _summarise(counts: ScoreSummary, rejects: str | None, model: Model) -> None:
 
     left_out = f", {counts.left_out:,} left out as the mapping says" if counts.left_out else ""
     say(f"{_rows(counts.read)} read: {counts.scored:,} scored, {counts.rejected:,} rejected{left_out}")
-    for reason in counts.reasons:
+    for reason in (*counts.reasons, *_refused(counts)):
         say(f"  {reason}")
     if counts.rejected:
         say(f"  all reasons are in {rejects}" if rejects else "  name a file with --rejects to get all reasons")
@@ -207,8 +207,6 @@ def _summarise(counts: ScoreSummary, rejects: str | None, model: Model) -> None:
         say(f"note: taken as known diagnoses: {', '.join(counts.diagnoses)}; --ignore them if they are what came out")
     for note in told_of(counts.others):
         say(f"note: {note}")
-    for line in _refused(counts):
-        say(f"  {line}")
     for warning, rows in counts.warnings.items():
         say(f"warning: {warning} ({_rows(rows)})")
     say(model.file.disclaimer)
