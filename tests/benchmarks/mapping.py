@@ -21,7 +21,8 @@ from tests.benchmarks.endtoend import PEAK, RUNS, run, seconds, simulate
 
 def hospital(ours: Path, folder: Path) -> tuple[Path, Path]:
     """Write a file of ours as a hospital would, and the mapping that reads it."""
-    model, columns = kb.load_model(), {}
+    model = kb.load_model()
+    columns: dict[str, dict[str, object]] = {}
     frame = pd.read_csv(ours, dtype=str)
     for name in frame.columns:
         states = model.file.askable[name].states if name in model.file.askable else ()

@@ -387,7 +387,9 @@ def totals_at_the_bottom(folder: Path) -> Export:
 @export
 def totals_not_named(folder: Path) -> Export:
     write(folder, "export.csv", text([*cells(GERMAN), ["Insgesamt", "", "", "", 1, 1, 2, 2, 1]], ";"))
-    return Export("export.csv", {"columns": EDITS_DE}, KNOWN, ("--sep", ";"), {"Insgesamt": "add it there, or to missing"})
+    return Export(
+        "export.csv", {"columns": EDITS_DE}, KNOWN, ("--sep", ";"), {"Insgesamt": "add it there, or to missing"}
+    )
 
 
 @export
