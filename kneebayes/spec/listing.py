@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterator
 
 from kneebayes.spec.model_spec import ModelSpec, Probability
 
-__all__ = ["describe", "numbers", "size", "sources_csv", "sources_text"]
+__all__ = ["describe", "miscounted", "numbers", "size", "sources_csv", "sources_text"]
 
 WIDTH = 100
+NUMBERS = (
+    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
+    "fourteen", "fifteen", "sixteen",
+)  # fmt: skip
 SOURCES, ALONE = ("claim", "literature", "fitted"), "judgement alone"
 
 
@@ -48,6 +53,16 @@ def numbers(model: ModelSpec) -> Iterator[tuple[str, Probability]]:
     yield from model.probabilities()
     for name, threshold in model.alarm.thresholds.items():
         yield f"alarm.thresholds.{name}", threshold
+
+
+def miscounted(model: ModelSpec) -> str | None:
+    """Say where the title counts the causes wrongly, as one does that was taken over from a model with others."""
+    numbers = rf"\b({'|'.join(NUMBERS)}|\d+) causes\b"
+    for word in re.findall(numbers, model.title, re.IGNORECASE):
+        said = NUMBERS.index(word.lower()) + 1 if word.lower() in NUMBERS else int(word)
+        if said != len(model.causes):
+            return f"title: says '{word} causes', but the model has {len(model.causes)}: give it a title of its own"
+    return None
 
 
 def size(model: ModelSpec) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from itertools import product
@@ -55,6 +55,7 @@ __all__ = [
     "Links",
     "ModelSpec",
     "NumericInput",
+    "PlacedError",
     "PriorRow",
     "Probability",
     "RedFlag",
@@ -157,6 +158,14 @@ Condition = dict[
 ]
 AllOf = Annotated[Condition, Field(description="States by variable; all must hold.")]
 AnyOf = Annotated[Condition, Field(description="States by variable; one that holds is enough.")]
+
+
+class PlacedError(ValueError):
+    """Something inconsistent, with its place in the file, as ``causes.dvt.links``."""
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(f"{place}: {reason}")
+        self.place, self.reason = place, reason
 
 
 class Frozen(BaseModel):
@@ -394,7 +403,7 @@ class Finding(Variable):
         for place, effect in own.items():
             if isinstance(effect, Probability) == (len(self.states) > 2):
                 what = "a distribution over its states but the first" if len(self.states) > 2 else "one number"
-                raise ValueError(f"{place}: a finding with {len(self.states)} states needs {what}")
+                raise PlacedError(place, f"a finding with {len(self.states)} states needs {what}")
             if not isinstance(effect, Probability):
                 _check_remainder(effect, self.states[0], self.states[1:], place=f"{place}: ")
         return self
@@ -501,6 +510,9 @@ class ModelSpec(Frozen):
     red_flags: tuple[RedFlag, ...] = Field(default=(), description="Reasons to seek help, whatever the cause.")
     general_care: tuple[Text, ...] = Field(default=(), description="Advice that fits all causes.")
     references: dict[str, Text] = Field(default_factory=dict, description="Sources by the name that a basis cites.")
+    claims: int = Field(
+        default=0, ge=0, description="How many numbered claims the source of the model makes: a basis may cite them."
+    )
     provenance: tuple[Text, ...] = Field(default=(), description="How the model came about, a line for each step.")
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -519,8 +531,8 @@ class ModelSpec(Frozen):
         for place, text in _texts(content) if isinstance(content, dict) and _holds_control(content) else ():
             found = _CONTROL.search(text.replace("\n", " ") if place.rpartition(".")[2] in _FREE else text)
             if found:
-                raise ValueError(
-                    f"{place}: holds the control character {found[0]!a}: write text without it, on one line"
+                raise PlacedError(
+                    f"{place}", f"holds the control character {found[0]!a}: write text without it, on one line"
                 )
         return content
 
@@ -577,9 +589,10 @@ class ModelSpec(Frozen):
                         left[both] = {**how, name: answer}
                 limit = MAX_STATES - len(self.variables[column.variable].states)
                 if len(left) > limit:
-                    raise ValueError(
-                        f"inputs: answers can leave over {limit} different sets of states of {column.variable}, more "
-                        "than can be told apart"
+                    raise PlacedError(
+                        "inputs",
+                        f"answers can leave over {limit} different sets of states of {column.variable}, more "
+                        "than can be told apart",
                     )
         return whole
 
@@ -709,7 +722,10 @@ class ModelSpec(Frozen):
             raise ValueError("a name stands in two of risks, causes and findings")
         for name, variable in self.variables.items():
             if variable.group not in self.groups:
-                raise ValueError(f"{name}: group '{variable.group}' is not among {list(self.groups)}")
+                reason = (
+                    f"group '{variable.group}' is not among {list(self.groups)}.{nearest(variable.group, self.groups)}"
+                )
+                raise PlacedError(f"{self._place_of(name)}.group", reason)
         for name in self.risk_order:
             self._check_rows(name)
         _ = self.cause_order
@@ -728,40 +744,49 @@ class ModelSpec(Frozen):
             for band in numeric.bands:
                 _known(f"inputs.{name}.bands", band.state, variable.states)
             if name in self.variables and name != numeric.variable:
-                raise ValueError(f"inputs.{name}: the name belongs to another variable")
+                raise PlacedError(f"inputs.{name}", "the name belongs to another variable")
         self._check_alarm()
         self._check_references()
         return self
 
     def _check_names(self) -> None:
         """Refuse a name that kneebayes gives to something else, or takes for a missing value."""
+        another = "give the variable another name"
         for name in {**self.variables, **self.inputs}:
+            place = self._place_of(name)
             if name in RESERVED or name.startswith(NOT_EVIDENCE_PREFIX):
-                raise ValueError(f"'{name}' is a column of its own in tables: give the variable another name")
+                raise PlacedError(place, f"'{name}' is a column of its own in tables: {another}")
             if name in UNKNOWN_WORDS:
-                raise ValueError(f"'{name}' means a missing value in tables: give the variable another name")
+                raise PlacedError(place, f"'{name}' means a missing value in tables: {another}")
         for name, asked in self.askable.items():
             for state in asked.states:
                 if state in UNKNOWN_WORDS:
-                    raise ValueError(f"{name}: '{state}' means a missing value in tables: give the state another name")
+                    reason = f"'{state}' means a missing value in tables: give the state another name"
+                    raise PlacedError(self._place_of(name), reason)
         made: dict[str, str] = {}
         for column, what in made_columns({n: cause.states for n, cause in self.causes.items()}, self.alarm.cause):
             if column in made:
-                raise ValueError(
-                    f"'{column}' would be two columns of results, {made[column]} and {what}: give one of them another "
-                    "name"
-                )
+                both = f"{made[column]} and {what}"
+                raise ValueError(f"'{column}' would be two columns of results, {both}: give one of them another name")
             if column in self.inputs or (column in self.variables and column not in self.causes):
-                raise ValueError(f"'{column}' is a column of results, {what}: give the variable another name")
+                raise PlacedError(self._place_of(column), f"'{column}' is a column of results, {what}: {another}")
             made[column] = what
         for name in self.causes:
             if name in OF_JOINT_STATES:
-                raise ValueError(f"'{name}' is a column of the table of joint states: give the cause another name")
+                reason = f"'{name}' is a column of the table of joint states: give the cause another name"
+                raise PlacedError(f"causes.{name}", reason)
+
+    def _place_of(self, name: str) -> str:
+        """Give the place of a variable, or of a column, in the file."""
+        sections: dict[str, Collection[str]] = {"risks": self.risks, "causes": self.causes, "findings": self.findings}
+        return f"{next((section for section, own in sections.items() if name in own), 'inputs')}.{name}"
 
     def _check_alarm(self) -> None:
         states = self.findings[_known("complaint", self.complaint, self.findings)].states
         if len(states) != 2:
-            raise ValueError(f"complaint: '{self.complaint}' has the states {list(states)}, but people have it or not")
+            raise PlacedError(
+                "complaint", f"'{self.complaint}' has the states {list(states)}, but people have it or not"
+            )
         _known("alarm.cause", self.alarm.cause, self.causes)
         for name in self.alarm.key_questions:
             _known("alarm.key_questions", name, self.askable)
@@ -769,7 +794,7 @@ class ModelSpec(Frozen):
         for name, states in self.alarm.signs.items():
             variable, meant = self.meaning(name, states)
             if self.variables[variable].states[0] in meant:
-                raise ValueError(f"alarm.signs.{name}: '{states[0]}' is being without it, which is no sign")
+                raise PlacedError(f"alarm.signs.{name}", f"'{states[0]}' is being without it, which is no sign")
         for i, rule in enumerate(self.alarm.rules):
             self._check_condition(f"alarm.rules.{i}.when", rule.when, self.askable)
             self._check_condition(f"alarm.rules.{i}.any_of", rule.any_of, self.askable)
@@ -777,7 +802,7 @@ class ModelSpec(Frozen):
             self._check_condition(f"red_flags.{i}.any_of", flag.any_of, self.askable)
         flags = {name for flag in self.red_flags for name in flag.any_of}
         if len(flags) > MAX_FLAGS:
-            raise ValueError(f"red_flags: {len(flags)} variables, but at most {MAX_FLAGS} can be told")
+            raise PlacedError("red_flags", f"{len(flags)} variables, but at most {MAX_FLAGS} can be told")
 
     def _check_references(self) -> None:
         bases = [(f"{place}.basis", number.basis) for place, number in self.probabilities()]
@@ -788,26 +813,36 @@ class ModelSpec(Frozen):
         for place, basis in bases:
             for part in basis.split(";"):
                 kind, _, source = part.strip().partition(": ")
+                cited = [int(number) for number in re.findall(r"\d+", part)] if kind.startswith("claim") else []
+                if unknown := [number for number in cited if not 1 <= number <= self.claims]:
+                    has = (
+                        f"claims 1 to {self.claims}" if self.claims else "no claims (set claims to how many there are)"
+                    )
+                    raise PlacedError(place, f"cites claim {unknown[0]}, but the model file speaks of {has}")
                 if kind == "literature" and source not in self.references:
-                    raise ValueError(
-                        f"{place}: cites '{source}', which is not among references.{nearest(source, self.references)}"
+                    raise PlacedError(
+                        f"{place}",
+                        f"cites '{source}', which is not among references.{nearest(source, self.references)}",
                     )
 
     def _check_answers(self, name: str, column: AnswerInput) -> None:
         place = f"inputs.{name}"
         variable = self.variables[_known(f"{place}.variable", column.variable, self.variables)]
         if column.variable not in self.findings:
-            raise ValueError(
-                f"{place}.variable: '{column.variable}' is no finding, and only of a finding may answers say a part: "
-                "give it a state for each answer"
+            raise PlacedError(
+                f"{place}.variable",
+                f"'{column.variable}' is no finding, and only of a finding may answers say a part: "
+                "give it a state for each answer",
             )
         if name in self.variables:
-            raise ValueError(f"{place}: the name belongs to a variable")
+            raise PlacedError(place, "the name belongs to a variable")
         for answer, states in column.answers.items():
             for state in states:
                 _known(f"{place}.answers.{answer}", state, variable.states)
             if set(states) == set(variable.states):
-                raise ValueError(f"{place}.answers.{answer}: leaves every state of {column.variable}, so says nothing")
+                raise PlacedError(
+                    f"{place}.answers.{answer}", f"leaves every state of {column.variable}, so says nothing"
+                )
 
     def _check_links(self, place: str, links: Mapping[str, Mapping[str, object]], parents: Mapping[str, Any]) -> None:
         for parent, states in links.items():
@@ -827,15 +862,16 @@ class ModelSpec(Frozen):
             self._check_condition(f"risks.{name}.given.{i}.when", row.when, self.risks)
         combinations = prod(len(self.risks[parent].states) for parent in risk.parents)
         if combinations * len(risk.given) > MAX_COMPARISONS:
-            raise ValueError(
-                f"risks.{name}.given: {len(risk.given)} rows for {combinations:,} combinations of states of "
-                f"{len(risk.parents)} parents are too many to check: drop parents, or states"
+            raise PlacedError(
+                f"risks.{name}.given",
+                f"{len(risk.given)} rows for {combinations:,} combinations of states of "
+                f"{len(risk.parents)} parents are too many to check: drop parents, or states",
             )
         for combination in product(*(self.risks[parent].states for parent in risk.parents)):
             states = dict(zip(risk.parents, combination, strict=True))
             rows = sum(all(states[key] in value for key, value in row.when.items()) for row in risk.given)
             if risk.given and rows != 1:
-                raise ValueError(f"risks.{name}.given: {rows} rows match {states}, not one")
+                raise PlacedError(f"risks.{name}.given", f"{rows} rows match {states}, not one")
 
 
 def made_columns(causes: Mapping[str, Iterable[str]], alarm: str) -> list[tuple[str, str]]:
@@ -881,7 +917,7 @@ def _numbers(place: str, effect: Probability | Distribution) -> Iterator[tuple[s
 
 def _known(place: str, name: str, names: Iterable[str]) -> str:
     if name not in names:
-        raise ValueError(f"{place}: '{name}' is not among {list(names)}")
+        raise PlacedError(place, f"'{name}' is not among {list(names)}.{nearest(name, names)}")
     return name
 
 
@@ -892,5 +928,5 @@ def _ordered(place: str, parents: Mapping[str, Iterable[str]]) -> tuple[str, ...
     try:
         order = list(TopologicalSorter(parents).static_order())
     except CycleError as error:
-        raise ValueError(f"{place}: a cycle, {' -> '.join(error.args[1])}") from None
+        raise PlacedError(place, f"a cycle, {' -> '.join(error.args[1])}") from None
     return tuple(order)

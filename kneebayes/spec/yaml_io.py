@@ -23,15 +23,16 @@ from copy import deepcopy
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
+from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from kneebayes.atomic import is_special, write_whole
 from kneebayes.errors import FileFormatError, ModelFileError, nearest
-from kneebayes.spec.model_spec import CHOICES, ModelSpec, Probability
+from kneebayes.spec.model_spec import CHOICES, ModelSpec, PlacedError, Probability
 
 __all__ = [
     "ADDED",
@@ -64,6 +65,8 @@ MAX_BYTES = 8_000_000  # a hundred times the article's model: larger is a mistak
 MAX_NODES = 250_000  # of YAML, which take some 700 bytes each; the article's model has 7,000
 MAX_DEPTH = 100  # of YAML; the article's model has 8
 MAX_COMPOSED = 10_000  # levels that libyaml's recursion stands: it crashes the process from some 20,000 on
+KEYS = ("extra_forbidden", "invalid_key")  # problems of a key, not of what it leads to
+MAX_QUOTED = 40  # characters of a value in a message
 TOO_DEEP = f"nested over {MAX_DEPTH} deep, so not a model file"
 ALIASES = "aliases are not allowed in a model file"
 _MODEL = re.compile(r"^(causes|extends):", re.MULTILINE)  # what tells a model from a score sheet that ships with it
@@ -116,12 +119,12 @@ def _on_disk(name: str) -> Path:
 def read_model(path: str | Path) -> ModelSpec:
     """Read and check a model file; an error names the file, the place in it, and what is wrong there."""
     path = Path(path)
-    return _checked(_content(_read_text(path), str(path)), str(path), is_file=True)
+    return _checked(_read_text(path), str(path), is_file=True)
 
 
 def parse_model(text: str, *, source: str = "model") -> ModelSpec:
     """Check the text of a model file, called ``source`` in an error."""
-    return _checked(_content(text, source), source, is_file=False)
+    return _checked(text, source, is_file=False)
 
 
 def read_words(path: str | Path, what: str) -> tuple[Any, dict[Place, int]]:
@@ -188,9 +191,11 @@ def _content(text: str, source: str) -> Any:
         raise ModelFileError(f"{source}: not a model file: {error}") from error
 
 
-def _checked(content: Any, source: str, *, is_file: bool) -> ModelSpec:
-    """Check the content of a model file, merged with what it extends."""
+def _checked(text: str, source: str, *, is_file: bool) -> ModelSpec:
+    """Check the text of a model file, merged with what it extends."""
     own = str(Path(source).resolve()) if is_file else source
+    content = _content(text, source)
+    texts = {own: text}
 
     def find(name: str, file: str) -> tuple[str, Mapping[str, Any]]:
         if name.endswith((".yaml", ".yml")):
@@ -203,7 +208,8 @@ def _checked(content: Any, source: str, *, is_file: bool) -> ModelSpec:
             except ModelFileError as error:
                 raise ModelFileError(f"{file}: extends: {error}") from None
         path = path.resolve()
-        return str(path), _content(_read_text(path), str(path))
+        texts[str(path)] = _read_text(path)
+        return str(path), _content(texts[str(path)], str(path))
 
     said = source
     try:
@@ -212,7 +218,7 @@ def _checked(content: Any, source: str, *, is_file: bool) -> ModelSpec:
             said = f"{source}, merged with what it extends"
         return ModelSpec.model_validate(content)
     except ValidationError as error:
-        raise ModelFileError(f"{said}: {_summary(error)}") from error
+        raise ModelFileError(f"{said}: {_summary(error, texts)}") from error
     except (RecursionError, TypeError) as error:
         raise ModelFileError(f"{said}: not a model file: {error}") from error
 
@@ -279,21 +285,102 @@ def _not_a_model(source: str, at: yaml.Node | yaml.Event, reason: str) -> ModelF
     return ModelFileError(f"{source}: {where}{reason}")
 
 
-def _summary(error: ValidationError, most: int = 5) -> str:
+def _summary(error: ValidationError, texts: Mapping[str, str], most: int = 5) -> str:
+    """Say of each problem its place, what is wrong, and in which line: of the file, or of one that it extends."""
     problems = error.errors(include_url=False)
-    lines = [f"{_place(problem) or 'model'}: {_said(problem)}" for problem in problems[:most]]
+    roots = {name: yaml.compose(text, Loader=_Loader) for name, text in texts.items()}
+    lines = []
+    for problem in problems[:most]:
+        place = _place(problem)
+        said = f"{'.'.join(map(str, place)) or 'model'}: {_said(problem, place)}"
+        lines.append(f"{said}{_where(roots, place, of_key=problem['type'] in KEYS)}")
     more = f" (and {len(problems) - most} more)" if len(problems) > most else ""
     return "; ".join(lines) + more
 
 
-def _place(problem: Mapping[str, Any]) -> str:
-    return ".".join(str(step) for step in problem["loc"] if step not in CHOICES)
+def _place(problem: Mapping[str, Any]) -> Place:
+    """Give the keys that lead to what is wrong; where a key is, the mapping that holds it."""
+    found = problem.get("ctx", {}).get("error")
+    steps = [step for step in problem["loc"] if step not in CHOICES]
+    if isinstance(found, PlacedError):
+        return (*steps, *found.place.split("."))
+    return tuple(steps[:-2] if steps[-1:] == ["[key]"] and not isinstance(problem["input"], str) else steps)
 
 
-def _said(problem: Mapping[str, Any]) -> str:
-    if problem["type"] == "string_type" and isinstance(problem["input"], bool):
-        return f"{problem['msg']}: YAML takes yes, no, on and off for true and false, so put them in quotes"
-    return str(problem["msg"]).removeprefix("Value error, ")
+def _said(problem: Mapping[str, Any], place: Place) -> str:
+    """Say what is wrong, and what to write in its stead where that can be told."""
+    found, value = problem.get("ctx", {}).get("error"), problem["input"]
+    if isinstance(found, PlacedError):
+        return found.reason
+    kind, said = str(problem["type"]), str(problem["msg"]).removeprefix("Value error, ")
+    if kind == "string_type" and isinstance(value, bool):
+        return f"{said}: YAML takes yes, no, on and off for true and false, so put them in quotes"
+    if kind == "invalid_key" or (problem["loc"][-1:] == ("[key]",) and not isinstance(value, str)):
+        return f"{said}: is a comma in a number a decimal one? Write 0.05 with a point"
+    if kind == "string_type" and isinstance(value, int | float):
+        return f'{said}: put it in quotes, "{value}"'
+    if kind == "extra_forbidden":
+        return f"{said}: no key of that name stands here.{nearest(str(place[-1]), _keys(problem['loc'][:-1]))}"
+    if kind.startswith("float") and isinstance(value, str):
+        return f"{said}, not '{value[:MAX_QUOTED]}'{_as_number(value)}"
+    if kind in ("tuple_type", "too_long") and place[-1:] == ("range",):
+        return f"{said}: write the lowest and the highest value as [0.25, 0.45], with points"
+    return said
+
+
+def _as_number(text: str) -> str:
+    """Say how to write what was meant for a number."""
+    word = text.strip()
+    number = word.removesuffix("%").strip().replace(",", ".", 1)
+    try:
+        value = float(number) / (100 if word.endswith("%") else 1)
+    except ValueError:
+        return ""
+    return f": write {value:g}, without quotes" if isfinite(value) else ""
+
+
+def _keys(loc: Place) -> list[str]:
+    """List the keys that may stand at a place, by the types of the model file."""
+    kind: Any = ModelSpec
+    for step in loc:
+        while get_origin(kind) is Annotated:
+            kind = get_args(kind)[0]
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            kind = kind.model_fields[str(step)].annotation
+        elif step in CHOICES:
+            kind = next(own for own in get_args(kind) if any(getattr(t, "tag", None) == step for t in get_args(own)))
+        else:
+            kind = get_args(kind)[-1 if get_origin(kind) is dict else 0]
+    while get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    return list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else []
+
+
+def _where(roots: Mapping[str, yaml.Node | None], place: Place, *, of_key: bool) -> str:
+    """Name the line and column of a place, or of what holds it, in the first of the files that has most of it."""
+    found = [(*_mark(root, place, of_key), name) for name, root in roots.items() if root is not None]
+    if not found or not place:
+        return ""
+    _, mark, name = max(found, key=lambda one: one[0])
+    of_file = f" of {name}" if len(roots) > 1 else ""
+    return f" (line {mark.line + 1}, column {mark.column + 1}{of_file})"
+
+
+def _mark(node: yaml.Node, place: Place, of_key: bool) -> tuple[int, Any]:
+    """Follow the keys of a place as far as they go: how far, and where that is, at a scalar or at the key of others."""
+    mark = node.start_mark
+    for depth, step in enumerate(place):
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        items = node.value if isinstance(node, yaml.SequenceNode) and str(step).isdigit() else []
+        key = next((key for key, _ in pairs if key.value == str(step)), None)
+        if key is not None:
+            mark, node = key.start_mark, next(value for own, value in pairs if own is key)
+        elif items and int(str(step)) < len(items):
+            node = items[int(str(step))]
+            mark = node.start_mark
+        else:
+            return depth, mark
+    return len(place), node.start_mark if isinstance(node, yaml.ScalarNode) and not of_key else mark
 
 
 EXTENDS = "extends"

@@ -311,6 +311,8 @@ def model(
         file = read_model(check)
         tables(file)  # refuses what is consistent, but too large to enumerate
         typer.echo(f"ok: {file.name} {file.version}: {listing.size(file)}")
+        if (note := listing.miscounted(file)) is not None:
+            say(f"{check}: {note}")
     elif new is not None:
         from kneebayes.spec.yaml_io import start_model
 

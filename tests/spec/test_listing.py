@@ -63,7 +63,7 @@ def test_the_sources_are_a_line_each_as_text(model: ModelSpec) -> None:
 def test_the_size_counts_edges_and_what_numbers_rest_on() -> None:
     content = random_model(5, risks=1, causes=1, findings=2).model_dump()
     link = {"present": {**number(0.2), "basis": "claims 1, 2; literature: someone; judgement"}}
-    content["references"] = {"someone": "A study."}
+    content |= {"references": {"someone": "A study."}, "claims": 3}
     content["causes"]["c0"] |= {"links": {"r0": {"high": {**number(0.1), "basis": "claim 3"}}}}
     content["findings"]["f0"] |= {"links": {"c0": link}}
     content["findings"]["f1"] |= {"links": {}}

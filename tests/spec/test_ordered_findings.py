@@ -73,11 +73,11 @@ WRONG: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     ),
     "one_number_for_three_states": (
         lambda c: c["findings"]["legs"].update(leak=num(0.1)),
-        r"findings.legs: leak: a finding with 3 states needs a distribution",
+        r"findings.legs.leak: a finding with 3 states needs a distribution",
     ),
     "a_distribution_for_two_states": (
         lambda c: c["findings"]["fever"].update(leak={"present": num(0.1)}),
-        r"findings.fever: leak: a finding with 2 states needs one number",
+        r"findings.fever.leak: a finding with 2 states needs one number",
     ),
     "answers_about_a_risk_factor": (
         lambda c: c["inputs"]["one_leg"].update(variable="age"),
