@@ -32,6 +32,7 @@ def drafted(name: str, values: list[str], reading: Reading | None = None) -> str
         ("Calf circ diff >3cm", "calf_circumference_3cm"),
         ("McMurray", "mcmurray_sign"),
         ("duree_sem", "duration_days"),
+        ("Days since onset", "duration_days"),
         ("M/F", "sex"),
     ],
 )
