@@ -325,6 +325,8 @@ def _said(problem: Mapping[str, Any], place: Place) -> str:
         return f"{said}, not '{value[:MAX_QUOTED]}'{_as_number(value)}"
     if kind in ("tuple_type", "too_long") and place[-1:] == ("range",):
         return f"{said}: write the lowest and the highest value as [0.25, 0.45], with points"
+    if kind == "model_type" and "links" in place and place[-1] in Probability.model_fields:
+        return "a link stands under the state that it is of, as in {present: {p: 0.3, ...}}"
     return said
 
 

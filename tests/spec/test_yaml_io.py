@@ -145,6 +145,17 @@ def test_yes_and_no_without_quotes_are_told_from_texts() -> None:
         parse_model(text_of(content))
 
 
+def test_a_link_without_the_state_it_is_of_gets_the_right_form() -> None:
+    content = small()
+    finding = next(name for name, own in content["findings"].items() if own.get("links"))
+    links = content["findings"][finding]["links"]
+    cause = next(iter(links))
+    links[cause] = dict(content["findings"][finding]["leak"])
+    place = rf"findings\.{finding}\.links\.{cause}\.p: a link stands under the state .*\{{present: \{{p: "
+    with pytest.raises(ModelFileError, match=place):
+        parse_model(text_of(content))
+
+
 def test_a_python_tag_runs_nothing(tmp_path: Path) -> None:
     target = tmp_path / "made"
     with pytest.raises(ModelFileError):
