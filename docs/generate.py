@@ -29,6 +29,7 @@ MODULES = (
     "diagnosis.explanation",
     "spec.model_spec",
     "spec.yaml_io",
+    "cases.mapping",
     "scoring.score_file",
     "learn.simulate",
     "evaluation.evaluate",
