@@ -203,7 +203,7 @@ DISCLAIMER = "Imported from another program: a research tool, not a medical devi
 NO_ALARM = "No alarm came with the imported network: this level says nothing."
 # What stands between braces, quoted braces aside; possessive (++, *+), so that no text takes more than a pass or two.
 _BRACES = r'\{((?:[^{}"]++|"[^"]*+")*+)\}'
-NET_NODE = re.compile(rf"\bnode\s+([^\s{{}}]+)\s*{_BRACES}")
+NET_NODE = re.compile(rf"\bnode\s+([^\s(){{}}]+)\s*{_BRACES}")
 NET_POTENTIAL = re.compile(rf"\bpotential\s*\(\s*([^\s|(){{}}]+)\s*(?:\|([^|(){{}}]*))?\)\s*{_BRACES}")
 BIF_COMMENT = re.compile(r'("[^"]*+")|/\*.*?\*/|//[^\n]*', re.DOTALL)  # but for what is quoted
 BIF_KEYWORD = re.compile(r"\b(?:variable|probability)\b")

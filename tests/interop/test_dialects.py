@@ -331,6 +331,21 @@ def test_comments_behind_scopes_in_another_hand_change_nothing() -> None:
     assert [node.table.tolist() for node in read_uai(said, "x")] == [node.table.tolist() for node in read_uai(UAI, "x")]
 
 
+@pytest.mark.parametrize("ending", ["bif", "net"])
+@pytest.mark.parametrize("word", ["node", "potential", "data", "states", "variable", "probability", "table", "network"])
+def test_a_variable_may_be_called_what_the_format_calls_a_part(word: str, ending: str, tmp_path: Path) -> None:
+    content = random_model(3, risks=3, causes=2, findings=3, levels=3).model_dump_json()
+    for old in ("f2", "r2", *(() if word == "probability" else ("c0",))):  # which is a column of joint states
+        model = ModelSpec.model_validate_json(content.replace(f'"{old}"', f'"{word}"'))
+        path = tmp_path / f"{old}.{ending}"
+        export(model, path)
+        nodes = {node.name: node for node in _nodes(path.read_text(), format_of(path), path)[0]}
+        for name in model.variables:
+            ours = model_node(model, name)
+            order = [nodes[name].parents.index(parent) + 1 for parent in ours.parents]
+            np.testing.assert_allclose(nodes[name].table.transpose(0, *order), ours.table, rtol=0, atol=1e-12)
+
+
 def pipe(path: Path) -> None:
     os.mkfifo(path)
 
