@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from kneebayes.cases.coding import Coder
@@ -92,6 +93,7 @@ class Explorer:
         self._thresholds = thresholds
         self._aside: dict[str, object] = {}
         self._worked_out = lru_cache(KEPT)(lambda kind, dx: LATER[kind](dx))
+        self._nth = count()
         self.seq = 0
         self.exploration: Exploration
         self._take_up(OWN)
@@ -226,7 +228,8 @@ class Explorer:
     def later(self, kind: str) -> Content:
         """Say one of `LATER` of the case as it is, worked out once: it comes back with the answers."""
         seq, dx = self.seq, self.dx  # in this order: answers may come in between, and those ask again
-        return {"seq": seq, **self._worked_out(kind, dx)}
+        # numbered, as a notebook passes on only what has changed, and the page waits for an answer
+        return {"seq": seq, "nth": next(self._nth), **self._worked_out(kind, dx)}
 
 
 def _ask(dx: Diagnosis) -> Content:

@@ -260,7 +260,12 @@ def test_what_was_worked_out_of_a_case_comes_back_with_it(monkeypatch: pytest.Mo
     view_of(explorer, do="answer", name="calf_pain", value="present", seq=1)
     view_of(explorer, do="answer", name="calf_pain", value="", seq=2)
     monkeypatch.delattr(explorer_module, "open_questions")
-    assert explorer.later("ask") == {**before, "seq": 2}
+    assert explorer.later("ask") == {**before, "seq": 2, "nth": 1}
+
+
+def test_no_two_answers_to_the_page_are_equal() -> None:
+    explorer = Explorer(MODEL)
+    assert explorer.later("ask") != explorer.later("ask")
 
 
 def test_points_stand_beside_the_posterior_where_an_item_is_known() -> None:
