@@ -35,6 +35,10 @@ __all__ = [
 ]
 
 STANDARD_STREAM = "-"
+# Redirected, these are files whose names must not be taken away from whoever opened them.
+STANDARD_PATHS = ("/dev/stdin", "/dev/stdout", "/dev/fd/0", "/dev/fd/1", "/proc/self/fd/0", "/proc/self/fd/1")
+DEVICE_FOLDERS = ("/dev", "/dev/fd", "/proc/self/fd")
+WEB_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # of two letters or more: c:/ is a drive
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 PARQUET_ENDINGS = (".parquet", ".pq")
 
@@ -62,15 +66,23 @@ def file_kind(path: str) -> tuple[str, str | None]:
 
 def is_special(path: str) -> bool:
     """Say whether a path is a pipe or a device, which has no ending and can't be replaced."""
+    if os.path.dirname(path) in DEVICE_FOLDERS:  # may be redirected to a file, which is somebody else's to name
+        return os.path.exists(path) and not os.path.isdir(path)
     return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
-def plain_path(path: str | Path) -> str:
-    """Turn a path into text, ~ expanded."""
+def plain_path(path: str | os.PathLike[str]) -> str:
+    """Turn a path into text: ~ expanded, the names of standard input and output as ``-``; none of the web.
+
+    >>> plain_path("/dev/stdout")
+    '-'
+    """
     text = os.fsdecode(path)
+    if WEB_ADDRESS.match(text):
+        raise FileFormatError(f"{text}: is a web address, and nothing is fetched: download it, and give the file")
     if "\0" in text:
         raise FileFormatError(f"{text.replace(chr(0), '?')}: the name holds a NUL byte, which no file's does")
-    return text if text == STANDARD_STREAM else os.path.expanduser(text)
+    return STANDARD_STREAM if text in (STANDARD_STREAM, *STANDARD_PATHS) else os.path.expanduser(text)
 
 
 def file_stamp(path: str) -> tuple[int, ...] | None:
@@ -156,7 +168,7 @@ class AtomicFile:
     """
 
     def __init__(self, path: str, *, stream: bool = True, mode: int = MAX_MODE) -> None:
-        self.path = path
+        self.path = path = plain_path(path)
         self._mode = mode
         self.in_place = False  # whether it has appeared
         self._is_standard = stream and path == STANDARD_STREAM
@@ -167,12 +179,14 @@ class AtomicFile:
                 raise FileFormatError("standard output can't be written here: give a file")
             self.file: BinaryIO = standard
             return
+        if path == STANDARD_STREAM:
+            raise FileFormatError("-: standard output is not for what is written here: give the name of a file")
         _check_place(path, "model.yaml" if path.endswith(".yaml") else "posteriors.csv")
         try:
             if not is_special(path):
                 self._open_beside(os.path.realpath(path))
             elif stream:
-                self.file = open(path, "wb")  # noqa: SIM115 - discard and commit close it
+                self.file = os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND), "wb")
             else:
                 raise FileFormatError(f"{path}: is a pipe or a device: give the name of a file")
         except OSError as error:
@@ -226,6 +240,9 @@ class AtomicFile:
                 # As the file that is replaced, or any new one.
                 mode = os.stat(self._final).st_mode & 0o777 if os.path.exists(self._final) else self._mode
                 _set_mode(self.file.fileno(), self._temporary, mode)
+                _check_place(self._final, "posteriors.csv")  # what it has become meanwhile
+                if is_special(self._final):
+                    raise FileFormatError(f"{self.path}: has become a pipe or a device meanwhile: give another name")
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -239,8 +256,6 @@ class AtomicFile:
             if not self._temporary or fcntl is None:  # else its lock holds until it is in its place
                 self.file.close()
             if self._temporary:
-                if is_special(self._final):
-                    raise FileFormatError(f"{self.path}: has become a pipe or a device meanwhile: give another name")
                 os.replace(self._temporary, self._final)
                 self._temporary = ""
                 self.in_place = True

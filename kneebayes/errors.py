@@ -7,6 +7,7 @@ import os
 import re
 import traceback
 from collections.abc import Iterable
+from numbers import Integral
 
 __all__ = [
     "CaseError",
@@ -22,6 +23,7 @@ __all__ = [
     "ThresholdError",
     "UnknownColumnError",
     "UnknownNameError",
+    "check_seed",
     "defect",
     "misspelt",
     "nearest",
@@ -81,6 +83,17 @@ class DefectError(RuntimeError):
 
 class MissingExtraError(KneeBayesError, ImportError):
     """An optional dependency that is not installed."""
+
+
+def check_seed(seed: object) -> None:
+    """Refuse a seed that is not a whole number from 0 up.
+
+    >>> check_seed(-1)
+    Traceback (most recent call last):
+    kneebayes.errors.OptionError: seed -1: give a whole number from 0 up
+    """
+    if not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0:
+        raise OptionError(f"seed {seed!r}: give a whole number from 0 up")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

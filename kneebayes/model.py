@@ -591,7 +591,9 @@ class Model:
         Raises
         ------
         CaseError
-            If ``n``, ``seed`` or a share is out of range.
+            If ``n`` or a share is out of range.
+        OptionError
+            If ``seed`` is no whole number from 0 up.
         UnknownNameError
             If there is no such cause.
         ModelFileError

@@ -6,15 +6,17 @@ import os
 import secrets
 import socket
 import stat
+import subprocess
 import sys
 import threading
 from pathlib import Path
 
 import pytest
 
-from kneebayes.atomic import AtomicFile, commit, write_whole
+from kneebayes.atomic import AtomicFile, commit, plain_path, write_whole
 from kneebayes.errors import FileFormatError, ModelFileError
 from kneebayes.interop.exchange import export
+from kneebayes.scoring.readers import open_reader, read_cases
 from kneebayes.spec.yaml_io import DEFAULT_MODEL, model_path, read_model, write_model
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="links, pipes and permissions of POSIX")
@@ -131,7 +133,70 @@ def test_a_folder_that_comes_to_stand_there_meanwhile_stays(tmp_path: Path) -> N
     path = tmp_path / "p.csv"
     with AtomicFile(str(path)) as file:
         path.mkdir()
-        with pytest.raises(FileFormatError, match=r"p\.csv: can't be written: Is a directory"):
+        with pytest.raises(FileFormatError, match=r"p\.csv: is a folder"):
             commit(file)
     assert path.is_dir()
     assert os.listdir(tmp_path) == ["p.csv"]
+
+
+def test_what_became_a_folder_meanwhile_leaves_no_other_file_new(tmp_path: Path) -> None:
+    first, second = tmp_path / "rejects.csv", tmp_path / "scores.csv"
+    first.write_text("old")
+    with AtomicFile(str(first)) as rejects, AtomicFile(str(second)) as scores:
+        rejects.write(b"new")
+        second.mkdir()
+        with pytest.raises(FileFormatError, match="is a folder"):
+            commit(rejects, scores)
+    assert first.read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rejects.csv", "scores.csv"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/stderr"), reason="a system without such names")
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/dev/stderr", "/dev/fd/2"])
+def test_a_stream_that_is_a_file_keeps_what_is_there(tmp_path: Path, name: str) -> None:
+    log = tmp_path / "log"
+    log.write_text("before\n")
+    code = f"from kneebayes.atomic import write_whole; write_whole({name!r}, 'written\\n')"
+    with log.open("ab") as stream:
+        number = log.stat().st_ino
+        subprocess.run([sys.executable, "-c", code], stdout=stream, stderr=stream, check=True)
+    assert log.read_text() == "before\nwritten\n"
+    assert log.stat().st_ino == number
+
+
+def test_the_dash_is_no_name_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileFormatError, match="give the name of a file"):
+        write_whole("-", "text", stream=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_network_goes_to_standard_output_without_its_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    export(read_model(model_path(DEFAULT_MODEL)), "-", "uai")
+    assert capfdbinary.readouterr().out.startswith(b"BAYES")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("path", ["https://example.org/cases.csv", "s3://bucket/cases.parquet", "https:/collapsed.csv"])
+def test_an_address_of_the_web_is_no_path(path: str) -> None:
+    for opened in (
+        lambda: open_reader(plain_path(path), chunk_rows=1),
+        lambda: AtomicFile(path),
+        lambda: read_cases(path),
+    ):
+        with pytest.raises(FileFormatError, match="is a web address, and nothing is fetched"):
+            opened()
+    with pytest.raises(ModelFileError, match="is a web address"):
+        read_model(f"{path}.yaml")
+
+
+def test_the_home_folder_of_a_model_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    model = read_model(model_path(DEFAULT_MODEL))
+    write_model(model, "~/own.yaml")
+    assert (tmp_path / "own.yaml").exists()
+    assert read_model("~/own.yaml") == model

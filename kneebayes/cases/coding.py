@@ -18,7 +18,7 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.cases.problems import Kind, Problem, Refusal, Why, short, why
+from kneebayes.cases.problems import Kind, Problem, Refusal, Why, cell_text, short, why
 from kneebayes.errors import CaseError, UnknownColumnError, misspelt, nearest
 from kneebayes.inference.evidence import UNKNOWN, Evidence, SoftEvidence
 from kneebayes.spec.model_spec import ABSENT_PRESENT, NOT_EVIDENCE_PREFIX, UNKNOWN_WORDS, ModelSpec, NumericInput
@@ -33,12 +33,12 @@ __all__ = [
     "EncodedColumn",
     "by_answer",
     "check_columns",
-    "is_named",
     "known_columns",
     "names_of",
     "number_of",
     "refuse_unknown",
     "refused_rows",
+    "unnamed",
 ]
 
 CASE_ID = "case_id"
@@ -46,6 +46,7 @@ NOT_EVIDENCE = (CASE_ID, "label", "also")
 SYNONYMS = {"no": 0, "n": 0, "false": 0, "0": 0, "0.0": 0, "yes": 1, "y": 1, "true": 1, "1": 1, "1.0": 1}
 INITIALS = {"f": "female", "m": "male"}  # where both are states
 MAX_CODE = 3  # letters: what is so short is a code, and may be one for missing: it is no misspelt answer
+MARKS = frozenset("*?[")  # of a pattern
 MAX_NAMED = 40  # columns in one message
 ZERO_OR_ONE = re.compile(r"-?0(\.0+)?|1(\.0+)?")  # as columns of floats and decimals write them
 DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
@@ -94,7 +95,7 @@ class Coder:
         >>> coder.code("age", 67) == coder.code("age", "sixties")
         True
         """
-        word = "" if value is None else str(value).strip().lower()
+        word = "" if value is None else cell_text(value).strip().lower()
         if word in UNKNOWN_WORDS:
             return UNKNOWN
         numeric, words = self.model.numeric_inputs.get(column), self._words.get(column, {})
@@ -159,7 +160,7 @@ class Coder:
         numbers: dict[int, float] = {}
         for state, said in value.items():
             word = str(state).strip().lower()
-            number = number_of(str(said))
+            number = number_of(cell_text(said))
             if word not in words:
                 raise Refusal(Kind.SOFT_STATE, value=short(state), hint=misspelt(word, words), **facts)
             if number is None or number < 0 or words[word] in numbers:
@@ -232,7 +233,7 @@ class Coder:
                     warnings[numeric.warning] = warnings.get(numeric.warning, 0) + count
             if row == complaint:
                 # It is what people come with: only who says so does not know whether it is there.
-                unknown_said = [i for i, v in enumerate(column.values) if str(v).strip().lower() == "unknown"]
+                unknown_said = [i for i, v in enumerate(column.values) if cell_text(v).strip().lower() == "unknown"]
                 assumed &= ~np.isin(column.index, unknown_said)
                 for answer in unsure:
                     assumed[answer.cases] = False
@@ -353,15 +354,12 @@ def check_columns(
     model: ModelSpec, names: Iterable[object], *, keep: Iterable[object] = (), ignore: Iterable[object] = ()
 ) -> None:
     """Refuse columns that are neither evidence nor kept or ignored by name, and a column to keep that is not there."""
-    came, kept, left_out = [str(name) for name in names], [str(name) for name in keep], [str(name) for name in ignore]
-    known = known_columns(model)
+    came, kept = dict.fromkeys(map(str, names)), dict.fromkeys(map(str, keep))
+    known = set(known_columns(model))
     unknown = [
         name
-        for name in came
-        if name not in known
-        and name not in kept
-        and not name.startswith(NOT_EVIDENCE_PREFIX)
-        and not is_named(name, left_out)
+        for name in unnamed(came, map(str, ignore))
+        if name not in known and name not in kept and not name.startswith(NOT_EVIDENCE_PREFIX)
     ]
     if unknown:
         refuse_unknown(model, unknown)
@@ -370,11 +368,11 @@ def check_columns(
         raise UnknownColumnError(f"no column '{short(absent[0])}' to keep.{nearest(absent[0], came)}")
 
 
-def names_of(option: str, names: Iterable[object]) -> list[str]:
+def names_of(option: str, names: Iterable[object] | None) -> list[str]:
     """List the names that an option gives, each once; a text would be taken letter by letter."""
-    if isinstance(names, str):
+    if isinstance(names, str) or not isinstance(names, Iterable | None):
         raise UnknownColumnError(f"{option}={names!r}: give a list of names, as in {option}=[{names!r}]")
-    return list(dict.fromkeys(map(str, names)))
+    return list(dict.fromkeys(map(str, names or ())))
 
 
 def known_columns(model: ModelSpec) -> list[str]:
@@ -382,9 +380,11 @@ def known_columns(model: ModelSpec) -> list[str]:
     return [*model.columns, *NOT_EVIDENCE]
 
 
-def is_named(name: str, patterns: Iterable[str]) -> bool:
-    """Say whether a column is one of those named, some of them by a pattern such as ``redcap_*``."""
-    return any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)
+def unnamed(names: Iterable[str], patterns: Iterable[str]) -> list[str]:
+    """List the columns that are not among those named, some of them by a pattern such as ``redcap_*``."""
+    exactly = frozenset(patterns)  # a table may have 20,000 columns
+    wild = [pattern for pattern in exactly if not MARKS.isdisjoint(pattern)]
+    return [name for name in names if name not in exactly and not any(fnmatchcase(name, p) for p in wild)]
 
 
 def refuse_unknown(model: ModelSpec, unknown: Sequence[str], remedy: str = "") -> NoReturn:
@@ -429,5 +429,5 @@ def _words(states: tuple[str, ...], is_yes_no: bool) -> dict[str, int]:
 
 def _is_below(value: object, numeric: NumericInput) -> bool:
     """Say whether a cell calls for the warning of its column: from the minimum up to ``warn_below``."""
-    number = number_of(str(value).strip())
+    number = number_of(cell_text(value).strip())
     return number is not None and numeric.warn_below is not None and numeric.minimum <= number < numeric.warn_below

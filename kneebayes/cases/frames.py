@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from kneebayes.cases.coding import CASE_ID, EncodedColumn
-from kneebayes.cases.problems import Problem
+from kneebayes.cases.problems import Problem, cell_text
 from kneebayes.errors import CaseError, FileFormatError
 from kneebayes.inference import cores
 
@@ -37,7 +38,7 @@ def to_arrow(frame: Any, evidence: Iterable[str]) -> pa.Table:
     """Turn a frame into an Arrow table of the same columns: evidence dictionary-encoded, the others empty."""
     narwhal = _narwhal(frame)
     names = [str(name) for name in narwhal.columns]
-    repeated = next((name for name in names if names.count(name) > 1), None)
+    repeated = next((name for name, n in Counter(names).items() if n > 1), None)
     if repeated is not None:
         raise FileFormatError(f"the column '{repeated}' stands twice in the frame: keep one of them")
     wanted = set(evidence)
@@ -63,7 +64,8 @@ def from_arrow(
     if not accepted.all():
         place = np.cumsum(accepted) - 1
         table = table.take(pa.array(place, mask=~accepted))
-    table = table.drop_columns([name for name in table.column_names if name in (CASE_ID, *kept)])
+    theirs = {CASE_ID, *kept}
+    table = table.select([name for name in table.column_names if name not in theirs])
     output = nw.from_arrow(table, backend=narwhal.implementation)
     index = nw.maybe_get_index(narwhal)
     if index is not None:
@@ -114,6 +116,9 @@ def rejects_frame(frame: Any, problems: Sequence[Problem]) -> Any:
 def encode_column(column: pa.Array | pa.ChunkedArray) -> EncodedColumn:
     """Split a column of any type into distinct values and an index."""
     chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    if isinstance(column.type, pa.BaseExtensionType):
+        column = pa.chunked_array([chunk.storage for chunk in chunks], column.type.storage_type)
+        chunks = column.chunks
     if len(chunks) > 1:
         column = column.unify_dictionaries() if pa.types.is_dictionary(column.type) else column.dictionary_encode()
         column = column.unify_dictionaries()
@@ -129,7 +134,8 @@ def encode_column(column: pa.Array | pa.ChunkedArray) -> EncodedColumn:
 
 def encode_columns(table: pa.Table | pa.RecordBatch, names: Iterable[str]) -> dict[str, EncodedColumn]:
     """Encode those of the named columns that a table has, of a large one on all cores."""
-    taken = [name for name in names if name in table.column_names]
+    present = set(table.column_names)
+    taken = [name for name in names if name in present]
     if table.num_rows < MIN_SHARED:
         return {name: encode_column(table[name]) for name in taken}
     with ThreadPoolExecutor(cores()) as pool:
@@ -158,10 +164,11 @@ def _narwhal(frame: Any) -> nw.DataFrame[Any]:
 
 def _encoded(series: nw.Series[Any]) -> pa.Array:
     """Dictionary-encode a column; its distinct values become text, whatever mixture they were."""
-    if series.dtype == nw.Object and not series.implementation.is_pandas_like():
-        return pa.array([None if v is None else str(v) for v in series.to_list()], pa.string()).dictionary_encode()
     if not series.implementation.is_pandas_like():
-        column = series.to_arrow()
+        try:
+            column = _texts(series, series.to_list()) if series.dtype == nw.Object else series.to_arrow()
+        except pa.ArrowException:  # integers of 128 bits, which Arrow has none of
+            column = _texts(series, series.to_list())
         return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     import pandas as pd  # already loaded: the frame is pandas
 
@@ -174,16 +181,22 @@ def _encoded(series: nw.Series[Any]) -> pa.Array:
         except UnicodeEncodeError as error:
             raise CaseError(f"column '{series.name}' has a value that is not valid text: {error}") from error
         return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if native.dtype == object and pd.api.types.infer_dtype(native, skipna=True).startswith("mixed"):
-        native = native.map(str, na_action="ignore")  # pandas holds 1 and True for one value, and lists for none
+    if native.dtype == object and pd.api.types.infer_dtype(native, skipna=True).startswith(("mixed", "decimal")):
+        # pandas holds 1 and True for one value, and lists or a signalling NaN for none
+        native = native.map(cell_text, na_action="ignore")
+    elif isinstance(native.dtype, np.dtype) and not native.dtype.isnative:
+        native = native.astype(native.dtype.newbyteorder("="))
     if isinstance(native.dtype, pd.CategoricalDtype):
         codes, values = native.cat.codes.to_numpy(), list(native.cat.categories)
     else:
         codes, distinct = pd.factorize(native)
         values = list(distinct)
+    codes = codes.astype(np.int32)
+    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), _texts(series, values))
+
+
+def _texts(series: nw.Series[Any], values: Iterable[object]) -> pa.Array:
     try:
-        texts = pa.array([str(value) for value in values], pa.string())
+        return pa.array([None if value is None else cell_text(value) for value in values], pa.string())
     except UnicodeEncodeError as error:
         raise CaseError(f"column '{series.name}' has a value that is not valid text: {error}") from error
-    codes = codes.astype(np.int32)
-    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), texts)

@@ -38,14 +38,14 @@ from kneebayes.cases.coding import (
     UNKNOWN_WORDS,
     Coder,
     EncodedColumn,
-    is_named,
     known_columns,
     number_of,
     refuse_unknown,
     refused_rows,
+    unnamed,
 )
 from kneebayes.cases.frames import encode_column, to_arrow
-from kneebayes.cases.problems import Kind, Problem, Refusal, Why, short, why
+from kneebayes.cases.problems import Kind, Problem, Refusal, Why, cell_text, short, why
 from kneebayes.errors import (
     CaseError,
     MappingError,
@@ -436,11 +436,11 @@ class BoundMapping:
         self._known = (*known_columns(coder.model), *further)
         columns = mapping.columns
         if columns is None:
-            columns = matched(coder, [n for n in self.names if not is_named(n, left_out)], self.keep, further)
+            columns = matched(coder, unnamed(self.names, left_out), self.keep, further)
         columns = {
             name: column
             for name, column in columns.items()
-            if not is_named(name, left_out) and not (partial and name not in self.names)
+            if unnamed([name], left_out) and not (partial and name not in self.names)
         }
         for outcome in outcomes:
             if outcome not in coder.model.causes:
@@ -493,13 +493,14 @@ class BoundMapping:
         others = ignored == (OTHERS,)
         taken = {*places, *self.keep, *(column.until for column in self.columns.values() if column.until)}
         rest = [name for name in names if name not in taken]
-        unknown = [name for name in rest if not is_named(name, left_out) and (others or not is_named(name, ignored))]
+        unknown = unnamed(rest, left_out if others else (*ignored, *left_out))
         if mapping.columns is None:
             unknown = [name for name in unknown if not name.startswith(NOT_EVIDENCE_PREFIX)]
         self.others = tuple(unknown) if others else ()
         if unknown and not others:
             refuse_unknown(self.coder.model, unknown, "" if mapping.columns is None else REMEDY)
-        missing = next((name for name in self.keep if name not in names), None)
+        present = set(names)
+        missing = next((name for name in self.keep if name not in present), None)
         if missing is not None:
             raise UnknownColumnError(f"no column '{short(missing)}' to keep.{nearest(missing, names)}")
         self.ignored = tuple(rest)
@@ -624,7 +625,7 @@ class BoundMapping:
 
     def case(self, case: Mapping[str, object]) -> dict[str, object]:
         """Say one case in our columns."""
-        table = pa.table({name: [None if value is None else str(value)] for name, value in case.items()})
+        table = pa.table({name: [None if value is None else cell_text(value)] for name, value in case.items()})
         mapped = self.apply(table)
         if mapped.problems:
             raise CaseError(" ".join(problem.reason for problem in mapped.problems))
@@ -711,13 +712,13 @@ class BoundMapping:
                 return self._number(name, column, value)
             if is_combined:  # what can't be read must not be lost among what others say
                 self.coder.code(variable, value)
-            return str(value)
+            return cell_text(value)
 
         return self._looked_up(name, column, cells, read, problems)
 
     def _band(self, name: str, bands: Mapping[str, float], value: object) -> str:
         """Give the state of the highest band that a number reaches."""
-        text, comma = str(value).strip(), self.mapping.read.decimal == ","
+        text, comma = cell_text(value).strip(), self.mapping.read.decimal == ","
         found = _NUMBER.fullmatch(text)
         if found is None or found[2] or (("." if comma else ",") in found[1]):
             said = f" with a decimal {'comma' if comma else 'point'}"
@@ -731,7 +732,7 @@ class BoundMapping:
         return reached[-1]
 
     def _number(self, name: str, column: Column, value: object) -> str:
-        text, decimal = str(value).strip(), self.mapping.read.decimal or "."
+        text, decimal = cell_text(value).strip(), self.mapping.read.decimal or "."
         found = _NUMBER.fullmatch(text)
         units = {word(unit): factor for unit, factor in (column.units or {"": 1.0}).items()}
         unit = word(found[2] or "") if found else ""
@@ -820,7 +821,7 @@ class BoundMapping:
         refused: dict[int, Why] = {}
         for i, value in enumerate(cells.values):
             found: dict[str, str] = {}
-            chosen = [part for part in str(value).split(column.separator or ";") if not is_missing(part)]
+            chosen = [part for part in cell_text(value).split(column.separator or ";") if not is_missing(part)]
             for part in chosen:
                 if word(part) not in choices:
                     refused.setdefault(i, why(Kind.MAPPED_VALUE, column=name, value=short(part.strip())))
@@ -900,8 +901,8 @@ def read_frame(
     bound = BoundMapping(coder, given, names, keep=keep, ignore=ignore, further=further, outcomes=outcomes)
     if bound.is_identity:
         table = to_arrow(frame, wanted)
-        left_out = {*bound.ignored, *(name for name in ignore if name not in bound.keep)}
-        return Mapped(table.drop_columns([name for name in names if name in left_out]), []), bound
+        left_out = {*bound.ignored, *set(ignore).difference(bound.keep)}
+        return Mapped(table.select([name for name in names if name not in left_out]), []), bound
     return bound.apply(to_arrow(frame, bound.used)), bound
 
 
@@ -921,7 +922,7 @@ def matched(
 
 
 def _array(column: EncodedColumn) -> pa.Array:
-    values = pa.array([str(value) for value in column.values], pa.string())
+    values = pa.array([cell_text(value) for value in column.values], pa.string())
     index = column.index.astype(np.int32)
     return pa.DictionaryArray.from_arrays(pa.array(index, mask=index < 0), values)
 

@@ -8,11 +8,15 @@ here only, so that what may be said of a person where others read along is to be
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum
+from numbers import Number
+
+import numpy as np
 
 from kneebayes.errors import CaseError
 
-__all__ = ["MAX_SHOWN", "Kind", "Problem", "Refusal", "Why", "short", "why"]
+__all__ = ["MAX_SHOWN", "Kind", "Problem", "Refusal", "Why", "cell_text", "short", "why"]
 
 MAX_SHOWN = 200  # characters of a case_id or a row: a cell may have millions, and a row a problem for each cell
 _CELL = "not allowed: give {allowed}, or nothing if unknown"
@@ -129,7 +133,28 @@ class Problem:
         return f"{self.place}: {self.reason}"
 
 
+def cell_text(value: object) -> str:
+    """Write a value as it would stand in a CSV; what is neither text nor a number must not read as one.
+
+    >>> import pandas as pd
+    >>> cell_text(67), cell_text(pd.Period("2024", "Y"))
+    ('67', 'Period 2024')
+    """
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, Decimal) and value.is_zero():
+        return "0"  # of many places it is 0E-20
+    try:
+        text = str(value)
+    except ValueError:  # of a whole number of over 4,300 digits
+        return f"{type(value).__name__} of thousands of digits"
+    looks_like_number = text.lstrip("+-. ")[:1].isdigit()
+    return f"{type(value).__name__} {text}" if looks_like_number and not isinstance(value, (str, Number)) else text
+
+
 def short(value: object, most: int = 60) -> str:
     """Cut the text of a value to a length that fits a message, with an ellipsis where it was cut."""
-    text = str(value)
+    text = cell_text(value).encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= most else text[: most - 1] + "…"

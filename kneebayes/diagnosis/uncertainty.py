@@ -36,7 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.diagnosis.alarm import Assessment
-from kneebayes.errors import OptionError
+from kneebayes.errors import OptionError, check_seed
 from kneebayes.inference import cores
 from kneebayes.inference.evidence import Evidence, Expanded
 from kneebayes.inference.network import CompiledModel, Engine, Posteriors, VersionedCase
@@ -72,6 +72,7 @@ def draw(parameters: ParameterVector, n: int, *, seed: int) -> Floats:
 
     The same seed gives the same draws, and fewer draws the first of more.
     """
+    check_seed(seed)
     z = np.random.default_rng(seed).standard_normal((n, len(parameters.p)))
     return parameters.normalised(from_normal(z, parameters.p, parameters.low, parameters.high))
 

@@ -36,6 +36,7 @@ Bools = NDArray[np.bool_]
 Codes = NDArray[np.int8]
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
+MAX_SEED = 1 << 32  # of scikit-learn
 FOLDS = 5  # with two cases of each kind at least, where there are `MIN_CASES`
 TELLING = 0.1  # of an AUC over or under one half
 
@@ -195,7 +196,7 @@ def _out_of_fold(make: Callable[[], Any], x: Any, present: Codes, seed: int) -> 
 
     known = np.flatnonzero(present >= 0)
     p = np.full(len(present), np.nan)
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed % MAX_SEED)
     p[known] = cross_val_predict(make(), x[known], present[known], cv=folds, method="predict_proba")[:, 1]
     return p
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from kneebayes.atomic import AtomicFile, commit, is_special, write_whole
+from kneebayes.atomic import STANDARD_STREAM, AtomicFile, commit, is_special, plain_path, write_whole
 from kneebayes.errors import FileFormatError, KneeBayesError, ModelFileError, OptionError, UnknownNameError, nearest
 from kneebayes.interop.cpt import (
     COLUMN_TOLERANCE,
@@ -142,9 +142,10 @@ def _nested(table: NDArray[np.float64], indent: str) -> str:
 def export(model: ModelSpec, path: str | os.PathLike[str], format: str | None = None) -> list[Path]:
     """Write the network of a model in one of the formats, by default the one that the ending of the path says.
 
-    The files, the network and (but for JSON) its sidecar, appear whole or not at all and replace what is there.
+    The files, the network and (but for JSON) its sidecar, appear whole or not at all and replace what is there. ``-``
+    is standard output, which takes the network alone.
     """
-    path = Path(path)
+    path = Path(plain_path(path))
     chosen = format_of(path) if format is None else format
     if chosen not in get_args(Format):
         known = list(get_args(Format))
@@ -161,8 +162,9 @@ def export(model: ModelSpec, path: str | os.PathLike[str], format: str | None = 
         from kneebayes.interop.pgmpy import pgmpy_text  # here, because pgmpy takes seconds to import
 
         text = pgmpy_text(model, chosen)
-    if chosen == "json":
-        write_whole(str(path), text, stream=False)
+    to_output = str(path) == STANDARD_STREAM
+    if chosen == "json" or to_output:
+        write_whole(str(path), text, stream=to_output)
         return [path]
     labels = sidecar_path(path)
     with AtomicFile(str(labels), stream=False) as first, AtomicFile(str(path), stream=False) as second:
@@ -550,12 +552,12 @@ def import_model(
     have no children, and ``complaint`` the finding that is taken as present unless a case says otherwise. Raise
     ``tolerance``, how far a column may miss 1 and a table be from a leaky noisy-OR, for files of few digits.
     """
-    path = Path(path)
+    path = Path(plain_path(path))
     chosen = format_of(path) if format is None else format
     text = _text(path)
     nodes, known = _nodes(text, chosen, path)
     if labels is not None or (known is None and sidecar_path(path).exists()):
-        known = _read_sidecar(Path(labels) if labels is not None else sidecar_path(path))
+        known = _read_sidecar(Path(plain_path(labels)) if labels is not None else sidecar_path(path))
     if known is not None:
         given = {"causes": causes, "complaint": complaint, "absent": absent}
         if told := [name for name, value in given.items() if value]:

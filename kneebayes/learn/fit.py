@@ -65,6 +65,7 @@ __all__ = ["BetaPriors", "Change", "EmProblem", "FitReport", "NoisyOrCounts", "f
 
 Floats = NDArray[np.float64]
 WIDTH_IN_DEVIATIONS = 3.29  # of the range that holds 90 % of a normal distribution
+MAX_PRIOR_WEIGHT = 1e9  # more, and what is left of a number's interval is below rounding
 MIN_CASES = 1.0  # what a number counts for, however wide its range
 EDGE = 1e-12  # how near a chance that is not sure may come to being sure
 SHARED = ("split", "prior")
@@ -323,8 +324,6 @@ class FitReport:
         str
             Cases, labels, prior and whether it converged.
         """
-        if not self.n_cases:
-            return "fitted from no cases: nothing moved"
         end = "converged" if self.converged else "stopped before it converged"
         return (
             f"fitted from {self.n_cases} cases, {self.n_labelled} of them labelled, prior weight "
@@ -399,15 +398,17 @@ def fit(
     for name, value in {"prior_weight": prior_weight, "max_steps": max_steps, "tolerance": tolerance}.items():
         if not isinstance(value, Real):
             raise OptionError(f"{name} {value!r}: must be a number")
-    if not (prior_weight >= 0 and np.isfinite(prior_weight)):
-        raise OptionError(f"prior_weight {prior_weight}: must be 0 or more, and finite")
+    if not 0 <= prior_weight <= MAX_PRIOR_WEIGHT:
+        raise OptionError(
+            f"prior_weight {prior_weight:g}: must be from 0 to {MAX_PRIOR_WEIGHT:g}, at which cases move nothing"
+        )
     if max_steps < 1 or not tolerance >= 0:
         raise OptionError(f"max_steps {max_steps}, tolerance {tolerance}: at least 1 step, tolerance 0 or more")
     started = time.perf_counter()
     cohort = read_cohort(model, frame, label=label, ignore=ignore, weights=weights, mapping=mapping)
     n = len(cohort.cases.weight)
     if n == 0:
-        return model, FitReport(0, 0, 0, prior_weight, (), True, 0.0, ())
+        raise CaseError("there is no case to learn from: the frame has no rows, or the mapping leaves all of them out")
     problem = EmProblem(BetaPriors(model, prior_weight, risk_factors=risk_factors), cohort.cases)
     impossible = np.flatnonzero(~np.isfinite(problem.log_evidence()))
     if len(impossible):

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from kneebayes.cases.coding import CASE_ID, NOT_EVIDENCE_PREFIX
 from kneebayes.cases.labels import ALSO, LABEL, NONE
-from kneebayes.errors import CaseError, ModelFileError, UnknownNameError, nearest
+from kneebayes.errors import CaseError, ModelFileError, UnknownNameError, check_seed, nearest
 from kneebayes.inference.tables import conditional_table
 from kneebayes.spec.model_spec import Cause, Distribution, ModelSpec, NumericInput, Probability
 
@@ -253,9 +253,8 @@ def simulate_batches(
 
         model = with_prevalence(model, prevalence)
     writer = Writer(model, missing=missing, missing_if=missing_if, label_noise=label_noise)
-    entropy = int(seed.integers(1 << 63)) if isinstance(seed, np.random.Generator) else int(seed)
-    if entropy < 0:
-        raise CaseError(f"seed {seed}: must not be negative")
+    entropy = int(seed.integers(1 << 63)) if isinstance(seed, np.random.Generator) else seed
+    check_seed(entropy)
     choices = {name: _whole_numbers(name, model) for name in model.input_columns if name in model.numeric_inputs}
     start = block = 0
     while start < n or block == 0:

@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from pyarrow import compute, parquet
 from pyarrow import csv as arrow_csv
 
-from kneebayes.atomic import STANDARD_STREAM, file_kind, file_stamp, is_special, refuse_changed
-from kneebayes.cases.coding import CASE_ID, Coder, is_named, known_columns
+from kneebayes.atomic import STANDARD_STREAM, file_kind, file_stamp, is_special, plain_path, refuse_changed
+from kneebayes.cases.coding import CASE_ID, Coder, known_columns, unnamed
 from kneebayes.cases.mapping import Reading, matched
 from kneebayes.cases.problems import MAX_SHOWN, Kind, Problem, short, why
 from kneebayes.errors import FileFormatError, misspelt
@@ -53,6 +53,13 @@ MAGIC = {
     b"\xd0\xcf\x11\xe0": "an Excel workbook: save it as CSV, or as .xlsx",
     b"PAR1": "a Parquet file: name it .parquet, and give it as a file, not through a pipe",
     b"\x1f\x8b": "compressed with gzip: name it .csv.gz, or unpack it in the pipe",
+    b"BZh": "compressed with bzip2: unpack it, or pack it with gzip and name it .csv.gz",
+    b"\xfd7zXZ\0": "compressed with xz: unpack it, or pack it with gzip and name it .csv.gz",
+    b"7z\xbc\xaf": "a 7-Zip archive: unpack it",
+    b"ARROW1": "an Arrow or Feather file: save it as .parquet",
+    b"FEA1": "a Feather file: save it as .parquet",
+    b"SQLite format 3": "a database: save the table as CSV",
+    b"%PDF": "a PDF: save the table as CSV",
     b"\x28\xb5\x2f\xfd": "compressed with zstd: name it .csv.zst, or unpack it in the pipe",
     b"\xff\xfe": "UTF-16: save it as UTF-8, or read it with --encoding utf-16",
     b"\xfe\xff": "UTF-16: save it as UTF-8, or read it with --encoding utf-16",
@@ -142,10 +149,11 @@ def open_reader(path: str, *, chunk_rows: int, keep: Collection[str] = (), readi
 
 def read_cases(path: str, ignore: Iterable[str] = (), reading: Reading | None = None) -> Rows:
     """Read a whole file of cases but for some columns; positions and problems are by places in the file."""
+    path = plain_path(path)
     stamp, ignore = file_stamp(path), list(ignore)
     reader = open_reader(path, chunk_rows=ALL_ROWS, reading=reading)
     try:
-        reader.leave_out(name for name in reader.names if is_named(name, ignore))
+        reader.leave_out(set(reader.names).difference(unnamed(reader.names, ignore)))
         pieces, places = [reader.empty()], [np.zeros(0, dtype=np.intp)]
         problems: list[Problem] = []
         n_read = 0
@@ -493,7 +501,7 @@ class ParquetReader:
             raise self._not_whole(error) from error
         self.names: tuple[str, ...] = tuple(schema.names)
         try:
-            refuse_unnamed(path, numbered(self.names))
+            refuse_unnamed(path, numbered(self.names), self.names)
         except FileFormatError:
             self.close()
             raise
@@ -673,10 +681,11 @@ def refuse_headless(path: str, coder: Coder, names: Collection[str], excused: Co
 
     Columns that the caller named are excused.
     """
-    refuse_unnamed(path, [name for name in names if not is_named(name, excused)])
-    if matched(coder, names) or any(is_named(name, excused) for name in names):
-        return
     known = known_columns(coder.model)
+    left = unnamed(names, excused)
+    refuse_unnamed(path, left, known)
+    if matched(coder, names) or len(left) < len(names):
+        return
     hints = [(place, hint) for place, name in enumerate(names, start=1) if (hint := misspelt(name, known))]
     near = f"{hints[0][1]} (column {hints[0][0]})" if hints else ""
     raise FileFormatError(
@@ -715,17 +724,17 @@ def numbered(names: Sequence[str]) -> list[str]:
     ]
 
 
-def refuse_unnamed(path: str, names: Collection[str]) -> None:
-    """Refuse names that were told apart by their places, quoting none: it may be no header, but the first case."""
+def refuse_unnamed(path: str, names: Collection[str], known: Collection[str]) -> None:
+    """Refuse names that were told apart by their places, quoting the model's only: the rest may be the first case."""
     places = [(match[1], match[2]) for name in names if (match := _NUMBERED.fullmatch(name))]
     blank = [place for name, place in places if not name]
     if blank:
         raise FileFormatError(
             f"{path}: the header has no name for column {', '.join(blank[:5])}.{_further_down(path)} "
-            "Where two rows name the columns together, say --header 1,2; columns without a name are left out by "
-            "--ignore '(column *)'."
+            "Where two rows name the columns together, say --header 1,2; columns without a name, as the index that "
+            "pandas writes without to_csv(index=False), are left out by --ignore '(column *)'."
         )
-    twice = [place for _, place in places]
+    twice = [f"{place} ('{name}')" if name in known else place for name, place in places]
     if twice:
         more = f" and {len(twice) - 5} more" if len(twice) > 5 else ""
         raise FileFormatError(

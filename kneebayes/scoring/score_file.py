@@ -152,7 +152,7 @@ def score_file(
         if given.columns is None:
             refuse_headless(source, coder, reader.names, [*keep, *ignore])
         fitting = BoundMapping(coder, given, reader.names, keep=keep, ignore=ignore)
-        ignore += [name for name in fitting.ignored if name not in ignore]
+        ignore = list(dict.fromkeys([*ignore, *fitting.ignored]))
         known -= set(ignore)
         bound = None if fitting.is_identity else fitting
         if bound is not None:

@@ -150,7 +150,8 @@ class Scorer:
         Raises FileFormatError if a column stands twice, or holds lists or structures.
         """
         ignore = names_of("ignore", ignore)
-        taken = [name for name in self.coder.columns if name in table.column_names and name not in ignore]
+        present = set(table.column_names).difference(ignore)
+        taken = [name for name in self.coder.columns if name in present]
         for name in taken:
             _refuse_odd_column(table, name)
         return self.coder.batch(encode_columns(table, taken), table.num_rows)

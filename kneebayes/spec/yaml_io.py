@@ -30,7 +30,7 @@ from typing import Annotated, Any, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from kneebayes.atomic import is_special, write_whole
+from kneebayes.atomic import is_special, plain_path, write_whole
 from kneebayes.errors import FileFormatError, ModelFileError, nearest
 from kneebayes.spec.model_spec import CHOICES, ModelSpec, PlacedError, Probability
 
@@ -118,7 +118,7 @@ def _on_disk(name: str) -> Path:
 
 def read_model(path: str | Path) -> ModelSpec:
     """Read and check a model file; an error names the file, the place in it, and what is wrong there."""
-    path = Path(path)
+    path = _plain(path)
     return _checked(_read_text(path), str(path), is_file=True)
 
 
@@ -132,7 +132,7 @@ def read_words(path: str | Path, what: str) -> tuple[Any, dict[Place, int]]:
 
     So that ``no``, ``007`` and ``1.0`` are what they are in somebody's table, without quotes.
     """
-    path = Path(path)
+    path = _plain(path)
     text, lines = _read_text(path, what), {}
 
     def content(node: yaml.Node, place: Place) -> Any:
@@ -154,6 +154,13 @@ def read_words(path: str | Path, what: str) -> tuple[Any, dict[Place, int]]:
     except yaml.YAMLError as error:
         raise ModelFileError(f"{path}: not a safe YAML file: {error}") from error
     return (None if root is None else content(root, ())), lines
+
+
+def _plain(path: str | os.PathLike[str]) -> Path:
+    try:
+        return Path(plain_path(path))
+    except FileFormatError as error:
+        raise ModelFileError(str(error)) from error
 
 
 def _read_text(path: Path, what: str = "model file") -> str:
@@ -201,7 +208,7 @@ def _checked(text: str, source: str, *, is_file: bool) -> ModelSpec:
         if name.endswith((".yaml", ".yml")):
             if file == own and not is_file:
                 raise ModelFileError(f"{source}: extends: '{name}' is a path, and a text has no place to start it from")
-            path = Path(file).parent / name
+            path = Path(file).parent / _plain(name)
         else:
             try:
                 path = model_path(name)
@@ -497,7 +504,7 @@ def model_text(model: ModelSpec) -> str:
 
 def write_model(model: ModelSpec, path: str | os.PathLike[str]) -> None:
     """Write a model to a .yaml or .yml file, which appears whole or not at all and replaces one that is there."""
-    path = Path(path)
+    path = _plain(path)
     if path.suffix not in ENDINGS:
         raise ModelFileError(f"{path}: a model file ends in .yaml or .yml, or it could not be loaded by its name")
     try:
@@ -571,7 +578,7 @@ def starter_text(name: str) -> str:
 
 def start_model(path: str | os.PathLike[str]) -> Path:
     """Write a first model file, and say where: ``sore_elbow``, or ``models/sore_elbow.yaml``, is named sore_elbow."""
-    path = Path(path)
+    path = _plain(path)
     if path.suffix not in ENDINGS:
         path = path.with_name(f"{path.name}.yaml")
     text = starter_text(path.stem)

@@ -408,16 +408,17 @@ def map_(
         raise OptionError("name the file to map, as in: kneebayes map hospital.csv")
     if check is None and os.path.exists(target) and not replace:
         raise OptionError(f"{target}: is there already: name another with -o, or --replace it")
+    from kneebayes.atomic import plain_path, write_whole
     from kneebayes.scoring.readers import read_cases
     from kneebayes.scoring.tables import sniff
 
+    source = plain_path(source)
     coder = load(model).scorer.coder
     chosen = CaseMapping.of({} if check is None else check).with_options(read=read)
     if check is not None:
         table = read_cases(source, (), chosen.read).table
         typer.echo(BoundMapping(coder, chosen, table.column_names).dry_run(table))
         return
-    from kneebayes.atomic import write_whole
     from kneebayes.cases.drafting import Drafter
 
     found, said = sniff(source)
@@ -591,7 +592,15 @@ class Format(StrEnum):
     "bif, xmlbif and net for most programs (pyAgrum calls xmlbif .bifxml), xdsl for GeNIe, uai for solvers."
 )
 def export(
-    target: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where to write.")],
+    target: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Where to write; - is standard output, of the network without its labels, and needs --format.",
+        ),
+    ],
     format: Annotated[Format | None, typer.Option(help="By default what the ending of FILE says.")] = None,
     model: ModelOption = None,
     quiet: Quiet = False,
@@ -599,7 +608,9 @@ def export(
     """Run ``kneebayes export``."""
     paths = load(model).export(target, None if format is None else format.value)
     if not quiet:
-        say(f"wrote {' and '.join(map(str, paths))}")
+        alone = target != "-" or format is Format.json
+        said = " and ".join(map(str, paths))
+        say(f"wrote {said}" if alone else "wrote the network to standard output; its labels go beside a file only")
 
 
 @app.command(

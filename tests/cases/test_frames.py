@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 
 from kneebayes import CaseError, load_model
 from kneebayes.cases.frames import row_name, to_arrow
-from kneebayes.errors import FileFormatError
+from kneebayes.errors import FileFormatError, UnknownColumnError
 
 MODEL = load_model()
 NUMBERS = [*MODEL.causes, "none_of_these", "bakers_cyst_ruptured"]
@@ -299,3 +300,109 @@ def test_columns_that_do_not_matter_are_not_converted() -> None:
 )
 def test_a_row_has_the_name_its_user_knows(frame: Any, name: str) -> None:
     assert row_name(frame, 1) == name
+
+
+class Answer(Enum):
+    """A plain choice."""
+
+    yes = "present"
+
+
+class Said(str, Enum):  # noqa: UP042 - its text is not its value, unlike a StrEnum's
+    """A choice that is a text too."""
+
+    yes = "present"
+
+
+@pytest.mark.parametrize(
+    ("values", "same"),
+    [
+        pytest.param(np.array([67, 30], dtype=">i4"), ["67", "30"], id="big-endian integers"),
+        pytest.param(np.array([67.0, np.nan], dtype=">f8"), ["67", ""], id="big-endian floats"),
+        pytest.param(pd.array([67, None], dtype="Int64"), ["67", ""], id="nullable"),
+        pytest.param(pd.arrays.SparseArray([67.0, np.nan]), ["67", ""], id="sparse"),
+        pytest.param(
+            pd.array([Decimal("67.00"), None], dtype=pd.ArrowDtype(pa.decimal128(5, 2))), ["67", ""], id="arrow"
+        ),
+    ],
+)
+def test_an_age_is_the_same_in_any_kind_of_column(values: Any, same: list[str]) -> None:
+    found = MODEL.score(pd.DataFrame({"age": values}))
+    pd.testing.assert_frame_equal(found, MODEL.score(pd.DataFrame({"age": same})))
+
+
+@pytest.mark.parametrize("dtype", [pl.Int128, pl.UInt128, pl.Decimal(38, 20), pl.Object])
+def test_a_truth_is_the_same_in_any_kind_of_polars_column(dtype: Any) -> None:
+    said = [Decimal(1), Decimal(0)] if dtype == pl.Decimal else [1, 0]
+    found = MODEL.score(pl.DataFrame({"calf_pain": pl.Series(said, dtype=dtype)}))
+    assert found.equals(MODEL.score(pl.DataFrame({"calf_pain": ["yes", "no"]})))
+
+
+def test_what_an_extension_type_stands_for_is_read() -> None:
+    said = pa.array(['{"present": 0.8}'], pa.json_())
+    found = MODEL.score(pa.table({"calf_pain": said}))
+    assert found.equals(MODEL.score(pa.table({"calf_pain": ["present:0.8"]})))
+
+
+@pytest.mark.parametrize("answer", [Answer.yes, Said.yes, np.array("present"), np.array(True), Decimal("1.00"), 1.0])
+def test_an_answer_is_the_same_alone_and_in_a_frame(answer: object) -> None:
+    level = MODEL.diagnose({"calf_pain": "present"}).posterior["dvt"]
+    assert MODEL.diagnose({"calf_pain": answer}).posterior["dvt"] == level
+    column = np.empty(1, dtype=object)
+    column[0] = answer
+    assert MODEL.score(pd.DataFrame({"calf_pain": column}))["dvt"][0] == pytest.approx(level, abs=1e-12)
+
+
+@pytest.mark.parametrize("zero", [Decimal("0E-20"), Decimal("-0"), Decimal("0.00"), -0.0, np.float32(-0.0)])
+def test_zero_is_no_however_it_is_written(zero: object) -> None:
+    assert MODEL.diagnose({"calf_pain": zero}).posterior.equals(MODEL.diagnose({"calf_pain": "no"}).posterior)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        pytest.param(pd.Period("2024", "Y"), "'Period 2024'", id="a year"),
+        pytest.param(np.datetime64("2024"), "'datetime64 2024'", id="a year of numpy"),
+        pytest.param(pd.Timestamp("2024-01-02 03:04:05"), "'Timestamp 2024-01-02 03:04:05'", id="a moment"),
+        pytest.param(pd.Timedelta(days=3), "'Timedelta 3 days 00:00:00'", id="a time"),
+        pytest.param(pd.Interval(1, 3), r"'\(1, 3\]'", id="an interval"),
+        pytest.param(10**5000, "'int of thousands of digits'", id="5,001 digits"),
+    ],
+)
+def test_what_is_no_number_is_none_alone_and_in_a_frame(value: object, said: str) -> None:
+    with pytest.raises(CaseError, match=f"{said} is not allowed for duration_days"):
+        MODEL.diagnose({"duration_days": value})
+    with pytest.raises(CaseError, match=f"{said} is not allowed for duration_days"):
+        MODEL.score(pd.DataFrame({"duration_days": pd.Series([value], dtype=object)}))
+
+
+def test_a_value_that_is_no_text_is_named_so_that_it_can_be_printed() -> None:
+    with pytest.raises(CaseError) as caught:
+        MODEL.diagnose({"calf_pain": "\ud800"})
+    assert r"'\ud800' is not allowed" in str(caught.value)
+    str(caught.value).encode("utf-8")
+
+
+@pytest.mark.parametrize("option", ["keep", "ignore"])
+def test_no_names_are_none_and_a_number_is_no_list_of_names(option: str) -> None:
+    frame = pd.DataFrame({"age": [67]})
+    assert MODEL.score(frame, **{option: None}).equals(MODEL.score(frame))
+    with pytest.raises(UnknownColumnError, match=rf"{option}=0: give a list of names, as in {option}=\[0\]"):
+        MODEL.score(frame, **{option: 0})
+
+
+@pytest.mark.parametrize("name", [0, "0"])
+def test_columns_named_by_numbers_are_kept(name: object) -> None:
+    found = MODEL.score(pd.DataFrame([["a", 67]], columns=[0, "age"]), keep=[name])
+    assert found[0].tolist() == ["a"]
+
+
+def test_what_a_table_of_many_columns_costs_is_no_square_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"x{i}" for i in range(300)]
+    frame = pd.DataFrame(np.zeros((1, 300)), columns=names)
+    asked = []
+    monkeypatch.setattr("kneebayes.cases.coding.fnmatchcase", lambda name, pattern: asked.append(name) or True)
+    MODEL.score(frame, ignore=names)
+    assert not asked  # names without a mark are looked up
+    MODEL.score(frame, ignore=["x*"])
+    assert len(asked) <= 4 * len(names)

@@ -250,15 +250,15 @@ def test_the_log_posterior_never_falls(seed: int, weight: float) -> None:
     assert path[-1] > path[0]
 
 
-def test_without_cases_nothing_changes() -> None:
-    model = kb.load_model()
-    fitted = model.fit(pd.DataFrame({"age": [], "label": []}))
-    report = fitted.fit_report
-    assert report is not None
-    assert fitted.file == model.file
-    assert report.n_cases == 0
-    assert report.converged
-    assert "no cases" in str(report)
+def test_without_cases_there_is_nothing_to_learn_from() -> None:
+    with pytest.raises(kb.CaseError, match="no case to learn from"):
+        kb.load_model().fit(pd.DataFrame({"age": [], "label": []}))
+
+
+@pytest.mark.parametrize("weight", [1e308, 1e15, float("inf"), float("nan"), -1])
+def test_a_prior_weight_that_leaves_nothing_to_learn_is_refused(weight: float) -> None:
+    with pytest.raises(OptionError, match="must be from 0 to 1e\\+09"):
+        kb.load_model().fit(pd.DataFrame({"label": ["dvt"]}), prior_weight=weight)
 
 
 def test_cases_of_which_nothing_is_known_leave_the_numbers_where_they_are() -> None:
@@ -410,7 +410,7 @@ def test_numbers_without_a_range_stay() -> None:
     ("options", "said"),
     [
         ({"prior_weight": -1}, "prior_weight -1"),
-        ({"prior_weight": np.inf}, "finite"),
+        ({"prior_weight": np.inf}, "prior_weight inf"),
         ({"prior_weight": "2"}, "prior_weight '2': must be a number"),
         ({"max_steps": 0}, "max_steps 0"),
     ],
