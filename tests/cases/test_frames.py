@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 from enum import Enum
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -386,13 +387,15 @@ def test_a_value_that_is_no_text_is_named_so_that_it_can_be_printed() -> None:
 @pytest.mark.parametrize("option", ["keep", "ignore"])
 def test_no_names_are_none_and_a_number_is_no_list_of_names(option: str) -> None:
     frame = pd.DataFrame({"age": [67]})
-    assert MODEL.score(frame, **{option: None}).equals(MODEL.score(frame))
+    nothing: dict[str, Any] = {option: None}
+    number: dict[str, Any] = {option: 0}
+    assert MODEL.score(frame, **nothing).equals(MODEL.score(frame))
     with pytest.raises(UnknownColumnError, match=rf"{option}=0: give a list of names, as in {option}=\[0\]"):
-        MODEL.score(frame, **{option: 0})
+        MODEL.score(frame, **number)
 
 
 @pytest.mark.parametrize("name", [0, "0"])
-def test_columns_named_by_numbers_are_kept(name: object) -> None:
+def test_columns_named_by_numbers_are_kept(name: Any) -> None:
     found = MODEL.score(pd.DataFrame([["a", 67]], columns=[0, "age"]), keep=[name])
     assert found[0].tolist() == ["a"]
 
@@ -400,8 +403,13 @@ def test_columns_named_by_numbers_are_kept(name: object) -> None:
 def test_what_a_table_of_many_columns_costs_is_no_square_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     names = [f"x{i}" for i in range(300)]
     frame = pd.DataFrame(np.zeros((1, 300)), columns=names)
-    asked = []
-    monkeypatch.setattr("kneebayes.cases.coding.fnmatchcase", lambda name, pattern: asked.append(name) or True)
+    asked: list[str] = []
+
+    def matches(name: str, pattern: str) -> bool:
+        asked.append(name)
+        return fnmatchcase(name, pattern)
+
+    monkeypatch.setattr("kneebayes.cases.coding.fnmatchcase", matches)
     MODEL.score(frame, ignore=names)
     assert not asked  # names without a mark are looked up
     MODEL.score(frame, ignore=["x*"])

@@ -387,7 +387,7 @@ BAD_SOURCES = {
     "blank_lines": (b"\n\n\n", "is empty"),
     "byte_order_mark_alone": (b"\xef\xbb\xbf", "is empty"),
     "blank_name": (b"case_id,,age\n", "no name for column 2"),
-    "same_name_twice": (b"age,age\n", "more than once in the header, at columns 1, 2"),
+    "same_name_twice": (b"age,age\n", "more than once in the header, at columns 1 .'age'., 2 .'age'."),
     "semicolons": (b"case_id;age\nc1;3\n", "separated by semicolons: separate them by commas"),
     "tabs": (b"case_id\tage\nc1\t3\n", "separated by tabs"),
     "header_not_utf8": ("größe,age\n".encode("latin-1"), "header is not UTF-8"),
