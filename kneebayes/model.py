@@ -966,8 +966,8 @@ def import_network(
     --------
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
-    ...     _ = load_model().export(f"{folder}/knee.bif")
-    ...     import_network(f"{folder}/knee.bif").causes == load_model().causes
+    ...     _ = load_model().export(f"{folder}/knee.net")
+    ...     import_network(f"{folder}/knee.net").causes == load_model().causes
     True
     """
     from kneebayes.interop.exchange import import_model

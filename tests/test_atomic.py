@@ -63,6 +63,7 @@ def test_permissions_go_to_the_file_and_not_to_its_name(tmp_path: Path) -> None:
     assert stat.S_IMODE(bystander.stat().st_mode) == 0o600
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["folder", "pipe", "loop"])
 def test_what_is_no_file_is_not_replaced(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "knee.yaml"

@@ -22,6 +22,8 @@ from kneebayes.distributed import score, score_files
 from kneebayes.errors import DefectError, FileFormatError, OptionError
 from kneebayes.ui.cli import app
 
+pytestmark = pytest.mark.slow
+
 PARTS, ROWS = 12, 700
 
 

@@ -224,6 +224,7 @@ print(json.dumps([list(scored.columns), scored.map(str).to_numpy().tolist(), str
 """
 
 
+@pytest.mark.slow
 def test_the_hash_seed_changes_nothing() -> None:
     outputs = []
     for seed in ("0", "4321"):

@@ -211,6 +211,7 @@ def test_frames_of_any_kind_and_arrays_with_columns_give_the_same(X: pd.DataFram
     np.testing.assert_array_equal(KneeBayesClassifier(target="dvt").fit(polars, clot).predict_proba(polars), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("labels", "classes"),
     [([0, 1, 0], [0, 1]), ([False, True, False], [False, True]), (["no", "yes", "no"], ["no", "yes"]),
@@ -224,6 +225,7 @@ def test_labels_may_be_numbers_bools_or_words_and_come_back_as_they_are(labels: 
     assert oa.predict(few).tolist() == labels
 
 
+@pytest.mark.slow
 def test_labels_by_name_may_stand_in_any_order_and_be_some_of_the_causes(X: pd.DataFrame, y: pd.DataFrame) -> None:
     some = y[["dvt", "leg_cramps"]]
     classifier = KneeBayesClassifier(learn=None).fit(X, some)
@@ -237,6 +239,7 @@ def test_labels_by_name_may_stand_in_any_order_and_be_some_of_the_causes(X: pd.D
 # It learns
 
 
+@pytest.mark.slow
 def test_it_is_shifted_to_the_share_of_the_cases_and_the_prior_weight(X: pd.DataFrame, y: pd.DataFrame) -> None:
     p0 = kb.load_model().diagnose({}).probabilities["dvt"]
     clots = np.r_[np.ones(40), np.zeros(N - 40)]
@@ -247,6 +250,7 @@ def test_it_is_shifted_to_the_share_of_the_cases_and_the_prior_weight(X: pd.Data
         assert "set to dvt" in model.file.provenance[-1]
 
 
+@pytest.mark.slow
 def test_shares_of_all_causes_are_met_together(model: kb.Model) -> None:
     shares = {name: 0.02 * (i + 1) for i, name in enumerate(model.causes)}
     shifted = kb.Model(with_prevalence(model.file, shares, links=True))
@@ -282,6 +286,7 @@ def test_labels_that_all_say_the_same_need_a_prior() -> None:
         KneeBayesClassifier(prior_weight=0).fit(X, y)
 
 
+@pytest.mark.slow
 def test_shifting_to_another_clinic_mends_the_calibration(model: kb.Model) -> None:
     clinic = kb.Model(with_prevalence(model.file, {"dvt": 0.25}, links=True))
     drawn = clinic.simulate(3000, seed=11, missing=0.4, with_causes=True)
@@ -298,6 +303,7 @@ def test_shifting_to_another_clinic_mends_the_calibration(model: kb.Model) -> No
     assert losses["prevalence"] < 0.9 * losses[None]
 
 
+@pytest.mark.slow
 def test_all_numbers_may_be_learned(X: pd.DataFrame, y: pd.DataFrame) -> None:
     for target in (None, "dvt"):
         labels = y if target is None else y[target]
@@ -310,6 +316,7 @@ def test_all_numbers_may_be_learned(X: pd.DataFrame, y: pd.DataFrame) -> None:
 # It works in scikit-learn's tools
 
 
+@pytest.mark.slow
 def test_pipeline_and_cross_validation(X: pd.DataFrame, y: pd.DataFrame) -> None:
     named = X.rename(columns=str.upper)
     pipeline = make_pipeline(
@@ -333,6 +340,7 @@ def test_cross_validation_of_all_causes(X: pd.DataFrame, y: pd.DataFrame) -> Non
     assert classifier.score(X, y) == np.mean((classifier.predict(X) == y.to_numpy()).all(axis=1))
 
 
+@pytest.mark.slow
 def test_calibration_of_one_cause(X: pd.DataFrame, y: pd.DataFrame) -> None:
     oa = y["knee_osteoarthritis"]
     calibrated = CalibratedClassifierCV(KneeBayesClassifier(target="knee_osteoarthritis"), method="sigmoid", cv=3)
@@ -347,6 +355,7 @@ def test_a_lower_threshold_catches_more(X: pd.DataFrame, y: pd.DataFrame) -> Non
     assert careful.fit(X, y["dvt"]).predict(X).sum() > strict.fit(X, y["dvt"]).predict(X).sum()
 
 
+@pytest.mark.slow
 def test_ways_to_learn_can_be_searched(X: pd.DataFrame, y: pd.DataFrame) -> None:
     grid = {"learn": [None, "prevalence"]}
     search = GridSearchCV(KneeBayesClassifier(target="knee_osteoarthritis"), grid, cv=2, scoring="neg_log_loss")
@@ -409,6 +418,7 @@ def test_rows_that_cannot_be_scored_are_nan_where_that_is_asked() -> None:
         clot.predict(X)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learn", ["prevalence", "numbers"])
 def test_a_case_of_weight_two_counts_as_two(learn: Any) -> None:
     X = pd.DataFrame({"unilateral_leg_swelling": ["yes", "no", "yes", None], "age": [67, 30, 50, 40]})

@@ -510,8 +510,8 @@ class ModelSpec(Frozen):
     red_flags: tuple[RedFlag, ...] = Field(default=(), description="Reasons to seek help, whatever the cause.")
     general_care: tuple[Text, ...] = Field(default=(), description="Advice that fits all causes.")
     references: dict[str, Text] = Field(default_factory=dict, description="Sources by the name that a basis cites.")
-    claims: int = Field(
-        default=0, ge=0, description="How many numbered claims the source of the model makes: a basis may cite them."
+    claims: int | None = Field(
+        default=None, ge=0, description="How many numbered claims the source makes; a basis may cite no other."
     )
     provenance: tuple[Text, ...] = Field(default=(), description="How the model came about, a line for each step.")
 
@@ -814,10 +814,8 @@ class ModelSpec(Frozen):
             for part in basis.split(";"):
                 kind, _, source = part.strip().partition(": ")
                 cited = [int(number) for number in re.findall(r"\d+", part)] if kind.startswith("claim") else []
-                if unknown := [number for number in cited if not 1 <= number <= self.claims]:
-                    has = (
-                        f"claims 1 to {self.claims}" if self.claims else "no claims (set claims to how many there are)"
-                    )
+                if self.claims is not None and (unknown := [n for n in cited if not 1 <= n <= self.claims]):
+                    has = f"claims 1 to {self.claims}" if self.claims else "no claims"
                     raise PlacedError(place, f"cites claim {unknown[0]}, but the model file speaks of {has}")
                 if kind == "literature" and source not in self.references:
                     raise PlacedError(

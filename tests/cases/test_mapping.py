@@ -179,6 +179,7 @@ def test_a_mapped_frame_scores_as_the_frame_it_means() -> None:
     assert dx.probabilities["dvt"] == pytest.approx(expected.loc["a", "dvt"], abs=1e-12)
 
 
+@pytest.mark.slow
 def test_fit_check_and_evaluate_take_a_mapping() -> None:
     cases = MODEL.simulate(80, seed=1, label=True)
     theirs = cases.rename(columns={"age": "Alter", "label": "Diagnose"}).assign(Station="A")

@@ -70,6 +70,7 @@ def brute_force(value: Any, pieces: list[str]) -> tuple[dict[str, float], dict[s
 class TestAgainstPgmpy:
     """Shares by pgmpy, one query per subset, and every order one after the other."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("place", range(0, 20), ids=lambda i: str(VIGNETTES["case_id"][i]))
     def test_shares_and_leave_one_out_of_vignettes(self, place: int, reference: Reference) -> None:
         case = MODEL.diagnose(vignette(place)).evidence

@@ -58,6 +58,7 @@ def same(found: Floats, expected: Floats, chance: float) -> None:
 class TestFunctions:
     """The posterior is (a + b t) / (c + d t) of every number t of the model."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
     def test_every_number_of_the_real_model_at_five_values(self, case: dict[str, object]) -> None:
         dx = MODEL.diagnose(case)

@@ -14,6 +14,8 @@ from kneebayes.diagnosis.wells import points
 from kneebayes.errors import OptionError
 from kneebayes.evaluation.metrics import MIN_CASES, net_benefit
 
+pytestmark = pytest.mark.slow
+
 MODEL = kb.load_model()
 WELLS, ANY = "Wells score", "Any symptom"
 FITTED = ("Naive Bayes", "Logistic regression")

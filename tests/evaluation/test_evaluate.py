@@ -345,6 +345,7 @@ def test_there_is_no_bootstrap_interval_where_too_few_cases_are_of_one_kind_and_
     assert any("too few to resample for an interval" in note and few in note for note in result.notes) == (not enough)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("thresholds", [(1.0, 1.0), (0.5, 1.0)], ids=["caution", "urgent"])
 def test_an_alarm_that_never_warns_by_probability_has_no_net_benefit_there(
     thresholds: tuple[float, float], tmp_path: Path

@@ -132,6 +132,7 @@ def test_bars_of_the_posterior_are_its_probabilities_the_likeliest_on_top() -> N
     assert DX.alarm.level in ax.get_title(loc="left")
 
 
+@pytest.mark.slow
 def test_a_dollar_in_a_label_is_no_formula() -> None:
     """Of any text that a plot writes, also into axes that somebody made before."""
     content = MODEL.file.model_dump()
@@ -378,6 +379,7 @@ def test_a_model_and_an_evaluation_draw_themselves() -> None:
     assert "net benefit" in result.plot.decision_curve().get_ylabel()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLOTS)
 def test_beside_other_plots_axes_of_the_caller_are_used_and_keep_their_room(name: str) -> None:
     figure, places = plt.subplots(2, 2, figsize=(15, 10), layout="constrained")

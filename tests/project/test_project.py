@@ -266,6 +266,7 @@ def test_every_file_that_readme_links_to_is_there() -> None:
     assert [target for target in targets if "://" not in target and not (ROOT / target).is_file()] == []
 
 
+@pytest.mark.slow
 def test_the_picture_is_of_todays_model(tmp_path: Path) -> None:
     made = tmp_path / "posterior.png"
     subprocess.run([sys.executable, ROOT / "docs" / "make_pictures.py", made], check=True, env=HERE_FIRST, timeout=120)

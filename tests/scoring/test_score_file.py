@@ -161,6 +161,7 @@ class TestReading:
         assert counts == ScoreSummary()
         assert out == []
 
+    @pytest.mark.slow
     def test_long_header_and_long_row(self, score: Any) -> None:
         extra = [f"extra_{i}_{'x' * 300}" for i in range(1500)]
         text = ",".join(["case_id", *extra]) + "\n" + ",".join(["c1", *extra]) + "\n"
@@ -609,6 +610,7 @@ except KeyboardInterrupt as stopped:
 """
 
 
+@pytest.mark.slow
 class TestProcesses:
     """Runs that are interrupted or killed."""
 

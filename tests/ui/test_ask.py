@@ -66,6 +66,7 @@ class TestOrder:
         order = answer_all(interview(given), {}, most=30)
         assert not {"age", "unilateral_leg_swelling", "pain_over_6_weeks"} & set(order)
 
+    @pytest.mark.slow
     def test_no_question_comes_twice_even_if_nobody_knows(self) -> None:
         order = answer_all(interview(stop_below=0), {}, otherwise="don't know", most=200)
         assert len(order) == len(set(order))
@@ -184,6 +185,7 @@ class TestEnd:
         assert held.back()
         assert held.end is None
 
+    @pytest.mark.slow
     def test_with_0_everything_is_asked(self) -> None:
         held = interview({"sex": "male"}, stop_below=0)
         order = answer_all(held, {})
@@ -327,6 +329,7 @@ def terminal(tmp_path: Path) -> Iterator[Any]:
         child.close(force=True)
 
 
+@pytest.mark.slow
 class TestTerminal:
     """In a real terminal."""
 

@@ -70,6 +70,7 @@ class TestStart:
     def test_version(self) -> None:
         assert run("--version").strip() == f"kneebayes {kb.__version__}"
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("arguments", "heavy"),
         [
@@ -161,11 +162,13 @@ class TestDiagnose:
         alone = run("diagnose", "age=67", "--harm-miss", "1", "--harm-false-alarm", "99", code=2)
         assert "give both where only one was given" in alone
 
+    @pytest.mark.slow
     def test_a_terminal_without_the_bars_still_gets_the_answer(self) -> None:
         done = process("diagnose", *EXAMPLE, env={"PYTHONIOENCODING": "ascii"})
         assert done.returncode == 0
         assert "Deep vein thrombosis" in done.stdout
 
+    @pytest.mark.slow
     def test_the_answer_does_not_depend_on_the_hash_seed(self) -> None:
         answers = {process("diagnose", *EXAMPLE, env={"PYTHONHASHSEED": seed}).stdout for seed in ("1", "2")}
         assert len(answers) == 1
@@ -229,6 +232,7 @@ class TestModel:
     def test_options_that_do_not_go_together(self, arguments: list[str]) -> None:
         assert run("model", *arguments, code=2).startswith("kneebayes: ")
 
+    @pytest.mark.slow
     def test_diff_of_a_model_and_a_copy_in_which_a_number_was_changed(self, tmp_path: Path) -> None:
         path = tmp_path / "mine.yaml"
         text = model_path(DEFAULT_MODEL).read_text(encoding="utf-8")
@@ -268,6 +272,7 @@ class TestTemplate:
 class TestSimulate:
     """Files of drawn cases."""
 
+    @pytest.mark.slow
     def test_is_the_same_in_a_file_and_on_standard_output(self, tmp_path: Path) -> None:
         path = tmp_path / "cases.csv"
         assert "300 cases, seed 4" in run("simulate", "-n", "300", "--seed", "4", "-o", path)
@@ -363,6 +368,7 @@ class TestScore:
         assert done.stderr.startswith(f"kneebayes: {source}")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals and pipes of POSIX")
 class TestInterruption:
     """Being stopped half way."""
@@ -400,6 +406,7 @@ def test_a_case_becomes_a_page(tmp_path: Path) -> None:
     run("diagnose", "unilateral_leg_swelling=yes", "--report", tmp_path / "case.docx", code=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("begun", "offered"), [("unilateral_l", "unilateral_leg_swelling="), ("sex=m", "sex=male"), ("sex=x", "")]
 )
@@ -410,6 +417,7 @@ def test_a_shell_completes_names_and_values(begun: str, offered: str) -> None:
     assert done.stdout.strip() == offered
 
 
+@pytest.mark.slow
 def test_columns_that_nobody_named_are_said_to_be_left_out_once_and_all(tmp_path: Path) -> None:
     said = "columns left out, as nothing is said of them: 'ward', 'bmi'"
     (tmp_path / "a.csv").write_text("case_id,age,ward,lab_x,bmi,true_dvt\n1,50,a,3,4,yes\n2,60,b,3,4,no\n", "utf-8")

@@ -285,6 +285,8 @@ from kneebayes.ui.cli import app
 from kneebayes.spec.yaml_io import model_path
 from typer.testing import CliRunner
 
+pytestmark = pytest.mark.slow
+
 def run(*arguments, code=0):
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == code, (arguments, result.output, result.exception)

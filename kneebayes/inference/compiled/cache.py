@@ -115,7 +115,7 @@ def _digest(key: bytes, content: bytes) -> bytes:
 @cache
 def _say_why_it_waits() -> None:
     if sys.stderr is not None and sys.stderr.isatty():
-        print("kneebayes: compiling once, about 10 s ...", file=sys.stderr)
+        print("kneebayes: compiling once, which may take half a minute ...", file=sys.stderr)
 
 
 @cache  # numba resets what Python's own "once" remembers

@@ -49,11 +49,12 @@ function row(control, {asked = false, key = false, answer}) {
   let show;
   if (control.unit) {
     let typed = '';
+    const commit = () => {
+      if (field.value.trim() !== typed) take(typed = field.value.trim());
+    };
     const field = make('input', {type: 'text', inputmode: 'decimal', placeholder: control.unit,
-      'aria-label': control.question, onchange: () => {
-        typed = field.value.trim();
-        take(typed);
-      }});
+      'aria-label': control.question, onchange: commit,
+      onkeydown: event => { if (event.key === 'Enter') commit(); }}); // a notebook may keep the change from coming
     node.append(field);
     show = value => { // not while another number is being typed
       if (document.activeElement !== field || field.value.trim() === typed) field.value = typed = value;
