@@ -238,6 +238,7 @@ def test_the_hash_seed_changes_nothing() -> None:
     assert len(json.loads(outputs[0])[1]) == 40
 
 
+@pytest.mark.slow
 def test_diagnosing_loads_neither_pgmpy_nor_numba_nor_pandas() -> None:
     code = "import sys, kneebayes as kb; dx = kb.load_model().diagnose({'age': 67}); str(dx); print(*sys.modules)"
     done = subprocess.run(
@@ -265,6 +266,7 @@ def test_a_model_pickles_as_its_numbers_and_scores_the_same() -> None:
     pd.testing.assert_frame_equal(again.score(FRAME), MODEL.score(FRAME))
 
 
+@pytest.mark.slow
 def test_a_fitted_model_keeps_its_report() -> None:
     fitted = MODEL.fit(MODEL.simulate(30, seed=1), max_steps=2, progress=False)
     assert str(pickle.loads(pickle.dumps(fitted)).fit_report) == str(fitted.fit_report)

@@ -180,6 +180,7 @@ def test_it_passes_the_estimator_checks_but_those_that_cannot_apply(which: str) 
 # It gives the model's posteriors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", [None, "dvt", "bakers_cyst"])
 def test_without_learning_it_gives_the_models_posteriors(
     model: kb.Model, X: pd.DataFrame, y: pd.DataFrame, target: str | None
@@ -198,6 +199,7 @@ def test_without_learning_it_gives_the_models_posteriors(
         np.testing.assert_array_equal(classifier.predict(X), expected[:, 0] >= 0.5)
 
 
+@pytest.mark.slow
 def test_frames_of_any_kind_and_arrays_with_columns_give_the_same(X: pd.DataFrame, y: pd.DataFrame) -> None:
     few = pd.DataFrame({"age": [67.0, np.nan, 30], "calf_pain": [1.0, 0, np.nan], "smoker": [np.nan, 1, 0]})
     clot = [1, 0, 0]
@@ -349,6 +351,7 @@ def test_calibration_of_one_cause(X: pd.DataFrame, y: pd.DataFrame) -> None:
     assert not np.allclose(p, calibrated.calibrated_classifiers_[0].estimator.predict_proba(X[300:]))
 
 
+@pytest.mark.slow
 def test_a_lower_threshold_catches_more(X: pd.DataFrame, y: pd.DataFrame) -> None:
     strict = KneeBayesClassifier(target="dvt", learn=None)
     careful = FixedThresholdClassifier(strict, threshold=0.02, pos_label=1, response_method="predict_proba")

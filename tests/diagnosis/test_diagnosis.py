@@ -194,6 +194,7 @@ def test_a_cause_of_four_states_shows_the_third_and_fourth() -> None:
 # How it travels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("facts", [{}, {"age": 67, "calf_pain": "present:0.8", "unilateral_leg_swelling": True}])
 def test_a_diagnosis_pickles_small_and_comes_back_the_same(facts: dict[str, object]) -> None:
     dx = kb.load_model("extended").diagnose(facts, thresholds=kb.Thresholds(0.03, 0.2))

@@ -72,6 +72,7 @@ class TestFunctions:
             for found, posterior, chance in zip(own.at(np.full(len(parameters.p), t)), expected, chances, strict=True):
                 same(found, posterior, chance)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("case", list(CASES.values())[1:], ids=list(CASES)[1:])
     def test_real_model_made_anew_with_another_number(self, case: dict[str, object]) -> None:
         dx = MODEL.diagnose(case)

@@ -156,6 +156,7 @@ def test_intervals_hold_what_they_should_and_are_absent_where_resamples_agree() 
     assert all(math.isnan(x) for x in interval(np.array([np.nan, np.nan, 1.0])))
 
 
+@pytest.mark.slow
 def test_bootstrap_intervals_of_the_auc_cover_the_truth_as_often_as_they_say() -> None:
     # scores of two normal distributions one apart: AUC = Phi(1 / sqrt 2)
     covered = 0
@@ -320,6 +321,7 @@ def test_a_cause_given_as_evidence_is_noted() -> None:
     assert any("no blind test of: dvt" in note for note in kb.evaluate(MODEL, cases, bootstrap=0).notes)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_intervals() -> None:
     cases = with_clots(40)
     first, again, other = (kb.evaluate(MODEL, cases, bootstrap=50, seed=seed) for seed in (0, 0, 1))
@@ -328,6 +330,7 @@ def test_the_same_seed_gives_the_same_intervals() -> None:
     assert not other.causes["brier_low"].equals(first.causes["brier_low"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("clots", "others"), [(1, 30), (9, 30), (30, 9), (10, 10)])
 def test_there_is_no_bootstrap_interval_where_too_few_cases_are_of_one_kind_and_the_text_says_so(
     clots: int, others: int

@@ -162,6 +162,7 @@ print(scores["dvt"].sum().hex(), fitted.file.version)
 """
 
 
+@pytest.mark.slow
 def test_without_jit_numpy_does_all() -> None:
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
     run = subprocess.run([sys.executable, "-c", WITHOUT_JIT], capture_output=True, text=True, env=environment)

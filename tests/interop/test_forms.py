@@ -104,6 +104,7 @@ def test_a_form_goes_to_a_file_of_its_own_ending(spec: ModelSpec, kind: str, nam
 OWN = {"redcap": ("redcap_event_name", "Event Name"), "xlsform": ("KEY", "_uuid")}  # raw, labelled
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", OWN)
 @pytest.mark.parametrize("labelled", [False, True], ids=["raw", "labelled"])
 @pytest.mark.parametrize("name", MODELS)

@@ -31,6 +31,7 @@ TARGETS: dict[str, dict[str, float]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("links", [False, True], ids=["leaks", "leaks_and_links"])
 @pytest.mark.parametrize("case", TARGETS)
 def test_the_posteriors_given_the_complaint_are_the_prevalences(case: str, links: bool) -> None:

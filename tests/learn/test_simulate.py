@@ -139,6 +139,7 @@ def test_fewer_cases_are_the_first_of_more() -> None:
     pd.testing.assert_frame_equal(few, many[:40_001])
 
 
+@pytest.mark.slow
 def test_the_seed_decides_even_under_another_hash_seed() -> None:
     script = (
         "from tests.oracles import random_model; from kneebayes.learn.simulate import simulate; import sys;"

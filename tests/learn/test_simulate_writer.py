@@ -28,6 +28,7 @@ def test_a_label_is_a_cause_that_is_there_and_also_names_the_rest() -> None:
     assert abs(np.mean(firsts) - 0.5) < 4 * np.sqrt(0.25 / len(firsts))
 
 
+@pytest.mark.slow
 def test_labels_change_nothing_else_and_fewer_are_the_first_of_more() -> None:
     model = kb.load_model()
     plain = model.simulate(2000, seed=3)

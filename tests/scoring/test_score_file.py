@@ -114,6 +114,7 @@ def score(tmp_path: Path) -> Callable[..., tuple[ScoreSummary, list[dict[str, st
 class TestReading:
     """Whatever form the CSV has, the same cases come out."""
 
+    @pytest.mark.slow
     def test_rows_come_out_in_order_whatever_the_piece(self, score: Any) -> None:
         for chunk_rows in (1, 1000, 10**9):
             counts, out, _ = score(cases(50_000), chunk_rows=chunk_rows)  # enough for compiled code
@@ -418,6 +419,7 @@ class TestRefusals:
         with pytest.raises(FileFormatError, match="never closed"):
             score_file(MODEL, source, tmp_path / "out.csv")
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(("ending", "pack"), [("gz", gzip.compress), ("zst", zstd)])
     def test_truncated_compression(self, tmp_path: Path, ending: str, pack: Callable[[bytes], bytes]) -> None:
         source = write(tmp_path / f"cases.csv.{ending}", pack(cases(200_000).encode())[:-20])

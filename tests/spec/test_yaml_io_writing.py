@@ -95,6 +95,7 @@ def test_every_place_of_a_number_can_be_replaced() -> None:
     assert all(n.why == "random" for _, n in model.probabilities())
 
 
+@pytest.mark.slow
 def test_a_saved_model_loads_and_nothing_else_is_left(tmp_path: Path) -> None:
     model = kb.load_model()
     model.save(tmp_path / "mine.yaml")

@@ -121,6 +121,7 @@ class TestAnswers:
         held.answer("present:0.8")
         assert held.dx.probabilities == MODEL.diagnose({"unilateral_leg_swelling": "present:0.8"}).probabilities
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("name", "text", "hint"),
         [
@@ -399,6 +400,7 @@ def command(*arguments: str, stdin: bytes, cwd: Path) -> subprocess.CompletedPro
     return subprocess.run([*COMMAND, *arguments], input=stdin, capture_output=True, check=False, cwd=cwd, env=env)
 
 
+@pytest.mark.slow
 def test_the_result_goes_to_standard_output_and_the_talk_to_standard_error(tmp_path: Path) -> None:
     done = command("--save", "mine.csv", stdin=b"\xff\xfe\nyes\nq\n", cwd=tmp_path)
     assert done.returncode == 0
@@ -416,6 +418,7 @@ def test_nothing_answered_is_not_saved(tmp_path: Path) -> None:
     assert not (tmp_path / "mine.csv").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [

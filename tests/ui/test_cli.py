@@ -114,6 +114,7 @@ class TestDiagnose:
         assert content["red_flags"] == dx.red_flags
         assert content["evidence"]["long_travel"] == "present"
 
+    @pytest.mark.slow
     def test_pgmpy_agrees(self) -> None:
         exact = json.loads(run("diagnose", "--json", *EXAMPLE))
         pgmpy = json.loads(run("diagnose", "--json", "--engine", "pgmpy", *EXAMPLE))
@@ -150,6 +151,7 @@ class TestDiagnose:
             assert text.startswith("kneebayes: ")
             assert len(text.splitlines()) == 1
 
+    @pytest.mark.slow
     def test_thresholds_are_the_users_to_set(self) -> None:
         def level(*options: str) -> str:
             return str(json.loads(run("diagnose", "--json", "age=67", "calf_pain=yes", *options))["alarm"]["level"])
@@ -241,6 +243,7 @@ class TestModel:
         assert "## Numbers moved by more than half their odds: 1\n" in told
         assert "| alarm.thresholds.caution | 0.02 | 0.04 | 2.04 |" in told
 
+    @pytest.mark.slow
     def test_a_model_file_of_ones_own(self, tmp_path: Path) -> None:
         path = tmp_path / "mine.yaml"
         path.write_text(model_path(DEFAULT_MODEL).read_text(encoding="utf-8"), encoding="utf-8")
@@ -250,12 +253,14 @@ class TestModel:
 class TestTemplate:
     """A file to fill in."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet"])
     def test_scores_without_a_reject(self, tmp_path: Path, name: str) -> None:
         path, target = tmp_path / name, tmp_path / f"scored_{name}"
         assert str(path) in run("template", "-o", path)
         assert "1 row read: 1 scored, 0 rejected" in run("score", path, "-o", target)
 
+    @pytest.mark.slow
     def test_to_standard_output_is_nothing_but_the_table(self) -> None:
         done = process("template")
         assert done.stderr == ""
@@ -263,6 +268,7 @@ class TestTemplate:
         assert len(header) == len(row)
         assert {"case_id", "age", "duration_days", "dvt"} <= set(header)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", ["t.xlsx", "nowhere/t.csv"])
     def test_a_place_that_cannot_be_written(self, tmp_path: Path, name: str) -> None:
         assert run("template", "-o", tmp_path / name, code=2).startswith("kneebayes: ")
@@ -399,6 +405,7 @@ class TestInterruption:
             assert running.stderr.read() == b""
 
 
+@pytest.mark.slow
 def test_a_case_becomes_a_page(tmp_path: Path) -> None:
     path = tmp_path / "case.html"
     run("diagnose", "unilateral_leg_swelling=yes", "--report", path)

@@ -220,6 +220,7 @@ def test_examples_take_the_place_of_the_case() -> None:
     assert view_of(explorer, do="load", facts={})["facts"] == {}
 
 
+@pytest.mark.slow
 def test_what_another_model_does_not_know_is_set_aside_and_said() -> None:
     explorer = Explorer(MODEL, case={"calf_pain": True})
     extended = explorer.hear({"do": "model", "name": "extended"})

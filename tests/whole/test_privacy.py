@@ -30,6 +30,7 @@ from kneebayes.scoring.scorer import Scored
 from kneebayes.spec.yaml_io import DEFAULT_MODEL, model_path
 from kneebayes.ui.cli import app
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 CANARY = re.compile("canary|kanari", re.IGNORECASE)
 NOTE = "site"
@@ -284,8 +285,6 @@ import kneebayes as kb
 from kneebayes.ui.cli import app
 from kneebayes.spec.yaml_io import model_path
 from typer.testing import CliRunner
-
-pytestmark = pytest.mark.slow
 
 def run(*arguments, code=0):
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])

@@ -42,7 +42,7 @@ class Kernel:
         self.layout = flat_layout(tables.layout)
         self.tables = self.layout.fill(tables)
         self._base = tables.components[0]
-        self.n_columns = len(self.tables.cards) + 1 + len(self.tables.extra)
+        self.n_columns = len(self.tables.causes.cards) + 1 + len(self.tables.findings.extra)
 
     def posteriors(self, codes: NDArray[np.int8]) -> tuple[Floats, Floats]:
         """Compute the posteriors, (n, columns), and P(evidence), (n,), of a batch of codes, (variables, n).
@@ -63,7 +63,7 @@ class Kernel:
         def work(part: tuple[int, int]) -> None:
             start, stop = part
             flat = self._with_rows(codes[:, start:stop]) if component.is_large else self.tables
-            together, pattern = _alike(flat, codes, start, stop)
+            together, pattern = _alike(flat.parts, flat.components, codes, start, stop)
             key = together * len(flat.base_row) + pattern
             if key.max() <= np.iinfo(np.int16).max:
                 key = key.astype(np.int16)  # NumPy sorts these by radix, five times as fast
@@ -90,7 +90,7 @@ class Kernel:
         """Add the rows of a large base that some cases need."""
         component = self._base
         found = np.unique(patterns(component, codes))
-        base = self.layout.base(np.zeros((len(found), 1 << len(self.tables.cards))))
+        base = self.layout.base(np.zeros((len(found), 1 << len(self.tables.causes.cards))))
         for row, pattern in zip(base, found.tolist(), strict=True):
             _add_states(component.left, component.right, component.part.states(pattern), row)
         place = np.zeros(component.n_patterns, dtype=np.int64)
@@ -136,12 +136,12 @@ class Kernel:
     def _nothing(self, n_patterns: int) -> _Sums:
         flat, layout = self.tables, self.layout.layout
         return _Sums(
-            at_most=np.zeros((len(layout.leaks), flat.most * len(layout.cards))),
+            at_most=np.zeros((len(layout.leaks), flat.causes.most * len(layout.cards))),
             vectors=np.zeros((layout.n_vectors, layout.n_joint)),
-            joint=np.zeros_like(flat.share),
+            joint=np.zeros_like(flat.causes.share),
             base=np.zeros((n_patterns, flat.base.shape[1])),
-            table=np.zeros_like(flat.table),
-            reached=np.zeros_like(flat.kept),
+            table=np.zeros_like(flat.components.table),
+            reached=np.zeros_like(flat.causes.kept),
         )
 
     def _counts(self, sums: _Sums, log_evidence: Floats) -> Counts:
@@ -149,12 +149,14 @@ class Kernel:
         components = [sums.base[:, : 1 << len(layout.cards)]]
         for i, part in enumerate(layout.parts[1:]):
             entries, size = self.layout.entries[i], 1 << len(part.targets)
-            flows = sums.table[flat.table_start[i] : flat.table_start[i + 1]].reshape(-1, len(entries))
+            flows = sums.table[flat.components.table_start[i] : flat.components.table_start[i + 1]].reshape(
+                -1, len(entries)
+            )
             flow = np.zeros((len(flows), max(size, 2), max(size, 2)))
             flow[:, entries[:, 0], entries[:, 1]] = flows
             components.append(or_messages(flow)[:, :size])
         reached = [
-            sums.reached[flat.parent_start[c] : flat.parent_start[c + 1]] if parents else np.zeros(1)
+            sums.reached[flat.causes.parent_start[c] : flat.causes.parent_start[c + 1]] if parents else np.zeros(1)
             for c, parents in enumerate(layout.parents)
         ]
         at_most = sums.at_most.reshape(len(sums.at_most), len(layout.cards), -1)
@@ -181,7 +183,7 @@ _inlined = compiled(fastmath=("contract", "reassoc"), forceinline=True)
 
 
 @_compiled
-def _alike(flat, codes, start, stop):  # pragma: no cover
+def _alike(parts, components, codes, start, stop):  # pragma: no cover
     """Tell cases apart by what they share with others.
 
     Returns which components trigger their targets together, as cases side by side
@@ -190,17 +192,17 @@ def _alike(flat, codes, start, stop):  # pragma: no cover
     """
     together = np.zeros(stop - start, np.int64)
     pattern = np.zeros(stop - start, np.int64)
-    for part in range(len(flat.group_run), -1, -1):
-        if part > 0 and flat.target_start[part] - flat.target_start[part - 1] == 1:
+    for part in range(len(components.group_run), -1, -1):
+        if part > 0 and components.target_start[part] - components.target_start[part - 1] == 1:
             continue
         pattern[:] = 0
-        for i in range(flat.part_start[part], flat.part_start[part + 1]):
-            radix, column = flat.radix[i], codes[flat.row[i], start:stop]
+        for i in range(parts.part_start[part], parts.part_start[part + 1]):
+            radix, column = parts.radix[i], codes[parts.row[i], start:stop]
             for case in range(stop - start):
                 pattern[case] = pattern[case] * radix + (radix - 1 if column[case] < 0 else column[case])
         if part > 0:
             for case in range(stop - start):
-                apart = flat.apart[flat.pattern_start[part - 1] + pattern[case]]
+                apart = components.apart[components.pattern_start[part - 1] + pattern[case]]
                 together[case] = 2 * together[case] + (not apart)
     return together, pattern
 
@@ -218,31 +220,31 @@ def _add_states(left, right, states, row):  # pragma: no cover
 
 
 @_inlined
-def _find_patterns(flat, block, pattern):  # pragma: no cover
+def _find_patterns(parts, block, pattern):  # pragma: no cover
     """Find the row of each part's table for each lane."""
     pattern[:] = 0
     for part in range(len(pattern)):
-        for i in range(flat.part_start[part], flat.part_start[part + 1]):
-            radix, row = flat.radix[i], flat.row[i]
+        for i in range(parts.part_start[part], parts.part_start[part + 1]):
+            radix, row = parts.radix[i], parts.row[i]
             for lane in range(LANES):
                 digit = block[row, lane]
                 pattern[part, lane] = pattern[part, lane] * radix + (radix - 1 if digit < 0 else digit)
 
 
 @_inlined
-def _gather_entries(flat, i, pattern, coefficient):  # pragma: no cover
+def _gather_entries(components, i, pattern, coefficient):  # pragma: no cover
     """Find the coefficients of a component for each lane; what all components have stands end to end."""
-    begin, n_entries = flat.entry_start[i], flat.entry_start[i + 1] - flat.entry_start[i]
+    begin, n_entries = components.entry_start[i], components.entry_start[i + 1] - components.entry_start[i]
     for e in range(n_entries):
-        store(coefficient, begin + e, gather(flat.table, flat.table_start[i] + e, n_entries, pattern))
+        store(coefficient, begin + e, gather(components.table, components.table_start[i] + e, n_entries, pattern))
 
 
 @_inlined
-def _or_component(flat, i, cells, coefficient, start, stop):  # pragma: no cover
+def _or_component(components, i, cells, coefficient, start, stop):  # pragma: no cover
     """OR the triggers of a component with several targets into cells, in place."""
-    begin, end = flat.entry_start[i], flat.entry_start[i + 1]
-    after, before, own = flat.after[begin:end], flat.before[begin:end], coefficient[begin:end]
-    groups, run = flat.group[flat.group_start[i] : flat.group_start[i + 1]], flat.group_run[i]
+    begin, end = components.entry_start[i], components.entry_start[i + 1]
+    after, before, own = components.after[begin:end], components.before[begin:end], coefficient[begin:end]
+    groups, run = components.group[components.group_start[i] : components.group_start[i + 1]], components.group_run[i]
     groups = groups[np.searchsorted(groups, start) : np.searchsorted(groups, stop)]
     for e in range(0, end - begin, 9):
         _or_two(cells, groups, run, after, before, e, own)
@@ -276,37 +278,37 @@ def _or_two(cells, groups, run, after, before, e, coefficient):  # pragma: no co
 
 
 @_inlined
-def _spread(flat, cells, joint, weight, spread, start, stop, origin):  # pragma: no cover
+def _spread(causes, cells, joint, weight, spread, start, stop, origin):  # pragma: no cover
     """Tell the states of the causes apart, from what is present of them, and weigh those that were not yet.
 
     The joint has the states from ``origin`` on.
     """
     for i in range(len(spread)):
         lanes = splat(1.0)
-        for j in range(len(flat.spread)):
-            state = flat.spread_states[i, j]
+        for j in range(len(causes.spread)):
+            state = causes.spread_states[i, j]
             if state > 0:
-                lanes = multiply(lanes, load(weight, flat.spread[j] * flat.most + state))
+                lanes = multiply(lanes, load(weight, causes.spread[j] * causes.most + state))
         store(spread, i, lanes)
     for k in range(start, stop):
-        factor = multiply(splat(flat.share[k]), load(spread, flat.spread_of[k]))
-        store(joint, k - origin, multiply(load(cells, flat.column[k]), factor))
+        factor = multiply(splat(causes.share[k]), load(spread, causes.spread_of[k]))
+        store(joint, k - origin, multiply(load(cells, causes.column[k]), factor))
 
 
 @_inlined
-def _or_cause(flat, c, joint, off, on, weight, start, stop, origin):  # pragma: no cover
+def _or_cause(causes, c, joint, off, on, weight, start, stop, origin):  # pragma: no cover
     """OR the single-target components and the causes of one cause in, and weigh its states told apart, in place."""
-    run, stride, none = flat.state_run[c], flat.stride[c], load(weight, c * flat.most)
-    is_spread = flat.apart_cards[c] < flat.cards[c]
-    for p in range(flat.parent_start[c], flat.parent_start[c + 1]):
-        kept, gained = splat(flat.kept[p]), splat(flat.gained[p])
-        for state in range(flat.apart_cards[c] - 1, 0, -1):
-            weighed = splat(1.0) if is_spread else load(weight, c * flat.most + state)
-            gain = multiply(add(load(on, c), multiply(load(off, c), gained)), splat(flat.split[c, state]))
+    run, stride, none = causes.state_run[c], causes.stride[c], load(weight, c * causes.most)
+    is_spread = causes.apart_cards[c] < causes.cards[c]
+    for p in range(causes.parent_start[c], causes.parent_start[c + 1]):
+        kept, gained = splat(causes.kept[p]), splat(causes.gained[p])
+        for state in range(causes.apart_cards[c] - 1, 0, -1):
+            weighed = splat(1.0) if is_spread else load(weight, c * causes.most + state)
+            gain = multiply(add(load(on, c), multiply(load(off, c), gained)), splat(causes.split[c, state]))
             own, gain, keep = multiply(add(load(off, c), load(on, c)), weighed), multiply(gain, weighed), splat(1.0)
             if state == 1:  # the last to draw on the states in which it is absent
                 keep = multiply(multiply(load(off, c), kept), none)
-            states = flat.state[flat.state_start[p] : flat.state_start[p + 1]]
+            states = causes.state[causes.state_start[p] : causes.state_start[p + 1]]
             for g in range(np.searchsorted(states, start), np.searchsorted(states, stop)):
                 for k in range(states[g] - origin, states[g] - origin + run):
                     absent, present = load(joint, k), load(joint, k + state * stride)
@@ -326,57 +328,58 @@ def _aligned(n):  # pragma: no cover
 
 
 @_inlined
-def _or_apart(flat, i, pattern, off, on, scale):  # pragma: no cover
+def _or_apart(components, i, pattern, off, on, scale):  # pragma: no cover
     """OR the triggers of a component into ``off`` and ``on``: its targets are independent in all lanes."""
-    first, last = flat.target_start[i], flat.target_start[i + 1]
-    start, width = flat.plain_start[i], 1 + 2 * (last - first)
-    store(scale, 0, multiply(load(scale, 0), gather(flat.plain, start, width, pattern)))
+    first, last = components.target_start[i], components.target_start[i + 1]
+    start, width = components.plain_start[i], 1 + 2 * (last - first)
+    store(scale, 0, multiply(load(scale, 0), gather(components.plain, start, width, pattern)))
     for t in range(last - first):
-        target = flat.target[first + t]
+        target = components.target[first + t]
         was_off = load(off, target)
-        triggered = multiply(was_off, gather(flat.plain, start + 2 + 2 * t, width, pattern))
+        triggered = multiply(was_off, gather(components.plain, start + 2 + 2 * t, width, pattern))
         store(on, target, add(load(on, target), triggered))
-        store(off, target, multiply(was_off, gather(flat.plain, start + 1 + 2 * t, width, pattern)))
+        store(off, target, multiply(was_off, gather(components.plain, start + 1 + 2 * t, width, pattern)))
 
 
 @_inlined
-def _weigh(flat, block, weight, scale):  # pragma: no cover
+def _weigh(cards, most, findings, block, weight, scale):  # pragma: no cover
     """Weigh each cause's states by known causes and by the findings that need no vector."""
-    for c in range(len(flat.cards)):
-        for state in range(flat.cards[c]):
-            known = gather(flat.known, state * (flat.most + 1) + 1, 1, block[flat.first_cause + c])
-            store(weight, c * flat.most + state, known)
+    for c in range(len(cards)):
+        for state in range(cards[c]):
+            known = gather(findings.known, state * (most + 1) + 1, 1, block[findings.first_cause + c])
+            store(weight, c * most + state, known)
     scaled = load(scale, 0)
-    for f in range(len(flat.code_start)):
-        code = block[flat.first_finding + f]
-        scaled = multiply(scaled, gather(flat.leak_factor, flat.code_start[f] + 1, 1, code))
-        for i in range(flat.link_start[f], flat.link_start[f + 1]):
-            factor = gather(flat.link_factor, flat.link_code[i] + 1, 1, code)
-            store(weight, flat.link[i], multiply(load(weight, flat.link[i]), factor))
+    for f in range(len(findings.code_start)):
+        code = block[findings.first_finding + f]
+        scaled = multiply(scaled, gather(findings.leak_factor, findings.code_start[f] + 1, 1, code))
+        for i in range(findings.link_start[f], findings.link_start[f + 1]):
+            factor = gather(findings.link_factor, findings.link_code[i] + 1, 1, code)
+            store(weight, findings.link[i], multiply(load(weight, findings.link[i]), factor))
     store(scale, 0, scaled)
 
 
 @_compiled
 def _score(flat, codes, order, together, values, evidence):  # pragma: no cover
     """Compute ``values`` and ``evidence`` of the cases in ``order``, those that go the same way together."""
-    n_causes, size, n_joint = len(flat.order), flat.base.shape[1], len(flat.share)
+    parts, components, causes, findings = flat.parts, flat.components, flat.causes, flat.findings
+    n_causes, size, n_joint = len(causes.order), flat.base.shape[1], len(causes.share)
     n_cells = 1 << n_causes
     block = np.empty((len(codes), LANES), np.int64)
-    pattern = np.empty((len(flat.part_start) - 1, LANES), np.int64)
+    pattern = np.empty((len(parts.part_start) - 1, LANES), np.int64)
     base_row, cells = np.empty(LANES, np.int64), _aligned(size)
-    n_outer, n_inner, last = flat.constant.shape[1], flat.n_inner, len(flat.vectors) - 1
+    n_outer, n_inner, last = findings.constant.shape[1], findings.n_inner, len(findings.vectors) - 1
     joint = _aligned(-(-n_inner // LANES) * LANES + LANES) if n_joint > n_cells else cells
     rows = _aligned(n_inner + LANES).reshape(LANES, n_inner + LANES)
     off, on = _aligned(n_causes), _aligned(n_causes)
-    weight, spread = _aligned(n_causes * flat.most), _aligned(len(flat.spread_states))
+    weight, spread = _aligned(n_causes * causes.most), _aligned(len(causes.spread_states))
     scale = _aligned(1)
-    coefficient = _aligned(max(1, len(flat.after)))
+    coefficient = _aligned(max(1, len(components.after)))
     own, other = _aligned(n_inner // LANES + 1).ravel(), _aligned(n_inner // LANES + 1).ravel()
     inner, outer = _aligned(n_inner).reshape(LANES, n_inner), np.empty((LANES, n_outer))
-    n_parts, n_leaves = len(flat.group_run), 1 << flat.depth
-    n_halves = 2 if n_outer == 1 and flat.order[0] == 0 and flat.cards[0] == 2 else 1  # in the cache
+    n_parts, n_leaves = len(components.group_run), 1 << causes.depth
+    n_halves = 2 if n_outer == 1 and causes.order[0] == 0 and causes.cards[0] == 2 else 1  # in the cache
     open_parts = np.empty(n_parts, np.bool_)
-    n_chosen, chosen = np.empty(LANES, np.int64), np.empty((LANES, len(flat.code_start) + 2), np.int64)
+    n_chosen, chosen = np.empty(LANES, np.int64), np.empty((LANES, len(findings.code_start) + 2), np.int64)
     nones = np.empty(LANES)
     first = 0
     while first < len(order):
@@ -386,7 +389,7 @@ def _score(flat, codes, order, together, values, evidence):  # pragma: no cover
         for code in range(len(codes)):
             for lane in range(LANES):  # lanes past the end repeat the last case
                 block[code, lane] = codes[code, order[first + min(lane, n_cases - 1)]]
-        _find_patterns(flat, block, pattern)
+        _find_patterns(parts, block, pattern)
         for lane in range(LANES):
             base_row[lane] = flat.base_row[pattern[0, lane]]
         for cell in range(0, size, LANES):
@@ -397,28 +400,28 @@ def _score(flat, codes, order, together, values, evidence):  # pragma: no cover
         for i in range(n_parts):
             apart = True
             for lane in range(LANES):
-                apart = apart and flat.apart[flat.pattern_start[i] + pattern[i + 1, lane]]
+                apart = apart and components.apart[components.pattern_start[i] + pattern[i + 1, lane]]
             open_parts[i] = not apart
             if apart:
-                _or_apart(flat, i, pattern[i + 1], off, on, scale)
+                _or_apart(components, i, pattern[i + 1], off, on, scale)
             else:
-                _gather_entries(flat, i, pattern[i + 1], coefficient)
-        _weigh(flat, block, weight, scale)
+                _gather_entries(components, i, pattern[i + 1], coefficient)
+        _weigh(causes.cards, causes.most, findings, block, weight, scale)
         for leaf in range(n_leaves):  # a step as late as may be, on as few cells as the cache holds
-            for depth in range(flat.depth + 1):
+            for depth in range(causes.depth + 1):
                 if leaf % (n_leaves >> depth) == 0:
                     start = leaf * (n_cells // n_leaves)
                     stop = start + (n_cells >> depth)
-                    for step in flat.step[flat.step_start[depth] : flat.step_start[depth + 1]]:
+                    for step in causes.step[causes.step_start[depth] : causes.step_start[depth + 1]]:
                         if step >= n_parts:
-                            _or_cause(flat, step - n_parts, cells, off, on, weight, start, stop, 0)
+                            _or_cause(causes, step - n_parts, cells, off, on, weight, start, stop, 0)
                         elif open_parts[step]:
-                            _or_component(flat, step, cells, coefficient, start, stop)
+                            _or_component(components, step, cells, coefficient, start, stop)
         for lane in range(n_cases):
             n_chosen[lane] = 0
-            for f in flat.by_level:
-                vector = flat.vector[flat.code_start[f] + 1 + block[flat.first_finding + f, lane]]
-                if vector < len(flat.level):
+            for f in findings.by_level:
+                vector = findings.vector[findings.code_start[f] + 1 + block[findings.first_finding + f, lane]]
+                if vector < len(findings.level):
                     chosen[lane, n_chosen[lane]] = vector
                     n_chosen[lane] += 1
             chosen[lane, n_chosen[lane] : n_chosen[lane] + 2] = last
@@ -428,24 +431,24 @@ def _score(flat, codes, order, together, values, evidence):  # pragma: no cover
                 for half in range(n_halves):
                     start = place * n_inner + half * (n_inner // n_halves)
                     stop = start + n_inner // n_halves
-                    _spread(flat, cells, joint, weight, spread, start, stop, origin)
-                    for late in range(flat.n_early, n_causes):
-                        _or_cause(flat, flat.order[late], joint, off, on, weight, start, stop, origin)
+                    _spread(causes, cells, joint, weight, spread, start, stop, origin)
+                    for late in range(causes.n_early, n_causes):
+                        _or_cause(causes, causes.order[late], joint, off, on, weight, start, stop, origin)
             for state in range(0, n_inner, LANES):
                 separate(joint, place * n_inner - origin + state, rows, state)
             for lane in range(n_cases):
                 upper, sums, factor = rows[lane], inner[lane if n_outer > 1 else 0], scale[0, lane]
                 if n_outer == 1:
-                    vector, second = flat.vectors[chosen[lane, 0]], flat.vectors[chosen[lane, 1]]
+                    vector, second = findings.vectors[chosen[lane, 0]], findings.vectors[chosen[lane, 1]]
                     for k in range(n_inner):
                         sums[k] = upper[k] * factor * (vector[k] * second[k])
                     for n in range(2, n_chosen[lane], 2):  # two at a time; the last of an odd number with ones
-                        vector, second = flat.vectors[chosen[lane, n]], flat.vectors[chosen[lane, n + 1]]
+                        vector, second = findings.vectors[chosen[lane, n]], findings.vectors[chosen[lane, n + 1]]
                         for k in range(n_inner):
                             sums[k] *= vector[k] * second[k]
                     nones[lane] = sums[0]
                 else:
-                    _multiply_vectors(flat, chosen[lane, : n_chosen[lane]], place, own, other)
+                    _multiply_vectors(causes.cards, findings, chosen[lane, : n_chosen[lane]], place, own, other)
                 if n_outer == 1:
                     pass
                 elif place == 0:
@@ -462,9 +465,9 @@ def _score(flat, codes, order, together, values, evidence):  # pragma: no cover
                     outer[lane, place] = whole
                 if place == n_outer - 1:
                     row = values[order[first + lane]]
-                    whole = _fold(flat, flat.first_inner, n_causes, sums, row)
+                    whole = _fold(causes.cards, findings.extra, findings.first_inner, n_causes, sums, row)
                     if n_outer > 1:
-                        whole = _fold(flat, 0, flat.first_inner, outer[lane], row)
+                        whole = _fold(causes.cards, findings.extra, 0, findings.first_inner, outer[lane], row)
                     row[n_causes] = nones[lane]
                     row /= whole
                     evidence[order[first + lane]] = whole
@@ -472,65 +475,64 @@ def _score(flat, codes, order, together, values, evidence):  # pragma: no cover
 
 
 @_inlined
-def _multiply_vectors(flat, chosen, place, own, other):  # pragma: no cover
+def _multiply_vectors(cards, findings, chosen, place, own, other):  # pragma: no cover
     """Fill ``own`` with the product of some vectors, those of the highest level first, over the inner states.
 
     A vector does not tell states apart of the causes before its level, so it is multiplied in when those do not yet
     stand apart: the numbers are doubled, cause by cause, from the last on.
     """
     n, size, own[0] = 0, 1, 1.0
-    for c in range(len(flat.cards), flat.first_inner - 1, -1):
-        if c < len(flat.cards):
-            for state in range(1, flat.cards[c]):
+    for c in range(len(cards), findings.first_inner - 1, -1):
+        if c < len(cards):
+            for state in range(1, cards[c]):
                 for k in range(size):
                     own[state * size + k] = own[k]
-            size *= flat.cards[c]
-        while n < len(chosen) and flat.level[chosen[n]] == c:
-            constant, first = flat.constant[chosen[n], place], flat.term_start[chosen[n]]
-            last = flat.term_start[chosen[n] + 1]
+            size *= cards[c]
+        while n < len(chosen) and findings.level[chosen[n]] == c:
+            constant, first = findings.constant[chosen[n], place], findings.term_start[chosen[n]]
+            last = findings.term_start[chosen[n] + 1]
             if last > first + 1:
                 other[:size] = constant
                 for t in range(first, last):
-                    coefficient, term = flat.coefficient[t, place], flat.term[t]
+                    coefficient, term = findings.coefficient[t, place], findings.term[t]
                     for k in range(size):
                         other[k] += coefficient * term[k]
                 for k in range(size):
                     own[k] *= other[k]
-            elif n + 1 < len(chosen) and flat.level[chosen[n + 1]] == c and _n_terms(flat, chosen[n + 1]) == 1:
+            elif (
+                n + 1 < len(chosen)
+                and findings.level[chosen[n + 1]] == c
+                and findings.term_start[chosen[n + 1] + 1] == findings.term_start[chosen[n + 1]] + 1
+            ):
                 n += 1
-                second = flat.term_start[chosen[n]]
+                second = findings.term_start[chosen[n]]
                 coefficient, term, constant_2 = (
-                    flat.coefficient[first, place],
-                    flat.term[first],
-                    flat.constant[chosen[n], place],
+                    findings.coefficient[first, place],
+                    findings.term[first],
+                    findings.constant[chosen[n], place],
                 )
-                coefficient_2, term_2 = flat.coefficient[second, place], flat.term[second]
+                coefficient_2, term_2 = findings.coefficient[second, place], findings.term[second]
                 for k in range(size):
                     own[k] *= (constant + coefficient * term[k]) * (constant_2 + coefficient_2 * term_2[k])
             else:
-                coefficient, term = flat.coefficient[first, place], flat.term[first]
+                coefficient, term = findings.coefficient[first, place], findings.term[first]
                 for k in range(size):
                     own[k] *= constant + coefficient * term[k]
             n += 1
 
 
-@_compiled
-def _n_terms(flat, vector):  # pragma: no cover
-    return flat.term_start[vector + 1] - flat.term_start[vector]
-
-
 @_inlined
-def _fold(flat, first, last, joint, values):  # pragma: no cover
+def _fold(cards, extra, first, last, joint, values):  # pragma: no cover
     """Fold a joint over some causes to sums by each, in place; return the sum of it all."""
     for c in range(first, last):
-        part = len(joint) // flat.cards[c]
+        part = len(joint) // cards[c]
         values[c] = joint[part:].sum()
-        for e in range(len(flat.extra)):
-            if flat.extra[e, 0] == c:
-                column = len(flat.cards) + 1 + e
-                values[column] = joint[part * flat.extra[e, 1] : part * (flat.extra[e, 1] + 1)].sum()
+        for e in range(len(extra)):
+            if extra[e, 0] == c:
+                column = len(cards) + 1 + e
+                values[column] = joint[part * extra[e, 1] : part * (extra[e, 1] + 1)].sum()
         folded = joint[:part]
-        for state in range(1, flat.cards[c]):
+        for state in range(1, cards[c]):
             other = joint[state * part : (state + 1) * part]
             for k in range(part):
                 folded[k] += other[k]
@@ -544,19 +546,29 @@ def _fold(flat, first, last, joint, values):  # pragma: no cover
 @_compiled
 def _count(flat, codes, allowed, weight, first_pattern, sums, log_evidence):  # pragma: no cover
     """Add the expected counts of cases, a row of codes each, to ``sums``, and write down their log P(evidence)."""
-    n_joint, n_causes = len(flat.share), len(flat.order)
-    n_parts, n_several, width, n_cells = len(flat.part_start) - 1, len(flat.several), flat.base.shape[1], 1 << n_causes
+    parts, components, causes, findings = flat.parts, flat.components, flat.causes, flat.findings
+    n_joint, n_causes = len(causes.share), len(causes.order)
+    n_parts, n_several, width, n_cells = (
+        len(parts.part_start) - 1,
+        len(components.several),
+        flat.base.shape[1],
+        1 << n_causes,
+    )
     block, pattern = np.empty((codes.shape[1], LANES), np.int64), np.empty((n_parts, LANES), np.int64)
     each = np.arange(LANES)
-    n_early = flat.n_early
+    n_early = causes.n_early
     # the cells before each step and after the last, then the joint likewise; more, as what is read comes in vectors
     taped = _aligned((1 + n_several + n_early) * n_cells + (1 + n_causes - n_early) * n_joint + width)
     size = max(n_joint + LANES, width)  # whole vectors
     back, cells, rows = _aligned(size), _aligned(size), _aligned(size).reshape(LANES, size)
     scale, evidence, message = np.empty(LANES), _aligned(2), _aligned(2)
-    off, on, unweighed = _aligned(n_causes), _aligned(n_causes), _aligned(n_causes * flat.most)
-    spread = _aligned(len(flat.spread_states))
-    coefficient, flow, reached = _aligned(len(flat.after) + 1), _aligned(len(flat.after) + 1), _aligned(len(flat.kept))
+    off, on, unweighed = _aligned(n_causes), _aligned(n_causes), _aligned(n_causes * causes.most)
+    spread = _aligned(len(causes.spread_states))
+    coefficient, flow, reached = (
+        _aligned(len(components.after) + 1),
+        _aligned(len(components.after) + 1),
+        _aligned(len(causes.kept)),
+    )
     unweighed[:] = 1.0
     reached[:] = 0.0
     for first in range(0, len(codes), LANES):
@@ -565,30 +577,30 @@ def _count(flat, codes, allowed, weight, first_pattern, sums, log_evidence):  # 
             case = first + min(lane, n_cases - 1)
             for row in range(len(block)):
                 block[row, lane] = codes[case, row]
-            scale[lane] = _likelihood(flat, codes[case], allowed[case], rows[lane])
+            scale[lane] = _likelihood(causes, findings, codes[case], allowed[case], rows[lane])
         for state in range(0, n_joint, LANES):
             interleave(rows, each, state, back, state)
-        _find_patterns(flat, block, pattern)
+        _find_patterns(parts, block, pattern)
         for cell in range(0, width, LANES):
             interleave(flat.base, pattern[0], cell, taped, cell)
         at = 0
-        for i in flat.several:
+        for i in components.several:
             taped[at + n_cells : at + 2 * n_cells] = taped[at : at + n_cells]
             at += n_cells
-            _gather_entries(flat, i, pattern[i + 1], coefficient)
-            _or_component(flat, i, taped[at : at + n_cells], coefficient, 0, n_cells)
+            _gather_entries(components, i, pattern[i + 1], coefficient)
+            _or_component(components, i, taped[at : at + n_cells], coefficient, 0, n_cells)
         for place in range(n_causes):
-            c, step = flat.order[place], n_cells if place < n_early else n_joint
+            c, step = causes.order[place], n_cells if place < n_early else n_joint
             if place == n_early:
                 joint = taped[at + n_cells : at + n_cells + n_joint]
-                _spread(flat, taped[at : at + n_cells], joint, unweighed, spread, 0, n_joint, 0)
+                _spread(causes, taped[at : at + n_cells], joint, unweighed, spread, 0, n_joint, 0)
                 at += n_cells
             taped[at + step : at + 2 * step] = taped[at : at + step]
             at += step
-            _either(flat, c, -1, pattern, off, on)
-            _or_cause(flat, c, taped[at : at + step], off, on, unweighed, 0, step, 0)
+            _either(components, c, -1, pattern, off, on)
+            _or_cause(causes, c, taped[at : at + step], off, on, unweighed, 0, step, 0)
         if n_early == n_causes:
-            _spread(flat, taped[at : at + n_cells], taped[at + n_cells :], unweighed, spread, 0, n_joint, 0)
+            _spread(causes, taped[at : at + n_cells], taped[at + n_cells :], unweighed, spread, 0, n_joint, 0)
             at += n_cells
         whole = splat(0.0)
         for state in range(n_joint):
@@ -607,28 +619,28 @@ def _count(flat, codes, allowed, weight, first_pattern, sums, log_evidence):  # 
         for state in range(0, n_joint, LANES):
             separate(cells, state, rows, state)
         for lane in range(n_cases):
-            _count_findings(flat, codes[first + lane, flat.first_finding :], rows[lane, :n_joint], sums)
+            _count_findings(causes, findings, codes[first + lane, findings.first_finding :], rows[lane, :n_joint], sums)
         for place in range(n_causes - 1, -1, -1):
             if place == n_early - 1:
                 at -= n_cells
-                _back_spread(flat, back, cells)
-            c, step = flat.order[place], n_cells if place < n_early else n_joint
+                _back_spread(causes, width, back, cells)
+            c, step = causes.order[place], n_cells if place < n_early else n_joint
             at -= step
-            _either(flat, c, -1, pattern, off, on)
-            _back_cause(flat, c, taped[at : at + step], back, off, on, message, reached)
-            for j in range(flat.single_start[c], flat.single_start[c + 1]):
-                _either(flat, c, j, pattern, off, on)
-                _count_single(flat, flat.single[j], pattern, message, off[c], on[c], n_cases, sums.table)
+            _either(components, c, -1, pattern, off, on)
+            _back_cause(causes, c, taped[at : at + step], back, off, on, message, reached)
+            for j in range(components.single_start[c], components.single_start[c + 1]):
+                _either(components, c, j, pattern, off, on)
+                _count_single(components, components.single[j], pattern, message, off[c], on[c], n_cases, sums.table)
         if n_early == 0:
             at -= n_cells
-            _back_spread(flat, back, cells)
+            _back_spread(causes, width, back, cells)
         for place in range(n_several - 1, -1, -1):
             at -= n_cells
-            i = flat.several[place]
-            _back_component(flat, i, taped[at : at + n_cells], back, coefficient, flow)
-            n_entries = flat.entry_start[i + 1] - flat.entry_start[i]
+            i = components.several[place]
+            _back_component(components, i, taped[at : at + n_cells], back, coefficient, flow)
+            n_entries = components.entry_start[i + 1] - components.entry_start[i]
             for lane in range(n_cases):
-                start = flat.table_start[i] + n_entries * pattern[i + 1, lane]
+                start = components.table_start[i] + n_entries * pattern[i + 1, lane]
                 for e in range(n_entries):
                     sums.table[start + e] += flow[e, lane]
         for cell in range(0, width, LANES):
@@ -640,52 +652,52 @@ def _count(flat, codes, allowed, weight, first_pattern, sums, log_evidence):  # 
 
 
 @_compiled
-def _likelihood(flat, codes, allowed, row):  # pragma: no cover
+def _likelihood(causes, findings, codes, allowed, row):  # pragma: no cover
     """Fill ``row`` with P(findings | joint state), 0 where labels forbid it; return the logarithm it is scaled by."""
-    n_causes, most = len(flat.cards), flat.most
+    n_causes, most = len(causes.cards), causes.most
     weight = np.zeros(n_causes * most)
     for c in range(n_causes):
-        known = codes[flat.first_cause + c]
-        for state in range(flat.cards[c]):
+        known = codes[findings.first_cause + c]
+        for state in range(causes.cards[c]):
             weight[c * most + state] = 1.0 if allowed[c, state] and (known < 0 or known == state) else 0.0
     scale = 0.0
-    for f in range(len(flat.code_start)):
-        code = codes[flat.first_finding + f]
+    for f in range(len(findings.code_start)):
+        code = codes[findings.first_finding + f]
         if code >= 0:
-            scale += flat.log_leak[flat.code_start[f] + 1 + code]
-            for i in range(flat.link_start[f], flat.link_start[f + 1]):
-                weight[flat.link[i]] *= flat.link_factor[flat.link_code[i] + 1 + code]
+            scale += findings.log_leak[findings.code_start[f] + 1 + code]
+            for i in range(findings.link_start[f], findings.link_start[f + 1]):
+                weight[findings.link[i]] *= findings.link_factor[findings.link_code[i] + 1 + code]
     row[0], size = 1.0, 1
     for c in range(n_causes - 1, -1, -1):
-        own = weight[c * most : c * most + flat.cards[c]]
+        own = weight[c * most : c * most + causes.cards[c]]
         peak = own.max()
         if peak > 0.0:
             scale += np.log(peak)
             own /= peak
-        for state in range(flat.cards[c] - 1, -1, -1):
+        for state in range(causes.cards[c] - 1, -1, -1):
             factor, source, target = own[state], row[:size], row[state * size : (state + 1) * size]
             for k in range(size):
                 target[k] = source[k] * factor
-        size *= flat.cards[c]
-    for f in range(len(flat.code_start)):
-        vector = flat.vector[flat.code_start[f] + 1 + codes[flat.first_finding + f]]
-        if vector < len(flat.vectors) - 1:
-            scale += np.log(flat.peak[vector])
-            factor = 1.0 / flat.peak[vector]
+        size *= causes.cards[c]
+    for f in range(len(findings.code_start)):
+        vector = findings.vector[findings.code_start[f] + 1 + codes[findings.first_finding + f]]
+        if vector < len(findings.vectors) - 1:
+            scale += np.log(findings.peak[vector])
+            factor = 1.0 / findings.peak[vector]
             for k in range(size):
-                row[k] *= flat.vectors[vector, k] * factor
+                row[k] *= findings.vectors[vector, k] * factor
     return scale
 
 
 @_compiled
-def _either(flat, c, but, pattern, off, on):  # pragma: no cover
+def _either(components, c, but, pattern, off, on):  # pragma: no cover
     """P(no component of the single target c, but one, triggers it) and P(any does), with P(their evidence)."""
     none_of_all, any_of_all = splat(1.0), splat(0.0)
-    for j in range(flat.single_start[c], flat.single_start[c + 1]):
+    for j in range(components.single_start[c], components.single_start[c + 1]):
         if j != but:
-            i = flat.single[j]
-            none = gather(flat.table, flat.table_start[i] + 2, 3, pattern[i + 1])
-            fired = gather(flat.table, flat.table_start[i] + 1, 3, pattern[i + 1])
+            i = components.single[j]
+            none = gather(components.table, components.table_start[i] + 2, 3, pattern[i + 1])
+            fired = gather(components.table, components.table_start[i] + 1, 3, pattern[i + 1])
             any_of_all = add(multiply(any_of_all, add(none, fired)), multiply(none_of_all, fired))
             none_of_all = multiply(none_of_all, none)
     store(off, c, none_of_all)
@@ -693,52 +705,52 @@ def _either(flat, c, but, pattern, off, on):  # pragma: no cover
 
 
 @_compiled
-def _back_component(flat, i, before, back, coefficient, flow):  # pragma: no cover
+def _back_component(components, i, before, back, coefficient, flow):  # pragma: no cover
     """Take derivatives back over a component with several targets, in place; find what flowed by each entry."""
-    begin, n_entries = flat.entry_start[i], flat.entry_start[i + 1] - flat.entry_start[i]
+    begin, n_entries = components.entry_start[i], components.entry_start[i + 1] - components.entry_start[i]
     flow[:n_entries] = 0.0
-    for g in range(flat.group_start[i], flat.group_start[i + 1]):
-        for cell in range(flat.group[g], flat.group[g] + flat.group_run[i]):
-            derivative, was = splat(0.0), flat.before[begin + flat.by_before[begin]]
+    for g in range(components.group_start[i], components.group_start[i + 1]):
+        for cell in range(components.group[g], components.group[g] + components.group_run[i]):
+            derivative, was = splat(0.0), components.before[begin + components.by_before[begin]]
             for place in range(n_entries):
-                e = flat.by_before[begin + place]
-                if flat.before[begin + e] != was:
+                e = components.by_before[begin + place]
+                if components.before[begin + e] != was:
                     store(back, cell + was, derivative)
-                    derivative, was = splat(0.0), flat.before[begin + e]
-                last = load(back, cell + flat.after[begin + e])
+                    derivative, was = splat(0.0), components.before[begin + e]
+                last = load(back, cell + components.after[begin + e])
                 store(flow, e, add(load(flow, e), multiply(last, load(before, cell + was))))
                 derivative = add(derivative, multiply(last, load(coefficient, begin + e)))
             store(back, cell + was, derivative)
 
 
 @_compiled
-def _back_spread(flat, back, cells):  # pragma: no cover
+def _back_spread(causes, width, back, cells):  # pragma: no cover
     """Take derivatives back from the joint states of the causes to what is present of them, in place."""
-    cells[: flat.base.shape[1]] = 0.0
-    for k in range(len(flat.share)):
-        cell = flat.column[k]
-        store(cells, cell, add(load(cells, cell), multiply(load(back, k), splat(flat.share[k]))))
-    back[: flat.base.shape[1]] = cells[: flat.base.shape[1]]
+    cells[:width] = 0.0
+    for k in range(len(causes.share)):
+        cell = causes.column[k]
+        store(cells, cell, add(load(cells, cell), multiply(load(back, k), splat(causes.share[k]))))
+    back[:width] = cells[:width]
 
 
 @_compiled
-def _back_cause(flat, c, before, back, off, on, message, reached):  # pragma: no cover
+def _back_cause(causes, c, before, back, off, on, message, reached):  # pragma: no cover
     """Take derivatives back over one cause; those by off and by on become the message."""
     none, fired = load(off, c), load(on, c)
-    either, stride = add(none, fired), flat.stride[c]
+    either, stride = add(none, fired), causes.stride[c]
     by_off, by_on = splat(0.0), splat(0.0)
-    for p in range(flat.parent_start[c], flat.parent_start[c + 1]):
-        kept, gained = splat(flat.kept[p]), splat(flat.gained[p])
+    for p in range(causes.parent_start[c], causes.parent_start[c + 1]):
+        kept, gained = splat(causes.kept[p]), splat(causes.gained[p])
         keep, gain = multiply(none, kept), add(fired, multiply(none, gained))
         found = splat(0.0)
-        for g in range(flat.state_start[p], flat.state_start[p + 1]):
-            for k in range(flat.state[g], flat.state[g] + flat.state_run[c]):
+        for g in range(causes.state_start[p], causes.state_start[p + 1]):
+            for k in range(causes.state[g], causes.state[g] + causes.state_run[c]):
                 old, after = load(before, k), load(back, k)
                 up, stays = splat(0.0), splat(0.0)
-                for state in range(1, flat.apart_cards[c]):
+                for state in range(1, causes.apart_cards[c]):
                     place = k + state * stride
                     last = load(back, place)
-                    up = add(up, multiply(last, splat(flat.split[c, state])))
+                    up = add(up, multiply(last, splat(causes.split[c, state])))
                     stays = add(stays, multiply(last, load(before, place)))
                     store(back, place, multiply(last, either))
                 found = add(found, add(stays, multiply(old, up)))
@@ -751,35 +763,35 @@ def _back_cause(flat, c, before, back, off, on, message, reached):  # pragma: no
 
 
 @_compiled
-def _count_single(flat, i, pattern, message, none, fired, n_cases, table):  # pragma: no cover
+def _count_single(components, i, pattern, message, none, fired, n_cases, table):  # pragma: no cover
     """Add up, by pattern of a component with one target, what came back to its triggers; the others' are given."""
     for lane in range(n_cases):
-        start = flat.table_start[i] + 3 * pattern[i + 1, lane]
+        start = components.table_start[i] + 3 * pattern[i + 1, lane]
         by_off, by_on = message[0, lane], message[1, lane]
         table[start + 2] += by_off * none[lane] + by_on * fired[lane]
         table[start + 1] += by_on * (none[lane] + fired[lane])
 
 
 @_compiled
-def _count_findings(flat, codes, posterior, sums):  # pragma: no cover
+def _count_findings(causes, findings, codes, posterior, sums):  # pragma: no cover
     """Add up the joint states of a case, and its causes' states, by what is known of each finding."""
-    n_causes, most = len(flat.cards), flat.most
+    n_causes, most = len(causes.cards), causes.most
     sums.joint[:] += posterior
     for f in range(len(codes)):
-        vector = flat.vector_said[flat.code_start[f] + 1 + codes[f]]
+        vector = findings.vector_said[findings.code_start[f] + 1 + codes[f]]
         if vector >= 0:
             sums.vectors[vector] += posterior
     marginal = np.zeros(n_causes * most)
     folded = posterior
     for c in range(n_causes):  # what is folded is not needed any more
-        size = len(folded) // flat.cards[c]
+        size = len(folded) // causes.cards[c]
         marginal[c * most] = folded[:size].sum()
-        for state in range(1, flat.cards[c]):
+        for state in range(1, causes.cards[c]):
             part = folded[state * size : (state + 1) * size]
             marginal[c * most + state] = part.sum()
             folded[:size] += part
         folded = folded[:size]
     for f in range(len(codes)):
-        row = flat.row_said[flat.code_start[f] + 1 + codes[f]]
+        row = findings.row_said[findings.code_start[f] + 1 + codes[f]]
         if row >= 0:
             sums.at_most[row] += marginal

@@ -31,18 +31,16 @@ PADDING = 8  # rows a power of two long would all compete for the same places of
 TINY = 1e-300
 
 
-class FlatTables(NamedTuple):
-    """A model for compiled code, with C causes, K joint states of them and F findings.
-
-    A *part* is a component of risk factors; the first is the base. The others come without it: *component* i is part
-    i + 1.
-    """
+class FlatParts(NamedTuple):
+    """Parts of the risk factors: the base, then the components."""
 
     part_start: Ints  # by part, into the two below
     row: Ints  # of the codes
     radix: Ints
-    base: Floats  # (rows, 2 ** C): P(risk evidence, causes triggered), padded to whole vectors and more
-    base_row: Ints  # by pattern of the base
+
+
+class FlatComponents(NamedTuple):
+    """What components of risk factors trigger; component i is part i + 1."""
 
     target: Ints  # by component, end to end; what acts on nothing is given a target, to which it does nothing
     target_start: Ints
@@ -63,6 +61,10 @@ class FlatTables(NamedTuple):
     single: Ints  # those with one, by cause
     single_start: Ints
 
+
+class FlatCauses(NamedTuple):
+    """How causes are brought about, by risk factors and by each other, and their states told apart."""
+
     depth: int  # how often the cells are halved, by the first causes
     step: Ints  # components with several targets, and after all components the early causes, each after its causes
     step_start: Ints  # by how often the cells are halved before
@@ -78,16 +80,22 @@ class FlatTables(NamedTuple):
     state_start: Ints  # into the cells, or joint states, in which the cause is absent and those are as they are
     state: Ints  # first ones of runs of these
     state_run: Ints  # how many in each run, by cause
-
     column: Ints  # (K,): the cell that a joint state is in
     share: Floats  # (K,): P(joint state | cell)
     spread: Ints  # early causes of more than two states
     spread_of: Ints  # (K,): which of their joint states, as below
     spread_states: Ints  # (their joint states, early causes of more than two states)
+    most: int  # most states of a cause
+
+
+class FlatFindings(NamedTuple):
+    """What the codes of causes and findings multiply by.
+
+    The joint states are so many *inner* ones, of the causes from ``first_inner`` on, for each *outer* one.
+    """
 
     first_cause: int  # row of the codes
     first_finding: int
-    most: int  # most states of a cause
     known: Floats  # (states, codes): whether a cause with that code, unknown first, may be in that state
     code_start: Ints  # by finding, into what there is for each of its codes, unknown first:
     leak_factor: Floats  # what the code multiplies everything by
@@ -101,8 +109,6 @@ class FlatTables(NamedTuple):
     link_factor: Floats
     vectors: Floats  # (V + 1, K): P(finding in a set of states | joint state)
     peak: Floats  # the largest value of each row
-
-    # The joint states are so many *inner* ones, of the causes from ``first_inner`` on, for each *outer* one.
     first_inner: int
     n_inner: int
     by_level: Ints  # findings, those first that the last causes act on alone
@@ -112,6 +118,21 @@ class FlatTables(NamedTuple):
     coefficient: Floats  # (terms, outer states), of
     term: Floats  # (terms, inner states)
     extra: Ints  # (further columns of the posteriors, 2): cause, state
+
+
+class FlatTables(NamedTuple):
+    """A model for compiled code, with C causes, K joint states of them and F findings.
+
+    A *part* is a component of risk factors; the first is the base. The others come without it: *component* i is part
+    i + 1. A compiled function takes of these what it reads: each array that it takes costs time to compile.
+    """
+
+    parts: FlatParts
+    components: FlatComponents
+    causes: FlatCauses
+    findings: FlatFindings
+    base: Floats  # (rows, 2 ** C): P(risk evidence, causes triggered), padded to whole vectors and more
+    base_row: Ints  # by pattern of the base
 
 
 class FlatLayout:
@@ -143,10 +164,7 @@ class FlatLayout:
         constant, coefficient, term = self._terms(tables)
         with np.errstate(divide="ignore"):
             log_leak = np.log(leak_factor)
-        return FlatTables(
-            **self._structure,
-            base=self.base(np.zeros((0, 1 << len(tables.split))) if is_large else whole.trigger),
-            base_row=np.arange(whole.n_patterns),
+        numbers = dict(
             plain=_end_to_end([_plain(_padded(c.trigger)) for c in components]),
             table=_end_to_end([self.coefficients(i, c.trigger) for i, c in enumerate(components)]),
             share=tables.share,
@@ -161,6 +179,15 @@ class FlatLayout:
             constant=constant,
             coefficient=coefficient,
             term=term,
+        )
+        given = self._structure | numbers
+        return FlatTables(
+            FlatParts(**{name: given[name] for name in FlatParts._fields}),
+            FlatComponents(**{name: given[name] for name in FlatComponents._fields}),
+            FlatCauses(**{name: given[name] for name in FlatCauses._fields}),
+            FlatFindings(**{name: given[name] for name in FlatFindings._fields}),
+            base=self.base(np.zeros((0, 1 << len(tables.split))) if is_large else whole.trigger),
+            base_row=np.arange(whole.n_patterns),
         )
 
     def base(self, rows: Floats) -> Floats:
