@@ -181,8 +181,9 @@ def _encoded(series: nw.Series[Any]) -> pa.Array:
         except UnicodeEncodeError as error:
             raise CaseError(f"column '{series.name}' has a value that is not valid text: {error}") from error
         return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if native.dtype == object and pd.api.types.infer_dtype(native, skipna=True).startswith(("mixed", "decimal")):
-        # pandas holds 1 and True for one value, and lists or a signalling NaN for none
+    kinds = ("mixed", "decimal", "integer")
+    if native.dtype == object and pd.api.types.infer_dtype(native, skipna=True).startswith(kinds):
+        # pandas holds 1 and True for one value, and lists, a signalling NaN or, once, long integers for none
         native = native.map(cell_text, na_action="ignore")
     elif isinstance(native.dtype, np.dtype) and not native.dtype.isnative:
         native = native.astype(native.dtype.newbyteorder("="))

@@ -340,6 +340,7 @@ def test_a_truth_is_the_same_in_any_kind_of_polars_column(dtype: Any) -> None:
     assert found.equals(MODEL.score(pl.DataFrame({"calf_pain": ["yes", "no"]})))
 
 
+@pytest.mark.skipif(not hasattr(pa, "json_"), reason="an older pyarrow has no JSON type")
 def test_what_an_extension_type_stands_for_is_read() -> None:
     said = pa.array(['{"present": 0.8}'], pa.json_())
     found = MODEL.score(pa.table({"calf_pain": said}))
@@ -364,7 +365,7 @@ def test_zero_is_no_however_it_is_written(zero: object) -> None:
     ("value", "said"),
     [
         pytest.param(pd.Period("2024", "Y"), "'Period 2024'", id="a year"),
-        pytest.param(np.datetime64("2024"), "'datetime64 2024'", id="a year of numpy"),
+        pytest.param(np.datetime64("2024"), "'(datetime64|Timestamp) 2024(-01-01 00:00:00)?'", id="a year of numpy"),
         pytest.param(pd.Timestamp("2024-01-02 03:04:05"), "'Timestamp 2024-01-02 03:04:05'", id="a moment"),
         pytest.param(pd.Timedelta(days=3), "'Timedelta 3 days 00:00:00'", id="a time"),
         pytest.param(pd.Interval(1, 3), r"'\(1, 3\]'", id="an interval"),
