@@ -7,7 +7,8 @@ import os
 import re
 import traceback
 from collections.abc import Iterable
-from numbers import Integral
+from math import inf
+from numbers import Integral, Real
 
 __all__ = [
     "CaseError",
@@ -23,7 +24,7 @@ __all__ = [
     "ThresholdError",
     "UnknownColumnError",
     "UnknownNameError",
-    "check_seed",
+    "check_number",
     "defect",
     "misspelt",
     "nearest",
@@ -85,15 +86,17 @@ class MissingExtraError(KneeBayesError, ImportError):
     """An optional dependency that is not installed."""
 
 
-def check_seed(seed: object) -> None:
-    """Refuse a seed that is not a whole number from 0 up.
+def check_number(name: str, value: object, *, whole: bool = False, least: float = -inf) -> None:
+    """Refuse an argument that is not a number, or not a whole one, or too small.
 
-    >>> check_seed(-1)
+    >>> check_number("seed", -1, whole=True, least=0)
     Traceback (most recent call last):
     kneebayes.errors.OptionError: seed -1: give a whole number from 0 up
     """
-    if not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0:
-        raise OptionError(f"seed {seed!r}: give a whole number from 0 up")
+    is_number = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
+    if not is_number or value < least:  # type: ignore[operator]  # what NaN would mean, the caller knows
+        kind = "whole number" if whole else "number"
+        raise OptionError(f"{name} {value!r}: give a {kind}" + (f" from {least:g} up" if least > -inf else ""))
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from kneebayes.cases.coding import Coder, check_columns, names_of
 from kneebayes.diagnosis.alarm import Assessor, Thresholds
 from kneebayes.diagnosis.diagnosis import Diagnosis
-from kneebayes.errors import CaseError, ImpossibleEvidenceError, OptionError, UnknownNameError
+from kneebayes.errors import CaseError, ImpossibleEvidenceError, OptionError, UnknownNameError, check_number
 from kneebayes.inference.evidence import UNKNOWN, Evidence
 from kneebayes.inference.network import CompiledModel, Engine, Posteriors
 from kneebayes.spec.model_spec import ModelSpec
@@ -336,6 +336,8 @@ class Model:
             raise UnknownNameError(f"no way '{errors}' to treat errors: use 'raise' or 'null'")
         if rejects and errors == "raise":
             raise OptionError("rejects are given with errors='null': with 'raise' there are none")
+        if round is not None:
+            check_number("round", round, whole=True)
         keep, ignore = names_of("keep", keep), names_of("ignore", ignore)
         read, bound = read_frame(self._coder, frame, mapping, self._coder.columns, keep=keep, ignore=ignore)
         scored = self.score_table(

@@ -255,6 +255,7 @@ def test_diagnosing_loads_neither_pgmpy_nor_numba_nor_pandas() -> None:
 FRAME = pd.DataFrame({"age": [67, 25], "unilateral_leg_swelling": ["yes", None]})
 ANY: Any = MODEL  # for calls that a type checker refuses, as people without one make them
 EVALUATE: Any = kb.evaluate
+THRESHOLDS: Any = kb.Thresholds
 
 
 def test_a_model_pickles_as_its_numbers_and_scores_the_same() -> None:
@@ -297,6 +298,15 @@ def test_scores_are_rounded_where_that_is_asked() -> None:
         (lambda: ANY.score(FRAME, ignore="site"), "ignore=['site']"),
         (lambda: ANY.fit(FRAME, ignore="site"), "ignore=['site']"),
         (lambda: ANY.diagnose({}).plot.curves("causes.dvt.leak"), "numbers=['causes.dvt.leak']"),
+        (lambda: ANY.score(FRAME, round="2"), "round '2': give a whole number"),
+        (lambda: ANY.score(FRAME, intervals="0.9"), "level '0.9': give a number"),
+        (lambda: ANY.diagnose({}).intervals(0.9, draws="5"), "draws '5': give a whole number"),
+        (lambda: ANY.diagnose({}).next_questions(n=-1), "n -1: give a whole number from 0 up"),
+        (lambda: ANY.diagnose({}).next_questions(n="3"), "n '3': give a whole number from 0 up"),
+        (lambda: ANY.simulate("5", seed=1), "number of cases '5': give a whole number from 0 up"),
+        (lambda: ANY.simulate(5, seed=True), "seed True: give a whole number from 0 up"),
+        (lambda: THRESHOLDS("0.02", 0.1), "caution '0.02': give a number"),
+        (lambda: THRESHOLDS.from_harms(miss="49", false_alarm=1), "miss '49': give a number"),
     ],
 )
 def test_an_argument_of_a_wrong_kind_gets_the_right_call(call: Callable[[], object], right: str) -> None:

@@ -42,7 +42,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.cases.problems import Kind, Why, why
-from kneebayes.errors import ModelFileError, ThresholdError, UnknownNameError, nearest
+from kneebayes.errors import ModelFileError, ThresholdError, UnknownNameError, check_number, nearest
 from kneebayes.inference.evidence import UNKNOWN, Codes, Evidence
 from kneebayes.inference.network import CompiledModel, Engine, Posteriors
 from kneebayes.spec.model_spec import LEVELS, AlarmRule, Condition, ModelSpec
@@ -80,6 +80,8 @@ class Thresholds:
     urgent: float
 
     def __post_init__(self) -> None:
+        for name, value in {"caution": self.caution, "urgent": self.urgent}.items():
+            check_number(name, value)
         if not 0 < self.caution <= self.urgent <= 1:
             raise ThresholdError(
                 f"thresholds caution {self.caution:g} and urgent {self.urgent:g}: both must lie in (0, 1], caution not "
@@ -134,6 +136,8 @@ class Thresholds:
         ThresholdError
             If a harm is not over 0, or caution lies above urgent.
         """
+        for name, value in {"miss": miss, "false_alarm": false_alarm}.items():
+            check_number(name, value)
         if not (miss > 0 and false_alarm > 0 and np.isfinite([miss, false_alarm]).all()):
             raise ThresholdError(f"harms miss {miss:g} and false_alarm {false_alarm:g} must be finite and over 0")
         return cls(false_alarm / (false_alarm + miss), urgent)

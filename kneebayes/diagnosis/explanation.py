@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from kneebayes.cases.coding import by_answer
 from kneebayes.diagnosis.alarm import column_of
-from kneebayes.errors import CaseError, check_seed
+from kneebayes.errors import CaseError, check_number
 from kneebayes.inference.evidence import DECIBANS, NOTICEABLE, UNKNOWN, Evidence, SoftEvidence
 from kneebayes.inference.network import CompiledModel
 from kneebayes.spec.model_spec import ModelSpec
@@ -404,7 +404,7 @@ def explain(
     else:
         few = np.concatenate([np.zeros((1, n)), np.ones((1, n)), 1 - np.eye(n), np.eye(n)]).astype(bool)
         values, chances = case.values(few)
-        check_seed(seed)
+        check_number("seed", seed, whole=True, least=0)
         shares = sampled_shares(lambda s: case.values(s)[0], n, orders=orders, rng=np.random.default_rng(seed))
         none, every, leave = values[0], values[1], values[2 : 2 + n]
         alone, together, nothing = chances[2 + n :], chances[1], chances[0]

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.diagnosis.alarm import Assessment, column_of
+from kneebayes.errors import check_number
 from kneebayes.inference.evidence import UNKNOWN, Evidence
 from kneebayes.inference.network import CompiledModel, Posteriors
 
@@ -25,7 +26,6 @@ __all__ = ["Question", "open_questions", "question_frame"]
 
 Floats = NDArray[np.float64]
 DIGITS = 12  # of a net benefit: what is further down is rounding, and no benefit
-PORTION_BYTES = 1 << 21  # of joint states that are worked on together: what a processor keeps at hand
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,8 @@ def open_questions(
     default the joint state of all causes. With ``keys_first``, key questions come before all others, those first that
     may change the alarm. Of the first n only is the alarm worked out, which is what takes the longest.
     """
+    if n is not None:
+        check_number("n", n, whole=True, least=0)
     assessor, evidence, thresholds = assessed.assessor, assessed.evidence, assessed.thresholds
     network, model = assessor.network, assessor.model
     column = None if target is None else column_of(network, target)
@@ -189,11 +191,8 @@ def _answered(network: CompiledModel, trial: Evidence, owner: NDArray[np.intp]) 
     first_finding = len(network.model.risks) + len(network.model.causes)
     above = np.flatnonzero((owner < first_finding) | (trial.codes[owner, 0] != UNKNOWN))
     joint = np.empty((1 + len(owner), network.n_joint))
-    rows = np.concatenate([[0], 1 + above])
-    step = max(1, PORTION_BYTES // (8 * network.n_joint))
-    for start in range(0, len(rows), step):
-        part = rows[start : start + step]
-        joint[part] = network.joint(trial[part])
+    known = network.joint(trial[np.concatenate([[0], 1 + above])])
+    joint[0], joint[1 + above] = known[0], known[1:]
     for i in set(range(len(owner))).difference(above.tolist()):  # given the causes, a finding depends on nothing else
         joint[1 + i] = joint[0] * network.tables.chance(
             int(owner[i]) - first_finding, int(trial.codes[owner[i], 1 + i])

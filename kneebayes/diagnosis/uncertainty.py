@@ -36,7 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.diagnosis.alarm import Assessment
-from kneebayes.errors import OptionError, check_seed
+from kneebayes.errors import OptionError, check_number
 from kneebayes.inference import cores
 from kneebayes.inference.evidence import Evidence, Expanded
 from kneebayes.inference.network import CompiledModel, Engine, Posteriors, VersionedCase
@@ -72,7 +72,7 @@ def draw(parameters: ParameterVector, n: int, *, seed: int) -> Floats:
 
     The same seed gives the same draws, and fewer draws the first of more.
     """
-    check_seed(seed)
+    check_number("seed", seed, whole=True, least=0)
     z = np.random.default_rng(seed).standard_normal((n, len(parameters.p)))
     return parameters.normalised(from_normal(z, parameters.p, parameters.low, parameters.high))
 
@@ -281,6 +281,8 @@ def batch_uncertainty(
     draws. "numpy" takes a case at a time under all draws, "numba" all cases a draw at a time; they agree but for
     rounding. OptionError if level is not between 0 and 1, or there are fewer than `MIN_DRAWS`.
     """
+    check_number("level", level)
+    check_number("draws", draws, whole=True)
     if not 0.0 < level < 1.0:
         raise OptionError(f"intervals at level {level:g}: give a share between 0 and 1, such as 0.9")
     if draws < MIN_DRAWS:

@@ -37,7 +37,6 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -47,7 +46,7 @@ from tqdm.auto import tqdm
 
 from kneebayes.cases.frames import row_name
 from kneebayes.cases.labels import LABEL, Cohort, read_cohort
-from kneebayes.errors import CaseError, OptionError
+from kneebayes.errors import CaseError, OptionError, check_number
 from kneebayes.inference.counts import MIN_COMPILED, Expectation
 from kneebayes.inference.evidence import UNKNOWN, Cases
 from kneebayes.inference.network import CompiledModel, Engine
@@ -396,8 +395,7 @@ def fit(
     (50, 'fitted: from 50 cases,')
     """
     for name, value in {"prior_weight": prior_weight, "max_steps": max_steps, "tolerance": tolerance}.items():
-        if not isinstance(value, Real):
-            raise OptionError(f"{name} {value!r}: must be a number")
+        check_number(name, value)
     if not 0 <= prior_weight <= MAX_PRIOR_WEIGHT:
         raise OptionError(
             f"prior_weight {prior_weight:g}: must be from 0 to {MAX_PRIOR_WEIGHT:g}, at which cases move nothing"

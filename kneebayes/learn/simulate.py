@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from kneebayes.cases.coding import CASE_ID, NOT_EVIDENCE_PREFIX
 from kneebayes.cases.labels import ALSO, LABEL, NONE
-from kneebayes.errors import CaseError, ModelFileError, UnknownNameError, check_seed, nearest
+from kneebayes.errors import CaseError, ModelFileError, UnknownNameError, check_number, nearest
 from kneebayes.inference.tables import conditional_table
 from kneebayes.spec.model_spec import Cause, Distribution, ModelSpec, NumericInput, Probability
 
@@ -244,8 +244,7 @@ def simulate_batches(
     """Draw cases as `simulate` does, a batch at a time (at least one, be it empty), in bounded memory."""
     import pyarrow as pa
 
-    if n < 0:
-        raise CaseError(f"number of cases {n}: must not be negative")
+    check_number("number of cases", n, whole=True, least=0)
     if label_noise and not label:
         raise CaseError(f"label_noise {label_noise}: there are no labels to make wrong; ask for them")
     if prevalence:
@@ -254,7 +253,7 @@ def simulate_batches(
         model = with_prevalence(model, prevalence)
     writer = Writer(model, missing=missing, missing_if=missing_if, label_noise=label_noise)
     entropy = int(seed.integers(1 << 63)) if isinstance(seed, np.random.Generator) else seed
-    check_seed(entropy)
+    check_number("seed", entropy, whole=True, least=0)
     choices = {name: _whole_numbers(name, model) for name in model.input_columns if name in model.numeric_inputs}
     start = block = 0
     while start < n or block == 0:

@@ -287,36 +287,18 @@ def reading(
     return {name: value for name, value in given.items() if value is not None}
 
 
-def mapping(
-    ignore_others: IgnoreOthers = False,
-    map_file: MapFile = None,
-    sep: Sep = None,
-    decimal: Decimal = None,
-    encoding: Encoding = None,
-    sheet: Sheet = None,
-    header: Header = None,
-    missing: Missing = None,
-) -> Any:
-    """Make a `CaseMapping` of what a mapping file says, and before it of what the options say."""
-    from kneebayes.cases.mapping import CaseMapping
+def filled(**makers: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command, or what makes an argument of one, in the place of these arguments the options that make them."""
 
-    read = reading(sep, decimal, encoding, sheet, header)
-    made = CaseMapping.of({} if map_file is None else map_file)
-    return made.with_options(read=read, missing=names(missing), ignore_others=ignore_others)
-
-
-def filled(**makers: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command, in the place of these arguments, the options of functions that make them."""
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         own = signature(command, eval_str=True)
         parts = {name: signature(maker, eval_str=True).parameters for name, maker in makers.items()}
 
         @wraps(command)
-        def run(**given: Any) -> None:
+        def run(**given: Any) -> Any:
             for name, part in parts.items():
                 given[name] = makers[name](**{option: given.pop(option) for option in part})
-            command(**given)
+            return command(**given)
 
         shown = [
             part for name, p in own.parameters.items() for part in (parts[name].values() if name in parts else [p])
@@ -326,6 +308,17 @@ def filled(**makers: Callable[..., Any]) -> Callable[[Callable[..., None]], Call
         return run
 
     return decorate
+
+
+@filled(read=reading)
+def mapping(
+    read: dict[str, Any], ignore_others: IgnoreOthers = False, map_file: MapFile = None, missing: Missing = None
+) -> Any:
+    """Make a `CaseMapping` of what a mapping file says, and before it of what the options say."""
+    from kneebayes.cases.mapping import CaseMapping
+
+    made = CaseMapping.of({} if map_file is None else map_file)
+    return made.with_options(read=read, missing=names(missing), ignore_others=ignore_others)
 
 
 def thresholds(

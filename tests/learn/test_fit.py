@@ -411,7 +411,7 @@ def test_numbers_without_a_range_stay() -> None:
     [
         ({"prior_weight": -1}, "prior_weight -1"),
         ({"prior_weight": np.inf}, "prior_weight inf"),
-        ({"prior_weight": "2"}, "prior_weight '2': must be a number"),
+        ({"prior_weight": "2"}, "prior_weight '2': give a number"),
         ({"max_steps": 0}, "max_steps 0"),
     ],
     ids=["negative_weight", "infinite_weight", "weight_in_words", "no_steps"],

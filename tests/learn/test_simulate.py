@@ -189,7 +189,7 @@ def test_a_band_without_a_whole_number_is_refused() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"n": -1, "seed": 1}, "must not be negative"),
+        ({"n": -1, "seed": 1}, "from 0 up"),
         ({"n": 5, "seed": -1}, "seed -1"),
         ({"n": 5, "seed": 1, "missing": 1.5}, "missing 1.5"),
         ({"n": 5, "seed": 1, "missing": (0.1, float("nan"))}, "missing"),
