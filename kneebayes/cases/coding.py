@@ -209,6 +209,15 @@ class Coder:
             raise CaseError(" ".join(problem.reason for problem in coded.problems))
         return coded
 
+    def is_empty(self, evidence: Evidence) -> NDArray[np.bool_]:
+        """Say of which cases nothing is known but the complaint, (n,)."""
+        known = evidence.codes != UNKNOWN
+        known[self.rows[self.model.complaint]] = False
+        empty = ~known.any(axis=0)
+        for answer in evidence.soft:
+            empty[answer.cases] = False
+        return np.asarray(empty)
+
     def batch(self, columns: Mapping[str, EncodedColumn], n: int) -> Coded:
         """Code a table of n rows by its columns; those that are not evidence are passed over."""
         codes = Evidence.empty(len(self.rows), n).codes

@@ -45,6 +45,10 @@ __all__ = ["ScoreSummary", "score_file", "shows_progress"]
 CHUNK_ROWS = 1 << 14  # small enough for a core's cache, large enough that Python's share is small
 FHIR_ENDINGS = (".ndjson", ".jsonl")
 MAX_REASONS = 5
+NOTHING_KNOWN = (
+    "scored as people of whom nothing is known but the complaint; "
+    "lines that are no cases, such as totals, are left out by rows in a mapping"
+)
 MAX_CODE, MAX_WORD, MIN_ROWS, MAX_COUNTED = 2, 20, 5, 10_000
 MAX_RUN = 1 << 22  # merging longer runs would need their size in memory once more
 
@@ -254,6 +258,7 @@ class _Pipeline:
         mapped = Mapped(rows.table, []) if self.mapping is None else self.mapping.apply(rows.table)
         scored = self.score(mapped.table)
         accepted = scored.accepted & ~mapped.refused
+        n_empty = int((scored.empty & accepted).sum())
         table = scored.table.select(self.columns)
         if mapped.problems:
             table = table.filter(pa.array(accepted[scored.accepted]))
@@ -270,7 +275,7 @@ class _Pipeline:
             problems=rows.problems + problems,
             table=table,
             encoded=self.writer.encode(table),
-            warnings=scored.warnings,
+            warnings=scored.warnings | ({NOTHING_KNOWN: n_empty} if n_empty else {}),
         )
 
     def _take(self, part: _Part) -> int:

@@ -27,13 +27,15 @@ class Scored:
     ``table`` has one row per accepted row, in order: ``case_id`` where it came in, the causes, ``none_of_these``,
     further states, ``most_likely``, the alarm, ``red_flags`` (joined by ;), then the columns kept. ``accepted``,
     bool, (n,), says which rows of the batch those are; there is at least one problem for each other row.
-    ``warnings`` are what to tell the user, and of how many rows.
+    ``warnings`` are what to tell the user, and of how many rows. ``empty``, bool, (n,), says of which rows of the batch
+    nothing is known.
     """
 
     table: pa.Table
     accepted: NDArray[np.bool_]
     problems: list[Problem]
     warnings: dict[str, int]
+    empty: NDArray[np.bool_]
 
     @property
     def n_read(self) -> int:
@@ -123,7 +125,11 @@ class Scorer:
         accepted = np.ones(table.num_rows, dtype=bool)
         accepted[[problem.row for problem in problems]] = False
         return Scored(
-            result if accepted.all() else result.filter(pa.array(accepted)), accepted, problems, coded.warnings
+            result if accepted.all() else result.filter(pa.array(accepted)),
+            accepted,
+            problems,
+            coded.warnings,
+            self.coder.is_empty(coded.evidence),
         )
 
     def assess(

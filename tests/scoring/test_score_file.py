@@ -74,7 +74,7 @@ class FakeModel:
         }
         result = pa.table(columns | {name: table[name] for name in keep})
         minors = sum(1 for a, g in zip(ages, good, strict=True) if a and g and float(a) < 18)
-        return Scored(result.filter(pa.array(good)), good, problems, {"under 18": minors} if minors else {})
+        return Scored(result.filter(pa.array(good)), good, problems, {"under 18": minors} if minors else {}, ~good)
 
 
 MODEL = FakeModel()
@@ -268,7 +268,7 @@ class TestRejects:
         class Leaky(FakeModel):
             def score_table(self, table: Any, **options: Any) -> Scored:
                 scored = super().score_table(table, **options)
-                return Scored(scored.table.slice(1), scored.accepted, [], {})
+                return Scored(scored.table.slice(1), scored.accepted, [], {}, scored.empty)
 
         with pytest.raises(RuntimeError, match="defect"):
             score_file(Leaky(), write(tmp_path / "cases.csv", cases(5)), tmp_path / "out.csv")

@@ -324,6 +324,14 @@ class TestScore:
         assert text.count("not a medical device") == 1
         assert pd.read_csv(target)["dvt_alarm"].tolist() == ["not_assessed"]
 
+    def test_rows_of_whom_nothing_is_known_are_scored_and_said(self, tmp_path: Path) -> None:
+        cases = tmp_path / "cases.csv"
+        cases.write_text("case_id,age,calf_pain,skin_warmth\na,40,,\nTotal,,,\nb,,,present:0.6\n,,,\n")
+        text = run("score", cases, "-o", tmp_path / "out.csv")
+        assert "4 rows read: 4 scored" in text
+        assert "warning: scored as people of whom nothing is known but the complaint" in text
+        assert "(2 rows)" in text
+
     def test_some_rejected_is_1_with_counts_reasons_and_warnings(self, cases: Path, tmp_path: Path) -> None:
         target, rejects = tmp_path / "out.csv", tmp_path / "rejects.csv"
         text = run("score", cases, "-o", target, "--rejects", rejects, "--keep", "note", code=1)
