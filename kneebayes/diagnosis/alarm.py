@@ -522,12 +522,12 @@ class Retractions:
         for start in range(0, len(case), PAIRS):
             own, taken = case[start : start + PAIRS], bits[start : start + PAIRS]
             if causes is not None:  # bounds of risk factors are wide, so these are retracted first, for better bounds
-                first, place = np.unique(np.stack([own, taken & self._risks]), axis=1, return_inverse=True)
-                new = first[1] > 0
-                known = np.empty((first.shape[1], causes.shape[1]))
-                known[new] = look(first[0, new], first[1, new])[:, : causes.shape[1]]
-                known[~new] = causes[first[0, ~new]]
-                known = known[place.ravel()]
+                sets, which = np.unique(taken & self._risks, return_inverse=True)
+                first, place = np.unique(own * len(sets) + which, return_inverse=True)
+                case_of, risks = first // len(sets), sets[first % len(sets)]
+                known, new = causes[case_of], risks > 0
+                known[new] = look(case_of[new], risks[new])[:, : causes.shape[1]]
+                known = known[place]
                 findings = taken & ~self._risks
                 may = (findings > 0) & self._may(findings, known, target[own])
                 own, taken = own[may], taken[may]
