@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import kneebayes as kb
-from kneebayes.inference.evidence import Evidence
+from kneebayes.inference.evidence import UNKNOWN, Evidence
 from kneebayes.interop.pgmpy import Reference, to_pgmpy
 
 SECONDS = 6.0
@@ -35,6 +35,8 @@ def main() -> None:
     taken = [name for name in model.scorer.coder.columns if name in table.column_names]
     codes = model.scorer.coder.batch(encode_columns(table, taken), table.num_rows).evidence.codes
     names, states = list(model.file.variables), [v.states for v in model.file.variables.values()]
+    counts = np.array([len(own) for own in states])
+    codes[codes >= counts[:, None]] = UNKNOWN  # not all engines take "one state or another"
 
     def evidence(case: int) -> dict[str, str]:
         return {n: s[c] for n, s, c in zip(names, states, codes[:, case], strict=True) if c >= 0}
@@ -82,22 +84,24 @@ def _timed(run: Callable[[], Answers]) -> tuple[float, Answers]:
 
 
 def _enumerate(model: kb.Model, codes: NDArray[np.int8]) -> Answers:
-    """All joint states of the causes for every case: two matrix products, as one would write it first.
+    """All joint states of the causes for every case, by two matrix products: the rival that an expert would write first.
 
-    The prior over the causes given the risk factors is taken from the tables;
-    the findings are summed in logarithms.
+    What may be known of the findings is one-hot, and its log-likelihoods by joint state are one matrix. The prior over
+    the causes given the risk factors is taken from the tables.
     """
-    network = model.network
+    network, file = model.network, model.file
+    n_before = len(file.risks) + len(file.causes)
     upper = codes.copy()
-    n_before = len(model.file.risks) + len(model.file.causes)
     upper[n_before:] = -1
-    prior = network.joint(Evidence(upper))
-    absent = np.clip(network.tables.at_most, 1e-300, 1 - 1e-16)
-    findings = codes[n_before:].T
-    joint = prior * np.exp((findings == 0) @ np.log(absent) + (findings == 1) @ np.log1p(-absent))
+    chances, known = [], []
+    for f, name in enumerate(file.findings):
+        for code in range(len(file.events[name])):
+            chances.append(network.tables.chance(f, code))
+            known.append(codes[n_before + f] == code)
+    likelihood = np.log(np.clip(chances, 1e-300, 1.0))
+    joint = network.joint(Evidence(upper)) * np.exp(np.array(known, dtype=float).T @ likelihood)
     present = (network.joint_states > 0).astype(float)
-    values = ((joint @ present) / joint.sum(axis=1, keepdims=True)).tolist()
-    return values
+    return (joint @ present) / joint.sum(axis=1, keepdims=True)
 
 
 def _engines(model: kb.Model) -> list[tuple[str, Callable[[dict[str, str]], list[float]]]]:
