@@ -448,11 +448,12 @@ class _Sign:
 
 
 class _Subsets(NamedTuple):
-    """Sets of signs to retract: as bits, and for each the bounds of log r, (sets,) and (sets, causes)."""
+    """Sets of signs to retract: as bits, (sets,), and the bounds of log r, the lower one as `_split` gives it."""
 
     bits: NDArray[np.int64]
     log_most: Floats
-    log_least: Floats
+    steep: Floats
+    gentle: Floats
 
 
 class Retractions:
@@ -536,14 +537,20 @@ class Retractions:
 
     def _may(self, bits: NDArray[np.int64], causes: Floats, target: Floats) -> Bools:
         """Say which sets of signs, (n,), may bring the log-odds of the cause to a target, by the posteriors so far."""
-        said = (bits[:, None] >> np.arange(len(self._signs)) & 1).astype(bool)
-        probability = causes[:, self.column]
+        sets, place = np.unique(bits, return_inverse=True)
+        said = sets[:, None] >> np.arange(len(self._signs)) & 1
         log_most = np.where(said, [sign.log_most for sign in self._signs], 0.0).sum(axis=1)
-        log_least = said @ np.array([sign.log_least for sign in self._signs])
+        steep, gentle = _split(said @ np.array([sign.log_least for sign in self._signs]))
+        probability, odds, dot = causes[:, self.column], self._odds(causes), "sc,sc->s"
         with np.errstate(divide="ignore", invalid="ignore"):
             needed = target - np.log(probability / (1.0 - probability))
-            reach = log_most - _log_least(causes, log_least, self.column)
-        return np.asarray(~(reach + ROUNDING < needed))  # a bound that is NaN spares nothing
+            least = _log_least(np.einsum(dot, odds, steep[place]), np.einsum(dot, odds, gentle[place]))
+        return np.asarray(~(log_most[place] - least + ROUNDING < needed))  # a bound that is NaN spares nothing
+
+    def _odds(self, causes: Floats) -> Floats:
+        """Bound P(each cause | no alarm's cause) by posteriors, (n, causes)."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(causes / (1.0 - causes[:, [self.column]]))
 
     def said(self, retracted: int) -> str:
         """Say the signs of which `max_posterior` gives the bits: without these, and with those in a lower band."""
@@ -570,14 +577,15 @@ class Retractions:
         """List the retractions that may add ``needed`` to the log-odds: the case, and the signs retracted as bits."""
         cases: list[NDArray[np.intp]] = []
         retracted: list[NDArray[np.int64]] = []
+        odds = None if causes is None else self._odds(causes)
         order = np.argsort(present, kind="stable")
         order = order[present[order] > 0]
         sets, first = np.unique(present[order], return_index=True)
         for own, signs in zip(np.split(order, first)[1:], sets.tolist(), strict=True):
             subsets = self._subsets_of(signs)
             reach = np.full((len(own), len(subsets.bits)), np.inf)
-            if causes is not None:
-                reach = subsets.log_most - _log_least(causes[own, None], subsets.log_least, self.column)
+            if odds is not None:
+                reach = subsets.log_most - _log_least(odds[own] @ subsets.steep.T, odds[own] @ subsets.gentle.T)
             which, place = np.nonzero(~(reach + ROUNDING < needed[own, None]))  # a bound that is NaN spares nothing
             cases.append(own[which])
             retracted.append(subsets.bits[place])
@@ -598,19 +606,23 @@ class Retractions:
                 bits = np.concatenate([bits, *(bits | 1 << place for _, place in own)])
                 log_most = np.concatenate([log_most, *(log_most + sign.log_most for sign, _ in own)])
                 log_least = np.concatenate([log_least, *(log_least + sign.log_least for sign, _ in own)])
-            subsets = _Subsets(bits[1:], log_most[1:], log_least[1:])
+            subsets = _Subsets(bits[1:], log_most[1:], *_split(log_least[1:]))
             if len(self._subsets) < MAX_KEPT:
                 self._subsets[signs] = subsets
         return subsets
 
 
-def _log_least(causes: Floats, log_least: Floats, column: int) -> Floats:
-    """Bound log E(r | no cause) from below, (...), by posteriors, and by what log r adds up to, (..., causes) both."""
-    steep, dot = log_least < -STEEP, "...c,...c->..."
+def _split(log_least: Floats) -> tuple[Floats, Floats]:
+    """Split what log r adds up to by cause: 1 where that is steep, and what it is elsewhere; both of one shape."""
+    steep = log_least < -STEEP
+    return steep.astype(float), np.where(steep, 0.0, log_least)
+
+
+def _log_least(steep: Floats, gentle: Floats) -> Floats:
+    """Bound log E(r | no cause) from below, by what `_split` gives times the posteriors, added up over the causes."""
+    none = np.maximum(0.0, 1.0 - steep)
     with np.errstate(divide="ignore", invalid="ignore"):
-        others = causes / (1.0 - causes[..., [column]])
-        none = np.maximum(0.0, 1.0 - np.einsum(dot, others, steep))
-        return np.asarray(np.log(none) + np.einsum(dot, others, np.where(steep, 0.0, log_least)) / none)
+        return np.asarray(np.log(none) + gentle / none)
 
 
 def _doubtful(network: CompiledModel) -> list[_Sign]:

@@ -81,7 +81,8 @@ class Evidence:
         own = np.arange(self.n)[which] if self.soft else ()
         members = [(answer, np.flatnonzero(np.isin(own, answer.cases))) for answer in self.soft]
         soft = tuple(replace(answer, cases=cases) for answer, cases in members if len(cases))
-        return Evidence(np.ascontiguousarray(self.codes[:, which]), soft)
+        codes = self.codes[:, which] if isinstance(which, slice) else self.codes.take(which, axis=1)
+        return Evidence(np.ascontiguousarray(codes), soft)
 
     def with_state(self, row: int, state: int | Codes) -> Evidence:
         """Know one variable for sure, or not at all: one state for all cases, or int8, (n,)."""

@@ -84,7 +84,7 @@ def _timed(run: Callable[[], Answers]) -> tuple[float, Answers]:
 
 
 def _enumerate(model: kb.Model, codes: NDArray[np.int8]) -> Answers:
-    """All joint states of the causes for every case, by two matrix products: the rival that an expert would write first.
+    """All joint states of the causes for every case, by two matrix products: the rival that an expert would write.
 
     What may be known of the findings is one-hot, and its log-likelihoods by joint state are one matrix. The prior over
     the causes given the risk factors is taken from the tables.
