@@ -532,7 +532,7 @@ class ParquetReader:
         """Read in order, a batch at a time."""
         try:
             for piece in self._file.iter_batches(batch_size=self._chunk_rows, columns=self._used):
-                if piece.nbytes > MAX_PIECE_BYTES:
+                if piece.nbytes > MAX_BATCH_BYTES:
                     raise FileFormatError(
                         f"{self.path}: {piece.num_rows:,} rows take {piece.nbytes:,} bytes: is it a table of cases?"
                     )

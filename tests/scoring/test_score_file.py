@@ -31,7 +31,7 @@ from kneebayes import atomic, load_model
 from kneebayes.atomic import AtomicFile, commit
 from kneebayes.cases.problems import Kind, Problem, why
 from kneebayes.errors import DefectError, FileFormatError, UnknownColumnError
-from kneebayes.scoring.readers import end_of_last_row, open_reader
+from kneebayes.scoring.readers import end_of_last_row, open_reader, read_cases
 from kneebayes.scoring.score_file import MAX_RUN, ScoreSummary, SeenIds, score_file
 from kneebayes.scoring.scorer import Scored
 from kneebayes.spec.yaml_io import DEFAULT_MODEL, model_path, read_model
@@ -360,6 +360,11 @@ class TestFormats:
         parquet.write_table(pa.table({"case_id": pa.array([], pa.string())}), tmp_path / "cases.parquet")
         assert score_file(MODEL, tmp_path / "cases.parquet", tmp_path / "out.parquet") == ScoreSummary()
         assert parquet.read_table(tmp_path / "out.parquet").column_names[:2] == ["case_id", "dvt"]
+
+    def test_parquet_of_many_numbers_is_a_table_of_cases(self, tmp_path: Path) -> None:
+        columns = {name: pa.array(np.zeros(1 << 16, dtype=np.int64)) for name in list(load_model().file.findings)[:20]}
+        parquet.write_table(pa.table(columns), tmp_path / "cases.parquet")
+        assert read_cases(str(tmp_path / "cases.parquet")).table.num_rows == 1 << 16
 
     def test_duplicates_in_parquet(self, tmp_path: Path) -> None:
         parquet.write_table(pa.table({"case_id": [7, 8, 7], "age": [1, 2, 3]}), tmp_path / "cases.parquet")
