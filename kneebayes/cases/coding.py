@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
 from itertools import product
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,11 +36,13 @@ __all__ = [
     "known_columns",
     "names_of",
     "number_of",
+    "read_distinct",
     "refuse_unknown",
     "refused_rows",
     "unnamed",
 ]
 
+Read = TypeVar("Read")
 CASE_ID = "case_id"
 NOT_EVIDENCE = (CASE_ID, "label", "also")
 SYNONYMS = {"no": 0, "n": 0, "false": 0, "0": 0, "0.0": 0, "yes": 1, "y": 1, "true": 1, "1": 1, "1.0": 1}
@@ -263,21 +265,20 @@ class Coder:
     def _column(
         self, name: str, column: EncodedColumn, problems: list[Problem], soft: list[SoftEvidence]
     ) -> NDArray[np.int8]:
-        """Code the distinct values of a column, then look each row's up: int8, (n,)."""
+        """Code a column, int8, (n,), and add its unsure answers to those of the others."""
+        row = self.rows[self.model.about(name)]
+
+        def read(value: object) -> int | NDArray[np.float64]:
+            likelihood = self.likelihood(name, value)
+            return self.code(name, value) if likelihood is None else likelihood
+
         lookup = np.full(len(column.values) + 1, UNKNOWN, dtype=np.int8)  # the last place is that of an empty cell, -1
-        refused: dict[int, Why] = {}
-        for i, value in enumerate(column.values):
-            try:
-                likelihood = self.likelihood(name, value)
-                if likelihood is None:
-                    lookup[i] = self.code(name, value)
-                else:
-                    row, cases = self.rows[self.model.about(name)], np.flatnonzero(column.index == i)
-                    soft.append(self._soft(row, cases, likelihood))
-            except Refusal as refusal:
-                refused[i] = refusal.why
+        for i, found in enumerate(read_distinct(name, column, read, problems)):
+            if isinstance(found, np.ndarray):
+                soft.append(self._soft(row, np.flatnonzero(column.index == i), found))
+            elif found is not None:
+                lookup[i] = found
         codes: NDArray[np.int8] = lookup[column.index]
-        problems += refused_rows(name, column, refused)
         return codes
 
     def _soft(self, row: int, cases: NDArray[np.integer], likelihood: NDArray[np.float64]) -> SoftEvidence:
@@ -420,6 +421,22 @@ def number_of(word: str) -> float | None:
     except ValueError:
         return None
     return number if math.isfinite(number) else None
+
+
+def read_distinct(
+    name: str, column: EncodedColumn, read: Callable[[object], Read], problems: list[Problem]
+) -> list[Read | None]:
+    """Read each distinct value of a column; one that is refused is None, and a problem of each of its rows."""
+    found: list[Read | None] = []
+    refused: dict[int, Why] = {}
+    for i, value in enumerate(column.values):
+        try:
+            found.append(read(value))
+        except Refusal as refusal:
+            refused[i] = refusal.why
+            found.append(None)
+    problems += refused_rows(name, column, refused)
+    return found
 
 
 def refused_rows(name: str, column: EncodedColumn, refused: Mapping[int, Why]) -> list[Problem]:

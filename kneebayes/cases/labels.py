@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kneebayes.cases.coding import NOT_EVIDENCE_PREFIX, SYNONYMS, UNKNOWN_WORDS, Coder, names_of, refused_rows
+from kneebayes.cases.coding import NOT_EVIDENCE_PREFIX, SYNONYMS, UNKNOWN_WORDS, Coder, names_of, read_distinct
 from kneebayes.cases.frames import case_error, encode_column, encode_columns
 from kneebayes.cases.mapping import MappingLike, read_frame
-from kneebayes.cases.problems import Kind, Problem, Why, short, why
+from kneebayes.cases.problems import Kind, Problem, Refusal, short, why
 from kneebayes.errors import UnknownColumnError, misspelt, nearest
 from kneebayes.inference.evidence import Cases
 from kneebayes.spec.model_spec import ModelSpec
@@ -110,18 +110,18 @@ def _read(
 ) -> list[list[int]]:
     """Read a column of names joined by ; as places among the names."""
     cells = encode_column(table[column])
-    read: dict[int, list[int]] = {-1: []}
-    refused: dict[int, Why] = {}
-    for i, value in enumerate(cells.values):
+
+    def read(value: object) -> list[int]:
         words = [word.strip().lower() for word in str(value).split(";")]
         words = [word for word in words if word not in UNKNOWN_WORDS]
         unknown = next((word for word in words if word not in names), None)
-        read[i] = [] if unknown is not None else [names.index(word) for word in words]
         if unknown is not None:
             facts = {"allowed": ", ".join(names), "hint": misspelt(unknown, names), "model": model.name}
-            refused[i] = why(Kind.LABEL, column=column, value=short(unknown), **facts)
-    problems += refused_rows(column, cells, refused)
-    return [read[max(i, -1)] for i in cells.index.tolist()]
+            raise Refusal(Kind.LABEL, column=column, value=short(unknown), **facts)
+        return [names.index(word) for word in words]
+
+    places = [*read_distinct(column, cells, read, problems), None]  # the last is that of an empty cell, -1
+    return [places[max(i, -1)] or [] for i in cells.index.tolist()]
 
 
 def _add(
@@ -135,22 +135,22 @@ def _add(
     """Read a column of states into what is known of one cause, in place: it goes before what was only not named."""
     cells = encode_column(table[column])
     words = {"present": 1, **SYNONYMS, **{state: int(code > 0) for code, state in enumerate(states)}}
-    lookup = np.full(len(cells.values) + 1, -1, dtype=np.int8)  # the last place is that of an empty cell, -1
-    refused: dict[int, Why] = {}
     allowed = ", ".join(states)
-    for i, value in enumerate(cells.values):
+
+    def read(value: object) -> int:
         word = str(value).strip().lower()
-        if word in words:
-            lookup[i] = words[word]
-        elif word not in UNKNOWN_WORDS:
-            refused[i] = why(Kind.TRUTH, column=column, value=short(word), allowed=allowed, hint=misspelt(word, words))
+        if word in words or word in UNKNOWN_WORDS:
+            return words.get(word, -1)
+        raise Refusal(Kind.TRUTH, column=column, value=short(word), allowed=allowed, hint=misspelt(word, words))
+
+    found = read_distinct(column, cells, read, problems)
+    lookup = np.array([*(-1 if code is None else code for code in found), -1], dtype=np.int8)  # the last: empty cells
     new = lookup[np.maximum(cells.index, -1)]
     for row in np.flatnonzero(((present == 1) & (new == 0)) | (none & (new == 1))).tolist():
         value = short(cells.values[int(cells.index[row])])
         problems.append(
             Problem(row, column, value, why(Kind.TRUTH_AND_LABEL, column=column, value=value, allowed=allowed))
         )
-    problems += refused_rows(column, cells, refused)
     present[new >= 0] = new[new >= 0]
 
 

@@ -40,6 +40,7 @@ from kneebayes.cases.coding import (
     EncodedColumn,
     known_columns,
     number_of,
+    read_distinct,
     refuse_unknown,
     refused_rows,
     unnamed,
@@ -679,19 +680,10 @@ class BoundMapping:
     ) -> EncodedColumn:
         """Read each distinct value; what can't be read is a problem of its rows, and empty."""
         is_missing = self._is_missing(column)
-        texts: dict[str, int] = {}
-        lookup = np.full(len(cells.values) + 1, -1, dtype=np.int64)  # the last place is that of an empty cell, -1
-        refused: dict[int, Why] = {}
-        for i, value in enumerate(cells.values):
-            if is_missing(value):
-                continue
-            try:
-                if text := read(value):
-                    lookup[i] = texts.setdefault(text, len(texts))
-            except Refusal as refusal:
-                refused[i] = refusal.why
-        problems += refused_rows(name, cells, refused)
-        return EncodedColumn(lookup[cells.index], list(texts))
+        found = read_distinct(name, cells, lambda value: "" if is_missing(value) else read(value), problems)
+        texts = {text: place for place, text in enumerate(dict.fromkeys(filter(None, found)))}
+        places = np.array([*(texts.get(text or "", -1) for text in found), -1], dtype=np.int64)  # the last: empty cells
+        return EncodedColumn(places[cells.index], list(texts))
 
     def _values(self, name: str, column: Column, cells: EncodedColumn, problems: list[Problem]) -> EncodedColumn:
         variable = column.variable or ""
@@ -817,25 +809,23 @@ class BoundMapping:
         )
         absent = {v: "absent" for v in variables if column.others == "absent" and self.coder.is_yes_no(v)}
         is_missing = self._is_missing(column)
-        answers: list[dict[str, str]] = []
-        refused: dict[int, Why] = {}
-        for i, value in enumerate(cells.values):
+
+        def read(value: object) -> dict[str, str]:
             found: dict[str, str] = {}
             chosen = [part for part in cell_text(value).split(column.separator or ";") if not is_missing(part)]
             for part in chosen:
                 if word(part) not in choices:
-                    refused.setdefault(i, why(Kind.MAPPED_VALUE, column=name, value=short(part.strip())))
-                for variable, ours in choices.get(word(part), {}).items():
+                    raise Refusal(Kind.MAPPED_VALUE, column=name, value=short(part.strip()))
+                for variable, ours in choices[word(part)].items():
                     if found.setdefault(variable, ours) != ours:
-                        refused.setdefault(i, why(Kind.COMBINED, names=f"choices of {name}", other=variable))
-            answers.append({**absent, **found} if chosen and not is_missing(value) else {})
-        problems += refused_rows(name, cells, refused)
+                        raise Refusal(Kind.COMBINED, names=f"choices of {name}", other=variable)
+            return {**absent, **found} if chosen and not is_missing(value) else {}
+
+        answers = [found or {} for found in read_distinct(name, cells, read, problems)]
         made = {}
         for variable in variables:
             texts = list(dict.fromkeys(a[variable] for a in answers if variable in a))
-            places = [
-                texts.index(a[variable]) if variable in a and i not in refused else -1 for i, a in enumerate(answers)
-            ]
+            places = [texts.index(a[variable]) if variable in a else -1 for a in answers]
             made[variable] = EncodedColumn(np.array([*places, -1], dtype=np.int64)[cells.index], texts)
         return made
 
