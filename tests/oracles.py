@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kneebayes.inference.evidence import UNKNOWN
 from kneebayes.spec.model_spec import Distribution, ModelSpec, Probability
 
 WORDS = {"label": "x", "question": "x?", "group": "all"}
@@ -160,6 +161,12 @@ def random_codes(
         states = rng.integers(0, len(events), n)
         rows.append(np.where(rng.random(n) < share, states, -1))
     return np.stack(rows).astype(np.int8)
+
+
+def whole_states(model: ModelSpec, codes: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Forget what says only part of a variable, as few other programs take one state or another, (variables, n)."""
+    counts = np.array([len(variable.states) for variable in model.variables.values()])
+    return np.where(codes < counts[:, None], codes, UNKNOWN).astype(np.int8)
 
 
 def brute_force(model: ModelSpec, codes: NDArray[np.int8]) -> tuple[dict[tuple[str, str], float], float]:

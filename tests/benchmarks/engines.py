@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import kneebayes as kb
-from kneebayes.inference.evidence import UNKNOWN, Evidence
+from kneebayes.inference.evidence import Evidence
 from kneebayes.interop.pgmpy import Reference, to_pgmpy
+from tests.oracles import whole_states
 
 SECONDS = 6.0
 N_KERNEL = 400_000
@@ -35,8 +36,7 @@ def main() -> None:
     taken = [name for name in model.scorer.coder.columns if name in table.column_names]
     codes = model.scorer.coder.batch(encode_columns(table, taken), table.num_rows).evidence.codes
     names, states = list(model.file.variables), [v.states for v in model.file.variables.values()]
-    counts = np.array([len(own) for own in states])
-    codes[codes >= counts[:, None]] = UNKNOWN  # not all engines take "one state or another"
+    codes = whole_states(model.file, codes)
 
     def evidence(case: int) -> dict[str, str]:
         return {n: s[c] for n, s, c in zip(names, states, codes[:, case], strict=True) if c >= 0}

@@ -28,7 +28,7 @@ from kneebayes.inference.network import CompiledModel
 from kneebayes.interop.exchange import export, import_model, read_uai, sidecar_path
 from kneebayes.interop.pgmpy import Reference, read_pgmpy
 from kneebayes.spec.model_spec import ModelSpec
-from tests.oracles import random_model
+from tests.oracles import random_model, whole_states
 
 ENDINGS = {"bif": "bif", "xmlbif": "bifxml", "net": "net", "xdsl": "xdsl", "uai": "uai", "json": "json"}
 SOLVER_CASES = 10
@@ -49,13 +49,9 @@ def draw(model: ModelSpec, n: int) -> tuple[list[dict[str, str]], np.ndarray]:
     network, frame = CompiledModel(model), kb.Model(model).simulate(n, seed=7, missing=(0.3, 0.6))
     coder = kb.Model(model).scorer.coder
     rows: list[Any] = [row.dropna().drop("case_id").to_dict() for _, row in frame.iterrows()]
-    codes = np.stack([coder.case(row).evidence.codes[:, 0] for row in rows], axis=1)
+    codes = whole_states(model, np.stack([coder.case(row).evidence.codes[:, 0] for row in rows], axis=1))
     cases = [
-        {
-            name: v.states[c]
-            for (name, v), c in zip(model.variables.items(), column, strict=True)
-            if 0 <= c < len(v.states)
-        }
+        {name: v.states[c] for (name, v), c in zip(model.variables.items(), column, strict=True) if c >= 0}
         for column in codes.T
     ]
     return cases, network.posteriors(Evidence(codes)).values

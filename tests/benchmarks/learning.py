@@ -28,6 +28,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +38,7 @@ import pandas as pd
 import kneebayes as kb
 from kneebayes.cases.labels import read_cohort
 from kneebayes.spec.yaml_io import with_numbers
+from tests.oracles import whole_states
 
 SEED, MOVED, MISSING, LABELLED, HELD_OUT = 5, 0.7, 0.4, 0.3, 1000
 SIZES = (100, 1000, 20_000)
@@ -44,6 +46,7 @@ SMALL = str(Path(__file__).parents[2] / "examples" / "ankle.yaml")
 NETWORKS = {"posterior_knee_pain": "posterior_knee_pain", "ankle": SMALL}
 DATA = ("40 % empty, 30 % labelled", "causes hidden, rest known")
 ENGINES = ("kneebayes", "pyagrum", "pgmpy")
+MOST = 0.99  # of a distribution, so that the first state keeps a chance
 STEPS = 20  # of pgmpy, at most
 
 
@@ -57,14 +60,25 @@ class Fitted(NamedTuple):
 
 
 def moved(model: kb.Model, seed: int = SEED, deviation: float = MOVED) -> kb.Model:
-    """Move every leak, link and split by chance, in log-odds."""
+    """Move every leak, link and split by chance, in log-odds; states of one distribution then share at most 1."""
     rng = np.random.default_rng(seed)
-    numbers = {}
+    numbers, totals = {}, defaultdict[str, float](float)
     for place, number in model.file.probabilities():
         if 0 < number.p < 1 and not place.startswith("risks."):
             log_odds = np.log(number.p / (1 - number.p)) + rng.normal(0, deviation)
             numbers[place] = number.model_copy(update={"p": float(1 / (1 + np.exp(-log_odds))), "range": (0.0, 1.0)})
+    together = {place: place.rpartition(".")[0] for place in numbers if _is_of_distribution(model, place)}
+    for place, effect in together.items():
+        totals[effect] += numbers[place].p
+    for place, effect in together.items():
+        share = numbers[place].p / max(1.0, totals[effect] / MOST)
+        numbers[place] = numbers[place].model_copy(update={"p": share})
     return kb.Model(with_numbers(model.file, numbers))
+
+
+def _is_of_distribution(model: kb.Model, place: str) -> bool:
+    kind, name, *_ = place.split(".")
+    return kind == "findings" and len(model.file.findings[name].states) > 2
 
 
 def labelled_cases(
@@ -248,7 +262,7 @@ def fit_pgmpy(start: kb.Model, train: pd.DataFrame, test: pd.DataFrame) -> Fitte
 
 def named(model: kb.Model, frame: pd.DataFrame) -> pd.DataFrame:
     """Write every variable of cases as state names, NaN where it is not known."""
-    codes = read_cohort(model.file, frame, labels=False).cases.codes
+    codes = whole_states(model.file, read_cohort(model.file, frame, labels=False).cases.codes)
     columns = {}
     for (name, variable), row in zip(model.file.variables.items(), codes, strict=True):
         columns[name] = pd.Series(np.array([*variable.states, None], dtype=object)[row])

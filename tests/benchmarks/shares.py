@@ -37,7 +37,8 @@ def main() -> None:
     for _, row in pd.read_csv(DATA).iterrows():
         given = {str(c): row[c] for c in row.index if c in {*model.file.variables, *model.file.inputs}}
         evidence = model.diagnose({c: value for c, value in given.items() if pd.notna(value)}).evidence
-        case = dict([item for item in evidence.items() if item[0] not in complaint][:most])
+        sure = model.file.variables.keys() - complaint.keys()  # without columns that say part of a variable
+        case = dict([item for item in evidence.items() if item[0] in sure][:most])
         n, names = len(case), list(case)
         start = time.thread_time()
         asked = {
