@@ -129,6 +129,7 @@ def build(session: nox.Session) -> None:
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    """Speed, beside peers; ratios of one run."""
+    """Speed, beside peers; ratios of one run: those that the arguments name, or all."""
     install(session, "-e", ".[test]")
-    session.run("python", "-m", "pytest", "-n", "0", "tests/benchmarks", "--benchmark-only", *session.posargs)
+    for name in session.posargs or sorted(path.stem for path in ROOT.glob("tests/benchmarks/[a-z]*.py")):
+        session.run("python", "-m", f"tests.benchmarks.{name}")

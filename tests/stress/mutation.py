@@ -54,7 +54,7 @@ TESTS = {
     "diagnosis.alarm": ["diagnosis/test_alarm", "diagnosis/test_retractions"],
 }
 PRELOAD = ["numpy", "pandas", "pyarrow.compute", "pydantic", "yaml", "numba", "pytest", "hypothesis", "pgmpy.models"]
-OPTIONS = ["-q", "-p", "no:cacheprovider", "-p", "pytest_benchmark.plugin", "-p", "_hypothesis_pytestplugin"]
+OPTIONS = ["-q", "-p", "no:cacheprovider", "-p", "_hypothesis_pytestplugin"]
 OPTIONS += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
 UNTOUCHED = {"__all__"}
 
