@@ -11,21 +11,14 @@ This is the reference. Many cases take the same way in compiled code, some ten t
 
 from __future__ import annotations
 
-from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.errors import UnknownNameError
-from kneebayes.inference import compiled
 from kneebayes.inference.evidence import Cases
-from kneebayes.inference.network import Engine, Findings, UpperLayer
+from kneebayes.inference.network import Engine, Steps, is_compiled
 from kneebayes.inference.tables import Counts, Tables, patterns
-
-if TYPE_CHECKING:
-    from kneebayes.inference.compiled.kernels import Kernel
 
 __all__ = ["MIN_COMPILED", "Expectation"]
 
@@ -38,22 +31,7 @@ class Expectation:
     """Computes expected counts with one set of tables."""
 
     def __init__(self, tables: Tables) -> None:
-        self.tables, self.layout = tables, tables.layout
-
-    @cached_property
-    def _upper(self) -> UpperLayer:
-        t = self.tables
-        return UpperLayer(self.layout, t.share, t.kept, t.gained, t.split)
-
-    @cached_property
-    def _findings(self) -> Findings:
-        return Findings(self.tables)
-
-    @cached_property
-    def _kernel(self) -> Kernel:
-        from kneebayes.inference.compiled.kernels import Kernel  # here, because numba takes a while to import
-
-        return Kernel(self.tables)
+        self.tables, self.layout, self._steps = tables, tables.layout, Steps(tables)
 
     def counts(self, cases: Cases, *, engine: Engine = "auto") -> Counts:
         """Compute expected counts of at least one case, summed by weight, always in the same order.
@@ -61,12 +39,9 @@ class Expectation:
         A case that is impossible, whose ``log_evidence`` is -inf, counts as none. The engines agree but for rounding;
         by itself, numba from `MIN_COMPILED` cases on.
         """
-        if engine not in get_args(Engine):
-            raise UnknownNameError(f"no engine '{engine}': use one of {', '.join(get_args(Engine))}")
-        wanted = engine == "numba" or (engine == "auto" and len(cases.weight) >= MIN_COMPILED)
-        if not wanted or compiled.is_off():
+        if not is_compiled(engine, len(cases.weight), MIN_COMPILED):
             return self._counts(cases)
-        counts = self._kernel.counts(cases)
+        counts = self._steps.kernel.counts(cases)
         lost = np.flatnonzero(np.isneginf(counts.log_evidence))
         if len(lost):  # impossible, or so improbable that the product of it all is 0: here logarithms add up
             again = self._counts(cases.chosen(lost))
@@ -84,19 +59,19 @@ class Expectation:
 
     def _chunk(self, cases: Cases) -> Counts:
         layout, codes, n = self.layout, cases.codes, len(cases.weight)
-        likelihood, scale = self._findings.likelihood(codes, cases.allowed)
+        likelihood, scale = self._steps.findings.likelihood(codes, cases.allowed)
         components = self.tables.components
         rows = [patterns(component, codes) for component in components]
         triggers = [component.of_patterns(row) for component, row in zip(components, rows, strict=True)]
-        joint, tape = self._upper.forward(triggers)
+        joint, tape = self._steps.upper.forward(triggers)
         evidence = (joint * likelihood).sum(axis=0)
         back = likelihood * np.divide(cases.weight, evidence, out=np.zeros(n), where=evidence > 0)
         with np.errstate(divide="ignore"):
             log_evidence = np.log(evidence) + scale
         posterior = joint * back
-        messages, reached = self._upper.backward(triggers, tape, back)
+        messages, reached = self._steps.upper.backward(triggers, tape, back)
         sums = [_sum_rows(m, row, c.n_patterns) for m, row, c in zip(messages, rows, components, strict=True)]
-        rows_said, vectors_said = self._findings.said(codes)
+        rows_said, vectors_said = self._steps.findings.said(codes)
         at_most = np.zeros(self.tables.at_most_links.shape)
         for c, card in enumerate(layout.cards):
             marginal = posterior.reshape(prod(layout.cards[:c]), card, -1, n).sum(axis=(0, 2))

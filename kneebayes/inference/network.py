@@ -42,7 +42,18 @@ from kneebayes.spec.model_spec import ModelSpec
 if TYPE_CHECKING:
     from kneebayes.inference.compiled.kernels import Kernel
 
-__all__ = ["CompiledModel", "Engine", "Findings", "OrCause", "OrComponent", "Posteriors", "UpperLayer", "VersionedCase"]
+__all__ = [
+    "CompiledModel",
+    "Engine",
+    "Findings",
+    "OrCause",
+    "OrComponent",
+    "Posteriors",
+    "Steps",
+    "UpperLayer",
+    "VersionedCase",
+    "is_compiled",
+]
 
 Floats = NDArray[np.float64]
 Engine = Literal["auto", "numpy", "numba"]
@@ -300,20 +311,44 @@ class UpperLayer:
         return messages, reached
 
 
+class Steps:
+    """The steps of inference with the numbers of some tables, each made when it is first taken."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.tables = tables
+
+    @cached_property
+    def upper(self) -> UpperLayer:
+        """From risk factors to causes."""
+        t = self.tables
+        return UpperLayer(t.layout, t.share, t.kept, t.gained, t.split)
+
+    @cached_property
+    def findings(self) -> Findings:
+        """From causes to findings."""
+        return Findings(self.tables)
+
+    @cached_property
+    def kernel(self) -> Kernel:
+        """Both, in compiled code."""
+        from kneebayes.inference.compiled.kernels import Kernel  # here, because numba takes a while to import
+
+        return Kernel(self.tables)
+
+
+def is_compiled(engine: Engine, n: int, least: int) -> bool:
+    """Say whether compiled code takes n cases, as it does by itself from some number on."""
+    if engine not in get_args(Engine):
+        raise UnknownNameError(f"no engine '{engine}': use one of {', '.join(get_args(Engine))}")
+    return (engine == "numba" or (engine == "auto" and n >= least)) and not compiled.is_off()
+
+
 @dataclass(frozen=True, eq=False)
 class Posteriors:
-    """Posteriors of a batch of n cases.
+    """Posteriors of n cases, (n, columns), and natural logarithms of P(evidence), (n,); NaN and -inf if impossible.
 
-    Attributes
-    ----------
-    columns : tuple of str
-        The causes in model order, ``none_of_these``, then ``<cause>_<state>``
-        for the third state on of each cause that has more than two.
-    values : ndarray, shape (n, columns)
-        P(cause not absent), P(all causes absent), P(cause in that state); a
-        row of NaN where the evidence is impossible.
-    log_evidence : ndarray, shape (n,)
-        Natural logarithm of P(evidence); -inf where it is impossible.
+    The columns are the causes in model order, P(cause not absent), ``none_of_these``, then ``<cause>_<state>`` for
+    the third state on of each cause that has more than two.
     """
 
     columns: tuple[str, ...]
@@ -324,13 +359,6 @@ class Posteriors:
 class CompiledModel:
     """A compiled model: codes of the evidence in, exact posteriors out.
 
-    Parameters
-    ----------
-    model : ModelSpec
-        A checked model file.
-
-    Examples
-    --------
     >>> from kneebayes.spec.yaml_io import model_path, read_model
     >>> network = CompiledModel(read_model(model_path("posterior_knee_pain")))
     >>> network.posteriors(Evidence.empty(len(network.variables))).values.shape == (1, len(network.columns))
@@ -359,13 +387,14 @@ class CompiledModel:
             digits[list(part.rows)] = np.cumprod([1, *part.radix[:0:-1]])[::-1]
         self.parameters = ParameterVector(self)
         self.tables = self.layout.fill(self.parameters.p)
+        self._steps = Steps(self.tables)
 
     def with_numbers(self, values: Floats) -> CompiledModel:
         """Make the same model with other numbers, (P,), as from `ParameterVector`; what is laid out is shared."""
         other = copy(self)
-        for filled in ("_kernel", "_upper", "_findings", "_possible"):
-            other.__dict__.pop(filled, None)
+        other.__dict__.pop("_possible", None)
         other.tables = self.layout.fill(values)
+        other._steps = Steps(other.tables)
         return other
 
     def posteriors(self, evidence: Evidence, *, engine: Engine = "auto") -> Posteriors:
@@ -390,31 +419,13 @@ class CompiledModel:
         return "numba" if n >= MIN_COMPILED or n * self.n_joint >= MIN_COMPILED_STATES else "numpy"
 
     def _sure_posteriors(self, codes: Codes, engine: Engine) -> Posteriors:
-        if engine not in get_args(Engine):
-            raise UnknownNameError(f"no engine '{engine}': use one of {', '.join(get_args(Engine))}")
-        wanted = engine == "numba" or (engine == "auto" and codes.shape[1] >= MIN_COMPILED)
-        if wanted and not compiled.is_off():
-            values, evidence = self._kernel.posteriors(codes)
+        if is_compiled(engine, codes.shape[1], MIN_COMPILED):
+            values, evidence = self._steps.kernel.posteriors(codes)
         else:
             values, evidence = self._posteriors(codes)
         np.minimum(values, 1.0, out=values)  # a quotient of two sums of the same terms may round to over 1
         with np.errstate(divide="ignore"):
             return Posteriors(self.columns, values, np.log(evidence))
-
-    @cached_property
-    def _kernel(self) -> Kernel:
-        from kneebayes.inference.compiled.kernels import Kernel  # here, because numba takes a while to import
-
-        return Kernel(self.tables)
-
-    @cached_property
-    def _upper(self) -> UpperLayer:
-        t = self.tables
-        return UpperLayer(self.layout, t.share, t.kept, t.gained, t.split)
-
-    @cached_property
-    def _findings(self) -> Findings:
-        return Findings(self.tables)
 
     def _posteriors(self, codes: Codes) -> tuple[Floats, Floats]:
         n = codes.shape[1]
@@ -471,9 +482,9 @@ class CompiledModel:
         step = max(1, CHUNK_BYTES // (8 * self.n_joint))
         for start in range(0, patterns.shape[1], step):
             rows = zip(self.tables.components, patterns[:, start : start + step], strict=True)
-            upper = np.ascontiguousarray(self._upper.forward([c.of_patterns(row) for c, row in rows])[0].T)
+            upper = np.ascontiguousarray(self._steps.upper.forward([c.of_patterns(row) for c, row in rows])[0].T)
             own = np.flatnonzero((place >= start) & (place < start + step)).tolist()
-            for cases, weight in self._findings.weights(codes[:, own]):
+            for cases, weight in self._steps.findings.weights(codes[:, own]):
                 for case in (own[case] for case in cases):
                     yield case, upper[place[case] - start] * weight
 
@@ -483,37 +494,12 @@ class CompiledModel:
         return self._digits @ np.where(known == UNKNOWN, self._radix, known)
 
     def constrained(self, risk: str) -> bool:
-        """Say whether other risk factors can rule out states of one.
-
-        Parameters
-        ----------
-        risk : str
-            A risk factor.
-
-        Returns
-        -------
-        bool
-            As for pregnancy, which the sex may rule out.
-        """
+        """Say whether other risk factors can rule out states of one, as the sex may of pregnancy."""
         row = self.variables.index(risk)
         return not next(possible for component, possible in self._possible if row in component.rows).all()
 
     def possible_states(self, codes: Codes, variable: str) -> NDArray[np.bool_]:
-        """Say which states of a risk factor the other risk factors leave possible.
-
-        Parameters
-        ----------
-        codes : ndarray of int8, shape (variables, n)
-            As for `posteriors`.
-        variable : str
-            A risk factor.
-
-        Returns
-        -------
-        ndarray of bool, shape (n, states of the variable)
-            False where the model gives the state probability zero, as for a
-            pregnancy where the sex is male.
-        """
+        """Say which states of a risk factor the others leave a probability over zero, (n, its states)."""
         row = self.variables.index(variable)
         n_states = len(self.model.risks[variable].states)
         if not self.constrained(variable):

@@ -711,17 +711,6 @@ class Counts:
         for mine, theirs in zip(self.components + self.reached, other.components + other.reached, strict=True):
             mine += theirs
 
-    def scaled(self, factor: float) -> Counts:
-        """Count every case so many times."""
-        return Counts(
-            self.log_evidence,
-            self.at_most * factor,
-            self.vectors * factor,
-            self.joint * factor,
-            [count * factor for count in self.components],
-            [count * factor for count in self.reached],
-        )
-
 
 class ParameterIndex:
     """Places of the P numbers of a model, in the order of `ModelSpec.probabilities`.
