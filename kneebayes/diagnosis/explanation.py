@@ -416,7 +416,7 @@ class _Case:
     """The evidence of one case taken apart, and the log-odds of a target given any set of its parts."""
 
     def __init__(self, network: CompiledModel, evidence: Evidence, target: str) -> None:
-        self.network, self.target = network, target
+        self.network, self.evidence, self.target = network, evidence, target
         self.column = column_of(network, target)
         self.likelihood = {answer.row: answer.likelihood for answer in evidence.soft}
         self.base = Evidence.empty(len(network.variables)).codes
@@ -468,9 +468,7 @@ class _Case:
         free = {name: row for name, row in rows.items() if row not in self.known}
         if not free:
             return []
-        codes = np.repeat(self.base, len(free), axis=1)
-        for row, code in self.known.items():
-            codes[row] = code
+        codes = np.repeat(self.evidence.codes, len(free), axis=1)
         codes[list(free.values()), np.arange(len(free))] = 0
         clamped = np.array(list(free.values()), dtype=np.intp)
         soft = [SoftEvidence(row, np.flatnonzero(clamped != row), chance) for row, chance in self.likelihood.items()]
@@ -480,11 +478,7 @@ class _Case:
 
     def leads(self) -> bool:
         """Whether nothing is likelier than the target; a state of a cause leads where its cause does."""
-        codes = self.base.copy()
-        for row, code in self.known.items():
-            codes[row] = code
-        soft = tuple(SoftEvidence(row, np.array([0]), chance) for row, chance in self.likelihood.items())
-        ranked = self.network.posteriors(Evidence(codes, soft)).values[0, : len(self.network.model.causes) + 1]
+        ranked = self.network.posteriors(self.evidence).values[0, : len(self.network.model.causes) + 1]
         first = self.network.columns[int(ranked.argmax())]
         return self.target == first or self.target.startswith(f"{first}_")
 

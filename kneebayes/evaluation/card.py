@@ -34,18 +34,7 @@ FAR = 3  # a right cause that comes after so many was missed
 
 
 def model_card(model: Model) -> str:
-    """Write the card of a model.
-
-    Parameters
-    ----------
-    model : Model
-        The model.
-
-    Returns
-    -------
-    str
-        Markdown.
-    """
+    """Write the card of a model, as Markdown."""
     spec, cause = model.file, model.file.alarm.cause
     ranks = rank_cases(model)
     incomplete, complete = (

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from kneebayes.model import Model
     from kneebayes.plots.cohort import EvaluationPlots
 
-__all__ = ["Evaluation", "body", "check_report", "evaluate", "text", "write_report"]
+__all__ = ["Evaluation", "check_report", "evaluate"]
 
 MAX_RESAMPLES, MIN_RESAMPLES, DRAWS = 1000, 100, 1_000_000
 SECTIONS = ("top", "causes", "calibration", "confusion", "alarm", "missed", "decision", "comparison")
@@ -163,12 +163,10 @@ class Evaluation:
         return f"<evaluation of {self.model.name} {self.model.version}: {self.counts}>"
 
     def __str__(self) -> str:
-
-        return text(self)
+        return _text(self)
 
     def _repr_html_(self) -> str:
-
-        return body(self)
+        return render("report/body.html", **_content(self), plots=None)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -250,7 +248,8 @@ class Evaluation:
         FileFormatError
             If its name does not end in .html or .htm, or it can't be written. What was there stays.
         """
-        write_report(self, path)
+        check_report(path)
+        write_whole(str(path), render("report/page.html", **_content(self), plots=_plots(self)))
 
 
 def _written(text: str, path: str | Path | None, *, end: str = "") -> str | None:
@@ -561,7 +560,7 @@ def _sections(evaluation: Evaluation) -> dict[str, pd.DataFrame]:
     return found
 
 
-def text(evaluation: Evaluation) -> str:
+def _text(evaluation: Evaluation) -> str:
     """Write an evaluation for a terminal."""
     lines = [f"Evaluation of {evaluation.title}", evaluation.counts]
     first = len(evaluation.given[:1])
@@ -617,9 +616,8 @@ def check_report(path: str | Path) -> None:
         raise FileFormatError(f"report {str(path)!r}: a report is HTML; give a name that ends in .html")
 
 
-def write_report(evaluation: Evaluation, path: str | Path) -> None:
-    """Write an evaluation as one HTML file; see `Evaluation.report`."""
-    check_report(path)
+def _plots(evaluation: Evaluation) -> dict[str, object]:
+    """Draw what a report shows."""
     from matplotlib.figure import Figure
 
     pair = []
@@ -635,14 +633,7 @@ def write_report(evaluation: Evaluation, path: str | Path) -> None:
         plot_calibration(evaluation, cause=name, ax=ax)
     for ax in axes[len(names) :]:
         ax.set_axis_off()
-    calibration = _svg(figure, alt := "Calibration of each cause"), alt
-    plots = {"pair": pair, "calibration": calibration}
-    write_whole(str(path), render("report/page.html", **_content(evaluation), plots=plots))
-
-
-def body(evaluation: Evaluation) -> str:
-    """Write an evaluation as HTML to be put into a page: headings, tables and notes, without plots."""
-    return render("report/body.html", **_content(evaluation), plots=None)
+    return {"pair": pair, "calibration": (_svg(figure, alt := "Calibration of each cause"), alt)}
 
 
 def _content(evaluation: Evaluation) -> dict[str, object]:

@@ -103,18 +103,7 @@ def rank_cases(model: Model) -> pd.DataFrame:
 
 
 def compare(old: Model, new: Model) -> str:
-    """Write in what two models differ, and which posteriors, claims, pairs and labelled cases that moves.
-
-    Parameters
-    ----------
-    old, new : Model
-        Two versions of a model, or any two.
-
-    Returns
-    -------
-    str
-        Markdown.
-    """
+    """Write as Markdown in what two models differ, and which posteriors, claims, pairs and labelled cases it moves."""
     before, after = (dict(numbers(m.file)) for m in (old, new))
     both = [(place, before[place].p, number) for place, number in after.items() if place in before]
     changed = [(place, p, n, _odds_ratio(p, n.p)) for place, p, n in both if p != n.p]

@@ -531,9 +531,8 @@ class ModelSpec(Frozen):
         for place, text in _texts(content) if isinstance(content, dict) and _holds_control(content) else ():
             found = _CONTROL.search(text.replace("\n", " ") if place.rpartition(".")[2] in _FREE else text)
             if found:
-                raise PlacedError(
-                    f"{place}", f"holds the control character {found[0]!a}: write text without it, on one line"
-                )
+                reason = f"holds the control character {found[0]!a}: write text without it, on one line"
+                raise PlacedError(place, reason)
         return content
 
     @cached_property
@@ -722,10 +721,8 @@ class ModelSpec(Frozen):
             raise ValueError("a name stands in two of risks, causes and findings")
         for name, variable in self.variables.items():
             if variable.group not in self.groups:
-                reason = (
-                    f"group '{variable.group}' is not among {list(self.groups)}.{nearest(variable.group, self.groups)}"
-                )
-                raise PlacedError(f"{self._place_of(name)}.group", reason)
+                known = f"{list(self.groups)}.{nearest(variable.group, self.groups)}"
+                raise PlacedError(f"{self._place_of(name)}.group", f"group '{variable.group}' is not among {known}")
         for name in self.risk_order:
             self._check_rows(name)
         _ = self.cause_order
@@ -818,10 +815,8 @@ class ModelSpec(Frozen):
                     has = f"claims 1 to {self.claims}" if self.claims else "no claims"
                     raise PlacedError(place, f"cites claim {unknown[0]}, but the model file speaks of {has}")
                 if kind == "literature" and source not in self.references:
-                    raise PlacedError(
-                        f"{place}",
-                        f"cites '{source}', which is not among references.{nearest(source, self.references)}",
-                    )
+                    hint = nearest(source, self.references)
+                    raise PlacedError(place, f"cites '{source}', which is not among references.{hint}")
 
     def _check_answers(self, name: str, column: AnswerInput) -> None:
         place = f"inputs.{name}"

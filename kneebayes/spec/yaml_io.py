@@ -205,7 +205,7 @@ def _checked(text: str, source: str, *, is_file: bool) -> ModelSpec:
     texts = {own: text}
 
     def find(name: str, file: str) -> tuple[str, Mapping[str, Any]]:
-        if name.endswith((".yaml", ".yml")):
+        if name.endswith(ENDINGS):
             if file == own and not is_file:
                 raise ModelFileError(f"{source}: extends: '{name}' is a path, and a text has no place to start it from")
             path = Path(file).parent / _plain(name)
@@ -507,10 +507,7 @@ def write_model(model: ModelSpec, path: str | os.PathLike[str]) -> None:
     path = _plain(path)
     if path.suffix not in ENDINGS:
         raise ModelFileError(f"{path}: a model file ends in .yaml or .yml, or it could not be loaded by its name")
-    try:
-        write_whole(str(path), model_text(model), stream=False)
-    except FileFormatError as error:
-        raise ModelFileError(str(error)) from error
+    _write(path, model_text(model))
 
 
 def with_numbers(model: ModelSpec, numbers: Mapping[str, Probability], **fields: Any) -> ModelSpec:
@@ -584,25 +581,22 @@ def start_model(path: str | os.PathLike[str]) -> Path:
     text = starter_text(path.stem)
     if os.path.lexists(path):
         raise ModelFileError(f"{path}: is there already; take another name, or remove it first")
+    _write(path, text)
+    return path
+
+
+def _write(path: Path, text: str) -> None:
     try:
         write_whole(str(path), text, stream=False)
     except FileFormatError as error:
         raise ModelFileError(str(error)) from error
-    return path
 
 
 Schema = dict[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 WHOLE, CHANGED = "ModelSpec", "Change"
-MERGED = (
-    "RiskFactor",
-    "Cause",
-    "Finding",
-    "NumericInput",
-    "AnswerInput",
-    "Alarm",
-    WHOLE,
-)  # by key, where a file extends another
+# what is merged by key, where a file extends another
+MERGED = ("RiskFactor", "Cause", "Finding", "NumericInput", "AnswerInput", "Alarm", WHOLE)
 EXTENDS_HINT = "A model that ships with kneebayes, or the path of a model file, which this one adds to or changes."
 
 
