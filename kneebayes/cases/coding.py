@@ -18,7 +18,7 @@ from typing import NoReturn, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.cases.problems import Kind, Problem, Refusal, Why, cell_text, short, why
+from kneebayes.cases.problems import Kind, Problem, Refusal, Why, cell_text, refused_rows, short, why
 from kneebayes.errors import CaseError, UnknownColumnError, misspelt, nearest
 from kneebayes.inference.evidence import UNKNOWN, Evidence, SoftEvidence
 from kneebayes.spec.model_spec import ABSENT_PRESENT, NOT_EVIDENCE_PREFIX, UNKNOWN_WORDS, ModelSpec, NumericInput
@@ -38,7 +38,7 @@ __all__ = [
     "number_of",
     "read_distinct",
     "refuse_unknown",
-    "refused_rows",
+    "row_problems",
     "unnamed",
 ]
 
@@ -257,8 +257,7 @@ class Coder:
             if own and len(spoken) > 1:
                 together = self._pool(row, list(spoken), own, codes[row], problems)
                 soft = [answer for answer in soft if answer.row != row] + together
-        refused = np.unique([problem.row for problem in problems]).astype(np.intp)
-        codes[:, refused] = UNKNOWN
+        codes[:, refused_rows(problems, n)] = UNKNOWN
         problems.sort(key=lambda problem: problem.row)
         return Coded(Evidence(codes, tuple(soft)), problems, warnings)
 
@@ -435,11 +434,11 @@ def read_distinct(
         except Refusal as refusal:
             refused[i] = refusal.why
             found.append(None)
-    problems += refused_rows(name, column, refused)
+    problems += row_problems(name, column, refused)
     return found
 
 
-def refused_rows(name: str, column: EncodedColumn, refused: Mapping[int, Why]) -> list[Problem]:
+def row_problems(name: str, column: EncodedColumn, refused: Mapping[int, Why]) -> list[Problem]:
     """List a problem for each row of a refused value, which is given by its place among the distinct ones."""
     rows = np.flatnonzero(np.isin(column.index, list(refused))).tolist() if refused else []
     places = column.index[rows].tolist()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from kneebayes.cases.coding import NOT_EVIDENCE_PREFIX, SYNONYMS, UNKNOWN_WORDS, Coder, names_of, read_distinct
 from kneebayes.cases.frames import case_error, encode_column, encode_columns
 from kneebayes.cases.mapping import MappingLike, read_frame
-from kneebayes.cases.problems import Kind, Problem, Refusal, short, why
+from kneebayes.cases.problems import Kind, Problem, Refusal, refused_rows, short, why
 from kneebayes.errors import UnknownColumnError, misspelt, nearest
 from kneebayes.inference.evidence import Cases
 from kneebayes.spec.model_spec import ModelSpec
@@ -100,7 +100,7 @@ def read_labels(model: ModelSpec, table: pa.Table | pa.RecordBatch, label: str =
     present[:, last] = none
     alone = (leading < 0) & (present >= 0).all(axis=1) & ((present == 1).sum(axis=1) == 1)
     leading[alone] = present[alone].argmax(axis=1)
-    refused = np.unique([problem.row for problem in problems]).astype(np.intp)
+    refused = refused_rows(problems, n)
     present[refused], leading[refused] = -1, -1
     return Labels(targets, present, leading, sorted(problems, key=lambda problem: problem.row))
 

@@ -42,11 +42,11 @@ from kneebayes.cases.coding import (
     number_of,
     read_distinct,
     refuse_unknown,
-    refused_rows,
+    row_problems,
     unnamed,
 )
 from kneebayes.cases.frames import encode_column, to_arrow
-from kneebayes.cases.problems import Kind, Problem, Refusal, Why, cell_text, short, why
+from kneebayes.cases.problems import Kind, Problem, Refusal, Why, cell_text, refused_rows, short, why
 from kneebayes.errors import (
     CaseError,
     MappingError,
@@ -217,14 +217,7 @@ class Column(Frozen):
 
     @model_validator(mode="after")
     def _one_way(self) -> Column:
-        ways = {
-            "values": self.values,
-            "units": self.units,
-            "bands": self.bands,
-            "date": self.date,
-            "choices": self.choices,
-        }
-        given = [name for name, value in ways.items() if value is not None]
+        given = [way for way in ("values", "units", "bands", "date", "choices") if getattr(self, way) is not None]
         if len(given) > 1:
             raise ValueError(f"{' and '.join(given)} are two ways to read a column: give one")
         if self.variable is None and self.choices is None and self.date is None:
@@ -407,9 +400,7 @@ class Mapped:
     @property
     def refused(self) -> NDArray[np.bool_]:
         """Which rows have a problem."""
-        refused = np.zeros(self.table.num_rows, dtype=bool)
-        refused[[problem.row for problem in self.problems]] = True
-        return refused
+        return refused_rows(self.problems, self.table.num_rows)
 
 
 class BoundMapping:
@@ -639,17 +630,12 @@ class BoundMapping:
         for (name, variable), column in mapped.said.items():
             rows = Counter(column.index.tolist())
             became: Counter[str] = Counter()
-            bad = {
-                problem.row
-                for problem in mapped.problems
-                if problem.column == name and problem.why.kind is not Kind.LEFT_OUT
-            }
+            bad = {p.row for p in mapped.problems if p.column == name and p.why.kind is not Kind.LEFT_OUT}
             for place, value in enumerate(column.values):
                 became[self._meaning(variable, value)] += rows[place]
             empty = len(column.index) - sum(became.values()) - len(bad)
-            said = [
-                f"{n:,} {what}" for what, n in (*became.most_common(), ("empty", empty), ("refused", len(bad))) if n
-            ]
+            counts = (*became.most_common(), ("empty", empty), ("refused", len(bad)))
+            said = [f"{n:,} {what}" for what, n in counts if n]
             lines.append(f"{name} -> {variable}: {', '.join(said) or 'nothing'}")
         if self.case_id is not None:
             lines.insert(0, f"{self.case_id} -> {CASE_ID}")
@@ -759,7 +745,7 @@ class BoundMapping:
         for i in np.flatnonzero((days >= tomorrow).to_numpy()).tolist():
             refused[i] = why(Kind.FUTURE, value=short(texts[i]), **facts)
             days[i] = pd.NaT
-        problems += refused_rows(name, cells, refused)
+        problems += row_problems(name, cells, refused)
         found = np.append(days.to_numpy().astype("datetime64[D]"), np.datetime64("NaT", "D"))
         result: NDArray[np.datetime64] = found[cells.index]
         return result
@@ -803,10 +789,8 @@ class BoundMapping:
     def _choices(
         self, name: str, column: Column, cells: EncodedColumn, problems: list[Problem]
     ) -> dict[str, EncodedColumn]:
-        variables, choices = (
-            self._variables(column),
-            {word(c): answers for c, answers in (column.choices or {}).items()},
-        )
+        variables = self._variables(column)
+        choices = {word(choice): answers for choice, answers in (column.choices or {}).items()}
         absent = {v: "absent" for v in variables if column.others == "absent" and self.coder.is_yes_no(v)}
         is_missing = self._is_missing(column)
 
@@ -839,11 +823,8 @@ class BoundMapping:
             indices.append(np.array([*places, -1], dtype=np.int64)[column.index])
         stacked = np.stack(indices)
         if self.mapping.combine[variable] == "any":
-            yes = (
-                (stacked == texts.index("present")).any(axis=0)
-                if "present" in texts
-                else np.zeros(stacked.shape[1], bool)
-            )
+            present = texts.index("present") if "present" in texts else len(texts)
+            yes = (stacked == present).any(axis=0)
             no = (stacked >= 0).all(axis=0) & ~yes
             return EncodedColumn(np.where(yes, 0, np.where(no, 1, -1)), ["present", "absent"])
         highest = stacked.max(axis=0)

@@ -7,16 +7,18 @@ here only, so that what may be said of a person where others read along is to be
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from numbers import Number
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kneebayes.errors import CaseError
 
-__all__ = ["MAX_SHOWN", "Kind", "Problem", "Refusal", "Why", "cell_text", "short", "why"]
+__all__ = ["MAX_SHOWN", "Kind", "Problem", "Refusal", "Why", "cell_text", "refused_rows", "short", "why"]
 
 MAX_SHOWN = 200  # characters of a case_id or a row: a cell may have millions, and a row a problem for each cell
 _CELL = "not allowed: give {allowed}, or nothing if unknown"
@@ -131,6 +133,13 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.place}: {self.reason}"
+
+
+def refused_rows(problems: Iterable[Problem], n: int) -> NDArray[np.bool_]:
+    """Mark which of n rows have a problem."""
+    refused = np.zeros(n, dtype=bool)
+    refused[[problem.row for problem in problems]] = True
+    return refused
 
 
 def cell_text(value: object) -> str:

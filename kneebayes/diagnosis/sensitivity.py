@@ -196,13 +196,8 @@ def functions(parameters: ParameterVector, case: VersionedCase) -> Functions:
 def batch_sensitivity(assessed: Assessment, target: str, *, engine: Engine = "auto") -> pd.DataFrame:
     """Average the sensitivity of a target, a column of the posteriors, to each number of the model over cases.
 
-    A row per number, by its place in the model file, the greatest mean swing first: ``p``, ``low``, ``high``;
-    ``posterior_low`` and ``posterior_high``, the mean posterior with the number at the ends of its range;
-    ``swing``, the mean distance of the two in a case, and ``largest_swing``; ``derivative``, its mean at p;
-    ``leader_changes`` and ``alarm_changes``, the share of cases in which another cause leads, or the alarm is at
-    another level, somewhere in the range; ``why``. Every case must be possible.
-
-    "numpy" takes a case at a time, "numba" a number at a time; they agree but for rounding. CaseError without cases.
+    `Model.sensitivity` says what is in the table. Every case must be possible; CaseError without cases. "numpy" takes
+    a case at a time, "numba" a number at a time; they agree but for rounding.
     """
     import pandas as pd
 

@@ -203,10 +203,10 @@ def _out_of_fold(make: Callable[[], Any], x: Any, present: Codes, seed: int) -> 
 
 def _indicators(coded: NDArray[np.int64], cards: list[int]) -> Any:
     """Give one sparse column for each state of each variable."""
-    from scipy import sparse
+    from sklearn.preprocessing import OneHotEncoder
 
-    columns = [coded[:, v] == state for v, card in enumerate(cards) for state in range(1, card + 1)]
-    return sparse.csr_matrix(np.column_stack(columns).astype(np.float64)) if columns else np.zeros((len(coded), 0))
+    states = [np.arange(1, card + 1) for card in cards]
+    return OneHotEncoder(categories=states, handle_unknown="ignore").fit_transform(coded) if cards else coded
 
 
 def _any_holds(table: pa.Table, condition: Condition) -> tuple[Bools, Bools]:

@@ -21,6 +21,7 @@ from kneebayes.cases.coding import CASE_ID, NOT_EVIDENCE_PREFIX, names_of
 from kneebayes.cases.frames import case_error, encode_column, encode_columns
 from kneebayes.cases.labels import ALSO, LABEL, NONE, Labels, label_columns, read_labels
 from kneebayes.cases.mapping import MappingLike, read_frame, told_of
+from kneebayes.cases.problems import refused_rows
 from kneebayes.diagnosis.alarm import Thresholds
 from kneebayes.diagnosis.wells import read_sheet
 from kneebayes.errors import CaseError, FileFormatError, OptionError, UnknownNameError
@@ -373,11 +374,9 @@ def evaluate(
     scores = [_score(m, table, [*ignore, *labelled], known, thresholds) for m in models]
     found = [*labels.problems, *(p for s in scores for p in s.problems)]
     problems = sorted([*read.problems, *map(bound.named, found)], key=lambda problem: problem.row)
-    refused = sorted({problem.row for problem in problems})
     if problems and errors == "raise":
         raise case_error(frame, problems, "can't be evaluated; errors='null' leaves them out")
-    accepted = np.ones(table.num_rows, dtype=bool)
-    accepted[refused] = False
+    accepted = ~refused_rows(problems, table.num_rows)
     used = np.flatnonzero(accepted & labels.any_known)
     if not len(used):
         raise CaseError(f"none of {table.num_rows} rows has a label and can be scored: there is nothing to evaluate")
@@ -403,7 +402,7 @@ def evaluate(
         model=model.file,
         thresholds=thresholds,
         n_read=table.num_rows,
-        n_rejected=len(refused),
+        n_rejected=int((~accepted).sum()),
         n_unlabelled=int(accepted.sum()) - len(used),
         rankings={other.name: other.score for other in compared if other.score is not None},
         given=given,

@@ -134,9 +134,7 @@ def calibration_bins(p: Floats, bins: int | None = None) -> NDArray[np.intp]:
 def figures(truth: Bools, p: Floats) -> dict[str, float]:
     """Compute every figure of one probability; truth and p are (n,). NaN where the cases don't define it.
 
-    ``brier`` = ``reliability`` - ``resolution`` + ``uncertainty`` (Murphy 1973) + ``within_bins``, which is what the
-    bins lose. ``calibration_intercept`` and ``calibration_slope`` are those of the logistic recalibration (0 and 1 are
-    perfect); ``calibration_error`` is the expected calibration error over the bins.
+    `Evaluation` says what each is, under ``causes``.
     """
     from sklearn import metrics
 

@@ -696,8 +696,9 @@ def refuse_headless(path: str, coder: Coder, names: Collection[str], excused: Co
 
 def _refuse_other_separators(path: str, names: Sequence[str]) -> None:
     """Refuse a header that is one name with another separator in it."""
-    for delimiter, option, word in ((";", "';'", "semicolons"), ("\t", "tab", "tabs"), ("|", "'|'", "bars")):
-        if len(names) == 1 and delimiter in names[0]:
+    for mark, word in tables.SEPARATORS.items():
+        if len(names) == 1 and mark != "," and mark in names[0]:
+            option = "tab" if mark == "\t" else f"'{mark}'"
             raise FileFormatError(
                 f"{path}: the columns are separated by {word}: separate them by commas, or confirm by --sep {option}."
             )

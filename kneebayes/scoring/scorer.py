@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from kneebayes.cases.coding import CASE_ID, Coded, Coder, check_columns, names_of
 from kneebayes.cases.frames import encode_columns
-from kneebayes.cases.problems import Problem
+from kneebayes.cases.problems import Problem, refused_rows
 from kneebayes.diagnosis.alarm import Assessment, Assessor, Thresholds
 from kneebayes.errors import FileFormatError, UnknownColumnError
 from kneebayes.inference.network import Engine
-from kneebayes.spec.model_spec import LEVELS
+from kneebayes.spec.model_spec import LEVELS, made_columns
 
 __all__ = ["Scored", "Scorer"]
 
@@ -54,35 +54,24 @@ class Scored:
 
 
 class Scorer:
-    """Scores tables with one compiled model."""
+    """Scores tables with one compiled model.
+
+    ``columns`` are those of the output, but for ``case_id`` and those kept; ``interval_columns`` what intervals add:
+    the low and high end of each posterior, and the shares of draws at the very level of the alarm that is reported,
+    and at a graver one.
+    """
 
     def __init__(self, assessor: Assessor) -> None:
         self.assessor = assessor
         self.network = assessor.network
         self.model = assessor.model
         self.coder = Coder(self.model)
+        self.alarm_column = f"{self.model.alarm.cause}_alarm"
+        states = {name: cause.states for name, cause in self.model.causes.items()}
+        made = tuple(name for name, _ in made_columns(states, self.model.alarm.cause))
+        n_plain = made.index("red_flags") + 1
+        self.columns, self.interval_columns = made[:n_plain], made[n_plain:]
         self._flag_texts: dict[int, str] = {}
-
-    @property
-    def alarm_column(self) -> str:
-        """Name of the output column of alarm levels."""
-        return f"{self.model.alarm.cause}_alarm"
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of the output columns, but for ``case_id`` and those kept."""
-        return (*self.network.columns, "most_likely", self.alarm_column, "red_flags")
-
-    @property
-    def interval_columns(self) -> tuple[str, ...]:
-        """Names of what intervals add.
-
-        ``<column>_low`` and ``<column>_high`` for each column of the posteriors; ``<alarm>_robust``, the share of
-        draws at the very level of the alarm that is reported; ``<alarm>_graver``, the share at a graver one. What
-        is left is the share at a milder one.
-        """
-        ends = [f"{name}_{end}" for name in self.network.columns for end in ("low", "high")]
-        return (*ends, f"{self.alarm_column}_robust", f"{self.alarm_column}_graver")
 
     def score(
         self,
@@ -122,8 +111,7 @@ class Scorer:
         if CASE_ID in table.column_names and CASE_ID not in ignore:
             output = {CASE_ID: table[CASE_ID], **output}
         result = pa.table({**output, **{name: table[name] for name in keep}})
-        accepted = np.ones(table.num_rows, dtype=bool)
-        accepted[[problem.row for problem in problems]] = False
+        accepted = ~refused_rows(problems, table.num_rows)
         return Scored(
             result if accepted.all() else result.filter(pa.array(accepted)),
             accepted,

@@ -20,7 +20,7 @@ import pyarrow as pa
 from kneebayes.cases.mapping import Reading
 from kneebayes.errors import FileFormatError, MissingExtraError, nearest
 
-__all__ = ["ENDINGS", "joined_names", "read_table", "sniff"]
+__all__ = ["ENDINGS", "SEPARATORS", "joined_names", "read_table", "sniff"]
 
 WORKBOOKS, STATISTICS = (".xlsx", ".xlsm"), (".dta", ".sav", ".zsav", ".sas7bdat")
 ENDINGS = (*WORKBOOKS, *STATISTICS)
