@@ -48,7 +48,7 @@ def test_it_runs_from_the_command_line(
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings(r"ignore:(?s:.*)likelihood divergence:UserWarning")  # how pyAgrum's EM may end
+@pytest.mark.filterwarnings(r"ignore:[\s\S]*likelihood divergence:UserWarning")  # how pyAgrum's EM may end
 @pytest.mark.parametrize("network", ["posterior_knee_pain", learning.SMALL])
 def test_cases_to_learn_from_are_drawn_of_a_moved_model(network: str) -> None:
     start = kb.load_model(network)
