@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 PACKAGE = "kneebayes"
 MAX_FUNCTION_LINES, MAX_COLUMNS = 60, 100
-NOT_WRITTEN = {".py", ".pyc", ".nbi", ".nbc"}  # what Python and numba leave behind, and what is counted by itself
+CACHE = "__pycache__"  # what Python and numba leave behind
 LAYOUT_TOKENS = {tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING, tokenize.ENDMARKER}
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -191,7 +191,7 @@ def main(checkout: Path) -> None:
     package = checkout / PACKAGE
     files = sorted(package.rglob("*.py"))
     sizes = [size(file) for file in files]
-    others = [file for file in package.rglob("*") if file.is_file() and file.suffix not in NOT_WRITTEN]
+    others = [f for f in package.rglob("*") if f.is_file() and f.suffix != ".py" and f.parent.name != CACHE]
     other_lines = sum(file.read_text(encoding="utf-8").count("\n") for file in others)
     total, code, docstring, comments, long_lines = (sum(column) for column in list(zip(*sizes, strict=True))[:5])
     print(f"files: {len(files)} of Python, {len(others)} others ({other_lines:,} lines)")
