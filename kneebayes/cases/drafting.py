@@ -86,7 +86,6 @@ class Draft:
 class _Proposal:
     """What is proposed of one column: an entry of the mapping; or candidates; or, with neither, to ignore it."""
 
-    name: str
     entry: dict[str, Any] | None = None
     unsure: Sequence[str] | None = None
     why: str = ""
@@ -257,16 +256,13 @@ class Drafter:
         visits = roles.get("visit", [])
         target = {"birth": "age", "onset": "duration_days"}.get(role or "")
         if role == "visit" and len(visits) == 1:
-            return _Proposal(name, {"date": format}, why=doubt)
+            return _Proposal({"date": format}, why=doubt)
         if target in self.coder.columns and len(visits) == 1 and len(roles[role]) == 1:
-            return _Proposal(name, {"variable": target, "date": format, "until": visits[0]}, why=doubt)
+            return _Proposal({"variable": target, "date": format, "until": visits[0]}, why=doubt)
+        said = f"days ({' or '.join(formats)})"
         if target:
-            return _Proposal(
-                name,
-                unsure=[target or ""],
-                why=f"days ({' or '.join(formats)}); give date and until: the day of the visit",
-            )
-        return _Proposal(name, why=f"days ({' or '.join(formats)})")
+            return _Proposal(unsure=[target], why=f"{said}; give date and until: the day of the visit")
+        return _Proposal(why=said)
 
     def _column(self, name: str, label: str, cells: _Cells) -> _Proposal:
         choice = _CHOICE.fullmatch(name) or _CHOICE.fullmatch(label)
@@ -276,51 +272,42 @@ class Drafter:
             exact, also = self.variables(label)
             near |= also
         if not cells.n_filled:
-            return _Proposal(name, why="empty")
+            return _Proposal(why="empty")
         if len(exact) > 1:
-            return _Proposal(name, unsure=self._candidates(exact))
+            return _Proposal(unsure=self._candidates(exact))
         symptoms = {frozenset(fold(said)) for said in self.words["symptoms"]}
         if not choice and any(frozenset(form) in symptoms for form in self._forms(header)):
-            return self._choices(name, cells)
+            return self._choices(cells)
         if not exact and (tested := self._found_by_test(header)):
-            return _Proposal(name, unsure=tested, why="what a test found: the outcome, no evidence; else ignore it")
+            return _Proposal(unsure=tested, why="what a test found: the outcome, no evidence; else ignore it")
         if not exact:
             if "___" in name or choice:
-                return _Proposal(name, unsure=self._candidates(near), why="a box to tick")
-            return _Proposal(name, unsure=self._candidates(near)) if near and not cells.is_text else _Proposal(name)
+                return _Proposal(unsure=self._candidates(near), why="a box to tick")
+            return _Proposal(unsure=self._candidates(near)) if near and not cells.is_text else _Proposal()
         (variable,) = exact
         if choice:
             ticked = {"checked": "present", "1": "present", "unchecked": "unknown", "0": "unknown"}
             if self.coder.is_yes_no(variable) and set(cells.words) <= set(ticked):
-                return _Proposal(
-                    name,
-                    {"variable": variable, "values": {w: ticked[w] for w in cells.words}},
-                    why="a box not ticked is unknown; absent only if everybody was asked",
-                )
-            return _Proposal(name, unsure=[variable])
+                why = "a box not ticked is unknown; absent only if everybody was asked"
+                return _Proposal({"variable": variable, "values": {w: ticked[w] for w in cells.words}}, why=why)
+            return _Proposal(unsure=[variable])
         if variable == CASE_ID:
             fits = cells.n_distinct == cells.n_filled
-            return (
-                _Proposal(name, {"variable": CASE_ID})
-                if fits
-                else _Proposal(name, unsure=[CASE_ID], why="values repeat")
-            )
+            return _Proposal({"variable": CASE_ID}) if fits else _Proposal(unsure=[CASE_ID], why="values repeat")
         if variable == "label":
-            return _Proposal(
-                name, unsure=["label"], why="an outcome: no evidence, wanted by evaluate only; else ignore it"
-            )
+            return _Proposal(unsure=["label"], why="an outcome: no evidence, wanted by evaluate only; else ignore it")
         if variable in self.coder.model.causes:
             why = f"the outcome (true_{variable}), or a diagnosis that was known before ({variable})?"
-            return _Proposal(name, unsure=[f"true_{variable}", variable], why=why)
+            return _Proposal(unsure=[f"true_{variable}", variable], why=why)
         if variable in self.coder.model.numeric_inputs and cells.share_of_numbers(self._decimal) >= 0.5:
-            return self._numbers(name, header + " " + label, variable, cells)
-        return self._states(name, variable, cells)
+            return self._numbers(header + " " + label, variable, cells)
+        return self._states(variable, cells)
 
     @property
     def _decimal(self) -> str:
         return self._reading.decimal or "."
 
-    def _numbers(self, name: str, header: str, variable: str, cells: _Cells) -> _Proposal:
+    def _numbers(self, header: str, variable: str, cells: _Cells) -> _Proposal:
         units = {unit: float(factor) for factor, said in self.words["units"].items() for unit in said}
         numeric = self.coder.model.numeric_inputs[variable]
         after = {word(u) for u in cells.units(self._decimal)}
@@ -348,7 +335,7 @@ class Drafter:
             codes = [w for w in outside if w in {word(v) for v in self.words["answers"]["unknown"]}]
             if codes:
                 entry["missing"] = codes
-        return _Proposal(name, entry, why=why)
+        return _Proposal(entry, why=why)
 
     def _is_outside(self, variable: str, text: str) -> bool:
         number = number_of(text.replace(",", ".") if self._decimal == "," else text)
@@ -360,28 +347,24 @@ class Drafter:
             return True
         return False
 
-    def _states(self, name: str, variable: str, cells: _Cells) -> _Proposal:
+    def _states(self, variable: str, cells: _Cells) -> _Proposal:
         if cells.n_distinct > MAX_VALUES:
-            return _Proposal(
-                name, unsure=[variable], why=f"{cells.n_distinct} different values, too many for a column of codes"
-            )
+            why = f"{cells.n_distinct} different values, too many for a column of codes"
+            return _Proposal(unsure=[variable], why=why)
         means = self.values(variable, cells.words)
         shown = {w: m for w, m in means.items() if m != UNDECIDED or cells.may_show(w)}
         if not any(m not in ("unknown", UNDECIDED) for m in means.values()) and not shown:
-            return _Proposal(name, unsure=[variable], why="none of its values is known")
+            return _Proposal(unsure=[variable], why="none of its values is known")
         hidden = len(means) - len(shown)
-        return _Proposal(
-            name,
-            {"variable": variable, "values": shown},
-            why=f"and {hidden} other values, not shown (--examples): add them" if hidden else "",
-        )
+        why = f"and {hidden} other values, not shown (--examples): add them" if hidden else ""
+        return _Proposal({"variable": variable, "values": shown}, why=why)
 
-    def _choices(self, name: str, cells: _Cells) -> _Proposal:
+    def _choices(self, cells: _Cells) -> _Proposal:
         parts = {mark: cells.split(mark) for mark in _CELL_SEPARATORS}
         mark = max(_CELL_SEPARATORS, key=lambda m: sum(parts[m].values()) if any(m in w for w in cells.words) else 0)
         counts = parts[mark]
         if len(counts) > MAX_CHOICES:
-            return _Proposal(name, unsure=[], why="free text")
+            return _Proposal(unsure=[], why="free text")
         choices: dict[str, dict[str, str]] = {}
         hidden = 0
         for part, n in counts.items():
@@ -393,13 +376,10 @@ class Drafter:
             else:
                 hidden += 1
         if not any(UNDECIDED not in said for said in choices.values()):
-            return _Proposal(name, unsure=[], why="free text, or codes that no label explains")
-        return _Proposal(
-            name,
-            {"separator": mark, "choices": choices, "others": "unknown"},
-            why="write what each choice says, as {fever: present}, or {} for nothing"
-            + (f"; {hidden} others are not shown (--examples): add them" if hidden else ""),
-        )
+            return _Proposal(unsure=[], why="free text, or codes that no label explains")
+        why = "write what each choice says, as {fever: present}, or {} for nothing"
+        why += f"; {hidden} others are not shown (--examples): add them" if hidden else ""
+        return _Proposal({"separator": mark, "choices": choices, "others": "unknown"}, why=why)
 
     def _settle(self, drafts: dict[str, _Proposal], cells: Mapping[str, _Cells]) -> None:
         """Let no two columns set one variable: the one with most cells filled is proposed, the others are unsure."""
@@ -413,14 +393,12 @@ class Drafter:
             for name in names:
                 if name != first:
                     drafts[name] = _Proposal(
-                        name,
-                        unsure=[variable],
-                        why=f"as '{first}' is: ignore it, or say under combine how they go together",
+                        unsure=[variable], why=f"as '{first}' is: ignore it, or say under combine how they go together"
                     )
         used = {d.entry["until"] for d in drafts.values() if d.entry and "until" in d.entry}
         for name, draft in drafts.items():
             if draft.entry and "variable" not in draft.entry and "choices" not in draft.entry and name not in used:
-                drafts[name] = _Proposal(name, why="days that nothing needs")
+                drafts[name] = _Proposal(why="days that nothing needs")
 
     # YAML
 
@@ -446,45 +424,23 @@ class Drafter:
         lines.append(
             'missing: []  # words for nothing in every column, as ["-9", "n.a."]; an empty cell is nothing anyway'
         )
-        kinds = {
-            "columns": [d for d in drafts.values() if d.entry],
-            "unsure": [d for d in drafts.values() if d.unsure is not None],
-        }
-        rest = [d for d in drafts.values() if not d.entry and d.unsure is None]
+        comments = {name: self._comment(draft, cells[name], examples) for name, draft in drafts.items()}
+        proposed = {name: draft.entry for name, draft in drafts.items() if draft.entry}
+        unsure = {name: draft.unsure for name, draft in drafts.items() if draft.unsure is not None}
+        rest = [name for name in drafts if name not in proposed and name not in unsure]
         if self._totals:
             lines.append("rows:  # totals at the bottom are no case; take this out if that is wrong")
             lines += [f"  {_quoted(name)}: [{_quoted(said)}]" for name, said in self._totals.items()]
-        lines.append("columns:" + ("" if kinds["columns"] else " {}"))
-        for draft in kinds["columns"]:
-            lines += self._entry(draft, cells[draft.name], examples)
-        if kinds["unsure"]:
+        lines.append("columns:" + ("" if proposed else " {}"))
+        for name, entry in proposed.items():
+            counts = cells[name].counts if examples else {}
+            lines += _entry(f"  {_quoted(name)}:", entry, comments[name], counts)
+        if unsure:
             lines += ["unsure:  # move each to columns, as `NAME: variable`, or to ignore; none may be left"]
-            for draft in kinds["unsure"]:
-                said = f"  {_quoted(draft.name)}: [{', '.join(draft.unsure or ())}]"
-                lines.append(said + self._comment(draft, cells[draft.name], examples))
+            lines += [f"  {_quoted(name)}: [{', '.join(some)}]{comments[name]}" for name, some in unsure.items()]
         lines.append("ignore:" + ("" if rest else " []"))
-        lines += [f"  - {_quoted(d.name)}{self._comment(d, cells[d.name], examples)}" for d in rest]
+        lines += [f"  - {_quoted(name)}{comments[name]}" for name in rest]
         return "\n".join(lines) + "\n"
-
-    def _entry(self, draft: _Proposal, cells: _Cells, examples: bool) -> list[str]:
-        entry, comment = dict(draft.entry or {}), self._comment(draft, cells, examples)
-        if set(entry) == {"variable"}:
-            return [f"  {_quoted(draft.name)}: {entry['variable']}{comment}"]
-        lines = [f"  {_quoted(draft.name)}:{comment}"]
-        for key, value in entry.items():
-            if isinstance(value, dict):
-                lines.append(f"    {key}:")
-                for theirs, ours in value.items():
-                    ours = (
-                        f"{{{', '.join(f'{k}: {v}' for k, v in ours.items())}}}"
-                        if isinstance(ours, dict)
-                        else _quoted(ours)
-                    )
-                    counted = f"  # {cells.counts[theirs]} rows" if examples and theirs in cells.counts else ""
-                    lines.append(f"      {_quoted(theirs)}: {ours}{counted}")
-            else:
-                lines.append(f"    {key}: {_quoted(value)}")
-        return lines
 
     def _comment(self, draft: _Proposal, cells: _Cells, examples: bool) -> str:
         said = [f"{cells.n_filled:,} filled", draft.why]
@@ -496,6 +452,22 @@ class Drafter:
                 f"such as {', '.join(json.dumps(w, ensure_ascii=False) for w in list(cells.counts)[:MAX_EXAMPLES])}"
             )
         return f"  # {'; '.join(filter(None, said))}"
+
+
+def _entry(head: str, entry: Mapping[str, Any], comment: str, counts: Mapping[str, int]) -> list[str]:
+    """Write what is proposed of one column; ``counts`` are the rows of each value, where they are to be told."""
+    if set(entry) == {"variable"}:
+        return [f"{head} {entry['variable']}{comment}"]
+    lines = [f"{head}{comment}"]
+    for key, value in entry.items():
+        if isinstance(value, dict):
+            lines.append(f"    {key}:")
+            for theirs, ours in value.items():
+                counted = f"  # {counts[theirs]} rows" if theirs in counts else ""
+                lines.append(f"      {_quoted(theirs)}: {_quoted(ours)}{counted}")
+        else:
+            lines.append(f"    {key}: {_quoted(value)}")
+    return lines
 
 
 class _Cells:
@@ -574,8 +546,10 @@ def _words() -> dict[str, Any]:
 
 
 def _quoted(value: object) -> str:
-    """Write a word in YAML, quoted where it needs it."""
+    """Write a word in YAML, quoted where it needs it, or a list of them, or names with what they say."""
     if isinstance(value, tuple | list):
         return f"[{', '.join(map(_quoted, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{name}: {said}' for name, said in value.items())}}}"
     text = str(value)
     return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
