@@ -107,17 +107,10 @@ class Coder:
             word = "1" if word[0] == "1" else "0"
         if word in words:
             return self._codes[column][words[word]]
-        raise Refusal(
-            Kind.VALUE,
-            value=short(value),
-            column=column,
-            allowed=self.allowed(column),
-            hint=" Is it a decimal comma? (--decimal ,)"
-            if numeric and DECIMAL_COMMA.fullmatch(word)
-            else misspelt(word, words)
-            if len(word) > MAX_CODE
-            else "",
-        )
+        hint = misspelt(word, words) if len(word) > MAX_CODE else ""
+        if numeric and DECIMAL_COMMA.fullmatch(word):
+            hint = " Is it a decimal comma? (--decimal ,)"
+        raise Refusal(Kind.VALUE, value=short(value), column=column, allowed=self.allowed(column), hint=hint)
 
     @cached_property
     def labels(self) -> dict[str, str]:

@@ -319,13 +319,8 @@ class Drafter:
             bare = named[-1] / in_days if named and in_days else None
             factors = {}
             for unit in sorted(after | ({""} if bare else set())):
-                factor = (
-                    bare
-                    if not unit
-                    else units[fold(unit)[0]] / (in_days or 1.0)
-                    if fold(unit) and fold(unit)[0] in units
-                    else None
-                )
+                amount = units.get(next(iter(fold(unit)), ""))
+                factor = bare if not unit else None if amount is None else amount / (in_days or 1.0)
                 factors[unit] = UNDECIDED if factor is None else f"{factor:.4g}"
             entry["units"] = factors
             if UNDECIDED in factors.values() and variable == "duration_days":

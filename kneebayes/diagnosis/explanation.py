@@ -122,11 +122,9 @@ def sampled_shares(value: Callable[[Sets], Floats], n: int, *, orders: int, rng:
             whole[:, kept] = rest
             return value(whole)
 
-        rest = (
-            sampled_shares(without_decisive, len(kept), orders=orders, rng=rng)
-            if len(kept)
-            else exact_shares(np.zeros(1))
-        )
+        rest = exact_shares(np.zeros(1))  # of none
+        if len(kept):
+            rest = sampled_shares(without_decisive, len(kept), orders=orders, rng=rng)
         return _with_decisive(decisive, rest, values[0, -1])
     means = (gains[:pairs] + gains[pairs:]) / 2
     return Shares(gains.mean(axis=0), means.std(axis=0, ddof=1) / np.sqrt(pairs))

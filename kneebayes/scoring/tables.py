@@ -99,11 +99,8 @@ def _text(value: Any, decimal: str | None = None) -> str | None:
     if value is None or value != value or str(value) == "NaT":
         return None
     if isinstance(value, datetime.datetime):
-        return (
-            value.date().isoformat()
-            if value.time() == datetime.time()
-            else value.isoformat(sep=" ", timespec="seconds")
-        )
+        is_day = value.time() == datetime.time()
+        return value.date().isoformat() if is_day else value.isoformat(sep=" ", timespec="seconds")
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     if isinstance(value, float):
