@@ -62,6 +62,12 @@ class EncodedColumn:
     index: NDArray[np.integer]
     values: Sequence[object]
 
+    def spread(self, numbers: Iterable[int | None]) -> NDArray[np.int64]:
+        """Give each row the number of its distinct value, (n,): -1 where the value has none, or the cell is empty."""
+        lookup = np.array([*(-1 if number is None else number for number in numbers), -1], dtype=np.int64)
+        rows: NDArray[np.int64] = lookup[np.maximum(self.index, -1)]
+        return rows
+
 
 @dataclass(frozen=True, eq=False)
 class Coded:

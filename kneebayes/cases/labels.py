@@ -143,9 +143,7 @@ def _add(
             return words.get(word, -1)
         raise Refusal(Kind.TRUTH, column=column, value=short(word), allowed=allowed, hint=misspelt(word, words))
 
-    found = read_distinct(column, cells, read, problems)
-    lookup = np.array([*(-1 if code is None else code for code in found), -1], dtype=np.int8)  # the last: empty cells
-    new = lookup[np.maximum(cells.index, -1)]
+    new = cells.spread(read_distinct(column, cells, read, problems))
     for row in np.flatnonzero(((present == 1) & (new == 0)) | (none & (new == 1))).tolist():
         value = short(cells.values[int(cells.index[row])])
         problems.append(

@@ -668,8 +668,7 @@ class BoundMapping:
         is_missing = self._is_missing(column)
         found = read_distinct(name, cells, lambda value: "" if is_missing(value) else read(value), problems)
         texts = {text: place for place, text in enumerate(dict.fromkeys(filter(None, found)))}
-        places = np.array([*(texts.get(text or "", -1) for text in found), -1], dtype=np.int64)  # the last: empty cells
-        return EncodedColumn(places[cells.index], list(texts))
+        return EncodedColumn(cells.spread(texts.get(text or "") for text in found), list(texts))
 
     def _values(self, name: str, column: Column, cells: EncodedColumn, problems: list[Problem]) -> EncodedColumn:
         variable = column.variable or ""
@@ -809,8 +808,8 @@ class BoundMapping:
         made = {}
         for variable in variables:
             texts = list(dict.fromkeys(a[variable] for a in answers if variable in a))
-            places = [texts.index(a[variable]) if variable in a else -1 for a in answers]
-            made[variable] = EncodedColumn(np.array([*places, -1], dtype=np.int64)[cells.index], texts)
+            places = (texts.index(a[variable]) if variable in a else None for a in answers)
+            made[variable] = EncodedColumn(cells.spread(places), texts)
         return made
 
     def _combined(self, variable: str, columns: list[EncodedColumn], problems: list[Problem]) -> EncodedColumn:
@@ -818,9 +817,8 @@ class BoundMapping:
         texts = list(dict.fromkeys(self._state(variable, value) for column in columns for value in column.values))
         indices = []
         for column in columns:
-            places = [texts.index(self._state(variable, value)) for value in column.values]
-            places = [-1 if texts[place] == UNKNOWN_SAID else place for place in places]
-            indices.append(np.array([*places, -1], dtype=np.int64)[column.index])
+            states = [self._state(variable, value) for value in column.values]
+            indices.append(column.spread(None if state == UNKNOWN_SAID else texts.index(state) for state in states))
         stacked = np.stack(indices)
         if self.mapping.combine[variable] == "any":
             present = texts.index("present") if "present" in texts else len(texts)

@@ -224,5 +224,4 @@ def _holds(column: pa.ChunkedArray, states: tuple[str, ...]) -> tuple[Bools, Boo
     cells = encode_column(column)
     words = [str(value).strip().lower() for value in cells.values]
     words = [ABSENT_PRESENT[SYNONYMS[word]] if word in SYNONYMS else word for word in words]
-    met = np.array([*(word in states for word in words), False])
-    return met[np.maximum(cells.index, -1)], np.asarray(cells.index >= 0)
+    return cells.spread(word in states for word in words) == 1, np.asarray(cells.index >= 0)
