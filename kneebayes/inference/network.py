@@ -498,6 +498,25 @@ class CompiledModel:
         row = self.variables.index(risk)
         return not next(possible for component, possible in self._possible if row in component.rows).all()
 
+    def excludable(self) -> frozenset[str]:
+        """Name the variables of which others can rule out states: risk factors, or all where a cause is certain."""
+        if self._certain:
+            return frozenset(self.variables)
+        return frozenset(risk for risk in self.model.risks if self.constrained(risk))
+
+    def possible(self, codes: Codes) -> NDArray[np.bool_]:
+        """Say which cases have a probability over zero, (n,)."""
+        if self._certain:
+            return np.isfinite(self.posteriors(Evidence(codes)).log_evidence)
+        own = [possible[patterns(component, codes)] for component, possible in self._possible]
+        return np.stack(own).all(axis=0)
+
+    @cached_property
+    def _certain(self) -> bool:
+        """Whether a cause or finding may follow with certainty, or never, from what it depends on."""
+        certain = (self.parameters.p <= 0.0) | (self.parameters.p >= 1.0)
+        return any(certain[i] and not name.startswith("risks.") for i, name in enumerate(self.parameters.names))
+
     def possible_states(self, codes: Codes, variable: str) -> NDArray[np.bool_]:
         """Say which states of a risk factor the others leave a probability over zero, (n, its states)."""
         row = self.variables.index(variable)

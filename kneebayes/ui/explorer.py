@@ -178,6 +178,7 @@ class Explorer:
             "problem": problem,
             "facts": exploration.facts,
             "answers": {name: exploration.state(name) or "" for name in exploration.facts},
+            "ruled_out": exploration.ruled_out(),
             "known": [(name, exploration.label(name), exploration.said(name)) for name in exploration.facts],
             "alarm": {
                 "level": dx.alarm.level,

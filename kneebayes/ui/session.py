@@ -10,7 +10,7 @@ takes them back. Nothing here knows of a terminal, a browser or widgets.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -20,6 +20,7 @@ from kneebayes.cases.problems import short
 from kneebayes.diagnosis.diagnosis import Diagnosis
 from kneebayes.diagnosis.questions import Question, open_questions
 from kneebayes.errors import CaseError, ModelFileError, UnknownColumnError, nearest
+from kneebayes.inference.evidence import UNKNOWN as NOTHING
 from kneebayes.spec.model_spec import ABSENT_PRESENT, LEVELS, ModelSpec
 from kneebayes.spec.yaml_io import DEFAULT_MODEL, model_path
 
@@ -133,7 +134,10 @@ class Interview:
 
     @property
     def _control(self) -> Control | None:
-        return control_of(self.dx.model, self.question.variable) if self.question else None
+        if self.question is None:
+            return None
+        control, chance = control_of(self.dx.model, self.question.variable), self.question.answers
+        return replace(control, choices=tuple(choice for choice in control.choices if chance[choice[1]] > 0))
 
     def choices(self) -> list[str]:
         """Name the answers to choose from by number, 1 first; none for yes or no, or an amount."""
@@ -242,6 +246,8 @@ class Exploration:
         self._seen: dict[str, Diagnosis] = {}
         self.facts: dict[str, object] = {}
         self.before = self.dx = self._diagnosis({})
+        self._excludable = self.dx.network.excludable()
+        self._ruled_out: tuple[dict[str, object], dict[str, dict[str, str]]] = {}, {}
         if facts:
             self.load(facts)
 
@@ -272,12 +278,54 @@ class Exploration:
         """
         if name not in self.asked:
             raise UnknownColumnError(f"no question '{name}'.{nearest(name, self.asked)}")
-        about = self.model.about(name)
-        facts = {k: v for k, v in self.facts.items() if k in self.asked or self.model.about(k) != about}
-        facts[name] = value
+        facts = self._answered(self.facts, name, value)
         if value in (None, UNKNOWN):
             del facts[name]
         self._become(facts)
+
+    def _answered(self, facts: Mapping[str, object], name: str, value: object) -> dict[str, object]:
+        about = self.model.about(name)
+        kept = {k: v for k, v in facts.items() if k in self.asked or self.model.about(k) != about}
+        return {**kept, name: value}
+
+    def ruled_out(self) -> dict[str, dict[str, str]]:
+        """Say which answers cannot be given, as what else is known rules them out, and by what: by name and state.
+
+        Most clicks change nothing of it, as few variables can be ruled out, and only they can do it.
+        """
+        known = {name: value for name, value in self.facts.items() if self.model.about(name) in self._excludable}
+        if self._ruled_out[0] != known:
+            names = [name for name in self.asked if self.model.about(name) in self._excludable] if known else []
+            found = {name: self._impossible(known, name) for name in names}
+            self._ruled_out = known, {name: reasons for name, reasons in found.items() if reasons}
+        return self._ruled_out[1]
+
+    def _impossible(self, known: Mapping[str, object], name: str) -> dict[str, str]:
+        """Say which answers to one question some facts rule out, by state, and which of them do it alone."""
+        model, network, reasons = self.model, self.dx.network, {}
+        codes = self.coder.case(self._answered(known, name, "unknown")).evidence.codes
+        row = network.variables.index(model.about(name))
+        left = int(codes[row, 0])
+        rest = [other for other in np.flatnonzero(codes[:, 0] != NOTHING).tolist() if other != row]
+        control = control_of(model, name)
+        for words, state in () if control.unit else control.choices:
+            code = model.narrowed(model.about(name), left, model.meaning(name, [state])[1])
+            if code is None:  # by another column that says part of the same
+                by = [row]
+            else:
+                trials = np.repeat(codes, 1 + len(rest), axis=1)
+                for place, other in enumerate(rest, start=1):
+                    trials[:, place] = NOTHING
+                    trials[other, place] = codes[other, 0]
+                trials[row] = code
+                whole, *alone = network.possible(trials).tolist()
+                if whole:
+                    continue
+                by = [other for other, possible in zip(rest, alone, strict=True) if not possible]
+            told = [model.said(network.variables[other], int(codes[other, 0])) for other in by or rest]
+            others = "; ".join(model.describe(*item) for values in told for item in values.items())
+            reasons[state] = f"{words}: not possible with {others}"
+        return reasons
 
     def load(self, facts: Mapping[str, object]) -> None:
         """Put other facts in place of all.

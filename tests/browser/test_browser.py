@@ -333,6 +333,21 @@ def test_what_cannot_be_is_said_and_not_shown(emptied: Visit) -> None:
     playwright.expect(emptied.page.locator(".kb-message")).to_be_empty()
 
 
+def test_what_the_rest_rules_out_is_not_offered(emptied: Visit) -> None:
+    choices = emptied.row("pregnancy").locator("option")
+    pregnant = choices.and_(emptied.page.locator("[value=pregnant]"))
+    playwright.expect(pregnant).to_be_enabled()
+    emptied.click("sex", "male")
+    playwright.expect(pregnant).to_be_disabled()
+    playwright.expect(pregnant).to_have_text("pregnant: not possible with Sex: male")
+    emptied.click("sex", "")
+    playwright.expect(pregnant).to_be_enabled()
+    emptied.row("pregnancy").locator("select").select_option(value="pregnant")
+    male = emptied.row("sex").locator("button[data-state=male]")
+    playwright.expect(male).to_be_disabled()
+    playwright.expect(male).to_have_attribute("title", re.compile("not possible with Pregnant"))
+
+
 def test_the_keyboard_is_enough_and_jupyter_takes_no_key(emptied: Visit) -> None:
     page, press = emptied.page, emptied.page.keyboard.press
     cells = page.locator(".jp-Cell").count()

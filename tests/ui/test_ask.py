@@ -15,6 +15,7 @@ import pexpect
 import pytest
 
 import kneebayes as kb
+from kneebayes.diagnosis.questions import open_questions
 from kneebayes.errors import CaseError, FileFormatError
 from kneebayes.ui.ask import CaseFile, _new_id, converse, standing
 from kneebayes.ui.session import End, Interview
@@ -440,3 +441,10 @@ def test_cases_saved_at_once_have_ids_of_their_own_with_a_zone() -> None:
     names = [_new_id() for _ in range(1000)]
     assert len(set(names)) == 1000
     assert datetime.fromisoformat(names[0].rpartition("-")[0]).tzinfo is not None
+
+
+def test_answers_that_cannot_come_are_not_offered() -> None:
+    told = interview({"sex": "female", "pregnancy": "pregnant"})
+    told.question = next(question for question in open_questions(told.dx.assessment) if question.variable == "age")
+    assert told._control is not None
+    assert [state for _, state in told._control.choices] == list(MODEL.file.variables["age"].states[:-2])

@@ -19,11 +19,13 @@ from PIL import Image
 
 import kneebayes as kb
 from kneebayes.errors import CaseError, OptionError, UnknownColumnError
+from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.ui import explorer as explorer_module
 from kneebayes.ui.explorer import Explorer, vignettes
 from kneebayes.ui.serve import HOST, ExplorerServer
 from kneebayes.ui.session import KEPT, Exploration, control_of
 from kneebayes.ui.widget import explore
+from tests.oracles import random_model
 
 ROOT = Path(__file__).parents[2]
 MODEL = kb.load_model()
@@ -76,6 +78,51 @@ def test_an_answer_that_cannot_be_leaves_everything_as_it_was(name: str, value: 
         case.answer(name, value)
     assert case.dx is before
     assert case.facts == {"sex": "male", "age": 50}
+
+
+def test_answers_that_the_rest_rules_out_are_told_with_what_does_it() -> None:
+    case = exploration(sex="male", calf_pain=True)
+    assert set(case.ruled_out()) == {"pregnancy"}
+    assert set(case.ruled_out()["pregnancy"]) == {"pregnant", "postpartum_6_weeks"}
+    assert case.ruled_out()["pregnancy"]["pregnant"] == "pregnant: not possible with Sex: male"
+    case.answer("sex", "female")
+    assert case.ruled_out() == {}
+
+
+def certain() -> kb.Model:
+    """Make a model in which a cause always brings a sign about."""
+    content = random_model(1).model_dump()
+    always = {"p": 1.0, "range": (0.0, 1.0), "basis": "judgement", "why": "x"}
+    content["findings"]["f1"]["links"] = {"c1": {"present": always}}
+    return kb.Model(ModelSpec.model_validate(content))
+
+
+@pytest.mark.parametrize(
+    ("model", "facts", "some"),
+    [
+        (MODEL, {"age": 30, "pregnancy": "pregnant", "leg_swelling": "one", "fever": "present:0.8"}, ("sex", "male")),
+        (ANKLE, {}, None),
+        (certain(), {"c1": "present"}, ("f1", "absent")),
+        (certain(), {"f1": "absent"}, ("c1", "present")),
+    ],
+    ids=["knee", "ankle", "a cause", "a sign"],
+)
+def test_what_is_ruled_out_is_what_is_refused(
+    model: kb.Model, facts: dict[str, object], some: tuple[str, str] | None
+) -> None:
+    refused = []
+    for name in Exploration(model.file, model.diagnose).asked:
+        control = control_of(model.file, name)
+        for _, state in () if control.unit else control.choices:
+            case = Exploration(model.file, model.diagnose, facts)
+            try:
+                case.answer(name, state)
+            except CaseError:
+                refused.append((name, state))
+    case = Exploration(model.file, model.diagnose, facts)
+    told = [(name, state) for name, states in case.ruled_out().items() for state in states]
+    assert sorted(told) == sorted(refused)
+    assert some is None or some in told
 
 
 def test_a_number_that_stands_for_another_variable_becomes_its_state() -> None:

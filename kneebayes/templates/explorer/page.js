@@ -47,6 +47,7 @@ function row(control, {asked = false, key = false, answer}) {
     'data-name': control.name, tabindex: -1}, make('span', {class: 'kb-words', title: control.question}, words,
     key ? make('b', {}, ' (key)') : null));
   let show;
+  let rule = () => {};
   if (control.unit) {
     let typed = '';
     const commit = () => {
@@ -65,15 +66,23 @@ function row(control, {asked = false, key = false, answer}) {
       onclick: () => { if (node.dataset.answer !== state) take(state); }}, said));
     node.append(...buttons);
     show = value => buttons.forEach(button => button.setAttribute('aria-pressed', button.dataset.state === value));
+    rule = out => buttons.forEach(button => {
+      disable(button, button.dataset.state in out, node);
+      button.title = out[button.dataset.state] ?? '';
+    });
   } else {
-    const options = [['?', ''], ...control.choices].map(([said, state]) => make('option', {value: state}, said));
+    const options = [['?', ''], ...control.choices].map(([said, state]) => make('option', {value: state, 'data-said': said}, said));
     const chooser = make('select', {'aria-label': control.question,
       onchange: () => { if (!take(chooser.value)) chooser.value = node.dataset.answer; }}, ...options);
     node.append(chooser);
     show = value => { chooser.value = value; };
+    rule = out => options.forEach(option => {
+      option.disabled = option.value in out;
+      option.textContent = out[option.value] ?? option.dataset.said;
+    });
   }
   node.append(undo);
-  return {node, name: control.name, show(value) {
+  return {node, name: control.name, rule, show(value) { // `rule` takes what is ruled out by the rest of the answers
     show(value);
     node.dataset.answer = value;
     disable(undo, !value, node);
@@ -188,8 +197,10 @@ class Page {
     this.code.textContent = view.code;
     this.showMessage(view);
     if (view.seq === this.sent) { // of an older one, the answers given since are not in it
-      for (const own of this.fixed) own.show(view.answers[own.name] ?? '');
-      for (const {row: own} of this.slots) own?.show(view.answers[own.name] ?? '');
+      for (const own of this.rows()) {
+        own.show(view.answers[own.name] ?? '');
+        own.rule(view.ruled_out[own.name] ?? {});
+      }
       this.showKnown(view);
     }
     this.showLater();
@@ -324,6 +335,7 @@ class Page {
       slot.row = found ? row(this.model.get('form').controls[found[0]], {asked: true, key: found[1], answer: (...a) => this.answer(...a)})
         : null;
       slot.row?.show('');
+      slot.row?.rule(this.model.get('view').ruled_out[slot.row.name] ?? {});
       slot.node.replaceChildren(...(slot.row ? [slot.row.node] : []));
     }
   }
