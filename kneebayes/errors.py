@@ -6,9 +6,10 @@ import difflib
 import os
 import re
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import inf
 from numbers import Integral, Real
+from typing import Any
 
 __all__ = [
     "CaseError",
@@ -55,7 +56,12 @@ class UnknownColumnError(KneeBayesError):
 
 
 class CaseError(KneeBayesError):
-    """A case with a value that is not allowed, or with values that contradict each other."""
+    """A case with a value that is not allowed, or with values that contradict each other.
+
+    Of a table, ``problems`` has each reason with its row, from 0, and its column.
+    """
+
+    problems: Sequence[Any] = ()
 
 
 class ImpossibleEvidenceError(CaseError):

@@ -89,11 +89,15 @@ def row_name(frame: Any, row: int) -> str:
 def case_error(frame: Any, problems: Sequence[Problem], remedy: str, *, redact: bool = False) -> CaseError:
     """Say of the first few rows of a frame, by the names its user knows them by, why they can't be used."""
     said = [
-        f"{p.place}: {p.plain}" if redact else f"{row_name(frame, p.row)}, column '{p.column}': {p.reason}"
+        f"{p.place}: {p.plain}"
+        if redact
+        else row_name(frame, p.row) + (f", column '{p.column}'" if p.column else "") + f": {p.reason}"
         for p in problems[:MAX_NAMED]
     ]
     n_rows = len({problem.row for problem in problems})
-    return CaseError("; ".join(said) + (f" ({n_rows} rows {remedy})" if n_rows > 1 else ""))
+    error = CaseError("; ".join(said) + (f" ({n_rows} rows {remedy})" if n_rows > 1 else ""))
+    error.problems = () if redact else tuple(problems)
+    return error
 
 
 def rejects_frame(frame: Any, problems: Sequence[Problem]) -> Any:

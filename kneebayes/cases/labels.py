@@ -14,13 +14,14 @@ from kneebayes.cases.coding import NOT_EVIDENCE_PREFIX, SYNONYMS, UNKNOWN_WORDS,
 from kneebayes.cases.frames import case_error, encode_column, encode_columns
 from kneebayes.cases.mapping import MappingLike, read_frame
 from kneebayes.cases.problems import Kind, Problem, Refusal, refused_rows, short, why
-from kneebayes.errors import UnknownColumnError, misspelt, nearest
+from kneebayes.errors import CaseError, UnknownColumnError, misspelt, nearest
 from kneebayes.inference.evidence import Cases
 from kneebayes.spec.model_spec import ModelSpec
 
 __all__ = ["ALSO", "LABEL", "NONE", "Cohort", "Labels", "label_columns", "read_cohort", "read_labels"]
 
 LABEL, ALSO, NONE = "label", "also", "none_of_these"
+MEND = "are refused; mend them or leave them out"
 States = NDArray[np.int8]
 
 
@@ -156,12 +157,19 @@ def _add(
 class Cohort:
     """Cases to learn from, or to check a model by: what is known of each, labels included, each counted once.
 
-    ``n_labelled`` have a label for at least one cause; ``n_unsure`` answers given as likelihoods are left out.
+    ``n_labelled`` have a label for at least one cause; ``n_unsure`` answers given as likelihoods are left out. ``rows``
+    are the cases' places in the frame, of which a mapping may leave some out.
     """
 
     cases: Cases
     n_labelled: int
     n_unsure: int
+    rows: NDArray[np.intp]
+
+    def impossible(self, frame: Any, cases: NDArray[np.intp]) -> CaseError:
+        """Say which cases the model gives no chance."""
+        reason = why(Kind.IMPOSSIBLE_LABELLED)
+        return case_error(frame, [Problem(row, "", "", reason) for row in self.rows[cases].tolist()], MEND)
 
 
 def read_cohort(
@@ -184,10 +192,11 @@ def read_cohort(
     single = [f"{NOT_EVIDENCE_PREFIX}{cause}" for cause in model.causes]
     wanted = [*coder.columns, *single, label, ALSO]
     read, bound = read_frame(coder, frame, mapping, wanted, ignore=ignore, further=[label])
-    _refuse(frame, read.problems)
     table = read.table
+    kept = ~refused_rows((problem for problem in read.problems if problem.why.kind is Kind.LEFT_OUT), len(table))
+    _refuse(frame, read.problems, kept)
     coded = coder.batch(encode_columns(table, coder.columns), len(table))
-    _refuse(frame, [bound.named(problem) for problem in coded.problems])
+    _refuse(frame, [bound.named(problem) for problem in coded.problems], kept)
     names = table.column_names
     most = max(len(cause.states) for cause in model.causes.values())
     allowed = np.ones((len(table), len(model.causes), most), dtype=bool)
@@ -195,8 +204,8 @@ def read_cohort(
     if labels and (label != LABEL or any(name in (label, *single) for name in names)):
         label_columns(model, names, label)
         known = read_labels(model, table, label)
-        _refuse(frame, [bound.named(problem) for problem in known.problems])
-        n_labelled = int(known.any_known.sum())
+        _refuse(frame, [bound.named(problem) for problem in known.problems], kept)
+        n_labelled = int((known.any_known & kept).sum())
         present = known.present[:, : len(model.causes)]
         allowed[:, :, 0] &= present != 1
         allowed[:, :, 1:] &= (present != 0)[:, :, None]
@@ -208,12 +217,12 @@ def read_cohort(
                     if word in cause.states:
                         rows = cells.index == i
                         allowed[rows, c] &= np.arange(most) == cause.states.index(word)
-    unsure = sum(len(answer.cases) for answer in coded.evidence.soft)
-    return Cohort(
-        Cases(coded.evidence.codes, allowed, np.ones(len(table)) if weights is None else weights), n_labelled, unsure
-    )
+    unsure = sum(int(kept[answer.cases].sum()) for answer in coded.evidence.soft)
+    weights = np.ones(len(table)) if weights is None else weights
+    cases = Cases(coded.evidence.codes[:, kept], allowed[kept], weights[kept])
+    return Cohort(cases, n_labelled, unsure, np.flatnonzero(kept))
 
 
-def _refuse(frame: Any, problems: list[Problem]) -> None:
-    if problems:
-        raise case_error(frame, problems, "are refused; mend them or leave them out")
+def _refuse(frame: Any, problems: list[Problem], kept: NDArray[np.bool_]) -> None:
+    if problems := [problem for problem in problems if kept[problem.row]]:
+        raise case_error(frame, problems, MEND)

@@ -53,6 +53,7 @@ class Kind(Enum):
     IMPOSSIBLE_SOFT = (
         "impossible by the model: no states that the unsure answers allow fit the rest; mend one of them",
     )
+    IMPOSSIBLE_LABELLED = ("the model holds what is known of this case, label included, impossible together",)
     LABELS = "{column} '{value}': give one cause, or none_of_these without '{also}'; more go there", _LABEL
     LABEL = "{column} '{value}' is no cause of the model: give one of {allowed}.{hint}", _LABEL
     TRUTH = "{column} '{value}' is not one of {allowed} (or yes/no).{hint}", _STATE

@@ -30,9 +30,8 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from kneebayes.cases.frames import row_name
 from kneebayes.cases.labels import read_cohort
-from kneebayes.errors import CaseError, OptionError
+from kneebayes.errors import OptionError
 from kneebayes.inference.evidence import UNKNOWN, Evidence
 from kneebayes.inference.network import CompiledModel
 
@@ -81,7 +80,8 @@ def check(
     if least < 1:
         raise OptionError(f"least {least}: at least 1 case")
     model = network.model
-    cases = read_cohort(model, frame, labels=labels, ignore=ignore, mapping=mapping).cases
+    cohort = read_cohort(model, frame, labels=labels, ignore=ignore, mapping=mapping)
+    cases = cohort.cases
     names = [name for name in model.findings if name != model.complaint and len(model.events[name]) == 2]
     ordered = _States(network)
     tested = np.array([list(model.variables).index(name) for name in names], dtype=np.intp)
@@ -102,8 +102,7 @@ def check(
             joint *= np.exp((seen == 0) @ np.log(chances[0]) + (seen == 1) @ np.log(chances[1]))
             whole = joint.sum(axis=1)
             if not (whole > 0).all():
-                row = start + int(np.flatnonzero(~(whole > 0))[0])
-                raise CaseError(f"{row_name(frame, row)}: the model holds this case impossible: mend or leave it out")
+                raise cohort.impossible(frame, start + np.flatnonzero(~(whole > 0)))
             joint /= whole[:, None]
             ordered.add(joint, codes)
             without = undone[seen, np.arange(len(names))]

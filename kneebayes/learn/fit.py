@@ -44,7 +44,6 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv, expit, logit
 from tqdm.auto import tqdm
 
-from kneebayes.cases.frames import row_name
 from kneebayes.cases.labels import LABEL, Cohort, read_cohort
 from kneebayes.errors import CaseError, OptionError, check_number
 from kneebayes.inference.counts import MIN_COMPILED, Expectation
@@ -410,11 +409,7 @@ def fit(
     problem = EmProblem(BetaPriors(model, prior_weight, risk_factors=risk_factors), cohort.cases)
     impossible = np.flatnonzero(~np.isfinite(problem.log_evidence()))
     if len(impossible):
-        where = row_name(frame, int(impossible[0]))
-        raise CaseError(
-            f"{where}: the model holds the evidence and labels of this case impossible together "
-            f"({len(impossible)} such rows): mend or leave them out"
-        )
+        raise cohort.impossible(frame, impossible)
     p, path, converged = squarem(problem, max_steps, tolerance * n, progress)
     changes = _changes(problem, p)
     report = FitReport(

@@ -84,8 +84,11 @@ def _statistics(path: str, reading: Reading) -> tuple[pa.Table, dict[str, str]]:
     import pyreadstat
 
     ending = path.lower().rpartition(".")[2]
-    read: Any = {"dta": pyreadstat.read_dta, "sas7bdat": pyreadstat.read_sas7bdat}.get(ending, pyreadstat.read_sav)
-    frame, about = read(path, apply_value_formats=True, formats_as_category=False)
+    if ending == "sas7bdat":  # its value labels are in a catalogue beside it, so that codes stay codes
+        frame, about = pyreadstat.read_sas7bdat(path, encoding=reading.encoding)
+    else:
+        read = pyreadstat.read_dta if ending == "dta" else pyreadstat.read_sav
+        frame, about = read(path, encoding=reading.encoding, apply_value_formats=True, formats_as_category=False)
     columns = [
         pa.array([_text(value, reading.decimal) for value in frame[name].tolist()], pa.string())
         for name in frame.columns

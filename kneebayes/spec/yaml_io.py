@@ -504,10 +504,15 @@ def model_text(model: ModelSpec) -> str:
 
 def write_model(model: ModelSpec, path: str | os.PathLike[str]) -> None:
     """Write a model to a .yaml or .yml file, which appears whole or not at all and replaces one that is there."""
+    _write(model_target(path), model_text(model))
+
+
+def model_target(path: str | os.PathLike[str]) -> Path:
+    """Read where a model file is to go."""
     path = _plain(path)
     if path.suffix not in ENDINGS:
         raise ModelFileError(f"{path}: a model file ends in .yaml or .yml, or it could not be loaded by its name")
-    _write(path, model_text(model))
+    return path
 
 
 def with_numbers(model: ModelSpec, numbers: Mapping[str, Probability], **fields: Any) -> ModelSpec:

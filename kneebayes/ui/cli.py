@@ -38,7 +38,13 @@ from kneebayes.ui.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pyarrow import Table
+
+    from kneebayes.cases.problems import Problem
     from kneebayes.model import Model
+    from kneebayes.scoring.readers import Rows
     from kneebayes.scoring.score_file import ScoreSummary
 
 __all__ = ["app", "main"]
@@ -46,6 +52,7 @@ __all__ = ["app", "main"]
 CHUNK_ROWS = 1 << 16
 MAX_SHOWN = 5
 MAX_COLUMNS = 40
+MAX_CHECKED = 20
 THIS_MACHINE = "local"
 
 
@@ -532,7 +539,6 @@ def evaluate(
     from kneebayes.cases.problems import Kind
     from kneebayes.evaluation.evaluate import check_report
     from kneebayes.evaluation.evaluate import evaluate as assess
-    from kneebayes.scoring.readers import read_cases, refuse_headless
 
     if as_json and as_csv:
         raise CaseError("--json and --csv are two ways to print the same: give one")
@@ -540,9 +546,7 @@ def evaluate(
         check_report(report)  # now, not after the work
     loaded = load(model)
     left_out = options.names(ignore)
-    cases = read_cases(source, left_out, mapping.read)
-    if mapping.columns is None:
-        refuse_headless(source, loaded.scorer.coder, cases.table.column_names, [*left_out, label])
+    cases = _cases(source, loaded, left_out, mapping, label)
     result = assess(
         loaded,
         cases.table,
@@ -568,11 +572,117 @@ def evaluate(
     refused = [(p.row, p.column, p.plain) for p in cases.problems]
     problems = [p for p in result.problems if p.why.kind is not Kind.LEFT_OUT]
     refused += [(int(cases.positions[p.row]), p.column, p.plain) for p in problems]
-    for row, column, reason in sorted(refused)[:MAX_SHOWN]:
-        say(f"left out: data row {row + 1}{f', column {column!r}' if column else ''}: {reason}")
+    _say_refused(refused, "left out")
     if refused:
         say(f"{len({row for row, _, _ in refused}):,} rows left out in all")
         raise typer.Exit(options.SOME_REJECTED)
+
+
+def _cases(source: str, model: Model, ignore: list[str], mapping: Any, *further: str) -> Rows:
+    """Read a whole file of cases; ``further`` are columns that are known besides the model's."""
+    from kneebayes.scoring.readers import read_cases, refuse_headless
+
+    cases = read_cases(source, ignore, mapping.read)
+    if mapping.columns is None:
+        refuse_headless(source, model.scorer.coder, cases.table.column_names, [*ignore, *further])
+    return cases
+
+
+def _learn(source: str, known: tuple[Any, ...], learn: Callable[[Table], Any]) -> Any:
+    """Learn from a whole file of cases, in which no row may be refused."""
+    cases = _cases(source, *known)
+    try:
+        if not cases.problems:
+            return learn(cases.table)
+        problems: Sequence[Problem] = cases.problems
+    except CaseError as error:
+        if not error.problems:
+            raise
+        problems = error.problems
+    rows = len({problem.row for problem in problems})
+    _say_refused([(problem.row, problem.column, problem.plain) for problem in problems], "refused")
+    raise CaseError(f"{source}: {_rows(rows)} can't be used, and nothing was done: mend them or leave them out")
+
+
+def _say_refused(refused: list[tuple[int, str, str]], what: str) -> None:
+    for row, column, reason in sorted(refused)[:MAX_SHOWN]:
+        say(f"{what}: data row {row + 1}{f', column {column!r}' if column else ''}: {reason}")
+
+
+Whole = Annotated[
+    str, typer.Argument(metavar="CASES", help="CSV, Parquet, .xlsx, .dta, .sav or .sas7bdat of cases; - is stdin.")
+]
+
+
+@app.command(
+    help="Let cases move the numbers of the model, and write it to a file.\n\n"
+    "For example: kneebayes fit cases.csv -o learned.yaml, then kneebayes score new.csv --model learned.yaml\n\n"
+    "Cells and labels may be missing; labels are as for evaluate. A row that can't be read ends it: mend it first."
+)
+@options.filled(mapping=options.mapping)
+def fit(
+    source: Whole,
+    target: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where the model goes: a .yaml file.")],
+    label: Annotated[str, typer.Option(metavar="COLUMN", help="The column of leading causes.")] = "label",
+    prior_weight: Annotated[
+        float, typer.Option(metavar="W", help="How much more the model counts than its ranges say; 0 for nothing.")
+    ] = 1.0,
+    risk_factors: Annotated[
+        bool, typer.Option("--risk-factors", help="Fit how frequent risk factors are too.")
+    ] = False,
+    ignore: Ignore = None,
+    mapping: Any = None,
+    model: ModelOption = None,
+    quiet: Quiet = False,
+) -> None:
+    """Run ``kneebayes fit``."""
+    from kneebayes.spec.yaml_io import model_target
+
+    model_target(target)  # refuses now, not after the work
+    loaded, left_out = load(model), options.names(ignore)
+    choices: dict[str, Any] = {"prior_weight": prior_weight, "risk_factors": risk_factors, "label": label}
+    choices |= {"ignore": left_out, "mapping": mapping, "progress": False if quiet else None}
+    fitted = _learn(source, (loaded, left_out, mapping, label), lambda frame: loaded.fit(frame, **choices))
+    fitted.save(target)
+    typer.echo(str(fitted.fit_report))
+    if not quiet:
+        say(f"wrote {target}")
+        say(loaded.file.disclaimer)
+
+
+@app.command(
+    help="Show what the model misjudges in cases that it was not fitted to.\n\n"
+    "A row for a finding, or for a pair of them, the most misjudged first: the share of cases with it, the share that "
+    "the model expects from all else known of them, and z, their difference in standard deviations: few are beyond 3 "
+    "where the model is right."
+)
+@options.filled(mapping=options.mapping)
+def check(
+    source: Whole,
+    pairs: Annotated[bool, typer.Option(help="Check pairs of findings too.")] = True,
+    labels: Annotated[bool, typer.Option(help="Take labels, where there are any, as known.")] = True,
+    least: Annotated[int, typer.Option(metavar="N", help="Leave out what is known in fewer cases.")] = 20,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print all rows, as CSV.")] = False,
+    ignore: Ignore = None,
+    mapping: Any = None,
+    model: ModelOption = None,
+    quiet: Quiet = False,
+) -> None:
+    """Run ``kneebayes check``."""
+    loaded, left_out = load(model), options.names(ignore)
+    choices: dict[str, Any] = {"pairs": pairs, "labels": labels, "least": least, "ignore": left_out, "mapping": mapping}
+    table = _learn(source, (loaded, left_out, mapping), lambda frame: loaded.check(frame, **choices))
+    if as_csv:
+        typer.echo(table.to_csv(index=False), nl=False)
+    elif table.empty:
+        typer.echo(f"nothing to check: no finding is known in {least:,} cases or more (--least)")
+    else:
+        shown = table.head(MAX_CHECKED).astype({"other": object}).fillna({"other": ""})
+        typer.echo(shown.to_string(index=False, float_format="{:.3f}".format))
+        if len(table) > len(shown):
+            typer.echo(f"and {_rows(len(table) - len(shown))} more: --csv prints all")
+    if not quiet:
+        say(loaded.file.disclaimer)
 
 
 class Format(StrEnum):

@@ -11,6 +11,7 @@ import csv
 import datetime
 import gzip
 import io
+import shutil
 import sys
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -1042,6 +1043,15 @@ def stata_by_pandas(folder: Path) -> Export:
         folder / "study.dta", write_index=False, value_labels={n: dict(w) for n, w in LABELS.items()}, version=118
     )
     return Export("study.dta", {"columns": EDITS_CODED}, KNOWN)
+
+
+@export
+def sas(folder: Path) -> Export:
+    # which pyreadstat does not write: `frame(CODED)` by readstat_begin_writing_sas7bdat of ReadStat, through ctypes
+    shutil.copy(Path(__file__).with_name("study.sas7bdat"), folder)
+    edits = {**EDITS_CODED, "sex": {"variable": "sex", "values": {"1": "male", "2": "female"}}}
+    edits |= coded(("smoke", "pdvt", "calf", "swell", "fever"), "1", "0")
+    return Export("study.sas7bdat", {"columns": edits}, KNOWN)
 
 
 @export

@@ -444,3 +444,66 @@ def test_columns_that_nobody_named_are_said_to_be_left_out_once_and_all(tmp_path
         assert said in json.loads(run("evaluate", str(tmp_path / "a.csv"), "--json", *more))["notes"]
     assert said in run("diagnose", "age=50", "ward=a", "bmi=4", "--map", str(tmp_path / "m.yaml"))
     assert "left out" not in run("diagnose", "age=50", "--map", str(tmp_path / "m.yaml"))
+
+
+class TestLearning:
+    """What `fit` and `check` print, write and refuse."""
+
+    @pytest.fixture
+    def exported(self, tmp_path: Path) -> list[Path | str]:
+        """Write an export with a totals row, and its mapping."""
+        (tmp_path / "e.csv").write_text("Nr;Alter;Wade;Diagnose\n1;67;ja;dvt\n2;45;nein;leg_cramps\nSumme;112;;\n")
+        (tmp_path / "m.yaml").write_text(
+            "read: {sep: ';'}\nrows: {Nr: [Summe]}\ncolumns:\n  Nr: case_id\n  Alter: age\n  Diagnose: label\n"
+            "  Wade: {variable: calf_pain, values: {ja: present, nein: absent}}\n"
+        )
+        return [tmp_path / "e.csv", "--map", tmp_path / "m.yaml"]
+
+    def test_fit_writes_a_model_that_is_the_one_of_python(self, tmp_path: Path, exported: list[Path | str]) -> None:
+        said = run("fit", *exported, "-o", tmp_path / "learned.yaml", "--prior-weight", "3")
+        assert "2 cases, 2 of them labelled, prior weight 3" in said
+        assert "not a medical device" in said
+        frame = pd.DataFrame({"age": [67, 45], "calf_pain": ["yes", "no"], "label": ["dvt", "leg_cramps"]})
+        fitted = kb.load_model().fit(frame, prior_weight=3)
+        numbers = dict(fitted.file.probabilities())
+        for place, number in kb.load_model(tmp_path / "learned.yaml").file.probabilities():
+            assert number.p == pytest.approx(numbers[place].p, abs=1e-12)
+
+    def test_check_prints_the_table_of_python(self, tmp_path: Path, exported: list[Path | str]) -> None:
+        said = run("check", *exported, "--least", "1", "--no-pairs")
+        assert said.split()[:6] == ["finding", "other", "cases", "observed", "expected", "z"]
+        assert "not a medical device" in said
+        run("simulate", "-n", "60", "--seed", "1", "--label", "-o", tmp_path / "c.csv")
+        table = pd.read_csv(io.StringIO(run("check", tmp_path / "c.csv", "--csv", "--quiet")))
+        pd.testing.assert_frame_equal(
+            table, kb.load_model().check(pd.read_csv(tmp_path / "c.csv", dtype=str)), check_dtype=False
+        )
+        assert "nothing to check" in run("check", *exported)
+
+    @pytest.mark.parametrize("command", [["check"], ["fit", "-o", "no.yaml"]])
+    @pytest.mark.parametrize(
+        ("rows", "said"),
+        [
+            ("44,male,yes,\n55,female,secret,\n", "data row 2, column 'calf_pain': not allowed"),
+            ("44,male,yes,\n55,female,yes,,,,\n", "data row 2: the row has 7 fields"),
+            ("44,male,yes,\n55,female,yes,secret\n", "data row 2, column 'label'"),
+        ],
+        ids=["value", "fields", "label"],
+    )
+    def test_a_row_that_cannot_be_used_ends_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str], rows: str, said: str
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        Path("c.csv").write_text("age,sex,calf_pain,label\n" + rows)
+        output = run(command[0], "c.csv", *command[1:], code=2)
+        assert said in output
+        assert "1 row can't be used" in output
+        assert "secret" not in output
+        assert not Path("no.yaml").exists()
+
+    def test_an_impossible_case_is_named_by_its_place_in_the_file(self, tmp_path: Path) -> None:
+        (tmp_path / "c.csv").write_text("sex,pregnancy\nmale,\nmale,pregnant\n")
+        assert "data row 2" in run("check", tmp_path / "c.csv", code=2)
+
+    def test_where_a_model_can_not_go_is_said_before_the_work(self, tmp_path: Path) -> None:
+        assert "ends in .yaml" in run("fit", tmp_path / "none.csv", "-o", tmp_path / "x.txt", code=2)
