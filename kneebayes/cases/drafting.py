@@ -60,7 +60,7 @@ def fold(text: str) -> tuple[str, ...]:
     """
     text = re.sub(r"(?<=[a-zäöüß])(?=[A-ZÄÖÜ])", " ", str(text))
     text = re.sub(r"(?<=\d)cm\b", " cm", text, flags=re.IGNORECASE)
-    text = unicodedata.normalize("NFKD", text.casefold().replace("ß", "ss"))
+    text = unicodedata.normalize("NFKD", text.casefold().replace("œ", "oe"))
     text = "".join(c for c in text if not unicodedata.combining(c))
     for spelt, letter in (("ae", "a"), ("oe", "o"), ("ue", "u")):
         text = text.replace(spelt, letter)

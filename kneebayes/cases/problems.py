@@ -77,7 +77,7 @@ class Kind(Enum):
     COMBINED = ("{names} say different things of {other}: mend one of them",)
     LEFT_OUT = ("no case: left out by the rows that the mapping names",)
     ID_OVER_LINES = ("the case_id runs over lines: is a quote left open?",)
-    ID_AGAIN = ("an earlier row has this case_id",)
+    ID_AGAIN = ("an earlier row has this case_id; join the rows of a case to one or give each an id of its own",)
 
 
 @dataclass(frozen=True, slots=True)

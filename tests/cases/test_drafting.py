@@ -91,11 +91,17 @@ def test_the_other_decimal_sign_is_hinted_at_where_it_stands() -> None:
         assert hint not in drafted(name, values)
 
 
+def test_a_ligature_is_its_two_letters() -> None:
+    assert "unilateral_leg_swelling" in drafted("Œdème unilatéral", ["oui", "non"])
+
+
 def test_totals_at_the_bottom_are_proposed_to_be_left_out() -> None:
     said = DRAFTER.draft(pa.table({"Fallnr": ["1", "2", "Summe"], "Alter": ["67", "33", "100"]})).text
     assert "rows:  #" in said
     assert "  Fallnr: [summe]\n" in said
     assert "  Fallnr: case_id" in said
+    said = DRAFTER.draft(pa.table({"Patient": ["1", "2", "Grand Total"], "Age": ["67", "33", "100"]})).text
+    assert "  Patient: [grand total]\n" in said
     for values in (["Total", "1"], ["total", "total"], ["1", "2"]):
         assert "rows:" not in DRAFTER.draft(pa.table({"Fallnr": values, "Alter": ["67", "33"]})).text
     assert "rows:" not in DRAFTER.draft(pa.table({"Nr": ["1", "2"], "Ausmass": ["halb", "total"]})).text

@@ -369,7 +369,10 @@ class TestFormats:
     def test_duplicates_in_parquet(self, tmp_path: Path) -> None:
         parquet.write_table(pa.table({"case_id": [7, 8, 7], "age": [1, 2, 3]}), tmp_path / "cases.parquet")
         counts = score_file(MODEL, tmp_path / "cases.parquet", tmp_path / "out.parquet", chunk_rows=2)
-        assert counts.reasons == ("row 3, column 'case_id': an earlier row has this case_id",)
+        assert counts.reasons == (
+            "row 3, column 'case_id': an earlier row has this case_id; "
+            "join the rows of a case to one or give each an id of its own",
+        )
         assert parquet.read_table(tmp_path / "out.parquet")["case_id"].to_pylist() == [7, 8]
 
     def test_standard_streams(self, monkeypatch: pytest.MonkeyPatch, capfdbinary: Any) -> None:
