@@ -509,7 +509,7 @@ class CompiledModel:
         if self._certain:
             return np.isfinite(self.posteriors(Evidence(codes)).log_evidence)
         own = [possible[patterns(component, codes)] for component, possible in self._possible]
-        return np.stack(own).all(axis=0)
+        return np.asarray(np.stack(own).all(axis=0))
 
     @cached_property
     def _certain(self) -> bool:
