@@ -221,7 +221,7 @@ def _refuse_other(version: str) -> None:
 
 def _score_partition(frame: pd.DataFrame, text: str, options: dict[str, Any], version: str) -> pd.DataFrame:
     _refuse_other(version)
-    unexpected: DefectError | None = None
+    unexpected: DefectError | OSError | None = None
     try:
         scored: pd.DataFrame = _compiled(text).score(frame, **options)
         return scored

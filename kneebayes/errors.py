@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 MAX_FRAMES = 8
+NO_THREAD = ("can't start new thread", "Failed to launch worker thread: Resource temporarily unavailable")
 MIN_LETTERS = 3  # of a word, for one of them to be taken for a slip
 
 
@@ -145,7 +146,7 @@ def _one_slip(word: str, meant: str) -> bool:
     return a[1:] == b[1:] or a[1:] == b or a == b[1:] or (a[:2] == b[1::-1] and a[2:] == b[2:])
 
 
-def defect(error: BaseException, doing: str) -> DefectError | None:
+def defect(error: BaseException, doing: str) -> DefectError | OSError | None:
     """Tell where something unexpected happened, without its message: that may quote what a case holds.
 
     What comes back names the kind of error and the lines of code it came through, to be raised where the error is not
@@ -153,6 +154,8 @@ def defect(error: BaseException, doing: str) -> DefectError | None:
     """
     if os.environ.get("KNEEBAYES_TRACEBACK", "0") not in ("", "0"):
         return None
+    if str(error).endswith(NO_THREAD):  # Python's, and pyarrow's, of no class of their own
+        return OSError("no further thread can be started here: allow more (ulimit -u, or the container's limit)")
     frames = traceback.extract_tb(error.__traceback__)[-MAX_FRAMES:]
     way = " > ".join(f"{os.path.basename(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames)
     return DefectError(

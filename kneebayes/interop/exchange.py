@@ -76,6 +76,7 @@ ENDINGS: dict[str, Format] = {
     ".uai": "uai",
     ".json": "json",
 }
+NETICAS = (".dne", ".dnet", ".neta")
 SIDECAR_FORMAT = "kneebayes-labels"
 JSON_FORMAT = "kneebayes-network"
 
@@ -176,6 +177,11 @@ def export(model: ModelSpec, path: str | os.PathLike[str], format: str | None = 
 
 def format_of(path: Path) -> Format:
     """Tell the format from the ending of a path."""
+    if path.suffix.lower() in NETICAS:
+        raise FileFormatError(
+            f"{path}: no format of Netica is read or written here: save it there as .dne, open that in GeNIe, and save "
+            "it there as .xdsl"
+        )
     if path.suffix.lower() not in ENDINGS:
         raise UnknownNameError(
             f"{path}: the ending tells no exchange format: use one of {', '.join(ENDINGS)}, or name the format."

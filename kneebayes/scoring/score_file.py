@@ -184,7 +184,7 @@ def score_file(
             mapping=bound,
             refused=RefusedValues(fitting, redact=redact),
         )
-        unexpected: DefectError | None = None
+        unexpected: DefectError | OSError | None = None
         try:
             with _progress_bar(reader, progress, quiet) as show:
                 pipeline.run(show)

@@ -152,10 +152,12 @@ def sniff(path: str) -> tuple[Reading, list[str]]:
         first, separator = 2, declared[1]
     else:
         separator = max(SEPARATORS, key=lambda mark: _regularity(lines, mark))
-    n_fields = [len(fields) for fields in csv.reader(lines, delimiter=separator)]
-    usual = Counter(n for n in n_fields if n > 1).most_common(1)
+    rows = csv.reader(lines, delimiter=separator)
+    ends = [(len(fields), rows.line_num) for fields in rows]  # a quoted row has several lines
+    usual = Counter(n for n, _ in ends if n > 1).most_common(1)
     if usual and not declared:
-        first = next(number for number, line in enumerate(lines, start=1) if _n_fields(line, separator) == usual[0][0])
+        place = next(place for place, (n, _) in enumerate(ends) if n == usual[0][0])
+        first = ends[place - 1][1] + 1 if place else 1
     if separator != ("\t" if path.lower().endswith((".tsv", ".tab")) else ","):
         found["sep"] = "tab" if separator == "\t" else separator
         said.append(f"columns separated by {SEPARATORS.get(separator, separator)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import secrets
 import sys
 from collections.abc import Callable, Mapping
@@ -130,6 +131,8 @@ def ask(
     file = CaseFile(save, loaded.file) if save is not None else None
     if case_id is not None and file is None:
         raise CaseError("--case-id goes with --save")
+    if case_id is not None and re.search("[\ud800-\udfff]", case_id):  # how Python keeps a byte that is no text
+        raise CaseError("--case-id has bytes that are no UTF-8 text, so no file can hold it: give another")
     thresholds = options.thresholds(
         loaded.file, caution=caution, urgent=urgent, harm_miss=harm_miss, harm_false_alarm=harm_false_alarm
     )

@@ -154,7 +154,7 @@ def _ending_in_a_line(doing: Callable[[], str]) -> Iterator[None]:
             raise
         say(f"kneebayes: {told}")
         _end_output()
-        raise typer.Exit(DEFECT) from None
+        raise typer.Exit(DEFECT if isinstance(told, DefectError) else NOTHING_DONE) from None
 
 
 def fill_closed_streams() -> None:

@@ -48,6 +48,16 @@ def drafted(drafter: Drafter, path: Path, options: Sequence[str]) -> str:
     return drafter.draft(cases.table, cases.labels, reading).text
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [('als0<\rs0\n"c\n"""\xff,,', 3), ('a report\n"of two\nlines"\nid,age\n1,2\n', 4), ('"id\n(own)",age\n1,2\n', 1)],
+    ids=["names_quoted_open", "title_of_two_lines", "names_of_two_lines"],
+)
+def test_a_header_is_found_below_rows_of_several_lines(text: str, line: int, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text(text, encoding="latin-1", newline="")
+    assert (sniff(str(tmp_path / "x.csv"))[0].header or (1,)) == (line,)
+
+
 def score(model: Model, folder: Path, made: Export, mapping: Mapping[str, Any] | None) -> tuple[Any, Any, Any]:
     """Score a file by a mapping: the summary, the posteriors and the rejects, each by ``case_id``."""
     out, rejects = folder / "out.csv", folder / "rejects.csv"

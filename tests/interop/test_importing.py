@@ -326,6 +326,14 @@ def test_unknown_names_are_refused(model: ModelSpec, tmp_path: Path) -> None:
         kb.import_network(tmp_path / "missing.bif")
 
 
+@pytest.mark.parametrize("name", ["x.dne", "x.DNET", "x.neta"])
+def test_formats_of_netica_are_refused_with_a_way_out(name: str, model: ModelSpec, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"\xff\0")
+    for tried in (lambda: kb.import_network(tmp_path / name), lambda: export(model, tmp_path / name)):
+        with pytest.raises(FileFormatError, match=r"Netica.*as \.dne.*GeNIe.*\.xdsl"):
+            tried()
+
+
 def test_labels_of_another_network_are_refused(files: dict[str, Path], tmp_path: Path) -> None:
     path = small(tmp_path)
     shutil.copy(sidecar_path(files["bif"]), sidecar_path(path))

@@ -17,7 +17,12 @@ from kneebayes.spec import listing
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-LOADED = re.compile(r"<(?:script|img|iframe)[^>]*\ssrc=\"?(https?://[^\" >]+)|<link[^>]*\shref=\"?(https?://[^\" >]+)")
+FOREIGN = r"((?:https?:)?//[^\"') >]+)"
+LOADED = re.compile(
+    rf"<(?!a\b)[a-z]+\b[^>]*?\s(?:src|srcset|href|data|poster)=[\"']?{FOREIGN}"  # whatever is no link to click on
+    rf"|@import\s*(?:url\()?[\"']?{FOREIGN}|\burl\([\"']?{FOREIGN}"
+    r"|class=[\"']?(mermaid)|data-md-component=[\"']?(source)\b"  # for which the theme's script loads from elsewhere
+)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +50,8 @@ def test_every_page_of_the_navigation_is_there(site: Path) -> None:
 def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
     loaded = {
         url
-        for page in site.rglob("*.html")
+        for ending in ("html", "css", "svg")
+        for page in site.rglob(f"*.{ending}")
         for match in LOADED.findall(page.read_text(encoding="utf-8"))
         for url in match
         if url

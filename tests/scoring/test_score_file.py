@@ -500,6 +500,17 @@ class TestRefusals:
 class TestWholeOrNotAtAll:
     """The output appears at the end, or never."""
 
+    def test_where_no_thread_can_be_started_it_is_no_defect(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def start(thread: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        monkeypatch.setattr(threading.Thread, "start", start)
+        with pytest.raises(OSError, match="no further thread can be started here: allow more"):
+            score_file(FakeModel(), write(tmp_path / "cases.csv", cases(3)), tmp_path / "out.csv")
+        assert [path.name for path in tmp_path.iterdir()] == ["cases.csv"]
+
     @pytest.mark.parametrize("ending", ["csv", "parquet"])
     @pytest.mark.parametrize("failure", [ValueError("broken"), KeyboardInterrupt()], ids=["error", "interrupt"])
     def test_a_failure_leaves_what_was_there(self, tmp_path: Path, failure: BaseException, ending: str) -> None:

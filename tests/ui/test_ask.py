@@ -425,16 +425,18 @@ def test_nothing_answered_is_not_saved(tmp_path: Path) -> None:
     [
         (["--save", "a.parquet"], "ends in .csv"),
         (["--case-id", "a"], "goes with --save"),
+        (["--save", "a.csv", "--case-id", "a\udcff"], "no UTF-8 text"),
         (["--stop-below", "2"], "probability"),
         (["calf_pian=yes"], "calf_pain"),
     ],
-    ids=["ending", "id", "share", "name"],
+    ids=["ending", "id", "bytes", "share", "name"],
 )
 def test_bad_options_are_refused_before_any_question(arguments: list[str], reason: str, tmp_path: Path) -> None:
     done = command(*arguments, stdin=b"yes\n", cwd=tmp_path)
     assert done.returncode == 2
     assert reason in done.stderr.decode()
     assert "swollen" not in done.stderr.decode()
+    assert not list(tmp_path.iterdir())
 
 
 def test_cases_saved_at_once_have_ids_of_their_own_with_a_zone() -> None:
