@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Question", "open_questions", "question_frame"]
 
 Floats = NDArray[np.float64]
+MAX_WEIGHED = 1 << 22  # joint states of the answers that are weighed at once: 32 MB an array
 DIGITS = 12  # of a net benefit: what is further down is rounding, and no benefit
 
 
@@ -95,17 +96,12 @@ def open_questions(
     owner = np.array([network.variables.index(model.about(answer.asked)) for answer in answers], dtype=np.intp)
     trial = evidence[np.zeros(1 + len(owner), dtype=np.intp)]  # as things are, then with each answer
     trial.codes[owner, np.arange(1, 1 + len(owner))] = [answer.code for answer in answers]
-    joint = _answered(network, trial, owner)
-    total = joint.sum(axis=1)
-    joint /= np.where(total > 0, total, 1.0)[:, None]
-    now, given, chance = joint[0], joint[1:], total[1:] / total[0]
+    total, marginals, moved = _weighed(network, trial, np.concatenate([[0], owner]))
+    chance = total[1:] / total[0]
     possible = chance > 0
-
-    # not as a matrix product: on a busy machine its threads wait for each other longer than the sums take
-    marginals = np.einsum("nk,ck->nc", joint, network.membership)
     before, after = marginals[0], marginals[1:]
     if column is None:
-        gain = chance * _divergence(given, now)
+        gain = chance * moved[1:]
     else:
         sides, prior = after[:, [column]], before[column]
         gain = chance * _divergence(np.hstack([sides, 1.0 - sides]), np.array([prior, 1.0 - prior]))
@@ -186,17 +182,40 @@ def _answers(assessed: Assessment) -> list[_Answer]:
     return answers
 
 
-def _answered(network: CompiledModel, trial: Evidence, owner: NDArray[np.intp]) -> Floats:
-    """P(evidence, joint state of the causes) as things are, then with each answer."""
+def _weighed(network: CompiledModel, trial: Evidence, rows: NDArray[np.intp]) -> tuple[Floats, Floats, Floats]:
+    """Weigh answers, in portions: one joint distribution each would be gigabytes in a large model.
+
+    As things are, then with each answer: P(evidence), (1 + n,), the posteriors, (1 + n, columns), and the divergence of
+    the joint posterior of the causes from that of now, (1 + n,).
+    """
+    now = network.joint(trial[np.zeros(1, dtype=np.intp)])
+    total, moved = np.full(len(rows), now.sum()), np.empty(len(rows))
+    marginals = np.empty((len(rows), len(network.columns)))
+    length = max(1, MAX_WEIGHED // network.n_joint)
+    for start in range(0, len(rows), length):
+        part = np.arange(start, min(start + length, len(rows)))
+        joint = _answered(network, now[0], trial, rows, part)
+        total[part] = joint.sum(axis=1)
+        joint /= np.where(total[part] > 0, total[part], 1.0)[:, None]
+        # not as a matrix product: on a busy machine its threads wait for each other longer than the sums take
+        marginals[part] = np.einsum("nk,ck->nc", joint, network.membership)
+        moved[part] = _divergence(joint, now[0] / total[0])
+    return total, marginals, moved
+
+
+def _answered(
+    network: CompiledModel, now: Floats, trial: Evidence, rows: NDArray[np.intp], part: NDArray[np.intp]
+) -> Floats:
+    """P(evidence, joint state of the causes) of some of the trials; of the first, it is ``now``."""
     first_finding = len(network.model.risks) + len(network.model.causes)
-    above = np.flatnonzero((owner < first_finding) | (trial.codes[owner, 0] != UNKNOWN))
-    joint = np.empty((1 + len(owner), network.n_joint))
-    known = network.joint(trial[np.concatenate([[0], 1 + above])])
-    joint[0], joint[1 + above] = known[0], known[1:]
-    for i in set(range(len(owner))).difference(above.tolist()):  # given the causes, a finding depends on nothing else
-        joint[1 + i] = joint[0] * network.tables.chance(
-            int(owner[i]) - first_finding, int(trial.codes[owner[i], 1 + i])
-        )
+    joint = np.empty((len(part), network.n_joint))
+    own = rows[part]  # the variable that each answer is about
+    above = (part > 0) & ((own < first_finding) | (trial.codes[own, 0] != UNKNOWN))
+    if above.any():
+        joint[above] = network.joint(trial[part[above]])
+    for i in np.flatnonzero(~above).tolist():  # given the causes, a finding depends on nothing else
+        code = int(trial.codes[own[i], part[i]])
+        joint[i] = now * network.tables.chance(int(own[i]) - first_finding, code) if part[i] else now
     return joint
 
 

@@ -10,6 +10,7 @@ import pytest
 from pgmpy.inference import VariableElimination
 
 import kneebayes as kb
+from kneebayes.diagnosis import questions
 from kneebayes.diagnosis.explanation import most_probable
 from kneebayes.diagnosis.questions import Question, open_questions
 from kneebayes.errors import CaseError, ModelFileError, UnknownNameError
@@ -78,6 +79,17 @@ class TestAgainstPgmpy:
                 after += p * uncertainty(sum(parts)) if p > 0 else 0.0
             assert list(found[name].answers) == list(MODEL.file.askable[name].states)
             assert found[name].gain == pytest.approx(now - after, abs=1e-9)
+
+
+@pytest.mark.parametrize("target", [None, "dvt"])
+def test_questions_do_not_depend_on_how_many_answers_are_weighed_at_once(
+    target: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dx = MODEL.diagnose(CASE)
+    at_once = weighed(dx, target)
+    for most in (1, 5 * NETWORK.n_joint):
+        monkeypatch.setattr(questions, "MAX_WEIGHED", most)
+        assert weighed(dx, target) == at_once
 
 
 class TestByAsking:
