@@ -77,6 +77,8 @@ def plain_path(path: str | os.PathLike[str]) -> str:
     >>> plain_path("/dev/stdout")
     '-'
     """
+    if not isinstance(path, str | bytes | os.PathLike):
+        raise FileFormatError(f"a value of type {type(path).__name__} names no file: give a text or a pathlib.Path")
     text = os.fsdecode(path)
     if WEB_ADDRESS.match(text):
         raise FileFormatError(f"{text}: is a web address, and nothing is fetched: download it, and give the file")

@@ -25,6 +25,7 @@ __all__ = [
     "ThresholdError",
     "UnknownColumnError",
     "UnknownNameError",
+    "check_kind",
     "check_number",
     "defect",
     "misspelt",
@@ -104,6 +105,17 @@ def check_number(name: str, value: object, *, whole: bool = False, least: float 
     if not is_number or value < least:  # type: ignore[operator]  # what NaN would mean, the caller knows
         kind = "whole number" if whole else "number"
         raise OptionError(f"{name} {value!r}: give a {kind}" + (f" from {least:g} up" if least > -inf else ""))
+
+
+def check_kind(value: object, mark: str, call: str) -> None:
+    """Refuse an argument without the attribute that marks its kind, with the right call.
+
+    >>> check_kind("ev", "decision", "plot_roc(kb.evaluate(model, cases))")
+    Traceback (most recent call last):
+    kneebayes.errors.OptionError: not for a value of type str: plot_roc(kb.evaluate(model, cases))
+    """
+    if not hasattr(value, mark):
+        raise OptionError(f"not for a value of type {type(value).__name__}: {call}")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from kneebayes.cases.coding import Coder, check_columns, names_of
 from kneebayes.diagnosis.alarm import Assessor, Thresholds
 from kneebayes.diagnosis.diagnosis import Diagnosis
-from kneebayes.errors import CaseError, ImpossibleEvidenceError, OptionError, UnknownNameError, check_number
+from kneebayes.errors import CaseError, ImpossibleEvidenceError, OptionError, UnknownNameError, check_kind, check_number
 from kneebayes.inference.evidence import UNKNOWN, Evidence
 from kneebayes.inference.network import CompiledModel, Engine, Posteriors
 from kneebayes.spec.model_spec import ModelSpec
@@ -1073,6 +1073,8 @@ def score_file(
     ...     counts.scored, counts.rejected
     (1, 1)
     """
+    if model is not None:
+        check_kind(model, "score_file", "kb.score_file(source, target, model=kb.load_model('extended'))")
     return (model or load_model()).score_file(
         source,
         target,

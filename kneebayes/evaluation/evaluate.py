@@ -24,7 +24,7 @@ from kneebayes.cases.mapping import MappingLike, read_frame, told_of
 from kneebayes.cases.problems import refused_rows
 from kneebayes.diagnosis.alarm import Thresholds
 from kneebayes.diagnosis.wells import read_sheet
-from kneebayes.errors import CaseError, FileFormatError, OptionError, UnknownNameError
+from kneebayes.errors import CaseError, FileFormatError, OptionError, UnknownNameError, check_kind, check_number
 from kneebayes.evaluation import metrics
 from kneebayes.evaluation.comparators import (
     Comparator,
@@ -354,17 +354,18 @@ def evaluate(
         raise OptionError(
             f"evaluate takes a model, then cases, not a {type(model).__name__}: kb.evaluate(model, cases)"
         )
+    check_number("seed", seed, whole=True, least=0)
     if errors not in ("raise", "null"):
         raise UnknownNameError(f"no way '{errors}' to treat errors: use 'raise' or 'null'")
-    if bootstrap is not None and bootstrap < 0:
-        raise CaseError(f"bootstrap {bootstrap}: the number of resamples must not be negative")
+    if bootstrap is not None:
+        check_number("bootstrap", bootstrap, whole=True, least=0)
     called = _called(against)
     models, ignore = [model, *(other for _, other in called)], names_of("ignore", ignore)
     sheet = read_sheet() if baselines else None
     known = [column for m in models for column in m.scorer.coder.columns] + list(sheet.columns if sheet else ())
     single = [f"{NOT_EVIDENCE_PREFIX}{cause}" for cause in model.file.causes]
     wanted = [*known, label, ALSO, *single, CASE_ID]
-    outcomes = list(outcome_columns)
+    outcomes = names_of("outcome_columns", outcome_columns)
     read, bound = read_frame(
         model.scorer.coder, frame, mapping, wanted, ignore=ignore, further=[*known, label], outcomes=outcomes
     )
@@ -450,6 +451,10 @@ def _tables(
 
 def _called(against: Sequence[Model] | Mapping[str, Model]) -> list[tuple[str, Model]]:
     """Name the models to compare with; empty where their files do."""
+    if isinstance(against, str) or not isinstance(against, Iterable):
+        against = [against]  # refused as no list of models, below
+    for other in against.values() if isinstance(against, Mapping) else against:
+        check_kind(other, "score_table", "kb.evaluate(model, cases, against=[kb.load_model('extended')])")
     if not isinstance(against, Mapping):
         return [("", other) for other in against]
     taken = [name for name in against if name in metrics.DECISION_COLUMNS]

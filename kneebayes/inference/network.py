@@ -508,8 +508,10 @@ class CompiledModel:
         """Say which cases have a probability over zero, (n,)."""
         if self._certain:
             return np.isfinite(self.posteriors(Evidence(codes)).log_evidence)
-        own = [possible[patterns(component, codes)] for component, possible in self._possible]
-        return np.asarray(np.stack(own).all(axis=0))
+        found = np.ones(codes.shape[1], dtype=bool)
+        for component, own in self._possible:
+            found &= own[patterns(component, codes)]
+        return found
 
     @cached_property
     def _certain(self) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 from kneebayes.cases.coding import names_of
-from kneebayes.errors import UnknownNameError, nearest
+from kneebayes.errors import UnknownNameError, check_kind, nearest
 from kneebayes.inference.evidence import DECIBANS, Evidence
 from kneebayes.plots.network import plot_network
 from kneebayes.plots.style import (
@@ -93,6 +93,7 @@ def plot_posterior(dx: Diagnosis, *, intervals: pd.DataFrame | None = None, ax: 
     >>> plot_posterior(dx, intervals=dx.intervals(draws=50)).get_xlabel()  # the same as dx.plot(intervals=0.9)
     'probability (causes may coexist)'
     """
+    check_kind(dx, "probabilities", "plot_posterior(model.diagnose({'age': 67}))")
     ax = take_axes(ax, 7.5, 4.2)
     names = sorted(dx.probabilities, key=dx.probabilities.__getitem__)
     complaint = dx.label(dx.model.complaint).lower()
@@ -158,6 +159,7 @@ def plot_explanation(explanation: Explanation, *, ax: Axes | None = None) -> Axe
     >>> plot_explanation(dx.explanation("dvt")).get_xlabel()  # the same as dx.plot.explanation("dvt")
     'probability of Deep vein thrombosis (scale of log-odds)'
     """
+    check_kind(explanation, "contributions", "plot_explanation(dx.explanation())")
     leading = [piece for piece in explanation.contributions if piece.noticeable]
     rest = [piece.decibans for piece in explanation.contributions if not piece.noticeable]
     steps = [(piece.said, piece.decibans) for piece in leading]
@@ -213,6 +215,7 @@ def plot_questions(questions: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     >>> plot_questions(dx.next_questions("dvt", n=3)).get_title(loc="left")  # the same as dx.plot.questions("dvt", 3)
     'What to ask next'
     """
+    check_kind(questions, "iterrows", "plot_questions(dx.next_questions())")
     ax = take_axes(ax, 8, 1.2 + 0.55 * max(1, len(questions)))
     for y, (_, row) in enumerate(questions.iterrows()):
         style = {"color": BLUE, "hatch": "///", "edgecolor": "white", "lw": 0} if row["key"] else {"color": BLUE}
@@ -366,6 +369,8 @@ def plot_tornado(
     >>> len(ax.get_yticklabels())
     5
     """
+    for value, mark in ((sensitivities, "iloc"), (model, "alarm")):
+        check_kind(value, mark, "plot_tornado(dx.sensitivity(), model=model.file)")
     target = model.alarm.cause if target is None else target
     table = sensitivities.iloc[:n]
     ax = take_axes(ax, 8.5, 1.5 + 0.42 * max(1, len(table)))
@@ -442,6 +447,8 @@ def plot_curves(
     >>> plot_curves(dx.sensitivity("dvt"), model=dx.model).get_ylabel()  # the same as dx.plot.curves(target="dvt")
     'probability of Deep vein thrombosis'
     """
+    for value, mark in ((sensitivities, "iloc"), (model, "alarm")):
+        check_kind(value, mark, "plot_curves(dx.sensitivity(), model=model.file)")
     numbers = list(sensitivities.index[:1]) if numbers is None else names_of("numbers", numbers)
     target = model.alarm.cause if target is None else target
     for place in numbers:

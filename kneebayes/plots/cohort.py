@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kneebayes.cases.labels import NONE
-from kneebayes.errors import UnknownColumnError, UnknownNameError, nearest
+from kneebayes.errors import UnknownColumnError, UnknownNameError, check_kind, nearest
 from kneebayes.plots.style import (
     BLUE,
     COLOURS,
@@ -75,6 +75,8 @@ def plot_cases(scores: pd.DataFrame, *, model: ModelSpec, ax: Axes | None = None
     >>> len(ax.get_yticklabels())
     12
     """
+    for value, mark in ((scores, "iloc"), (model, "alarm")):
+        check_kind(value, mark, "plot_cases(model.score(cases), model=model.file)")
     from matplotlib.colors import to_rgb
 
     causes = [*model.causes, NONE]
@@ -150,6 +152,8 @@ def plot_alarm_levels(scores: pd.DataFrame, groups: Iterable[Any], *, model: Mod
     >>> plot_alarm_levels(model.score(cases), cases["sex"], model=model.file).get_xlabel()
     'share of cases'
     """
+    for value, mark in ((scores, "iloc"), (model, "alarm")):
+        check_kind(value, mark, "plot_alarm_levels(model.score(cases), groups, model=model.file)")
     import pandas as pd
 
     _need(scores, [alarm := f"{model.alarm.cause}_alarm"])
@@ -261,6 +265,7 @@ def plot_calibration(evaluation: Evaluation, *, cause: str | None = None, ax: Ax
     >>> plot_calibration(result).get_ylabel()  # the same as result.plot()
     'share observed'
     """
+    check_kind(evaluation, "decision", "plot_calibration(kb.evaluate(model, cases))")
     cause = evaluation.alarm_cause if cause is None else cause
     names = list(evaluation.causes.index)
     if cause not in names:
@@ -305,6 +310,7 @@ def plot_roc(evaluation: Evaluation, *, ax: Axes | None = None) -> Axes:
     >>> plot_roc(result).get_ylabel()  # the same as result.plot.roc()
     'sensitivity'
     """
+    check_kind(evaluation, "decision", "plot_roc(kb.evaluate(model, cases))")
     from sklearn.metrics import roc_curve
 
     ax = take_axes(ax, WIDTH, HEIGHT)
@@ -360,6 +366,7 @@ def plot_decision_curve(evaluation: Evaluation, *, ax: Axes | None = None) -> Ax
     >>> plot_decision_curve(result).get_ylabel()  # the same as result.plot.decision_curve()
     'net benefit per case'
     """
+    check_kind(evaluation, "decision", "plot_decision_curve(kb.evaluate(model, cases))")
     ax = take_axes(ax, WIDTH, HEIGHT)
     table = evaluation.decision
     x = table.index.to_numpy()

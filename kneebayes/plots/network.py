@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kneebayes.errors import UnknownNameError, nearest
+from kneebayes.errors import UnknownNameError, check_kind, nearest
 from kneebayes.plots.style import (
     ALARM,
     BLUE,
@@ -153,6 +153,7 @@ def plot_network(
     >>> "Deep vein thrombosis" in [text.get_text() for text in ax.texts]
     True
     """
+    check_kind(model, "alarm", "plot_network(model.file)")
     if focus is not None and focus not in model.causes:
         raise UnknownNameError(
             f"no cause '{focus}': use one of {', '.join(model.causes)}.{nearest(focus, model.causes)}"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from scipy.special import logit
 
+from kneebayes.errors import check_kind
 from kneebayes.spec.model_spec import LEVELS
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def take_axes(ax: Axes | None, width: float, height: float) -> Axes:
         from matplotlib import pyplot as plt
 
         ax = plt.subplots(figsize=(width, height), layout="constrained")[1]
+    check_kind(ax, "findobj", "ax=plt.subplots()[1]")
     for text in ax.findobj(Text):  # those that the caller's axes came with
         text.set_parse_math(False)
     ax.spines[["top", "right"]].set_visible(False)

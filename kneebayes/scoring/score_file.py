@@ -27,6 +27,7 @@ from kneebayes.errors import (
     OptionError,
     UnknownColumnError,
     UnknownNameError,
+    check_number,
     defect,
     nearest,
 )
@@ -144,8 +145,7 @@ def score_file(
     as_fhir = _is_fhir(format, columns, keep)
     check_paths(source, target, rejects, endings=FHIR_ENDINGS if as_fhir else ())
     keep, ignore = names_of("keep", keep), names_of("ignore", ignore)
-    if chunk_rows < 1:
-        raise FileFormatError(f"chunk_rows must be at least 1, not {chunk_rows}")
+    check_number("chunk_rows", chunk_rows, whole=True, least=1)
     with ExitStack() as stack:
         stamp = file_stamp(source)
         given = CaseMapping.of(mapping or {})

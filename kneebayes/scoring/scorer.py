@@ -13,7 +13,7 @@ from kneebayes.cases.coding import CASE_ID, Coded, Coder, check_columns, names_o
 from kneebayes.cases.frames import encode_columns
 from kneebayes.cases.problems import Problem, refused_rows
 from kneebayes.diagnosis.alarm import Assessment, Assessor, Thresholds
-from kneebayes.errors import FileFormatError, UnknownColumnError
+from kneebayes.errors import FileFormatError, UnknownColumnError, check_kind
 from kneebayes.inference.network import Engine
 from kneebayes.spec.model_spec import LEVELS, made_columns
 
@@ -96,6 +96,7 @@ class Scorer:
         of intervals are out of range.
         """
         keep, ignore = names_of("keep", keep), names_of("ignore", ignore)
+        check_kind(table, "column_names", "model.score(frame), or model.score_table(pyarrow.Table.from_pandas(frame))")
         check_columns(self.model, table.column_names, keep=keep, ignore=ignore)
         added = () if intervals is None else self.interval_columns
         clash = next((name for name in keep if name in (*self.columns, *added)), None)
