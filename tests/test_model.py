@@ -254,6 +254,7 @@ def test_diagnosing_loads_neither_pgmpy_nor_numba_nor_pandas() -> None:
 
 FRAME = pd.DataFrame({"age": [67, 25], "unilateral_leg_swelling": ["yes", None]})
 ANY: Any = MODEL  # for calls that a type checker refuses, as people without one make them
+API: Any = kb
 EVALUATE: Any = kb.evaluate
 THRESHOLDS: Any = kb.Thresholds
 
@@ -307,6 +308,26 @@ def test_scores_are_rounded_where_that_is_asked() -> None:
         (lambda: ANY.simulate(5, seed=True), "seed True: give a whole number from 0 up"),
         (lambda: THRESHOLDS("0.02", 0.1), "caution '0.02': give a number"),
         (lambda: THRESHOLDS.from_harms(miss="49", false_alarm=1), "miss '49': give a number"),
+        (lambda: ANY.diagnose({}).report(5), "type int names no file"),
+        (lambda: ANY.save(None), "type NoneType names no file"),
+        (lambda: API.score_file(ANY, "out.csv"), "type Model names no file"),
+        (lambda: API.score_file("in.csv", "out.csv", model="extended"), "model=kb.load_model('extended')"),
+        (lambda: API.evaluate(ANY, pd.DataFrame(), against="extended"), "against=[kb.load_model('extended')]"),
+        (lambda: API.evaluate(ANY, pd.DataFrame(), bootstrap="9"), "bootstrap '9': give a whole number from 0 up"),
+        (lambda: API.evaluate(ANY, pd.DataFrame(), seed="x"), "seed 'x': give a whole number from 0 up"),
+        (lambda: ANY.check(pd.DataFrame(), least="x"), "least 'x': give a whole number from 1 up"),
+        (lambda: ANY.score_table(5), "model.score(frame)"),
+        (lambda: ANY.plot_network(ax=5), "ax=plt.subplots()"),
+        (lambda: API.plots.plot_network(ANY), "plot_network(model.file)"),
+        (lambda: API.plots.plot_roc(5), "plot_roc(kb.evaluate(model, cases))"),
+        (lambda: API.plots.plot_cases(ANY.score(pd.DataFrame({"age": [50]})), model=ANY), "model=model.file"),
+        (lambda: API.plots.plot_tornado(5, model=ANY.file), "plot_tornado(dx.sensitivity()"),
+        (lambda: THRESHOLDS.of(ANY), "Thresholds.of(model.file)"),
+        (lambda: ANY.diagnose({}).label("calf_pian"), "no variable 'calf_pian'. Did you mean 'calf_pain'"),
+        (lambda: ANY.diagnose({}).explanations("dvt"), "targets='dvt': give a list of names"),
+        (lambda: ANY.diagnose({}).most_probable("x"), "n 'x': give a whole number from 1 up"),
+        (lambda: ANY.diagnose({}).sensitivity(n="x"), "n 'x': give a whole number from 0 up"),
+        (lambda: ANY.diagnose({}).to_fhir(patient=5), "patient='Patient/123'"),
     ],
 )
 def test_an_argument_of_a_wrong_kind_gets_the_right_call(call: Callable[[], object], right: str) -> None:

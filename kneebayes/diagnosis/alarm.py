@@ -42,7 +42,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.cases.problems import Kind, Why, why
-from kneebayes.errors import ModelFileError, ThresholdError, UnknownNameError, check_number, nearest
+from kneebayes.errors import ModelFileError, ThresholdError, UnknownNameError, check_kind, check_number, nearest
 from kneebayes.inference.evidence import UNKNOWN, Codes, Evidence
 from kneebayes.inference.network import CompiledModel, Engine, Posteriors
 from kneebayes.spec.model_spec import LEVELS, AlarmRule, Condition, ModelSpec
@@ -109,6 +109,7 @@ class Thresholds:
         ThresholdError
             If they lie outside (0, 1] or caution lies above urgent.
         """
+        check_kind(model, "alarm", "kb.Thresholds.of(model.file)")
         own = model.alarm.thresholds
         caution = own["caution"].p if caution is None else caution
         return cls(caution, own["urgent"].p if urgent is None else urgent)

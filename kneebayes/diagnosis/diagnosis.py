@@ -9,8 +9,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from kneebayes.cases.coding import names_of
 from kneebayes.diagnosis.alarm import Alarm, Assessment, Assessor, Thresholds
 from kneebayes.diagnosis.wells import Points, points, points_line
+from kneebayes.errors import UnknownNameError, nearest
 from kneebayes.inference.evidence import Evidence
 from kneebayes.inference.network import CompiledModel, Posteriors
 from kneebayes.spec.model_spec import ModelSpec, packed, unpacked
@@ -301,6 +303,8 @@ class Diagnosis:
         str
             Its label in the model file.
         """
+        if name != NONE and str(name) not in self.model.askable:
+            raise UnknownNameError(f"no variable '{name}'.{nearest(name, self.model.askable)}")
         return "None of these" if name == NONE else self.model.askable[name].label
 
     def _ranked(self) -> list[tuple[str, float]]:
@@ -352,7 +356,7 @@ class Diagnosis:
             One for each.
         """
         targets = (self.model.alarm.cause, self.most_likely) if targets is None else targets
-        return [self.explanation(target) for target in dict.fromkeys(targets)]
+        return [self.explanation(target) for target in names_of("targets", targets)]
 
     def explain(self, target: str | None = None, *, orders: int = 500, seed: int = 0) -> pd.DataFrame:
         """Give the shares of the evidence in the change of a cause as a table.

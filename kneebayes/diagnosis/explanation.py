@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from kneebayes.cases.coding import by_answer
 from kneebayes.diagnosis.alarm import column_of
-from kneebayes.errors import CaseError, check_number
+from kneebayes.errors import check_number
 from kneebayes.inference.evidence import DECIBANS, NOTICEABLE, UNKNOWN, Evidence, SoftEvidence
 from kneebayes.inference.network import CompiledModel
 from kneebayes.spec.model_spec import ModelSpec
@@ -548,8 +548,7 @@ def most_probable(network: CompiledModel, evidence: Evidence, n: int = 5) -> pd.
     """
     import pandas as pd
 
-    if n < 1:
-        raise CaseError(f"n {n}: ask for at least one joint state")
+    check_number("n", n, whole=True, least=1)
     joint = network.joint(evidence)[0]
     probability = joint / joint.sum()
     order = np.argsort(-probability, kind="stable")[:n]

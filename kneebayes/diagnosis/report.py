@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kneebayes.atomic import AtomicFile, commit, write_whole
+from kneebayes.atomic import AtomicFile, commit, plain_path, write_whole
 from kneebayes.diagnosis.questions import open_questions
 from kneebayes.diagnosis.sensitivity import sensitivity
 from kneebayes.diagnosis.uncertainty import uncertainty
@@ -31,7 +31,7 @@ PRINTED_IN = 60.0  # seconds
 
 def check_case_report(path: str | Path) -> None:
     """Refuse a name that is neither of a page nor of a document to print, and one to print where nothing can."""
-    ending = Path(path).suffix.lower()
+    ending = Path(plain_path(path)).suffix.lower()
     if ending not in (".html", ".htm", ".pdf"):
         raise FileFormatError(f"report {str(path)!r}: give a name that ends in .html or .pdf")
     if ending == ".pdf" and _browser() is None:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from kneebayes.diagnosis.alarm import Assessment, Thresholds, column_of
 from kneebayes.diagnosis.uncertainty import under
-from kneebayes.errors import CaseError
+from kneebayes.errors import CaseError, check_number
 from kneebayes.inference import cores
 from kneebayes.inference.network import Engine, VersionedCase
 from kneebayes.inference.tables import ParameterVector
@@ -98,6 +98,8 @@ class Sensitivity:
         ``level_below``, ``alarm_above`` and ``level_above`` for the alarm level; ``leader_changes`` and
         ``alarm_changes``, whether that is within the range; and ``why`` the number is what it is.
         """
+        if n is not None:
+            check_number("n", n, whole=True, least=0)
         import pandas as pd
 
         p, column = self.parameters, self.parameters.network.columns.index(self.target)

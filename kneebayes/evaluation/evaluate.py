@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kneebayes.atomic import write_whole
+from kneebayes.atomic import plain_path, write_whole
 from kneebayes.cases.coding import CASE_ID, NOT_EVIDENCE_PREFIX, names_of
 from kneebayes.cases.frames import case_error, encode_column, encode_columns
 from kneebayes.cases.labels import ALSO, LABEL, NONE, Labels, label_columns, read_labels
@@ -616,7 +616,7 @@ def _columns(
 
 def check_report(path: str | Path) -> None:
     """Refuse a name that a browser would not open as a report."""
-    if Path(path).suffix.lower() not in (".html", ".htm"):
+    if Path(plain_path(path)).suffix.lower() not in (".html", ".htm"):
         raise FileFormatError(f"report {str(path)!r}: a report is HTML; give a name that ends in .html")
 
 

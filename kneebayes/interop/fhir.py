@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from kneebayes.cases.coding import Coder
-from kneebayes.errors import CaseError, MissingExtraError, UnknownColumnError, UnknownNameError, nearest
+from kneebayes.errors import CaseError, MissingExtraError, UnknownColumnError, UnknownNameError, check_kind, nearest
 from kneebayes.spec.model_spec import ModelSpec, NumericInput
 
 if TYPE_CHECKING:
@@ -223,6 +223,7 @@ def diagnosis_bundle(
     as ``QuestionnaireResponse/7``; ``when`` is by default now, in UTC.
     """
     references = [basis] if isinstance(basis, str) and basis else list(basis)
+    check_kind(patient, "strip", "dx.to_fhir(patient='Patient/123')")
     if not patient.strip() or patient.endswith("/"):
         raise CaseError(f"patient: '{patient}' names nobody: give an id, or a reference such as Patient/123")
     when = datetime.now(UTC).replace(microsecond=0) if when is None else when

@@ -154,7 +154,7 @@ def plot_network(
     True
     """
     check_kind(model, "alarm", "plot_network(model.file)")
-    if focus is not None and focus not in model.causes:
+    if focus is not None and str(focus) not in model.causes:
         raise UnknownNameError(
             f"no cause '{focus}': use one of {', '.join(model.causes)}.{nearest(focus, model.causes)}"
         )

@@ -48,6 +48,7 @@ __all__ = [
     "read_words",
     "schema_text",
     "shipped",
+    "shipped_models",
     "start_model",
     "starter_text",
     "with_numbers",
@@ -86,14 +87,23 @@ def model_path(name: str) -> Path:
 
     Of a model whose name goes on from that of the default one, what follows is enough: ``extended``.
     """
-    listed = shipped("models", checkout="models").iterdir()
-    files = {file.name.removesuffix(".yaml"): file for file in listed if file.name.endswith(".yaml")}
-    files = dict(sorted(files.items()))
+    files = _model_files()
     for full in (name, f"{DEFAULT_MODEL}_{name}"):
         if full in files:
             return _on_disk(files[full].name)
-    known = [stem for stem, file in files.items() if _MODEL.search(file.read_text(encoding="utf-8"))]
+    known = shipped_models()
     raise ModelFileError(f"no model '{name}' ships with kneebayes, which has {known}.{nearest(name, known)}")
+
+
+def shipped_models() -> list[str]:
+    """Name the models that ship."""
+    return [stem for stem, file in _model_files().items() if _MODEL.search(file.read_text(encoding="utf-8"))]
+
+
+def _model_files() -> dict[str, Traversable]:
+    listed = shipped("models", checkout="models").iterdir()
+    files = {file.name.removesuffix(".yaml"): file for file in listed if file.name.endswith(".yaml")}
+    return dict(sorted(files.items()))
 
 
 def shipped(name: str, *, checkout: str) -> Traversable:

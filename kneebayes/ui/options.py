@@ -23,6 +23,7 @@ from typer.core import TyperGroup
 from kneebayes.diagnosis.alarm import Thresholds
 from kneebayes.errors import CaseError, DefectError, KneeBayesError, OptionError, ThresholdError, defect
 from kneebayes.spec.model_spec import ModelSpec
+from kneebayes.spec.yaml_io import shipped_models
 
 if TYPE_CHECKING:
     from kneebayes.model import Model
@@ -73,12 +74,27 @@ def _complete(ctx: Any, incomplete: str) -> list[str]:
     return [said for state in states if (said := f"{name}={state}").startswith(incomplete)]
 
 
+def _complete_model(incomplete: str) -> list[str]:
+    """Offer the models that ship, then model files and folders."""
+    from glob import escape, glob
+
+    files = [f"{path}/" if os.path.isdir(path) else path for path in sorted(glob(f"{escape(incomplete)}*"))]
+    names = [name for name in shipped_models() if name.startswith(incomplete)]
+    return names + [path for path in files if path.endswith(("/", ".yaml", ".yml"))]
+
+
 Facts = Annotated[
     list[str] | None,
     typer.Argument(metavar="NAME=VALUE", help="What is known, as in age=67 calf_pain=yes.", autocompletion=_complete),
 ]
 ModelOption = Annotated[
-    str | None, typer.Option("--model", metavar="NAME|FILE", help="A model that ships with kneebayes, or a model file.")
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME|FILE",
+        help="A model that ships with kneebayes, or a model file.",
+        autocompletion=_complete_model,
+    ),
 ]
 Ignore = Annotated[
     list[str] | None,

@@ -30,7 +30,7 @@ import kneebayes as kb
 from kneebayes import atomic, load_model
 from kneebayes.atomic import AtomicFile, commit
 from kneebayes.cases.problems import Kind, Problem, why
-from kneebayes.errors import DefectError, FileFormatError, UnknownColumnError
+from kneebayes.errors import DefectError, FileFormatError, OptionError, UnknownColumnError
 from kneebayes.scoring.readers import end_of_last_row, open_reader, read_cases
 from kneebayes.scoring.score_file import MAX_RUN, ScoreSummary, SeenIds, score_file
 from kneebayes.scoring.scorer import Scored
@@ -480,7 +480,7 @@ class TestRefusals:
         assert source.read_text() == cases(3)
 
     def test_chunk_rows(self, tmp_path: Path) -> None:
-        with pytest.raises(FileFormatError, match="chunk_rows"):
+        with pytest.raises(OptionError, match="chunk_rows 0: give a whole number from 1 up"):
             score_file(MODEL, tmp_path / "cases.csv", tmp_path / "out.csv", chunk_rows=0)
 
     @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")

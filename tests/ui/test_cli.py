@@ -423,11 +423,19 @@ def test_a_case_becomes_a_page(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("begun", "offered"), [("unilateral_l", "unilateral_leg_swelling="), ("sex=m", "sex=male"), ("sex=x", "")]
+    ("begun", "offered"),
+    [
+        ("unilateral_l", "unilateral_leg_swelling="),
+        ("sex=m", "sex=male"),
+        ("sex=x", ""),
+        ("--model posterior_knee_pain_e", "posterior_knee_pain_extended"),
+        (f"--model {ROOT}/examples/ank", f"{ROOT}/examples/ankle.yaml"),
+    ],
 )
 def test_a_shell_completes_names_and_values(begun: str, offered: str) -> None:
     command = [sys.executable, "-c", "from kneebayes.ui.cli import app; app(prog_name='kneebayes')"]
-    words = {"_KNEEBAYES_COMPLETE": "complete_bash", "COMP_WORDS": f"kneebayes diagnose {begun}", "COMP_CWORD": "2"}
+    words = {"_KNEEBAYES_COMPLETE": "complete_bash", "COMP_WORDS": f"kneebayes diagnose {begun}"}
+    words["COMP_CWORD"] = str(1 + len(begun.split()))
     done = subprocess.run(command, env={**os.environ, **words}, capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == offered
 
