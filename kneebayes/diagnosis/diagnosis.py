@@ -302,6 +302,11 @@ class Diagnosis:
         -------
         str
             Its label in the model file.
+
+        Raises
+        ------
+        UnknownNameError
+            If the model has no such name; with the nearest.
         """
         if name != NONE and str(name) not in self.model.askable:
             raise UnknownNameError(f"no variable '{name}'.{nearest(name, self.model.askable)}")

@@ -13,7 +13,7 @@ import kneebayes as kb
 from kneebayes.diagnosis import questions
 from kneebayes.diagnosis.explanation import most_probable
 from kneebayes.diagnosis.questions import Question, open_questions
-from kneebayes.errors import CaseError, ModelFileError, UnknownNameError
+from kneebayes.errors import ModelFileError, OptionError, UnknownNameError
 from kneebayes.inference.evidence import Evidence, SoftEvidence
 from kneebayes.inference.network import CompiledModel
 from kneebayes.interop.pgmpy import to_pgmpy
@@ -275,5 +275,5 @@ class TestMostProbable:
 
     def test_at_least_one_is_asked_for(self) -> None:
         dx = MODEL.diagnose({})
-        with pytest.raises(CaseError, match="at least one"):
+        with pytest.raises(OptionError, match="from 1 up"):
             most_probable(dx.network, dx.assessment.evidence, n=0)
