@@ -330,7 +330,7 @@ class Model:
 
         from kneebayes.cases.frames import case_error, from_arrow, rejects_frame, rounded
         from kneebayes.cases.mapping import read_frame
-        from kneebayes.cases.problems import Kind
+        from kneebayes.cases.problems import NO_CASES
 
         if errors not in ("raise", "null"):
             raise UnknownNameError(f"no way '{errors}' to treat errors: use 'raise' or 'null'")
@@ -344,7 +344,7 @@ class Model:
             read.table, keep=keep, ignore=ignore, thresholds=thresholds, intervals=intervals, draws=draws, seed=seed
         )
         problems = sorted([*read.problems, *map(bound.named, scored.problems)], key=attrgetter("row"))
-        bad = [problem for problem in problems if problem.why.kind is not Kind.LEFT_OUT]
+        bad = [problem for problem in problems if problem.why.kind not in NO_CASES]
         if bad and errors == "raise":
             raise case_error(frame, bad, "can't be scored; errors='null' leaves them empty", redact=redact)
         for text, n_rows in scored.warnings.items():

@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kneebayes.cases.coding import NOT_EVIDENCE_PREFIX, SYNONYMS, UNKNOWN_WORDS, Coder, names_of, read_distinct
+from kneebayes.cases.coding import CASE_ID, NOT_EVIDENCE_PREFIX, SYNONYMS, UNKNOWN_WORDS, Coder, names_of, read_distinct
 from kneebayes.cases.frames import case_error, encode_column, encode_columns
-from kneebayes.cases.mapping import MappingLike, read_frame
-from kneebayes.cases.problems import Kind, Problem, Refusal, refused_rows, short, why
+from kneebayes.cases.mapping import MappingLike, read_frame, repeated_ids
+from kneebayes.cases.problems import Kind, Problem, Refusal, refused_rows, rows_of_no_case, short, why
 from kneebayes.errors import CaseError, UnknownColumnError, misspelt, nearest
 from kneebayes.inference.evidence import Cases
 from kneebayes.spec.model_spec import ModelSpec
@@ -190,11 +190,12 @@ def read_cohort(
     ignore = names_of("ignore", ignore)
     coder = Coder(model)
     single = [f"{NOT_EVIDENCE_PREFIX}{cause}" for cause in model.causes]
-    wanted = [*coder.columns, *single, label, ALSO]
+    wanted = [*coder.columns, *single, label, ALSO, CASE_ID]
     read, bound = read_frame(coder, frame, mapping, wanted, ignore=ignore, further=[label])
     table = read.table
-    kept = ~refused_rows((problem for problem in read.problems if problem.why.kind is Kind.LEFT_OUT), len(table))
-    _refuse(frame, read.problems, kept)
+    kept = np.ones(len(table), dtype=bool)
+    kept[list(rows_of_no_case(read.problems))] = False
+    _refuse(frame, [*read.problems, *map(bound.named, repeated_ids(read))], kept)
     coded = coder.batch(encode_columns(table, coder.columns), len(table))
     _refuse(frame, [bound.named(problem) for problem in coded.problems], kept)
     names = table.column_names

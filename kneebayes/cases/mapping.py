@@ -46,7 +46,7 @@ from kneebayes.cases.coding import (
     unnamed,
 )
 from kneebayes.cases.frames import encode_column, to_arrow
-from kneebayes.cases.problems import Kind, Problem, Refusal, Why, cell_text, refused_rows, short, why
+from kneebayes.cases.problems import Kind, Problem, Refusal, Why, cell_text, refused_rows, rows_of_no_case, short, why
 from kneebayes.errors import (
     CaseError,
     MappingError,
@@ -71,6 +71,7 @@ __all__ = [
     "matched",
     "normal",
     "read_frame",
+    "repeated_ids",
     "strptime_format",
     "told_of",
     "word",
@@ -253,7 +254,7 @@ class CaseMapping(Frozen):
         What the columns of the table mean, by their names there.
     ignore : tuple of str, or None
         Columns to leave out.
-    read, missing, rows, combine, unsure
+    read, missing, rows, join, combine, unsure
         As the file has them; `schema_text` describes each.
 
     Examples
@@ -269,6 +270,10 @@ class CaseMapping(Frozen):
     missing: Words = Field(default=(), description="Words for nothing, in every column.")
     rows: dict[str, Words] = Field(
         default_factory=dict, description="Rows that are no cases, by the values of a column; '' is an empty cell."
+    )
+    join: Literal["case_id"] | None = Field(
+        default=None,
+        description="The rows of one case_id are one case, of what any of them says; where two differ, it is refused.",
     )
     columns: dict[str, Annotated[Column, _OrAlso({"type": "string"})]] | None = Field(
         default=None, description="By their names in the file."
@@ -454,9 +459,12 @@ class BoundMapping:
         used = {*columns, *mapping.rows, *(c.until for c in columns.values() if c.until)}
         self.used = tuple(name for name in self.names if name in used)
         self.case_id = next(iter(self._targets.get(CASE_ID, ())), None)
+        if mapping.join is not None and self.case_id is None:
+            raise mapping._error(("join",), f"rows are joined by their {CASE_ID}: say which column that is")
         self.is_identity = (
             not mapping.missing
             and not mapping.rows
+            and mapping.join is None
             and all(c == Column(variable=name) for name, c in columns.items())
             and (mapping.read.decimal or ".") == "."
         )
@@ -583,6 +591,9 @@ class BoundMapping:
             name: encode_column(table[name]) for name in self.used if name != self.case_id or name in self.mapping.rows
         }
         problems: list[Problem] = []
+        no_cases = self._left_out(cells, table.num_rows)
+        if self.mapping.join is not None and self.case_id is not None:
+            cells = self._joined(cells, encode_column(table[self.case_id]), no_cases, problems)
         said: dict[tuple[str, str], EncodedColumn] = {}
         days = {name: self._days(name, cells[name], problems) for name, c in self.columns.items() if c.date}
         for name, column in self.columns.items():
@@ -607,9 +618,8 @@ class BoundMapping:
                     f"can't keep column '{name}': the mapping makes one of that name; rename yours"
                 )
             made.setdefault(name, table[name])
-        left_out = self._left_out(cells, table.num_rows)
-        no_cases = {problem.row for problem in left_out}
-        problems = [*left_out, *(problem for problem in problems if problem.row not in no_cases)]
+        left_out = rows_of_no_case(no_cases)
+        problems = [*no_cases, *(problem for problem in problems if problem.row not in left_out)]
         problems.sort(key=lambda problem: problem.row)
         length = pa.nulls(table.num_rows)  # so that a table without columns keeps its rows
         whole = pa.table([*made.values(), length], names=[*made, ""]).select(range(len(made)))
@@ -626,14 +636,16 @@ class BoundMapping:
     def dry_run(self, table: pa.Table) -> str:
         """Say what the cells of each column become, in numbers of them, and what is left out."""
         mapped = self.apply(table)
+        no_cases = rows_of_no_case(mapped.problems)
+        is_case = ~np.isin(np.arange(table.num_rows), list(no_cases))
         lines = []
         for (name, variable), column in mapped.said.items():
-            rows = Counter(column.index.tolist())
+            rows = Counter(column.index[is_case].tolist())
             became: Counter[str] = Counter()
-            bad = {p.row for p in mapped.problems if p.column == name and p.why.kind is not Kind.LEFT_OUT}
+            bad = {p.row for p in mapped.problems if p.column == name and p.row not in no_cases}
             for place, value in enumerate(column.values):
                 became[self._meaning(variable, value)] += rows[place]
-            empty = len(column.index) - sum(became.values()) - len(bad)
+            empty = int(is_case.sum()) - sum(became.values()) - len(bad)
             counts = (*became.most_common(), ("empty", empty), ("refused", len(bad)))
             said = [f"{n:,} {what}" for what, n in counts if n]
             lines.append(f"{name} -> {variable}: {', '.join(said) or 'nothing'}")
@@ -641,10 +653,13 @@ class BoundMapping:
             lines.insert(0, f"{self.case_id} -> {CASE_ID}")
         if self.ignored:
             lines.append(f"left out: {', '.join(self.ignored)}")
-        no_cases = {problem.row for problem in mapped.problems if problem.why.kind is Kind.LEFT_OUT}
         n_refused = int(mapped.refused.sum()) - len(no_cases)
-        left_out = f", {len(no_cases):,} left out" if no_cases else ""
-        return "\n".join([*lines, f"{table.num_rows:,} rows, of which {n_refused:,} can't be read{left_out}"])
+        left_out = f", {len(no_cases):,} left out or joined" if no_cases else ""
+        again = repeated_ids(mapped)
+        lines.append(f"{table.num_rows:,} rows, of which {n_refused:,} can't be read{left_out}")
+        if again:
+            lines.append(f"{len(again):,} rows would be rejected: {again[0].reason}")
+        return "\n".join(lines)
 
     def _meaning(self, variable: str, value: object) -> str:
         """Say what a value of ours is taken for: a state, or a band of numbers."""
@@ -842,6 +857,42 @@ class BoundMapping:
         yes_no = self.coder.is_yes_no(variable) or variable.startswith(NOT_EVIDENCE_PREFIX)
         return ABSENT_PRESENT[SYNONYMS[text]] if yes_no and text in SYNONYMS else text
 
+    def _joined(
+        self, cells: Mapping[str, EncodedColumn], ids: EncodedColumn, no_cases: list[Problem], problems: list[Problem]
+    ) -> dict[str, EncodedColumn]:
+        """Join rows of one id into its first, by cell: what is said there and not elsewhere contradicted."""
+        group = ids.spread(i if cell_text(value) else None for i, value in enumerate(ids.values))
+        group[list(rows_of_no_case(no_cases))] = -1
+        rows = np.flatnonzero(group >= 0)
+        first = np.full(len(ids.values), -1)
+        first[group[rows[::-1]]] = rows[::-1]  # of several rows of an id, the one written last, and so the first
+        homes = np.full(len(group), -1)
+        homes[rows] = first[group[rows]]
+        no_cases += [
+            Problem(row, self.case_id or "", "", why(Kind.JOINED)) for row in rows[homes[rows] != rows].tolist()
+        ]
+        joined = dict(cells)
+        for name, column in ((name, self.columns[name]) for name in cells if name in self.columns):
+            numbers: dict[str, int] = {}
+            said = cells[name].spread(
+                None if self._says_nothing(column, value) else numbers.setdefault(word(value), len(numbers))
+                for value in cells[name].values
+            )
+            filled = rows[said[rows] >= 0]
+            index, last = cells[name].index.astype(np.int64), np.full(len(group), -1)
+            index[rows] = -1
+            index[homes[filled]], last[homes[filled]] = cells[name].index[filled], said[filled]
+            differ = np.unique(homes[filled[said[filled] != last[homes[filled]]]])
+            index[differ] = -1
+            problems += [Problem(row, name, "", why(Kind.ROWS_DIFFER)) for row in differ.tolist()]
+            joined[name] = EncodedColumn(index, cells[name].values)
+        return joined
+
+    def _says_nothing(self, column: Column, value: object) -> bool:
+        values = {word(theirs): ours for theirs, ours in (column.values or {}).items()}
+        text = word(value)
+        return self._is_missing(column)(value) or word(values.get(text, text)) in UNKNOWN_WORDS
+
     def _left_out(self, cells: Mapping[str, EncodedColumn], n: int) -> list[Problem]:
         reason = why(Kind.LEFT_OUT)
         problems = []
@@ -851,6 +902,18 @@ class BoundMapping:
             rows = np.isin(column.index, places) | ((column.index < 0) & ("" in wanted))
             problems += [Problem(row, name, "", reason) for row in np.flatnonzero(rows).tolist()]
         return problems
+
+
+def repeated_ids(mapped: Mapped) -> list[Problem]:
+    """Find the cases whose case_id an earlier one has."""
+    if CASE_ID not in mapped.table.column_names:
+        return []
+    ids = encode_column(mapped.table[CASE_ID])
+    texts = ids.spread(i if cell_text(value) else None for i, value in enumerate(ids.values))
+    rows = np.setdiff1d(np.flatnonzero(texts >= 0), list(rows_of_no_case(mapped.problems)))
+    firsts = rows[np.unique(texts[rows], return_index=True)[1]]
+    again = np.setdiff1d(rows, firsts).tolist()
+    return [Problem(row, CASE_ID, short(ids.values[int(ids.index[row])]), why(Kind.ID_AGAIN)) for row in again]
 
 
 def read_frame(

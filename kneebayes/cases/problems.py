@@ -18,7 +18,19 @@ from numpy.typing import NDArray
 
 from kneebayes.errors import CaseError
 
-__all__ = ["MAX_SHOWN", "Kind", "Problem", "Refusal", "Why", "cell_text", "refused_rows", "short", "why"]
+__all__ = [
+    "MAX_SHOWN",
+    "NO_CASES",
+    "Kind",
+    "Problem",
+    "Refusal",
+    "Why",
+    "cell_text",
+    "refused_rows",
+    "rows_of_no_case",
+    "short",
+    "why",
+]
 
 MAX_SHOWN = 200  # characters of a case_id or a row: a cell may have millions, and a row a problem for each cell
 _CELL = "not allowed: give {allowed}, or nothing if unknown"
@@ -76,8 +88,10 @@ class Kind(Enum):
     DATES = "{column} '{value}' is after {other}: mend one of them", "after {other}: mend one of them"
     COMBINED = ("{names} say different things of {other}: mend one of them",)
     LEFT_OUT = ("no case: left out by the rows that the mapping names",)
+    JOINED = ("no case of its own: joined to an earlier row of the same case_id, as the mapping says",)
+    ROWS_DIFFER = ("the rows of this case_id say different things: mend one, or leave some out by rows in the mapping",)
     ID_OVER_LINES = ("the case_id runs over lines: is a quote left open?",)
-    ID_AGAIN = ("an earlier row has this case_id; join the rows of a case to one or give each an id of its own",)
+    ID_AGAIN = ("an earlier row has this case_id: give each case its own, or join rows by join: case_id in a mapping",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +148,14 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.place}: {self.reason}"
+
+
+NO_CASES = (Kind.LEFT_OUT, Kind.JOINED)
+
+
+def rows_of_no_case(problems: Iterable[Problem]) -> set[int]:
+    """Give the rows that the mapping says are no cases, or belong to that of another row."""
+    return {problem.row for problem in problems if problem.why.kind in NO_CASES}
 
 
 def refused_rows(problems: Iterable[Problem], n: int) -> NDArray[np.bool_]:

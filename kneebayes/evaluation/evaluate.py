@@ -20,8 +20,8 @@ from kneebayes.atomic import plain_path, write_whole
 from kneebayes.cases.coding import CASE_ID, NOT_EVIDENCE_PREFIX, names_of
 from kneebayes.cases.frames import case_error, encode_column, encode_columns
 from kneebayes.cases.labels import ALSO, LABEL, NONE, Labels, label_columns, read_labels
-from kneebayes.cases.mapping import MappingLike, read_frame, told_of
-from kneebayes.cases.problems import refused_rows
+from kneebayes.cases.mapping import MappingLike, read_frame, repeated_ids, told_of
+from kneebayes.cases.problems import refused_rows, rows_of_no_case
 from kneebayes.diagnosis.alarm import Thresholds
 from kneebayes.diagnosis.wells import read_sheet
 from kneebayes.errors import CaseError, FileFormatError, OptionError, UnknownNameError, check_kind, check_number
@@ -67,7 +67,7 @@ class Evaluation:
     thresholds : Thresholds
         When the alarm warns.
     n_read, n_rejected, n_unlabelled : int
-        Rows, those that could not be scored, and those without any label.
+        Rows that are cases, those that could not be scored, and those without any label.
     predictions, truth : pandas.DataFrame
         Probability of each cause and of ``none_of_these``, and whether it was
         there (1, 0, NaN where not known), one row per case evaluated.
@@ -373,14 +373,20 @@ def evaluate(
     labelled = label_columns(model.file, names, label)
     labels = read_labels(model.file, table.select(labelled), label)
     scores = [_score(m, table, [*ignore, *labelled], known, thresholds) for m in models]
-    found = [*labels.problems, *(p for s in scores for p in s.problems)]
-    problems = sorted([*read.problems, *map(bound.named, found)], key=lambda problem: problem.row)
+    no_cases = rows_of_no_case(read.problems)
+    found = [*repeated_ids(read), *labels.problems, *(p for s in scores for p in s.problems)]
+    found = [problem for problem in (*read.problems, *map(bound.named, found)) if problem.row not in no_cases]
+    problems = sorted(found, key=lambda problem: problem.row)
     if problems and errors == "raise":
         raise case_error(frame, problems, "can't be evaluated; errors='null' leaves them out")
     accepted = ~refused_rows(problems, table.num_rows)
+    accepted[list(no_cases)] = False
     used = np.flatnonzero(accepted & labels.any_known)
     if not len(used):
-        raise CaseError(f"none of {table.num_rows} rows has a label and can be scored: there is nothing to evaluate")
+        refused = f"; {problems[0].place} is refused: {problems[0].plain}" if problems else ""
+        raise CaseError(
+            f"none of {table.num_rows} rows has a label and can be scored: there is nothing to evaluate{refused}"
+        )
 
     labels = Labels(labels.targets, labels.present[used], labels.leading[used], [])
     cases, cause = table.take(pa.array(used)), model.file.alarm.cause
@@ -402,8 +408,8 @@ def evaluate(
     return Evaluation(
         model=model.file,
         thresholds=thresholds,
-        n_read=table.num_rows,
-        n_rejected=int((~accepted).sum()),
+        n_read=table.num_rows - len(no_cases),
+        n_rejected=int((~accepted).sum()) - len(no_cases),
         n_unlabelled=int(accepted.sum()) - len(used),
         rankings={other.name: other.score for other in compared if other.score is not None},
         given=given,

@@ -46,6 +46,7 @@ __all__ = [
     "plain",
     "read_cases",
     "refuse_headless",
+    "whole",
 ]
 
 MAGIC = {
@@ -154,21 +155,25 @@ def read_cases(path: str, ignore: Iterable[str] = (), reading: Reading | None = 
     reader = open_reader(path, chunk_rows=ALL_ROWS, reading=reading)
     try:
         reader.leave_out(set(reader.names).difference(unnamed(reader.names, ignore)))
-        pieces, places = [reader.empty()], [np.zeros(0, dtype=np.intp)]
-        problems: list[Problem] = []
-        n_read = 0
-        for piece in reader.pieces():
-            rows = reader.parse(piece)
-            pieces.append(rows.table)
-            places.append(rows.positions + n_read)
-            problems += [replace(problem, row=problem.row + n_read) for problem in rows.problems]
-            n_read += rows.n_read
+        rows = whole(reader, reader.pieces())
     finally:
         reader.close()
     refuse_changed(path, stamp)
+    return replace(rows, labels=reader.labels) if isinstance(reader, TableReader) else rows
+
+
+def whole(reader: Reader, read: Iterable[Any]) -> Rows:
+    """Parse the pieces of a file into one table."""
+    pieces, places = [reader.empty()], [np.zeros(0, dtype=np.intp)]
+    problems: list[Problem] = []
+    n_read = 0
+    for rows in map(reader.parse, read):
+        pieces.append(rows.table)
+        places.append(rows.positions + n_read)
+        problems += [replace(problem, row=problem.row + n_read) for problem in rows.problems]
+        n_read += rows.n_read
     table = pa.concat_tables(pieces, promote_options="permissive").unify_dictionaries()
-    labels = reader.labels if isinstance(reader, TableReader) else {}
-    return Rows(table, np.concatenate(places), n_read, problems, labels)
+    return Rows(table, np.concatenate(places), n_read, problems)
 
 
 def _open_stream(path: str) -> BinaryIO:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from kneebayes.atomic import STANDARD_STREAM, AtomicFile, check_paths, commit, file_stamp, plain_path, refuse_changed
 from kneebayes.cases.coding import CASE_ID, Coder, names_of
 from kneebayes.cases.mapping import BoundMapping, CaseMapping, Mapped, MappingLike
-from kneebayes.cases.problems import MAX_SHOWN, Kind, Problem, short, why
+from kneebayes.cases.problems import MAX_SHOWN, Kind, Problem, rows_of_no_case, short, why
 from kneebayes.errors import (
     DefectError,
     FileFormatError,
@@ -32,7 +32,7 @@ from kneebayes.errors import (
     nearest,
 )
 from kneebayes.inference import cores
-from kneebayes.scoring.readers import Reader, as_text, open_reader, refuse_headless
+from kneebayes.scoring.readers import Reader, as_text, open_reader, refuse_headless, whole
 from kneebayes.scoring.writers import FhirWriter, RejectsWriter, Writer, open_writer
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ NOTHING_KNOWN = (
     "lines that are no cases, such as totals, are left out by rows in a mapping"
 )
 MAX_CODE, MAX_WORD, MIN_ROWS, MAX_COUNTED = 2, 20, 5, 10_000
+MAX_JOINED = 1 << 20  # rows, which are held in memory
 MAX_RUN = 1 << 22  # merging longer runs would need their size in memory once more
 
 
@@ -215,6 +216,7 @@ class _Part:
     ids: pa.Array | None
     hashes: NDArray[np.int64] | None
     accepted: NDArray[np.bool_]
+    nothing_known: NDArray[np.bool_]
     problems: list[Problem]  # by their places in the piece
     table: pa.Table
     encoded: Any
@@ -241,7 +243,7 @@ class _Pipeline:
         pending: deque[Future[_Part]] = deque()  # short, or memory would grow where writing is slow
         with ThreadPoolExecutor(workers, thread_name_prefix="kneebayes") as pool:
             try:
-                for piece in self.reader.pieces():
+                for piece in [list(self.reader.pieces())] if self._joins else self.reader.pieces():
                     pending.append(pool.submit(self._part, piece))
                     if len(pending) > workers + 1:
                         show(self._take(pending.popleft().result()))
@@ -252,13 +254,22 @@ class _Pipeline:
         self.writer.finish()
         self.summary += ScoreSummary(refused=self.refused.counts())
 
+    @property
+    def _joins(self) -> bool:
+        """Say whether rows are joined, of which those of one case may stand anywhere in the file."""
+        return self.mapping is not None and self.mapping.mapping.join is not None
+
     def _part(self, piece: Any) -> _Part:
         """Parse a piece, score its rows, and make the scores ready to be written."""
-        rows = self.reader.parse(piece)
+        rows = whole(self.reader, piece) if self._joins else self.reader.parse(piece)
+        if self._joins and rows.n_read > MAX_JOINED:
+            raise FileFormatError(
+                f"{rows.n_read:,} rows are too many to be joined by their {CASE_ID} here (up to {MAX_JOINED:,}): join "
+                "them before, or score the file in parts, each with all rows of its cases"
+            )
         mapped = Mapped(rows.table, []) if self.mapping is None else self.mapping.apply(rows.table)
         scored = self.score(mapped.table)
         accepted = scored.accepted & ~mapped.refused
-        n_empty = int((scored.empty & accepted).sum())
         table = scored.table.select(self.columns)
         if mapped.problems:
             table = table.filter(pa.array(accepted[scored.accepted]))
@@ -272,15 +283,17 @@ class _Pipeline:
             ids=ids,
             hashes=None if ids is None else SeenIds.hashes(ids),
             accepted=accepted,
+            nothing_known=scored.empty & accepted,
             problems=rows.problems + problems,
             table=table,
             encoded=self.writer.encode(table),
-            warnings=scored.warnings | ({NOTHING_KNOWN: n_empty} if n_empty else {}),
+            warnings=scored.warnings,
         )
 
     def _take(self, part: _Part) -> int:
         """Write a part and count it, now that it is known which of its case_ids came before."""
         problems, encoded, n_scored = part.problems, part.encoded, part.table.num_rows
+        nothing_known = part.nothing_known
         if part.hashes is not None and (again := self.seen.repeated(part.hashes)).any():
             ids = {int(row): _text(part.ids, row) for row in np.flatnonzero(again)}
             problems = problems + [
@@ -289,7 +302,8 @@ class _Pipeline:
             ]
             table = part.table.filter(pa.array(~again[part.accepted]))
             encoded, n_scored = self.writer.encode(table), table.num_rows
-        no_cases = {problem.row for problem in problems if problem.why.kind is Kind.LEFT_OUT}
+            nothing_known = nothing_known & ~again
+        no_cases = rows_of_no_case(problems)
         problems = sorted((p for p in problems if p.row not in no_cases), key=attrgetter("row", "column"))
         n_rejected = len({problem.row for problem in problems})
         if n_scored + n_rejected + len(no_cases) != part.n_read:
@@ -303,7 +317,9 @@ class _Pipeline:
             self.rejects.write(problems, first=first)
         numbered = (replace(problem, row=problem.row + first) for problem in problems[:MAX_REASONS])
         reasons = tuple(f"{problem.place}: {problem.plain}" for problem in numbered)
-        self.summary += ScoreSummary(part.n_read, n_scored, n_rejected, part.warnings, reasons, len(no_cases))
+        n_unknown = int(nothing_known.sum())
+        warnings = part.warnings | ({NOTHING_KNOWN: n_unknown} if n_unknown else {})
+        self.summary += ScoreSummary(part.n_read, n_scored, n_rejected, warnings, reasons, len(no_cases))
         return part.n_read
 
 

@@ -204,7 +204,7 @@ def _rows(count: int) -> str:
 def _summarise(counts: ScoreSummary, rejects: str | None, model: Model) -> None:
     from kneebayes.cases.mapping import told_of
 
-    left_out = f", {counts.left_out:,} left out as the mapping says" if counts.left_out else ""
+    left_out = f", {counts.left_out:,} left out or joined as the mapping says" if counts.left_out else ""
     say(f"{_rows(counts.read)} read: {counts.scored:,} scored, {counts.rejected:,} rejected{left_out}")
     for reason in (*counts.reasons, *_refused(counts)):
         say(f"  {reason}")
@@ -536,7 +536,6 @@ def evaluate(
     model: ModelOption = None,
 ) -> None:
     """Run ``kneebayes evaluate``."""
-    from kneebayes.cases.problems import Kind
     from kneebayes.evaluation.evaluate import check_report
     from kneebayes.evaluation.evaluate import evaluate as assess
 
@@ -570,11 +569,10 @@ def evaluate(
         result.report(report)
         say(f"wrote {report}")
     refused = [(p.row, p.column, p.plain) for p in cases.problems]
-    problems = [p for p in result.problems if p.why.kind is not Kind.LEFT_OUT]
-    refused += [(int(cases.positions[p.row]), p.column, p.plain) for p in problems]
+    refused += [(int(cases.positions[p.row]), p.column, p.plain) for p in result.problems]
     _say_refused(refused, "left out")
     if refused:
-        say(f"{len({row for row, _, _ in refused}):,} rows left out in all")
+        say(f"{_rows(len({row for row, _, _ in refused}))} left out in all")
         raise typer.Exit(options.SOME_REJECTED)
 
 
@@ -601,7 +599,10 @@ def _learn(source: str, known: tuple[Any, ...], learn: Callable[[Table], Any]) -
         problems = error.problems
     rows = len({problem.row for problem in problems})
     _say_refused([(problem.row, problem.column, problem.plain) for problem in problems], "refused")
-    raise CaseError(f"{source}: {_rows(rows)} can't be used, and nothing was done: mend them or leave them out")
+    raise CaseError(
+        f"{source}: {_rows(rows)} of {cases.n_read:,} can't be used, and nothing was done, as the rest may not stand "
+        "for all: mend what is named, or take those rows out of the file"
+    )
 
 
 def _say_refused(refused: list[tuple[int, str, str]], what: str) -> None:

@@ -368,3 +368,61 @@ def test_a_mapped_file_scores_as_the_file_it_means_and_rejects_speak_of_its_colu
         ["3", "03", "Wade", "vielleicht"],
         ["4", "03", "Nr", "03"],
     ]
+
+
+VISITS = {
+    "join": "case_id",
+    "rows": {"visit": ["2"]},
+    "missing": ["."],
+    "columns": {
+        "id": "case_id",
+        "fieber": {"variable": "fever", "values": {"ja": "present", "nein": "absent", "k.A.": "unknown"}},
+        "alter": "age",
+    },
+}
+
+
+def test_rows_of_one_id_are_one_case_of_what_any_of_them_says() -> None:
+    ids = ["b", "a", "", "b", "a", "", None]
+    fever = ["", "nein", "ja", "JA", "Nein", "nein", "ja"]
+    mapped = apply(VISITS, id=ids, visit=[""] * 7, fieber=fever, alter=["61", "", "7", "", "50", "", "."])
+    assert [mapped.table.to_pylist()[row] for row in (0, 1)] == [
+        {"case_id": "b", "fever": "present", "age": "61"},
+        {"case_id": "a", "fever": "absent", "age": "50"},
+    ]
+    assert kinds(mapped) == [(3, "id", Kind.JOINED), (4, "id", Kind.JOINED)]
+    assert cells(mapped, "fever")[2:] == ["present", None, None, "absent", "present"]  # of no id: cases of their own
+
+
+def test_rows_of_one_id_that_differ_are_refused_where_they_do() -> None:
+    mapped = apply(VISITS, id=["a", "a", "a"], visit=[""] * 3, fieber=["ja", "k.A.", "nein"], alter=[".", "40", "40"])
+    assert (0, "fieber", Kind.ROWS_DIFFER) in kinds(mapped)
+    assert mapped.table.to_pylist()[0] == {"case_id": "a", "fever": None, "age": "40"}
+
+
+def test_rows_that_are_left_out_are_not_joined() -> None:
+    mapped = apply(VISITS, id=["a", "a"], visit=["2", "1"], fieber=["ja", "nein"], alter=["", ""])
+    assert kinds(mapped) == [(0, "visit", Kind.LEFT_OUT)]
+    assert cells(mapped, "fever")[1] == "absent"
+
+
+def test_days_of_one_row_count_up_to_those_of_another() -> None:
+    birth = {"variable": "age", "date": "YYYY-MM-DD", "until": "seen"}
+    mapping = {"join": "case_id", "columns": {"id": "case_id", "born": birth, "seen": {"date": "YYYY-MM-DD"}}}
+    mapped = apply(mapping, id=["a", "a"], born=["1980-05-01", ""], seen=["", "2020-06-01"])
+    assert cells(mapped, "age")[0] == "40"
+
+
+def test_rows_can_be_joined_only_by_an_id() -> None:
+    with pytest.raises(MappingError, match="join: rows are joined by their case_id"):
+        apply({"join": "case_id", "columns": {"a": "age"}}, a=[1])
+
+
+def test_a_dry_run_counts_cases_and_says_which_ids_come_again() -> None:
+    table = pa.table({"id": ["a", "a"], "visit": ["", ""], "fieber": ["ja", ""], "alter": ["", "3"]})
+    said = BoundMapping(CODER, CaseMapping.of(VISITS), table.column_names).dry_run(table)
+    assert "fieber -> fever: 1 present\n" in said
+    assert said.endswith("2 rows, of which 0 can't be read, 1 left out or joined")
+    apart = {**VISITS, "join": None}
+    said = BoundMapping(CODER, CaseMapping.of(apart), table.column_names).dry_run(table)
+    assert "1 rows would be rejected: an earlier row has this case_id" in said

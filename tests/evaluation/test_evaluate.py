@@ -479,3 +479,27 @@ def test_the_tables_of_labelled_cases_in_readme_are_of_today() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert made["table"](made["evaluated"]()) in readme
     assert made["by_model"]() in readme
+
+
+VISITS = pd.DataFrame(
+    {
+        "case_id": ["a", "b", "a", "b", "Total"],
+        "fever": ["yes", "no", None, None, None],
+        "true_dvt": [None, None, "present", "absent", None],
+    }
+)
+
+
+def test_a_case_of_several_rows_counts_once() -> None:
+    with pytest.raises(CaseError, match="an earlier row has this case_id"):
+        kb.evaluate(MODEL, VISITS, bootstrap=0)
+    mapping = {"join": "case_id", "rows": {"case_id": ["Total"]}}
+    result = kb.evaluate(MODEL, VISITS, mapping=mapping, bootstrap=0)
+    assert (result.n_cases, result.n_read, result.n_rejected, result.problems) == (2, 2, 0, [])
+    want = MODEL.score(pd.DataFrame({"fever": ["yes", "no"]}))["dvt"]
+    assert result.predictions["dvt"].tolist() == want.tolist()
+
+
+def test_nothing_to_evaluate_says_why() -> None:
+    with pytest.raises(CaseError, match=r"nothing to evaluate; row 2, column 'case_id' is refused: an earlier row"):
+        kb.evaluate(MODEL, VISITS, errors="null", bootstrap=0)

@@ -142,3 +142,11 @@ def test_what_cannot_be_checked_is_refused() -> None:
         model.check(pd.DataFrame({"age": [50]}), least=0)
     with pytest.raises(CaseError, match=r"row 1.*impossible"):
         model.check(pd.DataFrame({"sex": ["male"] * 2, "pregnancy": [None, "pregnant"]}))
+
+
+def test_a_case_of_several_rows_is_learnt_from_once() -> None:
+    frame = pd.DataFrame({"case_id": ["a", "a"], "fever": ["yes", None], "true_dvt": [None, "present"]})
+    with pytest.raises(CaseError, match="row 1, column 'case_id': an earlier row has this case_id"):
+        read_cohort(kb.load_model().file, frame)
+    cohort = read_cohort(kb.load_model().file, frame, mapping={"join": "case_id"})
+    assert (cohort.rows.tolist(), cohort.n_labelled) == ([0], 1)

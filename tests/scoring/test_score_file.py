@@ -370,8 +370,8 @@ class TestFormats:
         parquet.write_table(pa.table({"case_id": [7, 8, 7], "age": [1, 2, 3]}), tmp_path / "cases.parquet")
         counts = score_file(MODEL, tmp_path / "cases.parquet", tmp_path / "out.parquet", chunk_rows=2)
         assert counts.reasons == (
-            "row 3, column 'case_id': an earlier row has this case_id; "
-            "join the rows of a case to one or give each an id of its own",
+            "row 3, column 'case_id': an earlier row has this case_id: "
+            "give each case its own, or join rows by join: case_id in a mapping",
         )
         assert parquet.read_table(tmp_path / "out.parquet")["case_id"].to_pylist() == [7, 8]
 
@@ -813,3 +813,42 @@ def test_a_case_id_can_be_ignored(tmp_path: Path) -> None:
         assert load_model().score_file(tmp_path / "a.csv", tmp_path / "o.csv", ignore=[ignore]).scored == 2
         assert "case_id" not in pd.read_csv(tmp_path / "o.csv")
         assert "case_id" not in load_model().score(frame, ignore=[ignore])
+
+
+VISITS = """case_id,visit,fever,age,true_dvt
+a,1,,70,
+b,1,,50,
+a,2,yes,,
+b,2,no,,
+c,1,yes,40,
+c,2,no,,
+a,3,,,present
+b,3,,,absent
+"""
+
+
+def test_rows_of_one_case_are_joined_wherever_they_stand(tmp_path: Path) -> None:
+    (tmp_path / "visits.csv").write_text(VISITS)
+    mapping = {"join": "case_id", "ignore": ["visit"]}
+    summary = score_file(
+        load_model(),
+        tmp_path / "visits.csv",
+        tmp_path / "out.csv",
+        rejects=tmp_path / "rejects.csv",
+        mapping=mapping,
+        chunk_rows=2,
+    )
+    assert (summary.read, summary.scored, summary.rejected, summary.left_out) == (8, 2, 1, 5)
+    got = pd.read_csv(tmp_path / "out.csv", index_col="case_id")
+    want = load_model().score(pd.DataFrame({"fever": ["yes", "no"], "age": [70, 50]}, index=["a", "b"]))
+    pd.testing.assert_series_equal(got["dvt"], want["dvt"], check_names=False)
+    rejects = pd.read_csv(tmp_path / "rejects.csv")
+    assert rejects[["row", "column", "case_id"]].to_numpy().tolist() == [[5, "fever", "c"]]
+
+
+def test_too_many_rows_to_be_joined_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kneebayes.scoring.score_file.MAX_JOINED", 7)
+    (tmp_path / "visits.csv").write_text(VISITS)
+    with pytest.raises(FileFormatError, match="8 rows are too many to be joined"):
+        kb.score_file(tmp_path / "visits.csv", tmp_path / "out.csv", mapping={"join": "case_id", "ignore": ["visit"]})
+    assert not (tmp_path / "out.csv").exists()

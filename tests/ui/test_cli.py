@@ -505,7 +505,7 @@ class TestLearning:
         Path("c.csv").write_text("age,sex,calf_pain,label\n" + rows)
         output = run(command[0], "c.csv", *command[1:], code=2)
         assert said in output
-        assert "1 row can't be used" in output
+        assert "1 row of 2 can't be used" in output
         assert "secret" not in output
         assert not Path("no.yaml").exists()
 
