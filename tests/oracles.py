@@ -169,8 +169,10 @@ def whole_states(model: ModelSpec, codes: NDArray[np.int8]) -> NDArray[np.int8]:
     return np.where(codes < counts[:, None], codes, UNKNOWN).astype(np.int8)
 
 
-def brute_force(model: ModelSpec, codes: NDArray[np.int8]) -> tuple[dict[tuple[str, str], float], float]:
-    """Sum over every joint state of one case, straight from the definition of the model.
+def brute_force(
+    model: ModelSpec, codes: NDArray[np.int8], kind: type[Any] = float
+) -> tuple[dict[tuple[str, str], float], Any]:
+    """Sum over every joint state of one case, straight from the definition of the model, in numbers of some kind.
 
     Returns
     -------
@@ -183,21 +185,21 @@ def brute_force(model: ModelSpec, codes: NDArray[np.int8]) -> tuple[dict[tuple[s
     evidence = {n: model.events[n][c] for n, c in zip(nodes, codes, strict=True) if c >= 0}
     hidden = [*model.risks, *model.causes]
     choices = [[s for s in nodes[n].states if n not in evidence or s in evidence[n]] for n in hidden]
-    totals: dict[tuple[str, str], float] = {}
-    whole = 0.0
+    totals: dict[tuple[str, str], Any] = {}
+    whole = kind(0)
     for combination in product(*choices):
         world = dict(zip(hidden, combination, strict=True))
-        p = 1.0
+        p = kind(1)
         for name in hidden:
-            p *= _chance(model, name, world)
+            p *= kind(_chance(model, name, world))
         for name in model.findings:
             if name in evidence:
-                p *= sum(_chance(model, name, {**world, name: state}) for state in evidence[name])
+                p *= kind(sum(_chance(model, name, {**world, name: state}) for state in evidence[name]))
         whole += p
         for cause in model.causes:
-            totals[cause, world[cause]] = totals.get((cause, world[cause]), 0.0) + p
+            totals[cause, world[cause]] = totals.get((cause, world[cause]), kind(0)) + p
         if all(world[cause] == model.causes[cause].states[0] for cause in model.causes):
-            totals["none_of_these", ""] = totals.get(("none_of_these", ""), 0.0) + p
+            totals["none_of_these", ""] = totals.get(("none_of_these", ""), kind(0)) + p
     return {key: p / whole for key, p in totals.items()} if whole else {}, whole
 
 

@@ -441,9 +441,10 @@ class _Case:
             cube = part.reshape(shape)
             for axis, row in enumerate(self.rows):
                 if row in self.likelihood:  # pool its states by their likelihoods
-                    pool = np.zeros((2, shape[axis]))
-                    pool[0, 0], pool[1, 1:] = 1.0, self.likelihood[row][self.states[axis]]
-                    cube = np.moveaxis(np.tensordot(pool, cube, axes=(1, axis)), 0, axis)
+                    without, *each = np.moveaxis(cube, axis, 0)
+                    logs = np.log(self.likelihood[row][self.states[axis]])
+                    pooled = [own + log for own, log in zip(each, logs, strict=True)]
+                    cube = np.stack([without, np.logaddexp.reduce(pooled)], axis=axis)
             weighed.append(cube.ravel())
         return _odds(*weighed)
 
@@ -481,25 +482,26 @@ class _Case:
         return self.target == first or self.target.startswith(f"{first}_")
 
     def _parts(self, evidence: Evidence) -> tuple[Floats, Floats]:
-        """P(evidence, target) and P(evidence, not target) of a batch."""
+        """Logarithms of P(evidence, target) and P(evidence, not target) of a batch."""
         result = self.network.posteriors(evidence)
-        whole = np.exp(result.log_evidence)
-        share = np.where(whole > 0, result.values[:, self.column], 0.0)
-        present, absent = share * whole, (1.0 - share) * whole
+        share = np.nan_to_num(result.values[:, self.column])
+        with np.errstate(divide="ignore"):
+            present, absent = np.log(share) + result.log_evidence, np.log(1.0 - share) + result.log_evidence
         if self.target in self.network.model.causes and (share > NEARLY_CERTAIN).any():
             row = self.network.variables.index(self.target)
-            without = np.exp(self.network.posteriors(evidence.with_state(row, 0)).log_evidence)
+            without = self.network.posteriors(evidence.with_state(row, 0)).log_evidence
             for answer in evidence.soft:
                 if answer.row == row:
-                    without[answer.cases] *= answer.likelihood[0]
-            without[evidence.codes[row] > 0] = 0.0
+                    with np.errstate(divide="ignore"):
+                        without[answer.cases] += np.log(answer.likelihood[0])
+            without[evidence.codes[row] > 0] = -np.inf
             absent = np.where(share > NEARLY_CERTAIN, without, absent)
         return present, absent
 
 
 def _odds(present: Floats, absent: Floats) -> tuple[Floats, Floats]:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.log(present) - np.log(absent), np.log(present + absent)
+    with np.errstate(invalid="ignore"):
+        return present - absent, np.logaddexp(present, absent)
 
 
 def _probability(log_odds: float) -> float:
@@ -549,7 +551,7 @@ def most_probable(network: CompiledModel, evidence: Evidence, n: int = 5) -> pd.
     import pandas as pd
 
     check_number("n", n, whole=True, least=1)
-    joint = network.joint(evidence)[0]
+    joint = network.joint(evidence, log_unit=network.posteriors(evidence).log_evidence[0])[0]
     probability = joint / joint.sum()
     order = np.argsort(-probability, kind="stable")[:n]
     rows = []

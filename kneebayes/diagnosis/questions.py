@@ -96,7 +96,8 @@ def open_questions(
     owner = np.array([network.variables.index(model.about(answer.asked)) for answer in answers], dtype=np.intp)
     trial = evidence[np.zeros(1 + len(owner), dtype=np.intp)]  # as things are, then with each answer
     trial.codes[owner, np.arange(1, 1 + len(owner))] = [answer.code for answer in answers]
-    total, marginals, moved = _weighed(network, trial, np.concatenate([[0], owner]))
+    unit = float(assessed.posteriors.log_evidence[0])
+    total, marginals, moved = _weighed(network, trial, np.concatenate([[0], owner]), unit)
     chance = total[1:] / total[0]
     possible = chance > 0
     before, after = marginals[0], marginals[1:]
@@ -182,19 +183,21 @@ def _answers(assessed: Assessment) -> list[_Answer]:
     return answers
 
 
-def _weighed(network: CompiledModel, trial: Evidence, rows: NDArray[np.intp]) -> tuple[Floats, Floats, Floats]:
+def _weighed(
+    network: CompiledModel, trial: Evidence, rows: NDArray[np.intp], unit: float
+) -> tuple[Floats, Floats, Floats]:
     """Weigh answers, in portions: one joint distribution each would be gigabytes in a large model.
 
-    As things are, then with each answer: P(evidence), (1 + n,), the posteriors, (1 + n, columns), and the divergence of
+    As things are, then with each answer: P(evidence) in a unit, (1 + n,), the posteriors, (1 + n, columns), and the divergence of
     the joint posterior of the causes from that of now, (1 + n,).
     """
-    now = network.joint(trial[np.zeros(1, dtype=np.intp)])
+    now = network.joint(trial[np.zeros(1, dtype=np.intp)], log_unit=unit)
     total, moved = np.full(len(rows), now.sum()), np.empty(len(rows))
     marginals = np.empty((len(rows), len(network.columns)))
     length = max(1, MAX_WEIGHED // network.n_joint)
     for start in range(0, len(rows), length):
         part = np.arange(start, min(start + length, len(rows)))
-        joint = _answered(network, now[0], trial, rows, part)
+        joint = _answered(network, now[0], trial, rows, part, unit)
         total[part] = joint.sum(axis=1)
         joint /= np.where(total[part] > 0, total[part], 1.0)[:, None]
         # not as a matrix product: on a busy machine its threads wait for each other longer than the sums take
@@ -204,7 +207,7 @@ def _weighed(network: CompiledModel, trial: Evidence, rows: NDArray[np.intp]) ->
 
 
 def _answered(
-    network: CompiledModel, now: Floats, trial: Evidence, rows: NDArray[np.intp], part: NDArray[np.intp]
+    network: CompiledModel, now: Floats, trial: Evidence, rows: NDArray[np.intp], part: NDArray[np.intp], unit: float
 ) -> Floats:
     """P(evidence, joint state of the causes) of some of the trials; of the first, it is ``now``."""
     first_finding = len(network.model.risks) + len(network.model.causes)
@@ -212,7 +215,7 @@ def _answered(
     own = rows[part]  # the variable that each answer is about
     above = (part > 0) & ((own < first_finding) | (trial.codes[own, 0] != UNKNOWN))
     if above.any():
-        joint[above] = network.joint(trial[part[above]])
+        joint[above] = network.joint(trial[part[above]], log_unit=unit)
     for i in np.flatnonzero(~above).tolist():  # given the causes, a finding depends on nothing else
         code = int(trial.codes[own[i], part[i]])
         joint[i] = now * network.tables.chance(int(own[i]) - first_finding, code) if part[i] else now

@@ -61,6 +61,8 @@ MIN_COMPILED = 1024
 MIN_COMPILED_STATES = 1 << 22  # joint states of all rows of a table
 CHUNK_BYTES = 1 << 21
 TINY = 1e-300
+MIN_LOG = -1e300  # of a probability that is not 0: takes the place of -inf, of which differences are no numbers
+RARE = 1e-150  # of P(evidence): from here down logarithms add up, as products may lose digits or come to 0
 
 
 class OrComponent:
@@ -187,6 +189,30 @@ class Findings:
                 for vector in chosen[chosen >= 0].tolist():
                     weight *= self.tables.vectors[vector]
                 yield cases, weight
+
+    def log_weights(self, evidence: Evidence) -> Floats:
+        """Logarithm of the likelihood of what is known of findings and causes, soft answers too, (n, K)."""
+        layout = self.tables.layout
+        first = layout.n_risks + len(layout.cards)
+        logs = np.zeros((evidence.n, layout.n_joint))
+        with np.errstate(divide="ignore"):
+            for c, known in enumerate(evidence.codes[layout.n_risks : first]):
+                logs[(known != UNKNOWN)[:, None] & (known[:, None] != layout.states[:, c])] = -np.inf
+            for f, said in enumerate(evidence.codes[first:]):
+                for code in np.unique(said[said != UNKNOWN]).tolist():
+                    logs[said == code] += np.log(self.tables.chance(f, code))
+            for answer in evidence.soft:
+                if answer.row >= layout.n_risks:
+                    logs[answer.cases] += np.log(self.mixed(answer.row - layout.n_risks, answer.likelihood))
+        return logs
+
+    def mixed(self, place: int, likelihood: Floats) -> Floats:
+        """Likelihood of a soft answer to a cause or finding, in its place after the risk factors, (K,)."""
+        n_causes = len(self.tables.layout.cards)
+        if place < n_causes:
+            return likelihood[self.tables.layout.states[:, place]]
+        chances = (p * self.tables.chance(place - n_causes, state) for state, p in enumerate(likelihood.tolist()))
+        return sum(chances, start=np.zeros(1))
 
     @cached_property
     def _logs(self) -> tuple[Floats, Floats]:
@@ -370,6 +396,7 @@ class CompiledModel:
         self.variables = tuple(model.variables)
         self.layout = Layout(model)
         self.n_joint, self.joint_states = self.layout.n_joint, self.layout.states
+        self._step = max(1, CHUNK_BYTES // (8 * self.n_joint))  # cases whose joint distributions fit a cache
         states = self.joint_states
         extra = [(c, s) for c, card in enumerate(self.layout.cards) for s in range(2, card)]
         names = list(model.causes)
@@ -425,7 +452,19 @@ class CompiledModel:
             values, evidence = self._posteriors(codes)
         np.minimum(values, 1.0, out=values)  # a quotient of two sums of the same terms may round to over 1
         with np.errstate(divide="ignore"):
-            return Posteriors(self.columns, values, np.log(evidence))
+            log_evidence = np.log(evidence)
+        rare = np.flatnonzero(evidence < RARE)
+        rare = rare[self._may_be(codes[:, rare])]
+        for own in (rare[start : start + self._step] for start in range(0, len(rare), self._step)):
+            logs = self._log_joint(Evidence(codes[:, own]))
+            top = logs.max(axis=1)
+            joint = np.exp(logs - np.maximum(top, MIN_LOG)[:, None])
+            whole = joint.sum(axis=1)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                # one row at a time: BLAS would sum in another order for another number of them
+                values[own] = np.minimum([self.membership @ row for row in joint] / whole[:, None], 1.0)
+                log_evidence[own] = np.log(whole) + top
+        return Posteriors(self.columns, values, log_evidence)
 
     def _posteriors(self, codes: Codes) -> tuple[Floats, Floats]:
         n = codes.shape[1]
@@ -438,33 +477,46 @@ class CompiledModel:
         with np.errstate(invalid="ignore"):
             return values / evidence[:, None], evidence
 
-    def joint(self, evidence: Evidence) -> Floats:
+    def joint(self, evidence: Evidence, *, log_unit: float = 0.0) -> Floats:
         """Compute P(evidence, joint state of the causes), (n, joint states), as in ``joint_states``.
 
-        The last cause varies fastest. A row sums to P(evidence), in units of the likelihoods' largest. Raises
-        CaseError if the soft risk factors of a case have too many joint states.
+        The last cause varies fastest. A row sums to P(evidence), in units of the likelihoods' largest; where
+        ``log_unit``, the logarithm of such a probability, says that they are rare, in that unit. Raises CaseError if
+        the soft risk factors of a case have too many joint states.
         """
-        n_risks, n_causes = len(self.model.risks), len(self.model.causes)
+        if log_unit < np.log(RARE):
+            return np.exp(self._log_joint(evidence) - log_unit)
+        n_risks = len(self.model.risks)
         above = tuple(answer for answer in evidence.soft if answer.row < n_risks)
         if above:
             expanded = Evidence(evidence.codes, above).expanded()
             joint = np.zeros((evidence.n, self.n_joint))
-            for start in range(0, len(expanded.case), MAX_STATES):
-                part = slice(start, start + MAX_STATES)
+            for start in range(0, len(expanded.case), self._step):
+                part = slice(start, start + self._step)
                 weight = np.exp(expanded.log_weight[part, None])
                 np.add.at(joint, expanded.case[part], weight * self._joint(expanded.codes[:, part]))
         else:
             joint = self._joint(evidence.codes)
         for answer in evidence.soft:  # a cause or finding depends on nothing but the joint state: no need to expand it
-            if n_risks <= answer.row < n_risks + n_causes:
-                joint[answer.cases] *= answer.likelihood[self.joint_states[:, answer.row - n_risks]]
-            elif answer.row >= n_risks + n_causes:
-                finding = answer.row - n_risks - n_causes
-                joint[answer.cases] *= sum(
-                    likelihood * self.tables.chance(finding, state)
-                    for state, likelihood in enumerate(answer.likelihood.tolist())
-                )
+            if answer.row >= n_risks:
+                joint[answer.cases] *= self._steps.findings.mixed(answer.row - n_risks, answer.likelihood)
         return joint
+
+    def _log_joint(self, evidence: Evidence) -> Floats:
+        """Logarithm of the same, however improbable."""
+        above, below = ([a for a in evidence.soft if (a.row < len(self._radix)) == of_risk] for of_risk in (True, False))
+        expanded = Evidence(evidence.codes, tuple(above)).expanded()
+        logs = np.full((evidence.n, self.n_joint), -np.inf)
+        with np.errstate(divide="ignore"):
+            for start in range(0, len(expanded.case), self._step):
+                part = slice(start, start + self._step)
+                rows = zip(self.tables.components, self._patterns(expanded.codes[:, part]), strict=True)
+                triggers = [component.of_patterns(row) for component, row in rows]
+                top = [np.maximum(trigger.max(axis=1), TINY) for trigger in triggers]
+                upper, _ = self._steps.upper.forward([t / m[:, None] for t, m in zip(triggers, top, strict=True)])
+                weight = expanded.log_weight[part] + np.log(top).sum(axis=0)
+                np.logaddexp.at(logs, expanded.case[part], np.log(upper.T) + weight[:, None])
+        return logs + self._steps.findings.log_weights(Evidence(evidence.codes, tuple(below)))
 
     def _joint(self, codes: Codes) -> Floats:
         joint = np.empty((codes.shape[1], self.n_joint))
@@ -479,11 +531,10 @@ class CompiledModel:
         """
         patterns, place = np.unique(self._patterns(codes), axis=1, return_inverse=True)
         place = place.ravel()
-        step = max(1, CHUNK_BYTES // (8 * self.n_joint))
-        for start in range(0, patterns.shape[1], step):
-            rows = zip(self.tables.components, patterns[:, start : start + step], strict=True)
+        for start in range(0, patterns.shape[1], self._step):
+            rows = zip(self.tables.components, patterns[:, start : start + self._step], strict=True)
             upper = np.ascontiguousarray(self._steps.upper.forward([c.of_patterns(row) for c, row in rows])[0].T)
-            own = np.flatnonzero((place >= start) & (place < start + step)).tolist()
+            own = np.flatnonzero((place >= start) & (place < start + self._step)).tolist()
             for cases, weight in self._steps.findings.weights(codes[:, own]):
                 for case in (own[case] for case in cases):
                     yield case, upper[place[case] - start] * weight
@@ -508,6 +559,10 @@ class CompiledModel:
         """Say which cases have a probability over zero, (n,)."""
         if self._certain:
             return np.isfinite(self.posteriors(Evidence(codes)).log_evidence)
+        return self._may_be(codes)
+
+    def _may_be(self, codes: Codes) -> NDArray[np.bool_]:
+        """Say of which cases the risk factors can go together, (n,)."""
         found = np.ones(codes.shape[1], dtype=bool)
         for component, own in self._possible:
             found &= own[patterns(component, codes)]
@@ -559,6 +614,8 @@ class VersionedCase:
         self._causes = likelihoods[layout.n_risks :][: len(layout.cards)]
         self._findings = likelihoods[layout.n_risks + len(layout.cards) :]
         self.informed = np.array([(likelihood != likelihood[0]).any() for likelihood in self._findings])
+        rare = network.posteriors(evidence).log_evidence[0]
+        self._log_unit = rare if -np.inf < rare < np.log(RARE) else 0.0
         self._possible: list[tuple[Part, NDArray[np.intp], Floats]] = []
         for part in layout.parts:
             weight = np.ones(1)
@@ -570,19 +627,21 @@ class VersionedCase:
     def posteriors(self, values: Floats) -> tuple[Floats, Floats]:
         """Compute posteriors, (versions, columns), and P(evidence) of each version of the numbers, (versions, P).
 
-        A row of NaN where the evidence is impossible; P(evidence) is up to the factor that likelihoods have.
+        A row of NaN where the evidence is impossible; P(evidence) is up to the factor that likelihoods have, and of a
+        rare case to one more.
         """
         n_possible = max(len(states) for _, states, _ in self._possible)
         size = 8 * max(2 * self.layout.n_joint, n_possible << (len(self._causes) + 1) // 2)
         step = max(1, CHUNK_BYTES // size)
-        parts = [self.joint(values[start : start + step]) for start in range(0, len(values), step)]
-        sums = np.concatenate([part @ self.network.membership.T for part in parts])
-        evidence = np.concatenate([part.sum(axis=1) for part in parts])
-        with np.errstate(invalid="ignore"):
-            return np.minimum(sums / evidence[:, None], 1.0), evidence
+        parts = [self._joint(values[start : start + step]) for start in range(0, len(values), step)]
+        sums = np.concatenate([part @ self.network.membership.T for part, _ in parts])
+        whole = np.concatenate([part.sum(axis=1) for part, _ in parts])
+        with np.errstate(invalid="ignore", over="ignore"):  # a version may make of what is rare no rare thing
+            evidence = whole * np.exp(np.concatenate([log_unit for _, log_unit in parts]) - self._log_unit)
+            return np.minimum(sums / whole[:, None], 1.0), evidence
 
-    def joint(self, values: Floats) -> Floats:
-        """Compute P(evidence, joint state of the causes), (versions, joint states), of versions of the numbers."""
+    def _joint(self, values: Floats) -> tuple[Floats, Floats]:
+        """P(evidence, joint state of the causes), (versions, joint states), in units of which this is the logarithm."""
         layout, n = self.layout, len(values)
         shares = layout.shares(values)
         links = np.concatenate([values, np.zeros((n, 1))], axis=1)
@@ -595,8 +654,17 @@ class VersionedCase:
             [shares[:, split].T for split in layout.splits],
         )
         joint, _ = upper.forward([self._triggered(*possible, links, shares) for possible in self._possible])
-        self._weigh(joint.reshape(*layout.cards, n), links.T)
-        return np.ascontiguousarray(joint.T)
+        cells, likelihoods = joint.reshape(*layout.cards, n), self._likelihoods(links.T)
+        log_unit = np.zeros(n)
+        if self._log_unit:
+            with np.errstate(divide="ignore"):
+                logs = sum(map(np.log, likelihoods), start=np.log(cells)).reshape(-1, n)
+            log_unit = np.maximum(logs.max(axis=0), MIN_LOG)
+            cells = np.exp(logs - log_unit)
+        else:
+            for likelihood in likelihoods:
+                cells *= likelihood
+        return np.ascontiguousarray(cells.reshape(-1, n).T), log_unit
 
     def _triggered(self, part: Part, states: NDArray[np.intp], weight: Floats, links: Floats, shares: Floats) -> Floats:
         """P(evidence on this component, exactly these targets triggered), shape (versions, 2 ** targets)."""
@@ -605,18 +673,18 @@ class VersionedCase:
         triggered: Floats = np.matmul(left.transpose(0, 2, 1), right).reshape(len(links), -1)
         return triggered
 
-    def _weigh(self, cells: Floats, links: Floats) -> None:
-        """Multiply by the likelihood of causes and findings, in place; a finding spans only the causes it links to."""
+    def _likelihoods(self, links: Floats) -> Iterator[Floats]:
+        """Likelihood of each cause and finding by joint state; a finding spans only the causes it links to."""
         layout = self.layout
         for c, likelihood in enumerate(self._causes):
-            cells *= layout.along(likelihood, c)
+            yield layout.along(likelihood, c)
         for f, likelihood in enumerate(self._findings):
             if not self.informed[f]:
-                cells *= likelihood[0]
+                yield likelihood[:1]
                 continue
             # states that are as likely as the next go together, and impossible ones need not be asked about
             ends = np.flatnonzero(np.append(np.diff(likelihood), 1.0)).tolist()
-            cells *= sum(
+            yield sum(
                 (
                     likelihood[high] * layout.between(f, low, high, links)
                     for low, high in zip([-1, *ends], ends, strict=False)

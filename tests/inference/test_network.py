@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import Any
+
 import numpy as np
 import pytest
 
+import kneebayes as kb
+from kneebayes.diagnosis.questions import open_questions
 from kneebayes.errors import UnknownNameError
 from kneebayes.inference import network as inference
 from kneebayes.inference.evidence import UNKNOWN, Evidence
-from kneebayes.inference.network import CompiledModel
+from kneebayes.inference.network import CompiledModel, Engine, VersionedCase
 from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.spec.yaml_io import model_path, read_model
-from tests.oracles import brute_force, random_codes, random_model
+from tests.oracles import brute_force, number, random_codes, random_model
 
 SHAPES = {
     "binary": {},
@@ -23,18 +28,18 @@ SHAPES = {
 }
 
 
-def expected_row(model: ModelSpec, codes: np.ndarray, columns: tuple[str, ...]) -> list[float]:
-    posterior, _ = brute_force(model, codes)
+def expected_row(model: ModelSpec, codes: np.ndarray, columns: tuple[str, ...], kind: type[Any] = float) -> list[float]:
+    posterior, _ = brute_force(model, codes, kind)
     row = []
     for column in columns:
         if column in model.causes:
-            row.append(sum(posterior.get((column, s), 0.0) for s in model.causes[column].states[1:]))
+            row.append(sum(posterior.get((column, s), kind(0)) for s in model.causes[column].states[1:]))
         elif column == "none_of_these":
-            row.append(posterior.get(("none_of_these", ""), 0.0))
+            row.append(posterior.get(("none_of_these", ""), kind(0)))
         else:
             cause = next(c for c in model.causes if column.startswith(f"{c}_"))
-            row.append(posterior.get((cause, column.removeprefix(f"{cause}_")), 0.0))
-    return row
+            row.append(posterior.get((cause, column.removeprefix(f"{cause}_")), kind(0)))
+    return list(map(float, row))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -49,6 +54,61 @@ def test_posteriors_equal_brute_force(shape: str, seed: int) -> None:
         np.testing.assert_allclose(result.values[case], expected, rtol=1e-10, atol=1e-13)
         _, whole = brute_force(model, codes[:, case])
         assert result.log_evidence[case] == pytest.approx(np.log(whole), abs=1e-10)
+
+
+def improbable(n_findings: int = 100) -> tuple[ModelSpec, np.ndarray]:
+    """Make a model of rare findings, and cases of so many that their probability is under that of any float."""
+    model = random_model(5, findings=n_findings, states=3)
+    content = model.model_dump()
+    for finding in content["findings"].values():
+        finding["leak"] = number(finding["leak"]["p"] * 1e-4)
+        for link in (link for own in finding["links"].values() for link in own.values()):
+            link |= number(link["p"] * 1e-4)
+    model = ModelSpec.model_validate(content)
+    codes = random_codes(model, 6, 2, causes=0.2, findings=0.95)
+    codes[-n_findings:] = np.where(codes[-n_findings:] == 0, 1, codes[-n_findings:])
+    return model, codes
+
+
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+def test_what_is_too_improbable_for_a_float_is_as_exact(engine: Engine) -> None:
+    model, codes = improbable()
+    network = CompiledModel(model)
+    result = network.posteriors(Evidence(codes), engine=engine)
+    assert (result.log_evidence < np.log(5e-324)).all()
+    for case in range(codes.shape[1]):
+        expected = expected_row(model, codes[:, case], result.columns, Decimal)
+        np.testing.assert_allclose(result.values[case], expected, rtol=1e-9, atol=1e-12)
+        _, whole = brute_force(model, codes[:, case], Decimal)
+        assert result.log_evidence[case] == pytest.approx(float(whole.ln()), abs=1e-9)
+
+
+def test_what_is_too_improbable_for_a_float_is_explained_asked_about_and_graded() -> None:
+    file, codes = improbable()
+    model = kb.Model(file)
+    codes[len(file.risks) : len(file.risks) + len(file.causes)] = UNKNOWN
+    names = list(file.variables)
+    case = {name: file.variables[name].states[code] for name, code in zip(names, codes[:, 0], strict=True) if code >= 0}
+    last = next(name for name in reversed(names) if name in case)
+    case[last] = "present:1e-200,absent:1"
+    dx = model.diagnose(case)
+    assert np.isfinite(dx.log_evidence)
+    explained = dx.explanation(orders=4)
+    assert explained.posterior == pytest.approx(dx.probabilities[explained.target], abs=1e-9)
+    found = dx.most_probable(1000)
+    assert found["probability"].sum() == pytest.approx(1.0)
+    for name, p in dx.probabilities.items():
+        if name in file.causes:
+            assert found.loc[found[name] != "absent", "probability"].sum() == pytest.approx(p, abs=1e-9)
+    for question in open_questions(dx.assessment):
+        assert sum(question.answers.values()) == pytest.approx(1.0)
+        after = model.diagnose({**case, question.variable: list(question.answers)[0]})
+        assert list(question.answers.values())[0] == pytest.approx(np.exp(after.log_evidence - dx.log_evidence))
+    own, evidence = VersionedCase(model.network, dx.assessment.evidence).posteriors(model.network.parameters.p[None])
+    assert own[0] == pytest.approx(dx.assessment.posteriors.values[0], abs=1e-9)
+    assert evidence[0] == pytest.approx(1.0)
+    draws = dx.intervals(draws=50)
+    assert draws[["low", "high"]].notna().all(axis=None)
 
 
 def test_a_case_does_not_depend_on_its_batch() -> None:
