@@ -9,12 +9,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from kneebayes.cases.coding import names_of
 from kneebayes.diagnosis.alarm import Alarm, Assessment, Assessor, Thresholds
 from kneebayes.diagnosis.wells import Points, points, points_line
 from kneebayes.errors import UnknownNameError, nearest
 from kneebayes.inference.evidence import Evidence
-from kneebayes.inference.network import CompiledModel, Posteriors
+from kneebayes.inference.network import CompiledModel, Posteriors, leading
 from kneebayes.spec.model_spec import ModelSpec, packed, unpacked
 from kneebayes.templates import render
 
@@ -126,8 +128,8 @@ class Diagnosis:
 
     @property
     def most_likely(self) -> str:
-        """The cause with the highest posterior, or ``none_of_these``."""
-        return max(self.probabilities, key=self.probabilities.__getitem__)
+        """The cause with the highest posterior, or ``none_of_these``; of those that tie, the first in model order."""
+        return list(self.probabilities)[leading(np.array(list(self.probabilities.values())))]
 
     def __repr__(self) -> str:
         leading = f"{self.most_likely} {self.probabilities[self.most_likely]:.1%}"

@@ -26,7 +26,7 @@ from kneebayes.cases.coding import by_answer
 from kneebayes.diagnosis.alarm import column_of
 from kneebayes.errors import check_number
 from kneebayes.inference.evidence import DECIBANS, NOTICEABLE, UNKNOWN, Evidence, SoftEvidence
-from kneebayes.inference.network import CompiledModel
+from kneebayes.inference.network import CompiledModel, leading
 from kneebayes.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -478,7 +478,7 @@ class _Case:
     def leads(self) -> bool:
         """Whether nothing is likelier than the target; a state of a cause leads where its cause does."""
         ranked = self.network.posteriors(self.evidence).values[0, : len(self.network.model.causes) + 1]
-        first = self.network.columns[int(ranked.argmax())]
+        first = self.network.columns[int(leading(ranked))]
         return self.target == first or self.target.startswith(f"{first}_")
 
     def _parts(self, evidence: Evidence) -> tuple[Floats, Floats]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from kneebayes.diagnosis.alarm import Assessment, column_of
 from kneebayes.errors import check_number
 from kneebayes.inference.evidence import UNKNOWN, Evidence
-from kneebayes.inference.network import CompiledModel, Posteriors
+from kneebayes.inference.network import CompiledModel, Posteriors, leading
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,7 +108,7 @@ def open_questions(
         gain = chance * _divergence(np.hstack([sides, 1.0 - sides]), np.array([prior, 1.0 - prior]))
 
     ranked = len(model.causes) + 1
-    top = (after[:, :ranked].argmax(axis=1) != before[:ranked].argmax()) * chance
+    top = (leading(after[:, :ranked]) != leading(before[:ranked])) * chance
     benefit = _benefit(after[:, assessor.column], thresholds.caution) * chance
     baseline = float(_benefit(before[assessor.column], thresholds.caution))
     keys = {name for asked in model.alarm.key_questions for name in (asked, model.about(asked))}

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from kneebayes.cases.labels import Labels
+from kneebayes.inference.network import leading
 from kneebayes.spec.model_spec import LEVELS
 
 if TYPE_CHECKING:
@@ -343,7 +344,7 @@ def confusion_table(p: Floats, labels: Labels) -> pd.DataFrame:
     names = pd.Index(labels.targets, name="leading")
     if not led.any():
         return pd.DataFrame(index=names[:0])
-    counts = confusion_matrix(labels.leading[led], p[led].argmax(axis=1), labels=range(len(labels.targets)))
+    counts = confusion_matrix(labels.leading[led], leading(p[led]), labels=range(len(labels.targets)))
     return pd.DataFrame(counts, index=names, columns=list(labels.targets))
 
 

@@ -53,6 +53,7 @@ __all__ = [
     "UpperLayer",
     "VersionedCase",
     "is_compiled",
+    "leading",
 ]
 
 Floats = NDArray[np.float64]
@@ -62,6 +63,7 @@ MIN_COMPILED_STATES = 1 << 22  # joint states of all rows of a table
 CHUNK_BYTES = 1 << 21
 TINY = 1e-300
 MIN_LOG = -1e300  # of a probability that is not 0: takes the place of -inf, of which differences are no numbers
+ROUNDING = 1e-12  # within which two probabilities tie: engines differ by less
 RARE = 1e-150  # of P(evidence): from here down logarithms add up, as products may lose digits or come to 0
 
 
@@ -367,6 +369,16 @@ def is_compiled(engine: Engine, n: int, least: int) -> bool:
     if engine not in get_args(Engine):
         raise UnknownNameError(f"no engine '{engine}': use one of {', '.join(get_args(Engine))}")
     return (engine == "numba" or (engine == "auto" and n >= least)) and not compiled.is_off()
+
+
+def leading(values: Floats) -> NDArray[np.intp]:
+    """Place of the largest along the last axis, and the first of those that tie with it but for rounding.
+
+    >>> leading(np.array([[0.1, 0.9999999999999998, 1.0], [np.nan] * 3])).tolist()
+    [1, 0]
+    """
+    first: NDArray[np.intp] = (values >= values.max(axis=-1, keepdims=True) - ROUNDING).argmax(axis=-1)
+    return first
 
 
 @dataclass(frozen=True, eq=False)

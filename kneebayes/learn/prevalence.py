@@ -39,7 +39,7 @@ __all__ = ["CHANGED", "SET", "TOLERANCE", "ComplaintOnly", "match_prevalence", "
 Floats = NDArray[np.float64]
 TOLERANCE = 1e-9  # of a posterior, by which it may miss its target
 MAX_LOG = 46.0  # log-odds of a leak of 1 - 1e-20, and the factor of a rate as a logarithm
-ALMOST = 1.0 - 1e-15  # a sure link has no rate
+ALMOST = 1.0 - 1e-15  # a sure link has no rate, and makes an absent cause impossible: none becomes sure
 CHANGED = "prevalence"  # what the version says
 SET = "fitted: prevalence"  # what the basis of a number does
 
@@ -130,7 +130,7 @@ class _ByRates:
     def posteriors(self, factors: Floats) -> tuple[Floats, Floats]:
         values = self.parameters.p.copy()
         for places, rates, factor in zip(self.places, self.rates, factors.tolist(), strict=True):
-            values[places] = -np.expm1(math.exp(factor) * rates)
+            values[places] = np.minimum(-np.expm1(math.exp(factor) * rates), ALMOST)
         return self.people.posteriors(self.parameters.network.layout.fill(values))
 
     def numbers(self, factors: Floats) -> dict[str, Probability]:
@@ -140,7 +140,7 @@ class _ByRates:
             cause = _cause(self.model, place)
             if cause in by_cause:
                 low, p, high = (
-                    -math.expm1(math.exp(by_cause[cause]) * math.log1p(-min(x, ALMOST)))
+                    min(-math.expm1(math.exp(by_cause[cause]) * math.log1p(-min(x, ALMOST))), ALMOST)
                     for x in (before.range[0], before.p, before.range[1])
                 )
                 said = f"{self.targets[cause]:g} of {cause} given the complaint, by leaks and links"
@@ -164,12 +164,12 @@ class _ByLeaks:
 
     def posteriors(self, log_odds: Floats) -> tuple[Floats, Floats]:
         values = self.values.copy()
-        values[self.places] = expit(log_odds)
+        values[self.places] = np.minimum(expit(log_odds), ALMOST)
         return self.people.posteriors(self.layout.fill(values))
 
     def numbers(self, log_odds: Floats) -> dict[str, Probability]:
         new: dict[str, Probability] = {}
-        for (name, target), leak in zip(self.targets.items(), expit(log_odds).tolist(), strict=True):
+        for (name, target), leak in zip(self.targets.items(), np.minimum(expit(log_odds), ALMOST).tolist(), strict=True):
             before = self.model.causes[name].leak
             low, high = before.range
             if 0.0 < before.p < 1.0:

@@ -14,7 +14,7 @@ from kneebayes.cases.frames import encode_columns
 from kneebayes.cases.problems import Problem, refused_rows
 from kneebayes.diagnosis.alarm import Assessment, Assessor, Thresholds
 from kneebayes.errors import FileFormatError, UnknownColumnError, check_kind
-from kneebayes.inference.network import Engine
+from kneebayes.inference.network import Engine, leading
 from kneebayes.spec.model_spec import LEVELS, made_columns
 
 __all__ = ["Scored", "Scorer"]
@@ -158,11 +158,10 @@ class Scorer:
     def _output(self, assessed: Assessment) -> dict[str, pa.Array]:
         posteriors = assessed.posteriors
         values, ranked = posteriors.values, len(self.model.causes) + 1
-        best = np.where(np.isnan(values[:, 0]), 0, np.argmax(values[:, :ranked], axis=1))
         names = pa.array(posteriors.columns[:ranked])
         return {
             **{name: pa.array(np.ascontiguousarray(values[:, i])) for i, name in enumerate(posteriors.columns)},
-            "most_likely": names.take(pa.array(best)),
+            "most_likely": names.take(pa.array(leading(values[:, :ranked]))),
             self.alarm_column: pa.array(LEVELS).take(pa.array(assessed.levels)),
             "red_flags": self._joined_flags(assessed),
         }

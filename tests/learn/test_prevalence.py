@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import kneebayes as kb
 from kneebayes.errors import PrevalenceError, UnknownNameError
+from kneebayes.inference.network import Engine
 from kneebayes.learn.prevalence import TOLERANCE, with_prevalence
 from kneebayes.spec.yaml_io import with_numbers
 from tests.oracles import brute_force, random_model
@@ -84,6 +87,22 @@ def test_only_the_leaks_of_the_named_causes_change_and_they_say_so() -> None:
     again = shifted.with_prevalence({"dvt": 0.2}).file
     assert again.causes["dvt"].leak.basis.count("fitted:") == 1
     assert len(again.provenance) == 2
+
+
+@pytest.mark.parametrize(("p", "links"), [(0.9999, True), (1 - 1e-15, True), (1 - 1e-16, False)])
+def test_no_number_becomes_certain_however_common_the_cause(p: float, links: bool, tmp_path: Path) -> None:
+    """A certain link would make of a case that has the risk factor without the cause an impossible one."""
+    model = kb.load_model().with_prevalence({"pcl_injury": p}, links=links)
+    assert all(number.p < 1 for _, number in model.file.probabilities())
+    model.save(tmp_path / "common.yaml")
+    model = kb.load_model(tmp_path / "common.yaml")
+    case = {"pcl_injury": "absent", "dashboard_injury": "present", "sport": "soccer", "sex": "male"}
+    dx = model.diagnose(case)
+    assert dx.probabilities["pcl_injury"] == 0.0
+    for engine in get_args(Engine):
+        scored = model.score_table(pa.Table.from_pylist([case]), engine=engine).table.to_pylist()[0]
+        assert scored["dvt"] == pytest.approx(dx.probabilities["dvt"], abs=1e-9)
+    assert not dx.intervals(draws=20).isna().any(axis=None)
 
 
 def test_with_links_a_risk_factor_tells_as_much_as_before_and_with_leaks_less() -> None:
