@@ -188,8 +188,8 @@ def _weighed(
 ) -> tuple[Floats, Floats, Floats]:
     """Weigh answers, in portions: one joint distribution each would be gigabytes in a large model.
 
-    As things are, then with each answer: P(evidence) in a unit, (1 + n,), the posteriors, (1 + n, columns), and the divergence of
-    the joint posterior of the causes from that of now, (1 + n,).
+    As things are, then with each answer: P(evidence) in a unit, (1 + n,), the posteriors, (1 + n, columns), and the
+    divergence of the joint posterior of the causes from that of now, (1 + n,).
     """
     now = network.joint(trial[np.zeros(1, dtype=np.intp)], log_unit=unit)
     total, moved = np.full(len(rows), now.sum()), np.empty(len(rows))

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from kneebayes.errors import UnknownNameError
 from kneebayes.inference import compiled
-from kneebayes.inference.evidence import MAX_STATES, UNKNOWN, Codes, Evidence
+from kneebayes.inference.evidence import UNKNOWN, Codes, Evidence
 from kneebayes.inference.tables import (
     Component,
     Layout,
@@ -516,7 +516,9 @@ class CompiledModel:
 
     def _log_joint(self, evidence: Evidence) -> Floats:
         """Logarithm of the same, however improbable."""
-        above, below = ([a for a in evidence.soft if (a.row < len(self._radix)) == of_risk] for of_risk in (True, False))
+        above, below = (
+            [a for a in evidence.soft if (a.row < len(self._radix)) == of_risk] for of_risk in (True, False)
+        )
         expanded = Evidence(evidence.codes, tuple(above)).expanded()
         logs = np.full((evidence.n, self.n_joint), -np.inf)
         with np.errstate(divide="ignore"):

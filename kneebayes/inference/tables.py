@@ -344,6 +344,7 @@ class Layout:
         self.order = tuple(self.causes.index(name) for name in spec.cause_order)  # each after the causes that cause it
         self.index = ParameterIndex(spec)
         self.parts = tuple(self._parts())
+        self._check_size(self.parts)
         links = self.index.links
         # per cause: shares of its states but the first; for each cause that causes it, places of links by state
         self.splits = tuple(
@@ -461,12 +462,21 @@ class Layout:
         leaks, effects = values[self.leaks], links[self.finding_links].reshape(len(self.leaks), -1)
         at_most_leak = np.maximum(0.0, 1.0 - self._more @ leaks)
         at_most_links = np.maximum(0.0, 1.0 - self._more @ effects).reshape(self.finding_links.shape)
-        at_most = at_most_leak[:, None]
-        for c, card in enumerate(self.cards):
-            at_most = (at_most[:, :, None] * at_most_links[:, c, None, :card]).reshape(len(at_most), -1)
         intervals = self._intervals(leaks, effects, at_most_leak, at_most_links)
-        start = intervals.inside[:, None], intervals.under[:, None]
-        inside, _ = intervals.gathered(self.cards, range(len(self.cards)), *start)
+        at_most, vectors = np.empty((len(leaks), self.n_joint)), np.empty((self.n_vectors, self.n_joint))
+        step = max(1, MAX_KEPT_BYTES // (8 * self.n_joint))  # rows at a time: what they are made of takes as much again
+        for start in range(0, len(leaks), step):
+            part = slice(start, start + step)
+            own = at_most_leak[part, None]
+            for c, card in enumerate(self.cards):
+                own = (own[:, :, None] * at_most_links[part, c, None, :card]).reshape(len(own), -1)
+            at_most[part] = own
+        ends = np.append(self.vector_start, len(self.low))
+        for start in range(0, self.n_vectors, step):
+            of = ends[start : start + step + 1]
+            some = Intervals(*(numbers[of[0] : of[-1]] for numbers in intervals))
+            inside, _ = some.gathered(self.cards, range(len(self.cards)), some.inside[:, None], some.under[:, None])
+            vectors[start : start + step] = np.add.reduceat(inside, of[:-1] - of[0], axis=0)
         return Tables(
             layout=self,
             components=tuple(
@@ -483,7 +493,7 @@ class Layout:
             at_most_links=at_most_links,
             at_most=at_most,
             intervals=intervals,
-            vectors=np.add.reduceat(inside, self.vector_start, axis=0) if len(inside) else inside,
+            vectors=vectors,
         )
 
     def between(self, finding: int, low: int, high: int, links: Floats, *, leak: bool = True) -> Floats:
@@ -530,15 +540,25 @@ class Layout:
             between=(self._between @ effects).reshape(-1, *shape[1:]),
         )
 
-    def _check_size(self) -> None:
-        name, n_findings = self.spec.name, len(self.spec.findings)
+    def _check_size(self, parts: Sequence[Part] = ()) -> None:
+        """Refuse a model of which all tables together would not fit; compiled code has the vectors once more."""
+        name, findings = self.spec.name, self.spec.findings
         if len(self.cards) > MAX_CAUSES:
             raise ModelFileError(f"{name}: {len(self.cards)} causes, but exact enumeration takes at most {MAX_CAUSES}")
+        n_rows = sum(len(finding.states) - 1 for finding in findings.values())
+        n_vectors = sum(
+            set(findings[f].states[: len(event)]) != event for f in findings for event in self.spec.events[f]
+        )
         n_joint = np.prod(self.cards, dtype=float)
-        if n_joint * max(n_findings, sum(self.cards)) * 8 > MAX_TABLE_BYTES:
+        size = 8 * n_joint * (n_rows + 2 * n_vectors + len(self.cards) + sum(self.cards))
+        for part in parts:
+            whole = 8.0 * prod(part.radix) * 2 ** len(part.targets)
+            size += min(whole, MAX_KEPT_BYTES + 16.0 * prod(part.shape) * 2 ** -(-len(part.targets) // 2))
+        if size > MAX_TABLE_BYTES:
             raise ModelFileError(
                 f"{name}: the causes have {n_joint:.3g} joint states, which with {sum(self.cards)} states and "
-                f"{n_findings} findings need too large a table: drop causes, or states of causes"
+                f"{len(findings)} findings need too large a table: drop causes, or states of causes, or findings "
+                f"({size / 1e9:.3g} GB, over {MAX_TABLE_BYTES / 1e9:.3g})"
             )
 
     def _parts(self) -> Iterator[Part]:

@@ -169,7 +169,9 @@ class _ByLeaks:
 
     def numbers(self, log_odds: Floats) -> dict[str, Probability]:
         new: dict[str, Probability] = {}
-        for (name, target), leak in zip(self.targets.items(), np.minimum(expit(log_odds), ALMOST).tolist(), strict=True):
+        for (name, target), leak in zip(
+            self.targets.items(), np.minimum(expit(log_odds), ALMOST).tolist(), strict=True
+        ):
             before = self.model.causes[name].leak
             low, high = before.range
             if 0.0 < before.p < 1.0:

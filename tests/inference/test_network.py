@@ -102,8 +102,9 @@ def test_what_is_too_improbable_for_a_float_is_explained_asked_about_and_graded(
             assert found.loc[found[name] != "absent", "probability"].sum() == pytest.approx(p, abs=1e-9)
     for question in open_questions(dx.assessment):
         assert sum(question.answers.values()) == pytest.approx(1.0)
-        after = model.diagnose({**case, question.variable: list(question.answers)[0]})
-        assert list(question.answers.values())[0] == pytest.approx(np.exp(after.log_evidence - dx.log_evidence))
+        answer, chance = next(iter(question.answers.items()))
+        after = model.diagnose({**case, question.variable: answer})
+        assert chance == pytest.approx(np.exp(after.log_evidence - dx.log_evidence))
     own, evidence = VersionedCase(model.network, dx.assessment.evidence).posteriors(model.network.parameters.p[None])
     assert own[0] == pytest.approx(dx.assessment.posteriors.values[0], abs=1e-9)
     assert evidence[0] == pytest.approx(1.0)

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from kneebayes.errors import ModelFileError
+from kneebayes.inference import tables as module
+from kneebayes.inference.compiled.kernels import Kernel
 from kneebayes.inference.evidence import Evidence
 from kneebayes.inference.network import CompiledModel
 from kneebayes.inference.tables import MAX_CAUSES, Layout, conditional_table, or_matrices, or_messages, tables
@@ -213,6 +215,26 @@ def test_causes_with_too_many_joint_states_are_refused_before_memory_is() -> Non
     for n, states in ((16, 4), (6, 101)):  # the second has few causes and findings, but a column for each state
         with pytest.raises(ModelFileError, match="too large a table: drop causes, or states of causes"):
             tables(many_causes(n, states=states))
+
+
+def test_all_tables_of_a_model_count_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = random_model(3, findings=30, states=3, levels=4)
+    made, flat = tables(model), Kernel(tables(model)).tables.findings.vectors[:-1]
+    size = made.at_most.nbytes + made.vectors.nbytes + flat.nbytes
+    monkeypatch.setattr(module, "MAX_TABLE_BYTES", 2 * size)
+    tables(model)
+    monkeypatch.setattr(module, "MAX_TABLE_BYTES", size)
+    with pytest.raises(ModelFileError, match=r"30 findings need too large a table: drop .* or findings \("):
+        tables(model)
+
+
+def test_tables_made_in_pieces_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = random_model(3, findings=9, states=3, levels=4)
+    whole = tables(model)
+    monkeypatch.setattr(module, "MAX_KEPT_BYTES", 1)
+    pieces = tables(model)
+    np.testing.assert_array_equal(pieces.at_most, whole.at_most)
+    np.testing.assert_array_equal(pieces.vectors, whole.vectors)
 
 
 # how many risk factors depend on each other, their states, and the causes there are: what their table would be

@@ -22,7 +22,7 @@ from tests.oracles import brute_force, one, random_model
 
 
 def evidence_of(model: ModelSpec, codes: NDArray[Any]) -> float:
-    return brute_force(model, codes)[1]
+    return float(brute_force(model, codes)[1])
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -160,7 +160,12 @@ class FlatLayout:
         vectors[:-1], vectors[-1] = tables.vectors, 1.0
         leak_factor = np.append(tables.at_most_leak, 1.0)[self._leak_row]
         links = tables.at_most_links.reshape(len(tables.at_most_links), -1)
-        factors = np.concatenate([links.ravel(), tables.at_most.ravel(), vectors.ravel()])
+        link_factor = np.empty(len(self._link_place))
+        place = self._link_place
+        for own in (links, tables.at_most, vectors):  # end to end, but copied together they would be as large again
+            here = (place >= 0) & (place < own.size)
+            link_factor[here] = own.ravel()[place[here]]
+            place = place - own.size
         constant, coefficient, term = self._terms(tables)
         with np.errstate(divide="ignore"):
             log_leak = np.log(leak_factor)
@@ -173,7 +178,7 @@ class FlatLayout:
             gained=np.concatenate(tables.gained),
             leak_factor=leak_factor,
             log_leak=log_leak,
-            link_factor=factors[self._link_place],
+            link_factor=link_factor,
             vectors=vectors,
             peak=np.maximum(vectors.max(axis=1), TINY),
             constant=constant,
