@@ -70,6 +70,8 @@ def score(
     ------
     UnknownColumnError
         If a column is not accounted for.
+    OptionError
+        If the mapping joins rows, and there are several partitions.
     MissingExtraError
         If Dask is not installed.
 
@@ -88,7 +90,7 @@ def score(
         "thresholds": thresholds,
         "errors": errors,
         "redact": True,  # workers log what goes wrong
-        "mapping": None if mapping is None else CaseMapping.of(mapping),
+        "mapping": _given(mapping, ddf.npartitions),
     }
     meta = model.score(ddf._meta, **options)
     text = dask.delayed(model.file.model_dump_json(), pure=True)
@@ -141,6 +143,8 @@ def score_files(
     ------
     FileFormatError
         If there are no such files, or one of them can't be read or written.
+    OptionError
+        If the mapping joins rows, and there are several files.
     MissingExtraError
         If Dask is not installed.
 
@@ -167,7 +171,7 @@ def score_files(
         "draws": draws,
         "seed": seed,
         "redact": redact,
-        "mapping": None if mapping is None else CaseMapping.of(mapping),
+        "mapping": _given(mapping, len(sources)),
     }
     text = dask.delayed((model or load_model()).file.model_dump_json(), pure=True)
     work = dask.delayed(_score_part, pure=False)
@@ -177,6 +181,14 @@ def score_files(
         reject = None if rejects_folder is None else str(rejects_folder / f"{name.split('.')[0]}.csv")
         tasks.append(work(text, path, str(folder / name), reject, options, kneebayes.__version__))
     return sum(_compute(dask, tasks, scheduler), ScoreSummary())
+
+
+def _given(mapping: MappingLike | None, n_parts: int) -> CaseMapping | None:
+    """Read a mapping; one that joins rows is refused where those of a case may stand in several parts."""
+    given = None if mapping is None else CaseMapping.of(mapping)
+    if given is not None and given.join is not None and n_parts > 1:
+        raise OptionError(f"join: rows of one case may stand in several of {n_parts} parts: join them before")
+    return given
 
 
 def _dask() -> Any:

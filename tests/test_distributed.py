@@ -183,3 +183,14 @@ def test_the_command_scores_a_folder(folder: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert f"{PARTS * ROWS:,} rows read" in result.stderr
     assert len(list((tmp_path / "out").iterdir())) == PARTS
+
+
+def test_rows_are_not_joined_across_parts(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"case_id": ["a", "a"], "fever": ["yes", None]})
+    with pytest.raises(OptionError, match="several of 2 parts"):
+        score(dd.from_pandas(frame, npartitions=2), mapping={"join": "case_id"})
+    for name in ("one.csv", "two.csv"):
+        frame.to_csv(tmp_path / name, index=False)
+    with pytest.raises(OptionError, match="several of 2 parts"):
+        score_files(tmp_path / "*.csv", tmp_path / "out", mapping={"join": "case_id"})
+    assert score_files(tmp_path / "one.csv", tmp_path / "out", mapping={"join": "case_id"}).left_out == 1

@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from kneebayes.cases.coding import CASE_ID, UNKNOWN_WORDS, Coder, number_of
+from kneebayes.cases.coding import CASE_ID, NOT_EVIDENCE_PREFIX, SYNONYMS, UNKNOWN_WORDS, Coder, number_of
 from kneebayes.cases.frames import encode_column
 from kneebayes.cases.mapping import UNDECIDED, Reading, normal, strptime_format, word
 from kneebayes.cases.problems import Refusal
@@ -32,6 +32,7 @@ MAX_VALUES = 12  # distinct ones of a column of codes
 MAX_CHOICES = 60
 MAX_CODE, MAX_WORD, MIN_ROWS = 3, 20, 5  # a value is shown if it is a code, or a short word of so many rows
 MAX_EXAMPLES = 5
+REMEDY = "# move each to columns, as `NAME: variable` or with its values, or to ignore; none may be left"
 MIN_DAY = 6  # characters of a day, as in 1.2.20
 DATES = [
     "YYYY-MM-DD",
@@ -48,6 +49,7 @@ DATES = [
 _CHOICE = re.compile(r"(.*?)\s*\((?:choice|wahl|opci[oó]n|choix|keuze)=(.+)\)\s*", re.IGNORECASE)
 _BRACKETS = re.compile(r"\(.*?\)|\[.*?\]")
 _CODE = re.compile(r"[a-z]{0,3}\d+[a-z]?")
+_LEGEND = re.compile(r"(\d+)\s*=\s*([^,;/()\[\]=\d]+)")
 _CELL_SEPARATORS = (";", "|", ",", "/")
 _PLAIN = re.compile(r"[^\W\d][\w /()+-]*[\w)]|[^\W\d]")
 
@@ -91,6 +93,18 @@ class _Proposal:
     why: str = ""
 
 
+@dataclass(frozen=True)
+class _Before:
+    """A variable that says that a cause was there before, and the words by which a header does."""
+
+    variable: str
+    cause: str
+    said: Sequence[frozenset[str]]
+
+    def is_said(self, forms: Iterable[Iterable[str]]) -> bool:
+        return any(said <= {*form} for form in forms for said in self.said)
+
+
 class Drafter:
     """Drafts mappings for one model."""
 
@@ -111,6 +125,11 @@ class Drafter:
         for name, said in self.words["parts"].items():
             for phrase in map(fold, said if name in known else ()):
                 self._parts[frozenset(phrase)].add(name)
+        self._befores = [
+            _Before(name, before["cause"], [frozenset(fold(phrase)) for phrase in before["said"]])
+            for name, before in self.words["before"].items()
+            if name in known
+        ]
         self._units = {unit for said in self.words["units"].values() for unit in said if len(unit) > 1}
         numeric = {n.variable: name for name, n in model.numeric_inputs.items()}
         # A variable that has a column of numbers of its own name is one of them; pain_over_6_weeks stays itself.
@@ -126,6 +145,8 @@ class Drafter:
         exact_name = next((name for name in self.coder.columns if normal(name) == normal(header)), None)
         if exact_name is not None:
             return {exact_name}, set()
+        if before := self._before(header):
+            return {before}, set()
         if found := self._named(header):
             # A number of days is no answer, an answer no number, and below a limit is not above it.
             in_units = self._units & set(fold(" ".join(_BRACKETS.findall(header))))
@@ -147,7 +168,8 @@ class Drafter:
                     and len(own - phrase) <= 2
                 ):
                     near |= names
-        return set(), near
+        earlier = {before.cause: before.variable for before in self._befores if before.is_said(self._forms(header))}
+        return set(), {earlier.get(name, name) for name in near}
 
     def _named(self, header: str) -> set[str]:
         """Say which variables have the very words of a header, abbreviated or not."""
@@ -159,6 +181,14 @@ class Drafter:
         bare = (frozenset(word for word in form if word not in self._units) for form in self._forms(header))
         numbers = {name for words in bare for name in self._phrases.get(words, ())}
         return numbers if numbers <= {*self.coder.model.numeric_inputs} else set()
+
+    def _before(self, header: str) -> str | None:
+        """Name the variable of what a cause was before, where a header says that and the cause alone."""
+        for before in self._befores:
+            for said, form in product(before.said, map(frozenset, self._forms(header))):
+                if said < form and before.cause in self._phrases.get(form - said, ()):
+                    return before.variable
+        return None
 
     def _meanings(self, header: str) -> Iterator[tuple[str, ...]]:
         """Give the words of a header, each abbreviation in full; one with several meanings is each of them."""
@@ -178,11 +208,12 @@ class Drafter:
         forms = [fold(header), fold(_BRACKETS.sub(" ", header))]
         forms += [tuple(word for word in form if not _CODE.fullmatch(word)) for form in forms]
         forms += [form[1:] for form in forms if form[:1] and form[0] in self.words["prefixes"]]
+        forms += [form[:-1] for form in forms if form[-1:] and form[-1] in self.words["suffixes"]]
         return list(dict.fromkeys(form for form in forms if form))
 
     def day_role(self, header: str) -> str | None:
         """Say whether a column of days is of birth, onset or visit."""
-        forms = [frozenset(words) for words in self._forms(header)]
+        forms = [frozenset(words) for words in (*self._forms(header), *self._meanings(header))]
         roles: dict[str, list[str]] = self.words["days"]
         return next((role for role, said in roles.items() if any(frozenset(fold(p)) in forms for p in said)), None)
 
@@ -201,8 +232,8 @@ class Drafter:
                     meanings[word(said)].add(state)
         else:
             for state in ("present", "absent"):
-                for said in answers[state]:
-                    meanings[said].add(state)
+                for said in (*answers[state], *self.words["states"].get(variable, {}).get(state, ())):
+                    meanings[word(said)].add(state)
         found = {}
         for value in words:
             means = meanings.get(value, set())
@@ -293,7 +324,8 @@ class Drafter:
             return _Proposal(unsure=[variable])
         if variable == CASE_ID:
             fits = cells.n_distinct == cells.n_filled
-            return _Proposal({"variable": CASE_ID}) if fits else _Proposal(unsure=[CASE_ID], why="values repeat")
+            why = "values repeat: write join: case_id if the rows of one are one case"
+            return _Proposal({"variable": CASE_ID}) if fits else _Proposal(unsure=[CASE_ID], why=why)
         if variable == "label":
             return _Proposal(unsure=["label"], why="an outcome: no evidence, wanted by evaluate only; else ignore it")
         if variable in self.coder.model.causes:
@@ -301,7 +333,8 @@ class Drafter:
             return _Proposal(unsure=[f"true_{variable}", variable], why=why)
         if variable in self.coder.model.numeric_inputs and cells.share_of_numbers(self._decimal) >= 0.5:
             return self._numbers(header + " " + label, variable, cells)
-        return self._states(variable, cells)
+        legend = {word(code): word(said) for code, said in _LEGEND.findall(f"{name} {label}")}
+        return self._states(variable, cells, legend)
 
     @property
     def _decimal(self) -> str:
@@ -342,11 +375,13 @@ class Drafter:
             return True
         return False
 
-    def _states(self, variable: str, cells: _Cells) -> _Proposal:
+    def _states(self, variable: str, cells: _Cells, legend: Mapping[str, str]) -> _Proposal:
         if cells.n_distinct > MAX_VALUES:
             why = f"{cells.n_distinct} different values, too many for a column of codes"
             return _Proposal(unsure=[variable], why=why)
-        means = self.values(variable, cells.words)
+        said = {w: legend.get(w, w) for w in cells.words}  # 1=yes in the header explains a 1
+        said_means = self.values(variable, said.values())
+        means = {w: said_means[s] for w, s in said.items()}
         shown = {w: m for w, m in means.items() if m != UNDECIDED or cells.may_show(w)}
         if not any(m not in ("unknown", UNDECIDED) for m in means.values()) and not shown:
             return _Proposal(unsure=[variable], why="none of its values is known")
@@ -420,6 +455,7 @@ class Drafter:
             'missing: []  # words for nothing in every column, as ["-9", "n.a."]; an empty cell is nothing anyway'
         )
         comments = {name: self._comment(draft, cells[name], examples) for name, draft in drafts.items()}
+        comments |= {n: comments[n] + self._ready(d.unsure, cells[n]) for n, d in drafts.items() if d.unsure}
         proposed = {name: draft.entry for name, draft in drafts.items() if draft.entry}
         unsure = {name: draft.unsure for name, draft in drafts.items() if draft.unsure is not None}
         rest = [name for name in drafts if name not in proposed and name not in unsure]
@@ -431,11 +467,21 @@ class Drafter:
             counts = cells[name].counts if examples else {}
             lines += _entry(f"  {_quoted(name)}:", entry, comments[name], counts)
         if unsure:
-            lines += ["unsure:  # move each to columns, as `NAME: variable`, or to ignore; none may be left"]
+            lines.append(f"unsure:  {REMEDY}")
             lines += [f"  {_quoted(name)}: [{', '.join(some)}]{comments[name]}" for name, some in unsure.items()]
         lines.append("ignore:" + ("" if rest else " []"))
         lines += [f"  - {_quoted(name)}{comments[name]}" for name in rest]
         return "\n".join(lines) + "\n"
+
+    def _ready(self, candidates: Sequence[str], cells: _Cells) -> str:
+        """Write the values of an unsure column as they would stand in its entry, where they are clear but for it."""
+        variables = {name.removeprefix(NOT_EVIDENCE_PREFIX) for name in candidates}
+        if len(variables) > 1 or not self.coder.is_yes_no(variable := min(variables)):
+            return ""
+        values = ((self._states(variable, cells, {}).entry or {}).get("values")) or {}
+        if UNDECIDED in values.values() or {*values} <= {*SYNONYMS, *UNKNOWN_WORDS}:
+            return ""
+        return f"; values: {{{', '.join(f'{_quoted(theirs)}: {ours}' for theirs, ours in values.items())}}}"
 
     def _comment(self, draft: _Proposal, cells: _Cells, examples: bool) -> str:
         said = [f"{cells.n_filled:,} filled", draft.why]

@@ -459,7 +459,7 @@ class BoundMapping:
         used = {*columns, *mapping.rows, *(c.until for c in columns.values() if c.until)}
         self.used = tuple(name for name in self.names if name in used)
         self.case_id = next(iter(self._targets.get(CASE_ID, ())), None)
-        if mapping.join is not None and self.case_id is None:
+        if mapping.join is not None and self.case_id is None and not partial:
             raise mapping._error(("join",), f"rows are joined by their {CASE_ID}: say which column that is")
         self.is_identity = (
             not mapping.missing

@@ -158,17 +158,28 @@ def sniff(path: str) -> tuple[Reading, list[str]]:
     if usual and not declared:
         place = next(place for place, (n, _) in enumerate(ends) if n == usual[0][0])
         first = ends[place - 1][1] + 1 if place else 1
+    header = _names_below(list(csv.reader(lines[first - 1 :], delimiter=separator)), first)
+    first = header[0]
     if separator != ("\t" if path.lower().endswith((".tsv", ".tab")) else ","):
         found["sep"] = "tab" if separator == "\t" else separator
         said.append(f"columns separated by {SEPARATORS.get(separator, separator)}")
-    if first > 1:
-        found["header"] = (first,)
-        said.append(f"names in line {first}")
-    cells = [cell.strip() for row in csv.reader(lines[first:], delimiter=separator) for cell in row]
+    if header != (1,):
+        found["header"] = header
+        said.append(f"names in line {' and '.join(map(str, header))}")
+    cells = [cell.strip() for row in csv.reader(lines[max(header) :], delimiter=separator) for cell in row]
     if separator != "," and _has_decimal_comma(cells):
         found["decimal"] = ","
         said.append("decimal commas")
     return Reading(**found), said
+
+
+def _names_below(rows: Sequence[Sequence[str]], line: int) -> tuple[int, ...]:
+    """Say in which lines the names stand: below a line of groups, which has blanks where a group spans columns."""
+    upper, lower = ([cell.strip() for cell in row] for row in (*rows[:2], [], [])[:2])
+    is_group = len(upper) == len(lower) and all(lower) and 1 < sum(map(bool, upper)) < 0.7 * len(upper)
+    if not is_group or any(re.match(r"[-+.,\d]", cell) for cell in lower):
+        return (line,)
+    return (line + 1,) if len({*lower}) == len(lower) else (line, line + 1)
 
 
 def _sniff_workbook(path: str) -> tuple[Reading, list[str]]:

@@ -34,6 +34,17 @@ def drafted(name: str, values: list[str], reading: Reading | None = None) -> str
         ("duree_sem", "duration_days"),
         ("Days since onset", "duration_days"),
         ("M/F", "sex"),
+        ("HX_DVT_YN", "previous_dvt"),
+        ("prior VTE", "previous_dvt"),
+        ("h/o DVT", "previous_dvt"),
+        ("previous thrombosis", "previous_dvt"),
+        ("DVT history", "previous_dvt"),
+        ("Thrombose in der Anamnese", "previous_dvt"),
+        ("Doorgemaakte trombose", "previous_dvt"),
+        ("bek. Gonarthrose", "known_knee_arthritis"),
+        ("LE_ERYTHEMA_YN", "skin_redness"),
+        ("GIVES_WAY_YN", "giving_way"),
+        ("Sex of participant", "sex"),
     ],
 )
 def test_abbreviations_and_prefixes_are_what_they_stand_for(header: str, variable: str) -> None:
@@ -105,3 +116,42 @@ def test_totals_at_the_bottom_are_proposed_to_be_left_out() -> None:
     for values in (["Total", "1"], ["total", "total"], ["1", "2"]):
         assert "rows:" not in DRAFTER.draft(pa.table({"Fallnr": values, "Alter": ["67", "33"]})).text
     assert "rows:" not in DRAFTER.draft(pa.table({"Nr": ["1", "2"], "Ausmass": ["halb", "total"]})).text
+
+
+@pytest.mark.parametrize("header", ["Family history of DVT", "No DVT history", "History of DVT treatment"])
+def test_what_was_before_is_never_asked_as_what_is_now(header: str) -> None:
+    assert DRAFTER.variables(header) == (set(), {"previous_dvt"})
+
+
+@pytest.mark.parametrize("header", ["Known DVT", "DVT status", "recurrent DVT"])
+def test_a_cause_that_may_be_of_today_is_asked(header: str) -> None:
+    said = drafted(header, ["yes", "no"])
+    assert f"  {header}: [true_dvt, dvt]" in said
+
+
+def test_the_morning_is_no_preposition() -> None:
+    assert DRAFTER.variables("AM_STIFFNESS_YN")[1] >= {"morning_pain_stiffness"}
+
+
+def test_a_header_that_explains_its_codes_is_believed_and_no_further() -> None:
+    said = drafted("Wadenschmerz (1=ja, 2=nein)", ["1", "2", "9"] * 3)
+    assert '"1": present' in said
+    assert '"2": absent' in said
+    assert '"9": unsure' in said
+    assert '"1": unsure' in drafted("Wadenschmerz (1 oder 2)", ["1", "2"] * 5)
+
+
+def test_a_smoker_of_former_times_does_not_smoke_at_present() -> None:
+    said = drafted("smoking_status", ["Never", "Former", "Current", "Passive"] * 5)
+    assert "never: absent\n      former: absent\n      current: present\n      passive: unsure" in said
+
+
+def test_an_unsure_column_comes_with_its_values() -> None:
+    said = drafted("Morgensteifigkeit", ["ja", "nein", "k.A."])
+    assert "Morgensteifigkeit: [morning_pain_stiffness]" in said
+    assert 'values: {ja: present, nein: absent, "k.a.": unknown}' in said
+    assert "values:" not in drafted("morning stiffness", ["yes", "no"])  # which are read as they are
+
+
+def test_ids_that_repeat_are_asked_with_the_way_to_join() -> None:
+    assert "join: case_id" in drafted("record_id", ["a", "a", "b"])

@@ -426,3 +426,10 @@ def test_a_dry_run_counts_cases_and_says_which_ids_come_again() -> None:
     apart = {**VISITS, "join": None}
     said = BoundMapping(CODER, CaseMapping.of(apart), table.column_names).dry_run(table)
     assert "1 rows would be rejected: an earlier row has this case_id" in said
+
+
+def test_one_case_alone_has_nothing_to_join() -> None:
+    assert (
+        MODEL.diagnose({"fieber": "ja"}, mapping={**VISITS, "rows": {}}).alarm.level
+        == MODEL.diagnose({"fever": "yes"}).alarm.level
+    )

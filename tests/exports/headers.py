@@ -3,7 +3,7 @@
 ``headers.csv`` was written by somebody who had seen the vocabulary and its labels, but no synonym: the header of each
 hospital, the variable of each column (empty where it has none) and what stands in its cells. A column of unrelated
 content is there to be left alone. What the models learnt to ask later was added by its name. A column that the draft
-marks as unsure counts as neither right nor wrong. ``headers_mended.csv`` are fifteen more, by somebody who then mended
+marks as unsure counts as neither right nor wrong. ``headers_mended.csv`` are twenty-one more, by people who then mended
 the synonyms by them: they measure nothing, and keep what was mended.
 """
 

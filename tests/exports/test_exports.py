@@ -50,8 +50,14 @@ def drafted(drafter: Drafter, path: Path, options: Sequence[str]) -> str:
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [('als0<\rs0\n"c\n"""\xff,,', 3), ('a report\n"of two\nlines"\nid,age\n1,2\n', 4), ('"id\n(own)",age\n1,2\n', 1)],
-    ids=["names_quoted_open", "title_of_two_lines", "names_of_two_lines"],
+    [
+        ('als0<\rs0\n"c\n"""\xff,,', 3),
+        ('a report\n"of two\nlines"\nid,age\n1,2\n', 4),
+        ('"id\n(own)",age\n1,2\n', 1),
+        ("Who,,What,\nid,age,pop,limp\n1,2,y,n\n", 2),
+        ("id,,note,\n1,2,3,4\n5,6,7,8\n", 1),
+    ],
+    ids=["names_quoted_open", "title_of_two_lines", "names_of_two_lines", "names_below_groups", "names_missing"],
 )
 def test_a_header_is_found_below_rows_of_several_lines(text: str, line: int, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text(text, encoding="latin-1", newline="")
