@@ -44,12 +44,15 @@ DIGEST = hashlib.sha256().digest_size
 
 
 def compiled(*, fastmath: Collection[str] = (), forceinline: bool = False) -> Callable[[Callable[..., Any]], Any]:
-    """Compile a function as `numba.njit` does, and keep the code here."""
+    """Compile a function as `numba.njit` does, and keep the code here.
+
+    Wrappers are compiled only for who calls them: nothing written in C does, nor Python what is inlined.
+    """
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": set(fastmath)}
+    options |= {"forceinline": forceinline, "no_cfunc_wrapper": True, "no_cpython_wrapper": forceinline}
 
     def decorate(function: Callable[..., Any]) -> Any:
-        dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=set(fastmath), forceinline=forceinline)(
-            function
-        )
+        dispatcher = numba.njit(**options)(function)
         dispatcher._cache = KernelCache(function.__qualname__)
         return dispatcher
 

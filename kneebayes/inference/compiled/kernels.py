@@ -33,6 +33,7 @@ CASES_PER_TASK = 4096
 ROWS_PER_TASK = 128  # of a large base
 MAX_TASKS = 16  # of a count, whatever the number of cores, so that sums round alike everywhere
 MIN_CASES = 64  # in one of those
+NONE = np.int64(0)  # a bare 0 has a type of its own, and what is called with both is compiled twice
 
 
 class Kernel:
@@ -414,7 +415,7 @@ def _score(flat, codes, order, together, values, evidence):  # pragma: no cover
                     stop = start + (n_cells >> depth)
                     for step in causes.step[causes.step_start[depth] : causes.step_start[depth + 1]]:
                         if step >= n_parts:
-                            _or_cause(causes, step - n_parts, cells, off, on, weight, start, stop, 0)
+                            _or_cause(causes, step - n_parts, cells, off, on, weight, start, stop, NONE)
                         elif open_parts[step]:
                             _or_component(components, step, cells, coefficient, start, stop)
         for lane in range(n_cases):
@@ -467,7 +468,7 @@ def _score(flat, codes, order, together, values, evidence):  # pragma: no cover
                     row = values[order[first + lane]]
                     whole = _fold(causes.cards, findings.extra, findings.first_inner, n_causes, sums, row)
                     if n_outer > 1:
-                        whole = _fold(causes.cards, findings.extra, 0, findings.first_inner, outer[lane], row)
+                        whole = _fold(causes.cards, findings.extra, NONE, findings.first_inner, outer[lane], row)
                     row[n_causes] = nones[lane]
                     row /= whole
                     evidence[order[first + lane]] = whole
@@ -593,14 +594,14 @@ def _count(flat, codes, allowed, weight, first_pattern, sums, log_evidence):  # 
             c, step = causes.order[place], n_cells if place < n_early else n_joint
             if place == n_early:
                 joint = taped[at + n_cells : at + n_cells + n_joint]
-                _spread(causes, taped[at : at + n_cells], joint, unweighed, spread, 0, n_joint, 0)
+                _spread(causes, taped[at : at + n_cells], joint, unweighed, spread, NONE, n_joint, NONE)
                 at += n_cells
             taped[at + step : at + 2 * step] = taped[at : at + step]
             at += step
             _either(components, c, -1, pattern, off, on)
-            _or_cause(causes, c, taped[at : at + step], off, on, unweighed, 0, step, 0)
+            _or_cause(causes, c, taped[at : at + step], off, on, unweighed, NONE, step, NONE)
         if n_early == n_causes:
-            _spread(causes, taped[at : at + n_cells], taped[at + n_cells :], unweighed, spread, 0, n_joint, 0)
+            _spread(causes, taped[at : at + n_cells], taped[at + n_cells :], unweighed, spread, NONE, n_joint, NONE)
             at += n_cells
         whole = splat(0.0)
         for state in range(n_joint):
