@@ -97,9 +97,9 @@ class Model:
             name: {
                 "kind": kinds.get(name, "finding" if name in file.findings else "answer"),
                 "label": variable.label,
-                "question": variable.question,
                 "values": ", ".join(variable.states),
                 "unit": file.numeric_inputs[name].unit if name in file.numeric_inputs else "",
+                "question": variable.question,  # last: where columns are left out for width, first and last stay
             }
             for name, variable in file.askable.items()
         }

@@ -23,12 +23,14 @@ from copy import deepcopy
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
+from itertools import islice
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from kneebayes.atomic import is_special, plain_path, write_whole
 from kneebayes.errors import FileFormatError, ModelFileError, nearest
@@ -69,7 +71,7 @@ MAX_COMPOSED = 10_000  # levels that libyaml's recursion stands: it crashes the 
 KEYS = ("extra_forbidden", "invalid_key")  # problems of a key, not of what it leads to
 MAX_QUOTED = 40  # characters of a value in a message
 TOO_DEEP = f"nested over {MAX_DEPTH} deep, so not a model file"
-ALIASES = "aliases are not allowed in a model file"
+ALIASES = "aliases are not allowed: write out what *name stands for"
 _MODEL = re.compile(r"^(causes|extends):", re.MULTILINE)  # what tells a model from a score sheet that ships with it
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -306,12 +308,14 @@ def _summary(error: ValidationError, texts: Mapping[str, str], most: int = 5) ->
     """Say of each problem its place, what is wrong, and in which line: of the file, or of one that it extends."""
     problems = error.errors(include_url=False)
     roots = {name: yaml.compose(text, Loader=_Loader) for name, text in texts.items()}
+    first: dict[Place, Any] = {}  # of each place: a link without its state is one problem, not one of each of its keys
+    for problem in problems:
+        first.setdefault(_place(problem), problem)
     lines = []
-    for problem in problems[:most]:
-        place = _place(problem)
+    for place, problem in islice(first.items(), most):
         said = f"{'.'.join(map(str, place)) or 'model'}: {_said(problem, place)}"
         lines.append(f"{said}{_where(roots, place, of_key=problem['type'] in KEYS)}")
-    more = f" (and {len(problems) - most} more)" if len(problems) > most else ""
+    more = f" (and {len(first) - most} more)" if len(first) > most else ""
     return "; ".join(lines) + more
 
 
@@ -321,7 +325,15 @@ def _place(problem: Mapping[str, Any]) -> Place:
     steps = [step for step in problem["loc"] if step not in CHOICES]
     if isinstance(found, PlacedError):
         return (*steps, *found.place.split("."))
+    if _is_stateless_link(problem):
+        return tuple(steps[:-1])
     return tuple(steps[:-2] if steps[-1:] == ["[key]"] and not isinstance(problem["input"], str) else steps)
+
+
+def _is_stateless_link(problem: Mapping[str, Any]) -> bool:
+    """Say whether what should stand under the state of a link stands under its cause."""
+    steps = [step for step in problem["loc"] if step not in CHOICES]
+    return problem["type"] == "model_type" and "links" in steps and steps[-1] in Probability.model_fields
 
 
 def _said(problem: Mapping[str, Any], place: Place) -> str:
@@ -337,12 +349,14 @@ def _said(problem: Mapping[str, Any], place: Place) -> str:
     if kind == "string_type" and isinstance(value, int | float):
         return f'{said}: put it in quotes, "{value}"'
     if kind == "extra_forbidden":
-        return f"{said}: no key of that name stands here.{nearest(str(place[-1]), _keys(problem['loc'][:-1]))}"
+        return f"{said}: no key of that name stands here.{nearest(str(place[-1]), _fields(problem['loc'][:-1]))}"
+    if kind == "missing" and (field := _fields(problem["loc"][:-1]).get(str(place[-1]))) is not None:
+        return f"{said}: {field.description}" if field.description else said
     if kind.startswith("float") and isinstance(value, str):
         return f"{said}, not '{value[:MAX_QUOTED]}'{_as_number(value)}"
     if kind in ("tuple_type", "too_long") and place[-1:] == ("range",):
         return f"{said}: write the lowest and the highest value as [0.25, 0.45], with points"
-    if kind == "model_type" and "links" in place and place[-1] in Probability.model_fields:
+    if _is_stateless_link(problem):
         return "a link stands under the state that it is of, as in {present: {p: 0.3, ...}}"
     return said
 
@@ -358,8 +372,8 @@ def _as_number(text: str) -> str:
     return f": write {value:g}, without quotes" if isfinite(value) else ""
 
 
-def _keys(loc: Place) -> list[str]:
-    """List the keys that may stand at a place, by the types of the model file."""
+def _fields(loc: Place) -> dict[str, FieldInfo]:
+    """Give the fields that may stand at a place, by the types of the model file."""
     kind: Any = ModelSpec
     for step in loc:
         while get_origin(kind) is Annotated:
@@ -372,7 +386,7 @@ def _keys(loc: Place) -> list[str]:
             kind = get_args(kind)[-1 if get_origin(kind) is dict else 0]
     while get_origin(kind) is Annotated:
         kind = get_args(kind)[0]
-    return list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else []
+    return kind.model_fields if isinstance(kind, type) and issubclass(kind, BaseModel) else {}
 
 
 def _where(roots: Mapping[str, yaml.Node | None], place: Place, *, of_key: bool) -> str:

@@ -151,8 +151,16 @@ def test_a_link_without_the_state_it_is_of_gets_the_right_form() -> None:
     links = content["findings"][finding]["links"]
     cause = next(iter(links))
     links[cause] = dict(content["findings"][finding]["leak"])
-    place = rf"findings\.{finding}\.links\.{cause}\.p: a link stands under the state .*\{{present: \{{p: "
-    with pytest.raises(ModelFileError, match=place):
+    place = rf"findings\.{finding}\.links\.{cause}: a link stands under the state .*\{{present: \{{p: "
+    with pytest.raises(ModelFileError, match=place) as error:
+        parse_model(text_of(content))
+    assert str(error.value).count("a link stands") == 1
+
+
+def test_what_is_missing_is_described() -> None:
+    content = small()
+    del next(iter(content["findings"].values()))["group"]
+    with pytest.raises(ModelFileError, match="group: Field required: One of groups"):
         parse_model(text_of(content))
 
 
