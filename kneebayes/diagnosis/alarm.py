@@ -468,8 +468,7 @@ class Retractions:
         self._by_row: dict[int, int] = {}  # the signs of each variable, as bits
         for place, sign in enumerate(self._signs):
             self._by_row[sign.row] = self._by_row.get(sign.row, 0) | 1 << place
-        risks = (1 << place for place, name in enumerate(self.doubtful) if name in network.model.risks)
-        self._risks = sum(risks)
+        self._wide = sum(1 << place for place, sign in enumerate(self._signs) if sign.log_most > 0.0)
         if len(self._signs) > MAX_DOUBTFUL:
             raise ModelFileError(
                 f"{network.model.name}: {len(self._signs)} signs may lower {network.model.alarm.cause}, as other "
@@ -523,15 +522,15 @@ class Retractions:
 
         for start in range(0, len(case), PAIRS):
             own, taken = case[start : start + PAIRS], bits[start : start + PAIRS]
-            if causes is not None:  # bounds of risk factors are wide, so these are retracted first, for better bounds
-                sets, which = np.unique(taken & self._risks, return_inverse=True)
+            if causes is not None:  # signs with wide bounds are retracted first, for better ones of the others
+                sets, which = np.unique(taken & self._wide, return_inverse=True)
                 first, place = np.unique(own * len(sets) + which, return_inverse=True)
-                case_of, risks = first // len(sets), sets[first % len(sets)]
-                known, new = causes[case_of], risks > 0
-                known[new] = look(case_of[new], risks[new])[:, : causes.shape[1]]
+                case_of, wide = first // len(sets), sets[first % len(sets)]
+                known, new = causes[case_of], wide > 0
+                known[new] = look(case_of[new], wide[new])[:, : causes.shape[1]]
                 known = known[place]
-                findings = taken & ~self._risks
-                may = (findings > 0) & self._may(findings, known, target[own])
+                others = taken & ~self._wide
+                may = (others > 0) & self._may(others, known, target[own])
                 own, taken = own[may], taken[may]
             look(own, taken)
         return highest, retracted
