@@ -68,6 +68,7 @@ class Model:
     """
 
     def __init__(self, file: ModelSpec) -> None:
+        check_kind(file, "causes", "kb.load_model('extended'), or of a path")
         self.file = file
         self.fit_report: FitReport | None = None
         self.causes = tuple(file.causes)
@@ -502,7 +503,7 @@ class Model:
         from kneebayes.cases.frames import case_error, to_arrow
         from kneebayes.diagnosis.sensitivity import batch_sensitivity
 
-        ignore = names_of("ignore", ignore)
+        keep, ignore = names_of("keep", keep), names_of("ignore", ignore)
         table = to_arrow(frame, self._coder.columns)
         check_columns(self.file, table.column_names, keep=keep, ignore=ignore)
         _, assessed, problems = self.scorer.assess(table, thresholds or self._thresholds, ignore=ignore)

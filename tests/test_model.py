@@ -342,11 +342,35 @@ def test_scores_are_rounded_where_that_is_asked() -> None:
         (lambda: ANY.diagnose({}).most_probable("x"), "n 'x': give a whole number from 1 up"),
         (lambda: ANY.diagnose({}).sensitivity(n="x"), "n 'x': give a whole number from 0 up"),
         (lambda: ANY.diagnose({}).to_fhir(patient=5), "patient='Patient/123'"),
+        (lambda: ANY.fit(FRAME, label=[1]), "label='diagnosis'"),
+        (lambda: API.evaluate(ANY, FRAME, label=[1]), "label='diagnosis'"),
+        (lambda: ANY.sensitivity(FRAME, keep=5), "keep=[5]"),
+        (lambda: THRESHOLDS(0.02, 0.1).levels("x"), "thresholds.levels([0.03, 0.2])"),
+        (lambda: ANY.diagnose({"age": 50}).explanation().sentence(5), "explanation.contributions[0]"),
+        (lambda: ANY.diagnose({}).wells(alternative_as_likely="no"), "'no': give True or False"),
+        (lambda: ANY.simulate(5, seed=1, missing_if=5), "missing_if={'dvt': 0.1}"),
+        (lambda: ANY.simulate(5, seed=1, missing=None), "one share from 0 to 1"),
+        (lambda: ANY.simulate(5, seed=1, label=True, label_noise="x"), "label_noise 'x': give a number"),
+        (lambda: API.Model("extended"), "kb.load_model('extended')"),
+        (lambda: API.CaseMapping.of({}).with_options(read=5), "with_options(read="),
+        (lambda: API.CaseMapping.of({}).with_options(missing="-9"), "missing=['-9']"),
+        (lambda: ANY.score(FRAME, intervals=5), "intervals at level 5: give a share"),
+        (lambda: API.plots.plot_tornado(FRAME, model=ANY.file), "no column 'p' in this table: plot_tornado("),
+        (lambda: API.plots.plot_curves(ANY.diagnose({}).sensitivity(), model=ANY.file, numbers=[]), "without rows"),
+        (lambda: API.plots.plot_questions(FRAME), "plot_questions(dx.next_questions())"),
+        (lambda: API.plots.plot_posterior(ANY.diagnose({}), intervals=5), "intervals=dx.intervals()"),
+        (lambda: API.plots.plot_cases(ANY.score(FRAME).iloc[:0], model=ANY.file), "without rows: plot_cases("),
+        (lambda: API.plots.plot_alarm_levels(ANY.score(FRAME), [], model=ANY.file), "0 groups of 2 cases"),
     ],
 )
 def test_an_argument_of_a_wrong_kind_gets_the_right_call(call: Callable[[], object], right: str) -> None:
     with pytest.raises(kb.KneeBayesError, match=re.escape(right)):
         call()
+
+
+def test_an_index_names_columns_to_keep() -> None:
+    frame = FRAME.assign(site="A")
+    assert ANY.score(frame, keep=frame.columns[-1:])["site"].tolist() == ["A"] * len(frame)
 
 
 def test_a_row_of_a_frame_is_a_case() -> None:

@@ -380,7 +380,7 @@ def names_of(option: str, names: Iterable[object] | None) -> list[str]:
     """List the names that an option gives, each once; a text would be taken letter by letter."""
     if isinstance(names, str) or not isinstance(names, Iterable | None):
         raise UnknownColumnError(f"{option}={names!r}: give a list of names, as in {option}=[{names!r}]")
-    return list(dict.fromkeys(map(str, names or ())))
+    return list(dict.fromkeys(map(str, () if names is None else names)))  # an index or array has no truth value
 
 
 def known_columns(model: ModelSpec) -> list[str]:

@@ -14,7 +14,7 @@ from kneebayes.cases.coding import CASE_ID, NOT_EVIDENCE_PREFIX, SYNONYMS, UNKNO
 from kneebayes.cases.frames import case_error, encode_column, encode_columns
 from kneebayes.cases.mapping import MappingLike, read_frame, repeated_ids
 from kneebayes.cases.problems import Kind, Problem, Refusal, refused_rows, rows_of_no_case, short, why
-from kneebayes.errors import CaseError, UnknownColumnError, misspelt, nearest
+from kneebayes.errors import CaseError, UnknownColumnError, check_kind, misspelt, nearest
 from kneebayes.inference.evidence import Cases
 from kneebayes.spec.model_spec import ModelSpec
 
@@ -188,6 +188,7 @@ def read_cohort(
     label that is not allowed is an error that names row and column. Each case counts once, or by its weight.
     """
     ignore = names_of("ignore", ignore)
+    check_kind(label, "casefold", "model.fit(cases, label='diagnosis')")
     coder = Coder(model)
     single = [f"{NOT_EVIDENCE_PREFIX}{cause}" for cause in model.causes]
     wanted = [*coder.columns, *single, label, ALSO, CASE_ID]

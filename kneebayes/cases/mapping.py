@@ -39,6 +39,7 @@ from kneebayes.cases.coding import (
     Coder,
     EncodedColumn,
     known_columns,
+    names_of,
     number_of,
     read_distinct,
     refuse_unknown,
@@ -53,6 +54,7 @@ from kneebayes.errors import (
     ModelFileError,
     UnknownColumnError,
     UnknownNameError,
+    check_kind,
     misspelt,
     nearest,
 )
@@ -355,6 +357,8 @@ class CaseMapping(Frozen):
         MappingError
             If an option is not allowed.
         """
+        missing = names_of("missing", missing)
+        check_kind(read, "keys", "mapping.with_options(read={'sep': ';'}, missing=['-9'])")
         try:
             reading = Reading.model_validate({**self.read.model_dump(), **read})
         except ValidationError as error:

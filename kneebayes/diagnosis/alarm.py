@@ -166,6 +166,9 @@ class Thresholds:
         >>> [LEVELS[place] for place in Thresholds(0.02, 0.1).levels(np.array([0.01, 0.02, 0.5]))]
         ['low', 'caution', 'urgent']
         """
+        probability = np.asarray(probability)
+        if probability.dtype.kind not in "fiu":
+            raise ThresholdError(f"{probability.dtype} is no kind of probabilities: thresholds.levels([0.03, 0.2])")
         if np.isnan(probability).any():
             raise ThresholdError("a probability that is not a number has no alarm level")
         level = np.zeros(np.shape(probability), dtype=np.int8)

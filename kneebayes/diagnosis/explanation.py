@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from kneebayes.cases.coding import by_answer
 from kneebayes.diagnosis.alarm import column_of
-from kneebayes.errors import check_number
+from kneebayes.errors import check_kind, check_number
 from kneebayes.inference.evidence import DECIBANS, NOTICEABLE, UNKNOWN, Evidence, SoftEvidence
 from kneebayes.inference.network import CompiledModel, leading
 from kneebayes.spec.model_spec import ModelSpec
@@ -259,6 +259,7 @@ class Explanation:
         str
             A sentence.
         """
+        check_kind(part, "decibans", "explanation.sentence(explanation.contributions[0])")
         name, ratio = self.model.label_of(self.target), _times(_ratio(abs(part.decibans)))
         if np.isinf(part.decibans):
             return f"{part.said}: {'makes' if part.decibans > 0 else 'rules'} {name} " + (

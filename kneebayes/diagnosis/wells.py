@@ -13,10 +13,11 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from kneebayes.errors import ModelFileError, UnknownNameError, nearest
+from kneebayes.errors import ModelFileError, OptionError, UnknownNameError, nearest
 from kneebayes.spec.model_spec import Basis, Condition, Frozen, Identifier, ModelSpec, Text
 from kneebayes.spec.yaml_io import model_path
 
@@ -192,6 +193,8 @@ def points(
             raise UnknownNameError(
                 f"{sheet.name} has no item '{name}', only {list(sheet.items)}.{nearest(name, sheet.items)}"
             )
+        if not isinstance(judged[name], bool | np.bool_):  # "no" would count as yes
+            raise OptionError(f"{name}={judged[name]!r}: give True or False")
     known = model.implied(evidence)
     return Points(sheet, {name: judged.get(name, item.holds(known)) for name, item in sheet.items.items()})
 

@@ -357,6 +357,7 @@ def evaluate(
     check_number("seed", seed, whole=True, least=0)
     if errors not in ("raise", "null"):
         raise UnknownNameError(f"no way '{errors}' to treat errors: use 'raise' or 'null'")
+    check_kind(label, "casefold", "kb.evaluate(model, cases, label='diagnosis')")
     if bootstrap is not None:
         check_number("bootstrap", bootstrap, whole=True, least=0)
     called = _called(against)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from kneebayes.cases.coding import CASE_ID, NOT_EVIDENCE_PREFIX
 from kneebayes.cases.labels import ALSO, LABEL, NONE
-from kneebayes.errors import CaseError, ModelFileError, UnknownNameError, check_number, nearest
+from kneebayes.errors import CaseError, ModelFileError, UnknownNameError, check_kind, check_number, nearest
 from kneebayes.inference.tables import conditional_table
 from kneebayes.spec.model_spec import Cause, Distribution, ModelSpec, NumericInput, Probability
 
@@ -122,9 +123,11 @@ class Writer:
     ) -> None:
         self.model = model
         self._missing = _pair("missing", missing)
+        check_kind(missing_if or {}, "items", "simulate(100, seed=1, missing_if={'dvt': 0.1})")
         self._missing_if = {
             _cause(model, cause): _pair(f"missing_if {cause}", share) for cause, share in (missing_if or {}).items()
         }
+        check_number("label_noise", label_noise)
         if not 0 <= label_noise <= 1:
             raise CaseError(f"label_noise {label_noise}: a share from 0 to 1")
         self._noise = label_noise
@@ -165,8 +168,8 @@ class Writer:
 
 
 def _pair(option: str, shares: Shares) -> tuple[float, float]:
-    pair = (shares, shares) if isinstance(shares, int | float) else tuple(shares)
-    if len(pair) != 2 or not all(0 <= share <= 1 for share in pair):
+    pair = tuple(shares) if isinstance(shares, Iterable) else (shares, shares)
+    if len(pair) != 2 or not all(isinstance(share, Real) and 0 <= share <= 1 for share in pair):
         raise CaseError(f"{option} {shares}: one share from 0 to 1, or one for risk factors and one for findings")
     return pair[0], pair[1]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 from kneebayes.cases.coding import names_of
-from kneebayes.errors import UnknownNameError, check_kind, nearest
+from kneebayes.errors import UnknownNameError, check_kind, check_number, nearest
 from kneebayes.inference.evidence import DECIBANS, Evidence
 from kneebayes.plots.network import plot_network
 from kneebayes.plots.style import (
@@ -22,6 +22,7 @@ from kneebayes.plots.style import (
     MARKERS,
     PALE,
     STYLES,
+    check_table,
     ink,
     legend_below,
     literal,
@@ -94,6 +95,9 @@ def plot_posterior(dx: Diagnosis, *, intervals: pd.DataFrame | None = None, ax: 
     'probability (causes may coexist)'
     """
     check_kind(dx, "probabilities", "plot_posterior(model.diagnose({'age': 67}))")
+    if intervals is not None:
+        check_table(intervals, ("low", "high"), call := "plot_posterior(dx, intervals=dx.intervals())")
+        check_table(intervals.T, dx.probabilities, call)
     ax = take_axes(ax, 7.5, 4.2)
     names = sorted(dx.probabilities, key=dx.probabilities.__getitem__)
     complaint = dx.label(dx.model.complaint).lower()
@@ -215,7 +219,8 @@ def plot_questions(questions: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     >>> plot_questions(dx.next_questions("dvt", n=3)).get_title(loc="left")  # the same as dx.plot.questions("dvt", 3)
     'What to ask next'
     """
-    check_kind(questions, "iterrows", "plot_questions(dx.next_questions())")
+    shown = ("question", "key", "gain", "alarm_change")
+    check_table(questions, shown, "plot_questions(dx.next_questions())", least=0)
     ax = take_axes(ax, 8, 1.2 + 0.55 * max(1, len(questions)))
     for y, (_, row) in enumerate(questions.iterrows()):
         style = {"color": BLUE, "hatch": "///", "edgecolor": "white", "lw": 0} if row["key"] else {"color": BLUE}
@@ -369,8 +374,10 @@ def plot_tornado(
     >>> len(ax.get_yticklabels())
     5
     """
-    for value, mark in ((sensitivities, "iloc"), (model, "alarm")):
-        check_kind(value, mark, "plot_tornado(dx.sensitivity(), model=model.file)")
+    check_kind(model, "alarm", call := "plot_tornado(dx.sensitivity(), model=model.file)")
+    check_table(sensitivities, ["p", "low", "high", "posterior_low", "posterior_high"], call)
+    if n is not None:
+        check_number("n", n, whole=True, least=1)
     target = model.alarm.cause if target is None else target
     table = sensitivities.iloc[:n]
     ax = take_axes(ax, 8.5, 1.5 + 0.42 * max(1, len(table)))
@@ -447,8 +454,8 @@ def plot_curves(
     >>> plot_curves(dx.sensitivity("dvt"), model=dx.model).get_ylabel()  # the same as dx.plot.curves(target="dvt")
     'probability of Deep vein thrombosis'
     """
-    for value, mark in ((sensitivities, "iloc"), (model, "alarm")):
-        check_kind(value, mark, "plot_curves(dx.sensitivity(), model=model.file)")
+    check_kind(model, "alarm", call := "plot_curves(dx.sensitivity(), model=model.file)")
+    check_table(sensitivities, ["p", "low", "high", "a", "b", "c", "d"], call)
     numbers = list(sensitivities.index[:1]) if numbers is None else names_of("numbers", numbers)
     target = model.alarm.cause if target is None else target
     for place in numbers:
@@ -456,6 +463,7 @@ def plot_curves(
             raise UnknownNameError(
                 f"no number '{place}' in these sensitivities.{nearest(place, list(sensitivities.index))}"
             )
+    check_table(sensitivities.loc[numbers], (), call)
     ax = take_axes(ax, 7, 4.4)
     widest = float(sensitivities.loc[numbers, "high"].max())
     for i, place in enumerate(numbers):

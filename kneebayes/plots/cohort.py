@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kneebayes.cases.labels import NONE
-from kneebayes.errors import UnknownColumnError, UnknownNameError, check_kind, nearest
+from kneebayes.errors import OptionError, UnknownNameError, check_kind, nearest
 from kneebayes.plots.style import (
     BLUE,
     COLOURS,
@@ -18,6 +18,7 @@ from kneebayes.plots.style import (
     LEVEL_COLOURS,
     MARKERS,
     STYLES,
+    check_table,
     ink,
     keep_inside,
     legend_below,
@@ -75,12 +76,11 @@ def plot_cases(scores: pd.DataFrame, *, model: ModelSpec, ax: Axes | None = None
     >>> len(ax.get_yticklabels())
     12
     """
-    for value, mark in ((scores, "iloc"), (model, "alarm")):
-        check_kind(value, mark, "plot_cases(model.score(cases), model=model.file)")
+    check_kind(model, "alarm", call := "plot_cases(model.score(cases), model=model.file)")
     from matplotlib.colors import to_rgb
 
     causes = [*model.causes, NONE]
-    _need(scores, [*causes, alarm := f"{model.alarm.cause}_alarm"])
+    check_table(scores, [*causes, alarm := f"{model.alarm.cause}_alarm"], call)
     level = scores[alarm].map(LEVELS.index).to_numpy(dtype=int)
     order = np.lexsort((-scores[model.alarm.cause].to_numpy(dtype=float), -level))
     values = scores[causes].to_numpy(dtype=float)[order]
@@ -152,12 +152,15 @@ def plot_alarm_levels(scores: pd.DataFrame, groups: Iterable[Any], *, model: Mod
     >>> plot_alarm_levels(model.score(cases), cases["sex"], model=model.file).get_xlabel()
     'share of cases'
     """
-    for value, mark in ((scores, "iloc"), (model, "alarm")):
-        check_kind(value, mark, "plot_alarm_levels(model.score(cases), groups, model=model.file)")
+    check_kind(model, "alarm", call := "plot_alarm_levels(model.score(cases), groups, model=model.file)")
+    check_table(scores, [alarm := f"{model.alarm.cause}_alarm"], call)
+    check_kind(groups, "__iter__", call)
     import pandas as pd
 
-    _need(scores, [alarm := f"{model.alarm.cause}_alarm"])
-    known = (groups if isinstance(groups, pd.Series) else pd.Series(list(groups))).reset_index(drop=True)
+    groups = groups if isinstance(groups, pd.Series) else list(groups)
+    if len(groups) != len(scores) or any(isinstance(group, np.ndarray) for group in groups):
+        raise OptionError(f"{len(groups)} groups of {len(scores)} cases: {call}, a word or number for each")
+    known = pd.Series(groups).reset_index(drop=True)
     ordered = (
         known.cat.categories.tolist()
         if isinstance(known.dtype, pd.CategoricalDtype)
@@ -227,12 +230,6 @@ def _level_key(ax: Axes, levels: list[str]) -> None:
     )
 
 
-def _need(scores: pd.DataFrame, columns: list[str]) -> None:
-    missing = [name for name in columns if name not in scores]
-    if missing:
-        raise UnknownColumnError(f"no column '{missing[0]}' in these scores: give the result of Model.score")
-
-
 @literal
 def plot_calibration(evaluation: Evaluation, *, cause: str | None = None, ax: Axes | None = None) -> Axes:
     """Plot the share observed against the probability predicted.
@@ -268,7 +265,7 @@ def plot_calibration(evaluation: Evaluation, *, cause: str | None = None, ax: Ax
     check_kind(evaluation, "decision", "plot_calibration(kb.evaluate(model, cases))")
     cause = evaluation.alarm_cause if cause is None else cause
     names = list(evaluation.causes.index)
-    if cause not in names:
+    if not isinstance(cause, str) or cause not in names:
         raise UnknownNameError(f"no cause '{cause}': use one of {', '.join(names)}.{nearest(cause, names)}")
     ax = take_axes(ax, WIDTH, HEIGHT)
     bins = evaluation.calibration.loc[cause] if evaluation.causes.loc[cause, "n"] else evaluation.calibration.iloc[:0]

@@ -8,13 +8,13 @@ a print in grey is complete.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from scipy.special import logit
 
-from kneebayes.errors import check_kind
+from kneebayes.errors import OptionError, UnknownColumnError, check_kind
 from kneebayes.spec.model_spec import LEVELS
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ __all__ = [
     "MARKERS",
     "PALE",
     "STYLES",
+    "check_table",
     "font_size",
     "ink",
     "keep_inside",
@@ -77,6 +78,16 @@ def literal(plot: Callable[Options, Drawn]) -> Callable[Options, Drawn]:
             return plot(*args, **options)
 
     return drawn
+
+
+def check_table(table: object, columns: Iterable[str], call: str, *, least: int = 1) -> None:
+    """Refuse what is no table, or one without some columns or with too few rows, with the right call."""
+    check_kind(table, "iloc", call)
+    missing = [name for name in columns if name not in getattr(table, "columns", ())]
+    if missing:
+        raise UnknownColumnError(f"no column '{missing[0]}' in this table: {call}")
+    if len(table) < least:  # type: ignore[arg-type]  # what has iloc has a length
+        raise OptionError(f"not for a table without rows: {call}")
 
 
 def take_axes(ax: Axes | None, width: float, height: float) -> Axes:
