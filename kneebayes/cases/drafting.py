@@ -515,7 +515,8 @@ class _Cells:
     """What stands in a column: distinct words with their numbers of rows, the most frequent first."""
 
     def __init__(self, column: pa.ChunkedArray) -> None:
-        encoded = encode_column(column)
+        is_nested = pa.types.is_nested(column.type)  # nothing that an answer could be
+        encoded = encode_column(pa.nulls(len(column)) if is_nested else column)
         rows = Counter(encoded.index.tolist())
         texts = {i: str(value).strip() for i, value in enumerate(encoded.values) if value is not None}
         counts: Counter[str] = Counter()

@@ -42,11 +42,9 @@ def to_arrow(frame: Any, evidence: Iterable[str]) -> pa.Table:
     if repeated is not None:
         raise FileFormatError(f"the column '{repeated}' stands twice in the frame: keep one of them")
     wanted = set(evidence)
-    columns = [
-        _encoded(narwhal[original]) if name in wanted else pa.nulls(len(narwhal))
-        for name, original in zip(names, narwhal.columns, strict=True)
-    ]
-    length = pa.nulls(len(narwhal))  # so that a frame without columns keeps its rows, of which nothing is known
+    length = pa.nulls(len(narwhal))
+    columns = [_encoded(narwhal[:, i]) if name in wanted else length for i, name in enumerate(names)]
+    # the last, so that a frame without columns keeps its rows, of which nothing is known
     return pa.table([*columns, length], names=[*names, ""]).select(range(len(names)))
 
 
@@ -175,6 +173,10 @@ def _encoded(series: nw.Series[Any]) -> pa.Array:
             column = _texts(series, series.to_list()) if series.dtype == nw.Object else series.to_arrow()
         except pa.ArrowException:  # integers of 128 bits, which Arrow has none of
             column = _texts(series, series.to_list())
+        if pa.types.is_run_end_encoded(column.type):
+            column = pc.run_end_decode(column)
+        if pa.types.is_nested(column.type):
+            raise FileFormatError(f"the column '{series.name}' holds {column.type}: give one value a cell")
         return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     import pandas as pd  # already loaded: the frame is pandas
 

@@ -203,7 +203,7 @@ def read_cohort(
     most = max(len(cause.states) for cause in model.causes.values())
     allowed = np.ones((len(table), len(model.causes), most), dtype=bool)
     n_labelled = 0
-    if labels and (label != LABEL or any(name in (label, *single) for name in names)):
+    if labels and (label != LABEL or any(name == label or name.startswith(NOT_EVIDENCE_PREFIX) for name in names)):
         label_columns(model, names, label)
         known = read_labels(model, table, label)
         _refuse(frame, [bound.named(problem) for problem in known.problems], kept)

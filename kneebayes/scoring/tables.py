@@ -24,7 +24,7 @@ __all__ = ["ENDINGS", "SEPARATORS", "joined_names", "read_table", "sniff"]
 
 WORKBOOKS, STATISTICS = (".xlsx", ".xlsm"), (".dta", ".sav", ".zsav", ".sas7bdat")
 ENDINGS = (*WORKBOOKS, *STATISTICS)
-SNIFFED_BYTES, SNIFFED_LINES = 1 << 18, 50
+SNIFFED_BYTES, SNIFFED_LINES = 1 << 17, 50  # no more than a field of the csv module may have
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -199,7 +199,7 @@ def _sniff_workbook(path: str) -> tuple[Reading, list[str]]:
 def _encoding(data: bytes) -> str:
     if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         return "utf-16"
-    if b"\0" in data[:1000]:
+    if data[:1000].count(b"\0") > len(data[:1000]) // 4:  # one in a text is no more than that
         return "utf-16-le" if data[1:2] == b"\0" else "utf-16-be"
     try:
         codecs.getincrementaldecoder("utf-8")().decode(data)

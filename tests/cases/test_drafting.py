@@ -12,6 +12,12 @@ from kneebayes.model import load_model
 DRAFTER = Drafter(load_model("posterior_knee_pain_extended").scorer.coder)
 
 
+def test_a_column_of_lists_is_drafted_as_empty() -> None:
+    text = DRAFTER.draft(pa.table({"scores": [[1, 2], [3]], "calf_pain": ["yes", "no"]})).text
+    assert "variable: calf_pain" in text
+    assert "scores" in text
+
+
 def drafted(name: str, values: list[str], reading: Reading | None = None) -> str:
     """Give what the draft says of a column, from its name on."""
     text = DRAFTER.draft(pa.table({name: values}), {}, reading).text

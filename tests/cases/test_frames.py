@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from enum import Enum
@@ -40,6 +41,26 @@ KINDS: dict[str, Callable[[dict[str, list[Any]]], Any]] = {
     "pyarrow": pa.table,
     "pyarrow_dictionary": lambda cases: pa.table({n: pa.array(v).dictionary_encode() for n, v in cases.items()}),
 }
+
+
+@pytest.mark.parametrize("frame", [pl.DataFrame({"calf_pain": [["yes"]]}), pa.table({"calf_pain": [{"a": 1}]})])
+@pytest.mark.parametrize("way", ["score", "fit", "check", "sensitivity"])
+def test_a_column_of_lists_is_refused_by_its_name(way: str, frame: Any) -> None:
+    with pytest.raises(FileFormatError, match=r"the column 'calf_pain' holds .*: give one value a cell"):
+        getattr(MODEL, way)(frame)
+
+
+def test_labels_of_columns_that_are_no_text_are_named_and_drafted() -> None:
+    frame = pd.DataFrame([["yes", 1]], columns=pd.MultiIndex.from_tuples([("calf_pain", ""), ("x", "y")]))
+    with pytest.raises(UnknownColumnError, match=re.escape("('calf_pain', '')")):
+        MODEL.score(frame)
+    assert "calf_pain" in MODEL.draft_mapping(frame)
+    assert "x" in MODEL.draft_mapping(pd.DataFrame([["yes", 1]], columns=["x", None]))
+
+
+def test_runs_are_read_as_the_values_they_stand_for() -> None:
+    runs = pa.table({"calf_pain": pa.RunEndEncodedArray.from_arrays([2, 3], ["yes", "no"])})
+    assert values(MODEL.score(runs)) == values(MODEL.score(pa.table({"calf_pain": ["yes", "yes", "no"]})))
 
 
 def values(frame: Any, names: list[str] | None = None) -> list[dict[str, Any]]:

@@ -120,6 +120,13 @@ def test_the_corpus_is_large_and_its_patients_tell_answers_apart(model: Model) -
                 assert abs(other["dvt"].iloc[0] - scores.loc[case_id, "dvt"]) > 1e-6, (case_id, column)
 
 
+@pytest.mark.parametrize("cell", ["x" * 300_000, "x\0y"], ids=["long", "nul"])
+def test_no_cell_stops_the_look_at_how_a_file_is_written(cell: str, tmp_path: Path) -> None:
+    path = tmp_path / "odd.csv"
+    path.write_text(f"case_id,age\n{cell},67\ny,25\n", encoding="utf-8")
+    assert sniff(str(path)) == (Reading(), [])
+
+
 @pytest.mark.parametrize("name", USUAL)
 def test_the_most_usual_exports_need_three_commands(
     name: str, model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

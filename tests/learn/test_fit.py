@@ -437,6 +437,11 @@ def test_cases_that_cannot_be_learned_from_are_refused(case: str) -> None:
         kb.load_model().fit(pd.DataFrame(columns))
 
 
+def test_a_column_of_no_such_cause_is_refused_and_not_passed_over() -> None:
+    with pytest.raises(UnknownColumnError, match="Did you mean 'true_dvt'"):
+        kb.load_model().fit(pd.DataFrame({"calf_pain": ["yes"], "true_dvtt": ["present"]}))
+
+
 def test_a_label_says_present_and_a_true_column_says_which_state() -> None:
     model = kb.load_model().file
     frame = pd.DataFrame(

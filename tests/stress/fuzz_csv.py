@@ -40,6 +40,7 @@ SEEDS = (
 SMALL = {"FIRST_BYTES": 128, "MIN_PIECE_BYTES": 24, "MAX_PIECE_BYTES": 24, "MAX_ROW_BYTES": 1 << 11}
 INSTRUMENTED = ("scoring.readers", "scoring.score_file", "scoring.writers", "cases.coding", "cases.problems")
 MOST_ALONE = 3
+ROUNDING = 1e-12
 
 
 class Promises:
@@ -154,7 +155,12 @@ class Promises:
             csv.writer(text, quoting=csv.QUOTE_ALL).writerows([names, cells])
             alone = self.score(text.getvalue().encode("utf-8"), "alone")
             assert alone is not None
-            assert alone[1][1:] == [line], f"alone {alone[1][1:]}, in the file {line}"
+            for name, one, other in zip(out[0], alone[1][1], line, strict=True):
+                said = f"{name} alone {one}, in the file {other}"
+                if name in self.model.network.columns:  # engines, chosen by the size of a file, agree but for rounding
+                    assert abs(float(one) - float(other)) < ROUNDING, said
+                else:
+                    assert one == other, said
 
 
 def main() -> None:
