@@ -192,8 +192,8 @@ class Uncertainty:
     @property
     def sentence(self) -> str:
         """What the draws say of the alarm."""
-        others = [f"{LEVEL_WORDS[name]} in {share:.0%}" for name, share in self._others() if share > 0]
-        same = f"{LEVEL_WORDS[self.alarm]} in {self.shares[self.alarm]:.0%} of {self.draws} plausible models"
+        others = [f"{LEVEL_WORDS[name]} in {_share(share)}" for name, share in self._others() if share > 0]
+        same = f"{LEVEL_WORDS[self.alarm]} in {_share(self.shares[self.alarm])} of {self.draws} plausible models"
         said = "; ".join([same, *others])
         return f"The alarm is robust: {said}." if self.robust else f"The alarm is NOT robust: {said}."
 
@@ -334,3 +334,8 @@ def _by_draw(parameters: ParameterVector, values: Floats, evidence: Evidence) ->
             list(pool.map(work, range(len(values))))
         found.append(drawn)
     return np.concatenate(found)
+
+
+def _share(share: float) -> str:
+    """Write a share, of which a few draws are not none, nor all but a few all."""
+    return f"{share:.0%}" if share in (0, 1) or 0.01 <= share <= 0.99 else f"{share:.1%}"

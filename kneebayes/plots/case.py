@@ -191,7 +191,7 @@ def plot_explanation(explanation: Explanation, *, ax: Axes | None = None) -> Axe
     odds_axis(ax, *ax.get_xlim())
     name = explanation.model.label_of(explanation.target)
     ax.set(xlabel=f"probability of {name} (scale of log-odds)")
-    ax.set_title(f"Why {name}: from {percent(explanation.prior)} to {percent(explanation.posterior)}")
+    ax.set_title(f"Why {name}: from {percent(explanation.prior)} to {percent(explanation.posterior)}", loc="left")
     return ax
 
 

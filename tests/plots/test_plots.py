@@ -373,9 +373,9 @@ def test_plots_draw_into_the_axes_they_are_given_and_change_no_style(name: str) 
 def test_a_model_and_an_evaluation_draw_themselves() -> None:
     assert "Fever" in texts(MODEL.plot_network(focus="dvt"))
     result = evaluated(MODEL)
-    titles = [draw().get_title() for draw in (result.plot.calibration, result.plot.roc)]
+    titles = [draw().get_title(loc="left") for draw in (result.plot.calibration, result.plot.roc)]
     assert all("Deep vein thrombosis" in title for title in titles)
-    assert result.plot.calibration("meniscal_tear").get_title() == "Meniscal tear"
+    assert result.plot.calibration("meniscal_tear").get_title(loc="left") == "Meniscal tear"
     assert "net benefit" in result.plot.decision_curve().get_ylabel()
 
 

@@ -25,4 +25,5 @@ async function say(message) {
   }
 }
 
+document.getElementById('starting').remove();
 page.render({model, el: document.getElementById('page')});
