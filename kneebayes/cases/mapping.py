@@ -658,7 +658,8 @@ class BoundMapping:
         if self.ignored:
             lines.append(f"left out: {', '.join(self.ignored)}")
         n_refused = int(mapped.refused.sum()) - len(no_cases)
-        left_out = f", {len(no_cases):,} left out or joined" if no_cases else ""
+        done = "left out" if self.mapping.join is None else "left out or joined"
+        left_out = f", {len(no_cases):,} {done}" if no_cases else ""
         again = repeated_ids(mapped)
         lines.append(f"{table.num_rows:,} rows, of which {n_refused:,} can't be read{left_out}")
         if again:

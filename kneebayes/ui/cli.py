@@ -192,7 +192,7 @@ def score(
 
         counts = score_files(source, target, model=loaded, scheduler=None if dask == THIS_MACHINE else dask, **choices)
     if not quiet:
-        _summarise(counts, rejects, loaded)
+        _summarise(counts, rejects, loaded, "left out or joined" if mapping.join else "left out")
     if counts.rejected:
         raise typer.Exit(options.SOME_REJECTED)
 
@@ -201,10 +201,10 @@ def _rows(count: int) -> str:
     return f"{count:,} row{'' if count == 1 else 's'}"
 
 
-def _summarise(counts: ScoreSummary, rejects: str | None, model: Model) -> None:
+def _summarise(counts: ScoreSummary, rejects: str | None, model: Model, done: str) -> None:
     from kneebayes.cases.mapping import told_of
 
-    left_out = f", {counts.left_out:,} left out or joined as the mapping says" if counts.left_out else ""
+    left_out = f", {counts.left_out:,} {done} as the mapping says" if counts.left_out else ""
     say(f"{_rows(counts.read)} read: {counts.scored:,} scored, {counts.rejected:,} rejected{left_out}")
     for reason in (*counts.reasons, *_refused(counts)):
         say(f"  {reason}")
