@@ -66,14 +66,16 @@ NUMBERS = ("tests/knowledge",)
 def slow(session: nox.Session) -> None:
     """Run the tests that take long and seldom fail: browsers, faults, hostile files, other programs."""
     install(session, "-e", ".[test]")
-    session.run("python", "-m", "pytest", "-q", "--dist", "loadfile", "-m", "slow", *session.posargs)
+    session.run("python", "-m", "pytest", "-q", "-m", "slow", *session.posargs)
 
 
 @nox.session
 def notebooks(session: nox.Session) -> None:
     """Run the notebooks, cell by cell."""
     install(session, "-e", ".[test]")
-    session.run("python", "-m", "pytest", "-q", "-n", "0", "--nbmake", "--nbmake-timeout=120", "notebooks")
+    session.run(
+        "python", "-m", "pytest", "-q", "-n", "0", "-p", "nbmake", "--nbmake", "--nbmake-timeout=120", "notebooks"
+    )
 
 
 @nox.session

@@ -87,7 +87,7 @@ def test_the_highest_posterior_is_the_highest_of_all(seed: int, levels: int, bou
     )
     counts = np.array([bits.bit_count() for bits in taken.tolist()])
     assert counts.max() > 1 or seed < 9
-    some = np.argsort(-counts, kind="stable")[[*range(15), *range(-15, 0)]]  # by hand takes its time
+    some = np.argsort(-counts, kind="stable")[[*range(8), *range(-8, 0)]]  # by hand takes its time
     codes, own, best, taken = codes[:, some], own[some], best[some], taken[some]
     by_hand = [every_reading(network, codes[:, [i]]) for i in range(codes.shape[1])]
     np.testing.assert_allclose(best, by_hand, rtol=0, atol=1e-9)
@@ -374,19 +374,19 @@ def test_an_impossible_reading_does_not_count() -> None:
     assert not taken.any()
 
 
-@pytest.mark.parametrize("factor", [1.0001, 1.1, 1.5, 3.0])
 @pytest.mark.parametrize("seed", [0, 9, 11, 13, 26])
-def test_no_reading_that_matters_is_spared(seed: int, factor: float) -> None:
+def test_no_reading_that_matters_is_spared(seed: int) -> None:
     network = CompiledModel(random_model(seed, risks=4, causes=3, findings=6))
-    codes = random_codes(network.model, 3000, seed)
+    codes = random_codes(network.model, 2000, seed)
     causes = network.posteriors(Evidence(codes)).values[:, :3]
     codes, causes = codes[:, ~np.isnan(causes[:, 0])], causes[~np.isnan(causes[:, 0])]
-    own = causes[:, network.columns.index("c0")]
-    retractions, worth = Retractions(network), np.minimum(own * factor, 1 - 1e-9)
+    own, retractions = causes[:, network.columns.index("c0")], Retractions(network)
     whole, _ = retractions.max_posterior(Evidence(codes), own, np.nextafter(own, 1.0), engine="numpy")
-    some, _ = retractions.max_posterior(Evidence(codes), own, worth, causes=causes, engine="numpy")
-    matters = (whole >= worth) & (worth > own)
-    np.testing.assert_array_equal(some[matters], whole[matters])
+    for factor in (1.0001, 1.1, 1.5, 3.0):
+        worth = np.minimum(own * factor, 1 - 1e-9)
+        some, _ = retractions.max_posterior(Evidence(codes), own, worth, causes=causes, engine="numpy")
+        matters = (whole >= worth) & (worth > own)
+        np.testing.assert_array_equal(some[matters], whole[matters], err_msg=str(factor))
 
 
 def test_the_bounds_of_a_finding_are_those_of_its_links() -> None:

@@ -94,6 +94,7 @@ def test_a_notebook_shows_the_tables_without_plots(evaluated: Any) -> None:
     assert "<img" not in shown
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 def test_the_report_opens_in_chromium_without_network(page: Path, tmp_path: Path) -> None:
     shot = tmp_path / "shot.png"

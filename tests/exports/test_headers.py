@@ -7,10 +7,17 @@ import pytest
 from kneebayes.model import load_model
 from tests.exports.headers import BLIND, MENDED, Verdict, headers, verdicts
 
-MODELS = ["posterior_knee_pain", "posterior_knee_pain_extended"]
+MODELS = {"posterior_knee_pain": (), "posterior_knee_pain_extended": pytest.mark.slow}
 
 
-@pytest.fixture(scope="module", params=[(name, path) for name in MODELS for path in (BLIND, MENDED)], ids=str)
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param((name, path), id=f"{name}-{path.stem}", marks=marks)
+        for name, marks in MODELS.items()
+        for path in (BLIND, MENDED)
+    ],
+)
 def found(request: pytest.FixtureRequest) -> list[Verdict]:
     name, path = request.param
     return verdicts(load_model(name), path)

@@ -239,10 +239,10 @@ def test_the_reported_log_posterior_is_the_one_of_the_docstring_and_no_number_co
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("weight", [0.0, 1.0])
 def test_the_log_posterior_never_falls(seed: int, weight: float) -> None:
-    start = small(seed, states=3)
-    frame = drawn(moved(start, seed, 1.0), 300, seed)
+    start, n = small(seed, states=3), 60 if seed else 300  # the latter is enough for compiled code
+    frame = drawn(moved(start, seed, 1.0), n, seed)
     if seed % 2:
-        frame[start.complaint] = pd.Series(np.where(np.arange(300) % 3, "present", "absent"), dtype=object)
+        frame[start.complaint] = pd.Series(np.where(np.arange(n) % 3, "present", "absent"), dtype=object)
     _, report = fit(start, frame, prior_weight=weight, risk_factors=seed > 1, max_steps=60)
     path = np.array(report.log_posterior)
     assert len(path) > 3
@@ -362,14 +362,14 @@ def test_25_vignettes_move_little() -> None:
 
 def test_every_fitted_number_says_so_and_the_model_saves_and_loads(tmp_path: Path) -> None:
     model = kb.load_model()
-    fitted = model.fit(drawn(model.file, 60, 1), max_steps=4)
+    fitted = model.fit(drawn(model.file, 12, 1), max_steps=4)
     report = fitted.fit_report
     assert report is not None
     numbers = dict(model.file.probabilities())
     for place, number in fitted.file.probabilities():
         if not place.startswith("risks.") and 0 < number.p < 1:
             before = numbers[place]
-            assert number.basis.startswith("fitted: from 60 cases, prior weight 1, was ")
+            assert number.basis.startswith("fitted: from 12 cases, prior weight 1, was ")
             assert number.basis.endswith(before.basis)
             assert f"was {before.p:.4g} in " in number.basis
             assert number.range[0] <= number.p <= number.range[1]
@@ -378,7 +378,7 @@ def test_every_fitted_number_says_so_and_the_model_saves_and_loads(tmp_path: Pat
     assert f" {model.file.version}+fitted" in repr(fitted)
     fitted.save(tmp_path / "mine.yaml")
     assert kb.load_model(tmp_path / "mine.yaml").file == fitted.file
-    again = fitted.fit(drawn(model.file, 10, 2), max_steps=2)
+    again = fitted.fit(drawn(model.file, 4, 2), max_steps=2)
     basis = again.file.causes["dvt"].leak.basis
     assert basis.count("fitted:") == 1
     assert len(again.file.provenance) == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -82,10 +83,12 @@ def ticks(ax: Axes) -> list[str]:
     return [text.get_text() for text in ax.get_yticklabels()]
 
 
-def scored(n: int = 60) -> pd.DataFrame:
-    return MODEL.score(MODEL.simulate(n, seed=4))
+@cache
+def scored(n: int = 60, *, model: kb.Model = MODEL, seed: int = 4) -> pd.DataFrame:
+    return model.score(model.simulate(n, seed=seed))
 
 
+@cache
 def ankle_case() -> kb.Diagnosis:
     frame = pd.read_csv(ROOT / "examples" / "ankle_cases.csv", dtype=str)
     known = {name for name in (*ANKLE.file.variables, *ANKLE.file.inputs)}
@@ -108,15 +111,31 @@ PLOTS: dict[str, Callable[[kb.Diagnosis, kb.Model, Axes | None], Axes]] = {
     "tornado": lambda dx, model, ax: dx.plot.tornado(n=8, ax=ax),
     "curves": lambda dx, model, ax: dx.plot.curves(ax=ax),
     "three_curves": lambda dx, model, ax: dx.plot.curves(list(dx.sensitivity().index[:3]), ax=ax),
-    "cases": lambda dx, model, ax: plot_cases(model.score(model.simulate(20, seed=1)), model=model.file, ax=ax),
-    "many_cases": lambda dx, model, ax: plot_cases(model.score(model.simulate(200, seed=1)), model=model.file, ax=ax),
+    "cases": lambda dx, model, ax: plot_cases(scored(20, model=model, seed=1), model=model.file, ax=ax),
+    "many_cases": lambda dx, model, ax: plot_cases(scored(200, model=model, seed=1), model=model.file, ax=ax),
     "alarm_levels": lambda dx, model, ax: plot_alarm_levels(
-        model.score(model.simulate(200, seed=1)), np.arange(200) % 3, model=model.file, ax=ax
+        scored(200, model=model, seed=1), np.arange(200) % 3, model=model.file, ax=ax
     ),
     "calibration": lambda dx, model, ax: evaluated(model).plot.calibration(ax=ax),
     "roc": lambda dx, model, ax: evaluated(model).plot.roc(ax=ax),
     "decision_curve": lambda dx, model, ax: evaluated(model).plot.decision_curve(ax=ax),
 }
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A plot as drawn by default: its axes, and what that did to pyplot."""
+
+    ax: Axes
+    restyled: bool
+    figures: int
+
+
+@cache
+def drawn(name: str) -> Drawn:
+    before, figures = dict(mpl.rcParams), len(plt.get_fignums())
+    ax = PLOTS[name](DX, MODEL, None)
+    return Drawn(ax, dict(mpl.rcParams) != before, len(plt.get_fignums()) - figures)
 
 
 # What they show
@@ -251,9 +270,8 @@ def test_known_causes_and_unsure_answers_are_drawn_as_such() -> None:
 
 
 def test_lines_are_told_apart_in_grey() -> None:
-    frame = MODEL.simulate(400, seed=3, with_causes=True)
-    drawn = kb.evaluate(MODEL, frame, baselines=True, bootstrap=10).plot.roc()
-    legend = drawn.get_legend()
+    frame = MODEL.simulate(150, seed=3, with_causes=True)
+    legend = kb.evaluate(MODEL, frame, baselines=True, bootstrap=2).plot.roc().get_legend()
     assert legend is not None
     styles = [(line.get_linestyle(), line.get_marker()) for line in legend.get_lines()]
     assert len(styles) == len(set(styles)) > 2
@@ -338,7 +356,7 @@ def test_what_is_not_there_is_refused_by_name(draw: Callable[[], Axes], error: t
 
 @pytest.mark.parametrize("name", PLOTS)
 def test_no_label_is_cut_off(name: str) -> None:
-    ax = PLOTS[name](DX, MODEL, None)
+    ax = drawn(name).ax
     figure = figure_of(ax)
     figure.draw_without_rendering()
     whole = figure.bbox
@@ -362,12 +380,9 @@ def test_no_label_is_cut_off(name: str) -> None:
 
 @pytest.mark.parametrize("name", PLOTS)
 def test_plots_draw_into_the_axes_they_are_given_and_change_no_style(name: str) -> None:
-    before = dict(mpl.rcParams)
-    open_figures = len(plt.get_fignums())
-    ax = PLOTS[name](DX, MODEL, None)
-    assert isinstance(ax, Axes)
-    assert dict(mpl.rcParams) == before
-    assert len(plt.get_fignums()) == open_figures + 1
+    assert isinstance(drawn(name).ax, Axes)
+    assert not drawn(name).restyled
+    assert drawn(name).figures == 1
 
 
 def test_a_model_and_an_evaluation_draw_themselves() -> None:
@@ -420,7 +435,7 @@ def test_a_legend_covers_nothing_of_its_plot(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["posterior", "network_of_a_case", "tornado", "alarm_levels"])
 def test_plots_export_as_vectors_with_their_words(name: str) -> None:
-    ax = PLOTS[name](DX, MODEL, None)
+    ax = drawn(name).ax
     file = io.BytesIO()
     with mpl.rc_context({"svg.fonttype": "none"}):
         figure_of(ax).savefig(file, format="svg")

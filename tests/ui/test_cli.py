@@ -377,8 +377,8 @@ class TestScore:
 
     @pytest.mark.parametrize("source", ["nope.csv", "."])
     def test_a_source_that_is_no_file(self, source: str) -> None:
-        done = process("score", source)
-        assert (done.returncode, done.stdout) == (2, "")
+        done = CliRunner().invoke(app, ["score", source])
+        assert (done.exit_code, done.stdout) == (2, "")
         assert done.stderr.startswith(f"kneebayes: {source}")
 
 

@@ -6,7 +6,6 @@ import asyncio
 import http.client
 import json
 import runpy
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ import pytest
 from PIL import Image
 
 import kneebayes as kb
-from kneebayes.errors import CaseError, OptionError, UnknownColumnError
+from kneebayes.errors import CaseError, MissingExtraError, OptionError, UnknownColumnError
 from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.ui import explorer as explorer_module
 from kneebayes.ui.explorer import Explorer, vignettes
@@ -364,10 +363,12 @@ def test_a_case_that_is_no_mapping_gets_the_right_call() -> None:
         explore(case="age=67")  # type: ignore[arg-type]
 
 
-def test_without_anywidget_it_says_what_to_install() -> None:
-    code = "import sys; sys.modules['anywidget'] = None\nimport kneebayes as kb\nkb.explore()"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
-    assert "pip install 'kneebayes[notebook]'" in run.stderr
+def test_without_anywidget_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "anywidget", None)
+    monkeypatch.delitem(sys.modules, "kneebayes.ui.widget", raising=False)
+    monkeypatch.delitem(vars(kb), "explore", raising=False)
+    with pytest.raises(MissingExtraError, match=r"pip install 'kneebayes\[notebook\]'"):
+        kb.explore()
 
 
 # From a shell

@@ -57,7 +57,7 @@ class Kernel:
         if component.is_large:  # cases of one pattern stand together, so that its row is made once
             pattern = patterns(component, codes)
             order = np.argsort(pattern, kind="stable")
-            codes = codes[:, order]
+            codes = np.ascontiguousarray(codes[:, order])  # else it is of another type, compiled anew
             nth = np.cumsum(np.diff(pattern[order], prepend=pattern[order[:1]]) > 0)
             cuts = np.flatnonzero(np.diff(nth // ROWS_PER_TASK, prepend=-1, append=n))
 
