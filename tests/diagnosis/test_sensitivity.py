@@ -87,8 +87,9 @@ class TestFunctions:
             found = own.at(np.full(len(parameters.p), t))[i]
             same(found, expected.values[0], np.exp(expected.log_evidence[0]))
 
-    @pytest.mark.parametrize("model", RANDOM.values(), ids=RANDOM)
-    def test_every_number_of_random_models_made_anew_at_five_values(self, model: ModelSpec) -> None:
+    @pytest.mark.parametrize("name", ["random 0", *(pytest.param(n, marks=pytest.mark.slow) for n in list(RANDOM)[1:])])
+    def test_every_number_of_random_models_made_anew_at_five_values(self, name: str) -> None:
+        model = RANDOM[name]
         network = CompiledModel(model)
         parameters = network.parameters
         codes = possible(network, 2, 5)
@@ -205,7 +206,7 @@ class TestTable:
             ends = {leader(str(name), row["low"]), leader(str(name), row["high"])}
             assert row["leader_changes"] == (ends != {dx.most_likely})
 
-    @pytest.mark.parametrize("thresholds", [(0.02, 0.1), (0.05, 0.4)], ids=str)
+    @pytest.mark.parametrize("thresholds", [(0.02, 0.1), pytest.param((0.05, 0.4), marks=pytest.mark.slow)], ids=str)
     @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
     def test_alarm_changes_where_it_says(self, case: dict[str, object], thresholds: tuple[float, float]) -> None:
         dx = MODEL.diagnose(case, thresholds=Thresholds(*thresholds))

@@ -246,6 +246,7 @@ class TestPlausibleModel:
             assert high >= max(number.range[1], other[place].p)
             assert other[place].why == number.why
 
+    @pytest.mark.slow
     def test_its_posteriors_are_within_what_intervals_say(self) -> None:
         case = {"age": 67, "unilateral_leg_swelling": True, "calf_pain": True, "long_travel": False}
         found = MODEL.diagnose(case).intervals(0.9, draws=400).loc["dvt"]
@@ -285,7 +286,9 @@ class TestOneCase:
         assert found.shares["urgent"] == pytest.approx((dvt >= 0.1).mean())
         assert found.shares["caution"] == pytest.approx(((dvt >= 0.02) & (dvt < 0.1)).mean())
 
-    @pytest.mark.parametrize("model", [MODEL, EXTENDED], ids=["article", "extended"])
+    @pytest.mark.parametrize(
+        "model", [pytest.param(MODEL, id="article"), pytest.param(EXTENDED, id="extended", marks=pytest.mark.slow)]
+    )
     def test_without_ranges_the_interval_is_the_posterior(self, model: kb.Model) -> None:
         sure = kb.Model(narrowed(model.file))
         case = {"age": 67, "sex": "male", "unilateral_leg_swelling": True, "calf_pain": "present:0.8"}
@@ -381,7 +384,7 @@ class TestManyCases:
     @pytest.fixture(scope="class")
     @staticmethod
     def cases() -> Assessment:
-        codes = possible(MODEL.network, 30, 11)
+        codes = possible(MODEL.network, 15, 11)
         row = MODEL.network.variables.index("calf_pain")
         codes[row, :4] = -1
         soft = (

@@ -473,6 +473,7 @@ def test_a_report_that_is_no_html_is_refused_before_the_work(tmp_path: Path) -> 
     assert "ends in .html" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_tables_of_labelled_cases_in_readme_are_of_today() -> None:
     """If they are not: ``python docs/make_vignettes.py``."""
     made = runpy.run_path(str(ROOT / "docs" / "make_vignettes.py"))

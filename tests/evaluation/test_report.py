@@ -29,9 +29,9 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 
 @pytest.fixture(scope="module")
 def evaluated() -> Any:
-    cases = MODEL.simulate(400, seed=2, with_causes=True, prevalence={"dvt": 0.1})
+    cases = MODEL.simulate(250, seed=2, with_causes=True, prevalence={"dvt": 0.1})
     cases["case_id"] = "<b>" + cases["case_id"].astype(str)
-    return kb.evaluate(MODEL, cases, baselines=True, bootstrap=30)
+    return kb.evaluate(MODEL, cases, baselines=True, bootstrap=10)
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +83,7 @@ def test_the_report_says_what_the_result_says(page: Path, evaluated: Any) -> Non
     assert evaluated.missed.empty or "&lt;b&gt;case_" in text
 
 
+@pytest.mark.slow
 def test_the_same_result_gives_the_same_report(page: Path, evaluated: Any, tmp_path: Path) -> None:
     evaluated.report(tmp_path / "again.html")
     assert (tmp_path / "again.html").read_bytes() == page.read_bytes()

@@ -21,6 +21,7 @@ from kneebayes.scoring.tables import sniff
 from tests.exports.make import EXPORTS, KNOWN, PATIENTS, Export
 from tests.exports.sessions import USUAL, edited, session
 
+ONE_OF_A_KIND = ("semicolons_and_decimal_commas", "excel_with_days_and_numbers", "redcap_raw", "symptoms_in_one_column")
 SCHEMA = jsonschema.Draft202012Validator(json.loads(CaseMapping.schema_text()))
 
 
@@ -127,7 +128,7 @@ def test_no_cell_stops_the_look_at_how_a_file_is_written(cell: str, tmp_path: Pa
     assert sniff(str(path)) == (Reading(), [])
 
 
-@pytest.mark.parametrize("name", USUAL)
+@pytest.mark.parametrize("name", [n if n in ONE_OF_A_KIND else pytest.param(n, marks=pytest.mark.slow) for n in USUAL])
 def test_the_most_usual_exports_need_three_commands(
     name: str, model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,10 @@ import pytest
 from kneebayes.model import load_model
 from tests.exports.headers import BLIND, MENDED, Verdict, headers, verdicts
 
-MODELS = {"posterior_knee_pain": (), "posterior_knee_pain_extended": pytest.mark.slow}
+MODELS: dict[str, list[pytest.MarkDecorator]] = {
+    "posterior_knee_pain": [],
+    "posterior_knee_pain_extended": [pytest.mark.slow],
+}
 
 
 @pytest.fixture(

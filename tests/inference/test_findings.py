@@ -38,7 +38,7 @@ def compiled(shape: str, seed: int) -> CompiledModel:
 
 
 @pytest.mark.parametrize("engine", ["numpy", "numba"])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_posteriors_equal_brute_force(shape: str, seed: int, engine: Engine) -> None:
     network = compiled(shape, seed)
@@ -172,7 +172,7 @@ def test_rare_states_keep_their_digits(p: float) -> None:
             assert tables.chance(1, code)[k] == pytest.approx(float(expected), rel=1e-13)
 
 
-@pytest.mark.parametrize("engine", ["numpy", "numba"])
+@pytest.mark.parametrize("engine", ["numpy", pytest.param("numba", marks=pytest.mark.slow)])  # compiles long
 @pytest.mark.parametrize("shape", SHAPES)
 def test_expected_trials_equal_brute_force(shape: str, engine: Engine) -> None:
     network = compiled(shape, 0)

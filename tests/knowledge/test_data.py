@@ -15,8 +15,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from frictionless import Package, Resource, Schema
+from typer.testing import CliRunner
 
 import kneebayes as kb
+from kneebayes.ui.cli import app
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "data"
@@ -120,8 +122,7 @@ def test_example_cases_are_what_the_command_that_is_said_to_make_them_makes(
     assert f"kneebayes {said[1]}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     made = tmp_path / "example_cases.csv"
     words = [str(made) if word == "data/example_cases.csv" else word for word in shlex.split(said[1])]
-    command = "from kneebayes.ui.cli import main; main()"
-    subprocess.run([sys.executable, "-c", command, *words], check=True, cwd=ROOT, env=HERE_FIRST, timeout=300)
+    assert CliRunner().invoke(app, words).exit_code == 0
     assert made.read_bytes() == (DATA / "example_cases.csv").read_bytes()
 
 

@@ -31,6 +31,16 @@ VIGNETTES = Path(__file__).parents[2] / "data" / "vignettes.csv"
 NOT_CASES = ["alarm", "tags", "certainty", "source", "narrative"]
 
 
+ENGINES = ["numpy", pytest.param("numba", marks=pytest.mark.slow)]  # its counts take half a minute to compile
+
+
+@pytest.fixture(autouse=True)
+def _compiled_in_the_slow_session(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.node.get_closest_marker("slow") is None:
+        for module in ("inference.counts", "learn.fit"):
+            monkeypatch.setattr(f"kneebayes.{module}.MIN_COMPILED", 1_000_000)
+
+
 # Brute force
 
 
@@ -107,7 +117,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("engine", ["numpy", "numba"])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("seed", range(2))
 def test_expected_trials_equal_brute_force(shape: str, seed: int, engine: Engine) -> None:
@@ -130,13 +140,14 @@ def test_expected_trials_equal_brute_force(shape: str, seed: int, engine: Engine
         np.testing.assert_allclose(trials, expected[place], atol=1e-11, err_msg=place)
 
 
-def test_counts_do_not_depend_on_how_cases_are_cut() -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_counts_do_not_depend_on_how_cases_are_cut(engine: Engine) -> None:
     model = random_model(3, states=3)
     cases = random_cases(model, 600, 3)
     expectation = Expectation(tables(model))
-    whole = expectation.counts(cases)
+    whole = expectation.counts(cases, engine=engine)
     parts = [
-        expectation.counts(Cases(cases.codes[:, part], cases.allowed[part], cases.weight[part]))
+        expectation.counts(Cases(cases.codes[:, part], cases.allowed[part], cases.weight[part]), engine=engine)
         for part in (slice(0, 1), slice(1, 300), slice(300, 600))
     ]
     parts[0].add(parts[1])
@@ -145,6 +156,7 @@ def test_counts_do_not_depend_on_how_cases_are_cut() -> None:
     np.testing.assert_allclose(parts[0].components[0], whole.components[0], rtol=1e-10, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_both_engines_count_alike_with_impossible_and_all_but_impossible_cases_among_them() -> None:
     model = random_model(6, findings=45)
     rare = {
@@ -168,13 +180,14 @@ def test_both_engines_count_alike_with_impossible_and_all_but_impossible_cases_a
             np.testing.assert_allclose(theirs, mine, rtol=1e-9, atol=1e-12, err_msg=name)
 
 
-def test_trials_are_the_slope_of_the_evidence_that_inference_finds() -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_trials_are_the_slope_of_the_evidence_that_inference_finds(engine: Engine) -> None:
     """By Fisher's identity the slope of log P(evidence) by a number's log-odds is successes - p * trials."""
     model = kb.load_model().file
     cases = read_cohort(model, simulate(model, 30, seed=1, missing=0.4)).cases
     network = CompiledModel(model)
     parameters = network.parameters
-    counts = Expectation(network.tables).counts(cases, engine="numba")
+    counts = Expectation(network.tables).counts(cases, engine=engine)
     successes, trials = noisy_or_counts(parameters.p, network.tables, counts)
     alone = [i for i, p in enumerate(parameters.p) if 0 < p < 1 and i not in np.concatenate(parameters.distributions)]
     rng = np.random.default_rng(1)
@@ -236,7 +249,7 @@ def test_the_reported_log_posterior_is_the_one_of_the_docstring_and_no_number_co
                 assert log_posterior(with_numbers(fitted, {place: other}), start, cases, weight) < at_end + 1e-9
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [pytest.param(0, marks=pytest.mark.slow), 1, 2, 3])
 @pytest.mark.parametrize("weight", [0.0, 1.0])
 def test_the_log_posterior_never_falls(seed: int, weight: float) -> None:
     start, n = small(seed, states=3), 60 if seed else 300  # the latter is enough for compiled code
@@ -317,6 +330,7 @@ def held_out_loss(model: kb.Model, frame: pd.DataFrame) -> float:
     return float(-np.where(true, np.log(p), np.log1p(-p)).sum(axis=1).mean())
 
 
+@pytest.mark.slow
 def test_recovers_most_of_what_made_the_data() -> None:
     start = kb.Model(small(7, states=3))
     truth = kb.Model(moved(start.file, 7, 1.0))
@@ -342,6 +356,7 @@ def test_ranges_after_a_fit_hold_the_true_numbers_about_as_often_as_they_say() -
     assert np.mean(inside) > 0.7
 
 
+@pytest.mark.slow
 def test_25_vignettes_move_little() -> None:
     model = kb.load_model()
     fitted = model.fit(pd.read_csv(VIGNETTES), ignore=NOT_CASES)

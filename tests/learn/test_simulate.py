@@ -136,7 +136,7 @@ def test_fewer_cases_are_the_first_of_more() -> None:
     model = with_age(random_model(2))
     many = simulate(model, 50_000, seed=5)
     few = simulate(model, 40_001, seed=5)
-    pd.testing.assert_frame_equal(few, many[:40_001])
+    assert few.equals(many[:40_001])  # in a fiftieth of the time that pandas.testing takes
 
 
 @pytest.mark.slow

@@ -122,6 +122,10 @@ PLOTS: dict[str, Callable[[kb.Diagnosis, kb.Model, Axes | None], Axes]] = {
 }
 
 
+ONE_OF_A_KIND = ("posterior", "explanation", "network_of_a_case", "tornado", "alarm_levels", "roc")
+KINDS = [pytest.param(name, marks=[] if name in ONE_OF_A_KIND else [pytest.mark.slow]) for name in PLOTS]
+
+
 @dataclass(frozen=True)
 class Drawn:
     """A plot as drawn by default: its axes, and what that did to pyplot."""
@@ -269,6 +273,7 @@ def test_known_causes_and_unsure_answers_are_drawn_as_such() -> None:
     assert told == {"-", ":", "--"}
 
 
+@pytest.mark.slow
 def test_lines_are_told_apart_in_grey() -> None:
     frame = MODEL.simulate(150, seed=3, with_causes=True)
     legend = kb.evaluate(MODEL, frame, baselines=True, bootstrap=2).plot.roc().get_legend()
@@ -412,7 +417,7 @@ def test_beside_other_plots_axes_of_the_caller_are_used_and_keep_their_room(name
             assert box.x1 <= room.x1 + 2, text
 
 
-@pytest.mark.parametrize("name", PLOTS)
+@pytest.mark.parametrize("name", KINDS)
 def test_in_the_dark_no_line_and_no_mark_is_dark(name: str) -> None:
     with plt.style.context("dark_background"):
         ax = PLOTS[name](DX, MODEL, None)
@@ -424,7 +429,9 @@ def test_in_the_dark_no_line_and_no_mark_is_dark(name: str) -> None:
     assert all(shade > 0.12 for shade in light)
 
 
-@pytest.mark.parametrize("name", ["posterior", "tornado", "roc", "decision_curve"])
+@pytest.mark.parametrize(
+    "name", ["posterior", *(pytest.param(n, marks=pytest.mark.slow) for n in ("tornado", "roc", "decision_curve"))]
+)
 def test_a_legend_covers_nothing_of_its_plot(name: str) -> None:
     ax = PLOTS[name](DX, MODEL, plt.subplots(2, 2, figsize=(15, 10), layout="constrained")[1][0, 1])
     figure_of(ax).draw_without_rendering()
@@ -450,7 +457,7 @@ def test_alarm_levels_are_told_apart_in_grey() -> None:
     assert all(lower - higher > 0.09 for lower, higher in pairwise(light))
 
 
-@pytest.mark.parametrize("name", PLOTS)
+@pytest.mark.parametrize("name", KINDS)
 def test_plots_look_as_they_did(name: str) -> None:
     # the example of another model, whose numbers change less than those of the article's
     figure = figure_of(PLOTS[name](ankle_case(), ANKLE, None))

@@ -81,7 +81,7 @@ def test_two_runs_give_the_same_bytes_with_output(tmp_path: Path) -> None:
     ("source", "reason"),
     [
         ("import warnings\nwarnings.warn('old')", "standard error"),
-        ("from pathlib import Path\nPath.home() / 'cases.csv'", "path of"),
+        pytest.param("from pathlib import Path\nPath.home() / 'cases.csv'", "path of", marks=pytest.mark.slow),
     ],
     ids=["warning", "path"],
 )
