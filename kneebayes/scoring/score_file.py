@@ -51,7 +51,7 @@ NOTHING_KNOWN = (
     "lines that are no cases, such as totals, are left out by rows in a mapping"
 )
 MAX_CODE, MAX_WORD, MIN_ROWS, MAX_COUNTED = 2, 20, 5, 10_000
-MAX_JOINED = 1 << 20  # rows, which are held in memory
+MAX_JOINED = 1 << 19  # rows, which are held in memory
 MAX_RUN = 1 << 22  # merging longer runs would need their size in memory once more
 
 
