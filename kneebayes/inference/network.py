@@ -466,7 +466,7 @@ class CompiledModel:
         with np.errstate(divide="ignore"):
             log_evidence = np.log(evidence)
         rare = np.flatnonzero(evidence < RARE)
-        rare = rare[self._may_be(codes[:, rare])]
+        rare = rare[self._may_be(codes[:, rare])] if len(rare) else rare  # few models ever ask what may be
         for own in (rare[start : start + self._step] for start in range(0, len(rare), self._step)):
             logs = self._log_joint(Evidence(codes[:, own]))
             top = logs.max(axis=1)
