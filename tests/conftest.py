@@ -56,9 +56,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_finish() -> None:
-    """Leave what imports have made, which stays, out of the search for what is left over: a tenth of all time."""
-    gc.collect()
-    gc.freeze()
+    """Look less often for what is left over: a session ends before it fills the memory, and looking takes a while."""
     gc.set_threshold(20_000, 10, 10)
 
 
