@@ -146,7 +146,8 @@ def reference() -> str:
     parts = ["# API reference\n\n`import kneebayes as kb` offers:\n\n" + "\n".join(f"- {words}" for words in offered)]
     for module in MODULES:
         loaded = importlib.import_module(f"kneebayes.{module}")
-        names = [n for n in loaded.__all__ if getattr(getattr(loaded, n), "__module__", "") == loaded.__name__]
+        own = {n: thing for n, thing in vars(loaded).items() if callable(thing) and not n.startswith("_")}
+        names = [n for n, thing in own.items() if getattr(thing, "__module__", "") == loaded.__name__]
         summary = (loaded.__doc__ or "").strip().splitlines()[0]
         parts.append(f"## kneebayes.{module}\n\n{summary}")
         parts += [f"::: kneebayes.{module}.{name}" for name in names]

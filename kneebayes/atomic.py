@@ -21,19 +21,6 @@ from typing import BinaryIO
 
 from kneebayes.errors import FileFormatError
 
-__all__ = [
-    "STANDARD_STREAM",
-    "AtomicFile",
-    "check_paths",
-    "commit",
-    "file_kind",
-    "file_stamp",
-    "is_special",
-    "plain_path",
-    "refuse_changed",
-    "write_whole",
-]
-
 STANDARD_STREAM = "-"
 # Redirected, these are files whose names must not be taken away from whoever opened them.
 STANDARD_PATHS = ("/dev/stdin", "/dev/stdout", "/dev/fd/0", "/dev/fd/1", "/proc/self/fd/0", "/proc/self/fd/1")

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     import dask.dataframe as dd
     import pandas as pd
 
-__all__ = ["score", "score_files"]
-
 
 def score(
     ddf: dd.DataFrame,

@@ -11,27 +11,6 @@ from math import inf
 from numbers import Integral, Real
 from typing import Any
 
-__all__ = [
-    "CaseError",
-    "DefectError",
-    "FileFormatError",
-    "ImpossibleEvidenceError",
-    "KneeBayesError",
-    "MappingError",
-    "MissingExtraError",
-    "ModelFileError",
-    "OptionError",
-    "PrevalenceError",
-    "ThresholdError",
-    "UnknownColumnError",
-    "UnknownNameError",
-    "check_kind",
-    "check_number",
-    "defect",
-    "misspelt",
-    "nearest",
-]
-
 MAX_FRAMES = 8
 NO_THREAD = ("can't start new thread", "Failed to launch worker thread: Resource temporarily unavailable")
 MIN_LETTERS = 3  # of a word, for one of them to be taken for a slip

@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from kneebayes.scoring.score_file import ScoreSummary
     from kneebayes.scoring.scorer import Scored, Scorer
 
-__all__ = ["Model", "import_network", "load_model", "score_file"]
-
 Frame = TypeVar("Frame")
 
 

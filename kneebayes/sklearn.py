@@ -27,8 +27,6 @@ from kneebayes.learn.prevalence import with_prevalence
 from kneebayes.model import Model, load_model
 from kneebayes.spec.model_spec import ABSENT_PRESENT, ModelSpec
 
-__all__ = ["KneeBayesClassifier"]
-
 Floats = NDArray[np.float64]
 WORDS = {**SYNONYMS, ABSENT_PRESENT[0]: 0, ABSENT_PRESENT[1]: 1}
 LEARN = ("prevalence", "numbers", None)

@@ -26,8 +26,6 @@ from kneebayes.cases.mapping import UNDECIDED, Reading, normal, strptime_format,
 from kneebayes.cases.problems import Refusal
 from kneebayes.spec.yaml_io import model_path, read_words
 
-__all__ = ["Draft", "Drafter"]
-
 MAX_VALUES = 12  # distinct ones of a column of codes
 MAX_CHOICES = 60
 MAX_CODE, MAX_WORD, MIN_ROWS = 3, 20, 5  # a value is shown if it is a code, or a short word of so many rows

@@ -18,8 +18,6 @@ from kneebayes.errors import CaseError, UnknownColumnError, check_kind, misspelt
 from kneebayes.inference.evidence import Cases
 from kneebayes.spec.model_spec import ModelSpec
 
-__all__ = ["ALSO", "LABEL", "NONE", "Cohort", "Labels", "label_columns", "read_cohort", "read_labels"]
-
 LABEL, ALSO, NONE = "label", "also", "none_of_these"
 MEND = "are refused; mend them or leave them out"
 States = NDArray[np.int8]

@@ -61,24 +61,6 @@ from kneebayes.errors import (
 from kneebayes.spec.model_spec import ABSENT_PRESENT, Frozen
 from kneebayes.spec.yaml_io import DIALECT, Place, read_words
 
-__all__ = [
-    "UNDECIDED",
-    "BoundMapping",
-    "CaseMapping",
-    "Column",
-    "Mapped",
-    "MappingLike",
-    "Reading",
-    "listed",
-    "matched",
-    "normal",
-    "read_frame",
-    "repeated_ids",
-    "strptime_format",
-    "told_of",
-    "word",
-]
-
 UNDECIDED = "unsure"  # what a draft writes for a value that it can't tell
 UNKNOWN_SAID = "unknown"
 OTHERS = "others"

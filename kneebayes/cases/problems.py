@@ -18,20 +18,6 @@ from numpy.typing import NDArray
 
 from kneebayes.errors import CaseError
 
-__all__ = [
-    "MAX_SHOWN",
-    "NO_CASES",
-    "Kind",
-    "Problem",
-    "Refusal",
-    "Why",
-    "cell_text",
-    "refused_rows",
-    "rows_of_no_case",
-    "short",
-    "why",
-]
-
 MAX_SHOWN = 200  # characters of a case_id or a row: a cell may have millions, and a row a problem for each cell
 _CELL = "not allowed: give {allowed}, or nothing if unknown"
 _LABEL = "not allowed: give one cause of {model} or none_of_these; further ones go to 'also'"

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from kneebayes.interop.fhir import Version
     from kneebayes.plots.case import CasePlots
 
-__all__ = ["Diagnosis"]
-
 BAR = 30
 KEPT = 4  # models of diagnoses that come out of pickles
 NONE = "none_of_these"

@@ -32,19 +32,6 @@ from kneebayes.spec.model_spec import ModelSpec
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "MAX_EXACT",
-    "Contribution",
-    "Explanation",
-    "Rival",
-    "Shares",
-    "exact_shares",
-    "explain",
-    "most_probable",
-    "sampled_shares",
-    "subsets",
-]
-
 Floats = NDArray[np.float64]
 Sets = NDArray[np.bool_]
 MAX_EXACT = 14  # things known

@@ -22,8 +22,6 @@ from kneebayes.inference.network import CompiledModel, Posteriors, leading
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Question", "open_questions", "question_frame"]
-
 Floats = NDArray[np.float64]
 MAX_WEIGHED = 1 << 22  # joint states of the answers that are weighed at once: 32 MB an array
 DIGITS = 12  # of a net benefit: what is further down is rounding, and no benefit

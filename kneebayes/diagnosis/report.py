@@ -22,8 +22,6 @@ from kneebayes.templates import render
 if TYPE_CHECKING:
     from kneebayes.diagnosis.diagnosis import Diagnosis
 
-__all__ = ["case_page", "check_case_report", "write_case_report"]
-
 QUESTIONS, NUMBERS = 6, 5  # as many as a page has room for
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
 PRINTED_IN = 60.0  # seconds

@@ -32,8 +32,6 @@ from kneebayes.spec.model_spec import LEVELS
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Functions", "Sensitivity", "batch_sensitivity", "functions", "sensitivity"]
-
 Floats = NDArray[np.float64]
 FEW_CASES = 24  # up to which a case at a time for all numbers is quicker than all cases a number at a time
 CHUNK_CASES = 1 << 17

@@ -47,18 +47,6 @@ from kneebayes.spec.yaml_io import changed_version, with_numbers
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "BatchUncertainty",
-    "Uncertainty",
-    "batch_uncertainty",
-    "draw",
-    "from_normal",
-    "interval_ends",
-    "plausible",
-    "uncertainty",
-    "under",
-]
-
 Floats = NDArray[np.float64]
 DEVIATIONS = 1.6448536269514722  # of a normal distribution's 95 % quantile from its median
 MIN_DRAWS = 20  # of which the 5 % and 95 % quantiles are still inside

@@ -21,8 +21,6 @@ from kneebayes.errors import ModelFileError, OptionError, UnknownNameError, near
 from kneebayes.spec.model_spec import Basis, Condition, Frozen, Identifier, ModelSpec, Text
 from kneebayes.spec.yaml_io import model_path
 
-__all__ = ["Item", "Points", "ScoreSheet", "points", "points_line", "read_sheet"]
-
 WELLS = "wells"
 
 

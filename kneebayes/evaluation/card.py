@@ -25,8 +25,6 @@ from kneebayes.templates import render
 if TYPE_CHECKING:
     from kneebayes.model import Model
 
-__all__ = ["case_shares", "model_card", "wells_classes"]
-
 PEOPLE, COMPLETE, SEED = 10_000, 3_000, 20210521  # simulated, half of the cells empty and none
 SUSPECTED_OF = 5 * (100_000,)  # simulated a part at a time, of whom those with a suspected clot are kept
 SUSPECTED = ("calf_pain", "unilateral_leg_swelling")  # present: of whom the Wells score is asked

@@ -22,16 +22,6 @@ from kneebayes.spec.model_spec import ABSENT_PRESENT, LEVELS, Condition, ModelSp
 if TYPE_CHECKING:
     from kneebayes.model import Model
 
-__all__ = [
-    "Comparator",
-    "alarm_levels",
-    "any_symptom",
-    "cross_validated",
-    "distinct",
-    "model_comparator",
-    "sheet_score",
-]
-
 Bools = NDArray[np.bool_]
 Codes = NDArray[np.int8]
 Floats = NDArray[np.float64]

@@ -47,8 +47,6 @@ if TYPE_CHECKING:
     from kneebayes.model import Model
     from kneebayes.plots.cohort import EvaluationPlots
 
-__all__ = ["Evaluation", "check_report", "evaluate"]
-
 MAX_RESAMPLES, MIN_RESAMPLES, DRAWS = 1000, 100, 1_000_000
 SECTIONS = ("top", "causes", "calibration", "confusion", "alarm", "missed", "decision", "comparison")
 

@@ -24,8 +24,6 @@ from kneebayes.templates import render
 if TYPE_CHECKING:
     from kneebayes.model import Model
 
-__all__ = ["CASES", "check_claims", "check_directions", "compare", "facts_known", "rank_cases", "shipped_rows"]
-
 Facts = dict[str, str]
 CASES = ("vignettes", "published_cases")
 MIN_MOVE = 0.05  # of a posterior: less is not worth a line

@@ -21,27 +21,6 @@ from kneebayes.spec.model_spec import LEVELS
 if TYPE_CHECKING:
     from kneebayes.evaluation.comparators import Comparator
 
-__all__ = [
-    "DECISION_COLUMNS",
-    "MIN_CASES",
-    "alarm_table",
-    "bin_table",
-    "calibration_bins",
-    "cause_table",
-    "comparison_table",
-    "confusion_table",
-    "decision_table",
-    "enough",
-    "figures",
-    "interval",
-    "net_benefit",
-    "recalibration",
-    "resampled_figures",
-    "resamples",
-    "top_table",
-    "wilson",
-]
-
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 BINS, BIN_CASES = 10, 10

@@ -6,8 +6,6 @@ Public to the other rooms: `CompiledModel` (`network`), evidence (`evidence`), t
 
 import os
 
-__all__ = ["cores"]
-
 
 def cores() -> int:
     """Count the cores that this process may use: those it is held to (a container, ``taskset``), else all."""

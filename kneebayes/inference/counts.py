@@ -20,8 +20,6 @@ from kneebayes.inference.evidence import Cases
 from kneebayes.inference.network import Engine, Steps, is_compiled
 from kneebayes.inference.tables import Counts, Tables, patterns
 
-__all__ = ["MIN_COMPILED", "Expectation"]
-
 Floats = NDArray[np.float64]
 CHUNK = 256  # cases whose forward states fit a core's cache
 MIN_COMPILED = 256

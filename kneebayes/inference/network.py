@@ -42,20 +42,6 @@ from kneebayes.spec.model_spec import ModelSpec
 if TYPE_CHECKING:
     from kneebayes.inference.compiled.kernels import Kernel
 
-__all__ = [
-    "CompiledModel",
-    "Engine",
-    "Findings",
-    "OrCause",
-    "OrComponent",
-    "Posteriors",
-    "Steps",
-    "UpperLayer",
-    "VersionedCase",
-    "is_compiled",
-    "leading",
-]
-
 Floats = NDArray[np.float64]
 Engine = Literal["auto", "numpy", "numba"]
 MIN_COMPILED = 1024

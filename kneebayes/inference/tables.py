@@ -37,24 +37,6 @@ from kneebayes.spec.model_spec import Distribution, Links, ModelSpec, Probabilit
 if TYPE_CHECKING:
     from kneebayes.inference.network import CompiledModel
 
-__all__ = [
-    "MAX_CAUSES",
-    "Component",
-    "Counts",
-    "Intervals",
-    "Layout",
-    "ParameterIndex",
-    "ParameterVector",
-    "Part",
-    "Tables",
-    "conditional_table",
-    "or_matrices",
-    "or_messages",
-    "outer_halves",
-    "patterns",
-    "tables",
-]
-
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 TINY = 1e-12  # share of a state beside a surer one, so that weights stay finite

@@ -16,19 +16,6 @@ from kneebayes.errors import FileFormatError, ModelFileError
 from kneebayes.inference.tables import conditional_table
 from kneebayes.spec.model_spec import ModelSpec
 
-__all__ = [
-    "COLUMN_TOLERANCE",
-    "Node",
-    "NoisyMax",
-    "NoisyOr",
-    "checked_nodes",
-    "model_node",
-    "noisy_max_from_table",
-    "noisy_or_from_table",
-    "plain",
-    "reordered",
-]
-
 Floats = NDArray[np.float64]
 COLUMN_TOLERANCE = 1e-9  # pgmpy's own check_model() lets columns pass that miss 1 by 0.01
 MAX_TABLE_NUMBERS = 1 << 24  # 128 MiB in one table; the article's model has at most a few thousand numbers

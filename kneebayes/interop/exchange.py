@@ -45,25 +45,6 @@ from kneebayes.spec.model_spec import (
     made_columns,
 )
 
-__all__ = [
-    "ENDINGS",
-    "JSON_FORMAT",
-    "SIDECAR_FORMAT",
-    "Format",
-    "Renamed",
-    "export",
-    "foreign_content",
-    "format_of",
-    "identifier",
-    "import_model",
-    "json_text",
-    "net_text",
-    "numbers_of",
-    "renamed",
-    "sidecar_path",
-    "uai_text",
-]
-
 Format = Literal["bif", "xmlbif", "net", "xdsl", "uai", "json"]
 ENDINGS: dict[str, Format] = {
     ".bif": "bif",

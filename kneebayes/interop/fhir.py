@@ -24,19 +24,6 @@ from kneebayes.spec.model_spec import ModelSpec, NumericInput
 if TYPE_CHECKING:
     from kneebayes.diagnosis.diagnosis import Diagnosis
 
-__all__ = [
-    "QUESTIONNAIRE",
-    "Version",
-    "alarm_assessment",
-    "bundle",
-    "causes_assessment",
-    "checked",
-    "diagnosis_bundle",
-    "questionnaire",
-    "questionnaire_content",
-    "read_response",
-]
-
 Version = Literal["R5", "R4B"]
 SCORED_STATUS = ("in-progress", "completed", "amended")  # of the five that there are
 

@@ -21,8 +21,6 @@ from kneebayes.cases.coding import CASE_ID, NOT_EVIDENCE_PREFIX
 from kneebayes.errors import FileFormatError, MissingExtraError
 from kneebayes.spec.model_spec import AnswerInput, Band, ModelSpec, NumericInput, Variable
 
-__all__ = ["REDCAP_COLUMNS", "Question", "questions", "redcap_dictionary", "write_form", "xlsform"]
-
 REDCAP_COLUMNS = (
     "Variable / Field Name", "Form Name", "Section Header", "Field Type", "Field Label",
     "Choices, Calculations, OR Slider Labels", "Field Note", "Text Validation Type OR Show Slider Number",

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from pgmpy.inference import VariableElimination
     from pgmpy.models import DiscreteBayesianNetwork
 
-__all__ = ["Reference", "pgmpy_text", "read_pgmpy", "to_pgmpy"]
-
 
 def to_pgmpy(model: ModelSpec) -> DiscreteBayesianNetwork:
     """Build the pgmpy network of a model, the noisy-ORs written out as whole tables.

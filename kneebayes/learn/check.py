@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
     from kneebayes.cases.mapping import MappingLike
 
-__all__ = ["check"]
-
 Floats = NDArray[np.float64]
 CHUNK = 32  # cases, whose findings by joint states fit a core's cache
 FLOOR = 1e-12  # of P(finding | causes): what is observed must be divided out again

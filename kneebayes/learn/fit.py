@@ -59,8 +59,6 @@ if TYPE_CHECKING:
 
     from kneebayes.cases.mapping import MappingLike
 
-__all__ = ["BetaPriors", "Change", "EmProblem", "FitReport", "NoisyOrCounts", "fit", "noisy_or_counts", "squarem"]
-
 Floats = NDArray[np.float64]
 WIDTH_IN_DEVIATIONS = 3.29  # of the range that holds 90 % of a normal distribution
 MAX_PRIOR_WEIGHT = 1e9  # more, and what is left of a number's interval is below rounding

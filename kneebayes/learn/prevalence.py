@@ -34,8 +34,6 @@ from kneebayes.inference.tables import Layout, Tables
 from kneebayes.spec.model_spec import ModelSpec, Probability
 from kneebayes.spec.yaml_io import changed_version, with_numbers
 
-__all__ = ["CHANGED", "SET", "TOLERANCE", "ComplaintOnly", "match_prevalence", "with_prevalence"]
-
 Floats = NDArray[np.float64]
 TOLERANCE = 1e-9  # of a posterior, by which it may miss its target
 MAX_LOG = 46.0  # log-odds of a leak of 1 - 1e-20, and the factor of a rate as a logarithm

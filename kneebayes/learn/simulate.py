@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["Shares", "Writer", "draw_codes", "simulate", "simulate_batches", "template", "write_cases"]
-
 Codes = dict[str, NDArray[np.int8]]
 Shares = float | tuple[float, float]
 BLOCK = 1 << 15  # part of what a seed means: another size gives other cases

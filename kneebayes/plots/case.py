@@ -45,17 +45,6 @@ if TYPE_CHECKING:
     from kneebayes.diagnosis.explanation import Explanation
     from kneebayes.inference.network import CompiledModel
 
-__all__ = [
-    "CasePlots",
-    "number_label",
-    "plot_curves",
-    "plot_explanation",
-    "plot_posterior",
-    "plot_questions",
-    "plot_tornado",
-    "priors",
-]
-
 TIMES = "\N{MULTIPLICATION SIGN}"
 MARGIN = 0.5  # of log-odds, beside what is drawn
 SETTLED = 30 / DECIBANS  # of log-odds: how far a bar reaches that stands for certainty

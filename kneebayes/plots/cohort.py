@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from kneebayes.evaluation.evaluate import Evaluation
     from kneebayes.spec.model_spec import ModelSpec
 
-__all__ = ["EvaluationPlots", "plot_alarm_levels", "plot_calibration", "plot_cases", "plot_decision_curve", "plot_roc"]
-
 MAX_NAMED = 45  # cases up to which each row has its name
 STRIPE = 0.6  # width of the alarm, in columns
 SHADE = "Greys"

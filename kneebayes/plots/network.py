@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.text import Text
 
-__all__ = ["dependences", "link_strengths", "link_width", "ordered", "plot_network"]
-
-
 LEFT, MIDDLE, RIGHT = 0.0, 1.0, 2.0
 MAX_WIDTH, MIN_WIDTH = 4.5, 0.3  # points, of arrows
 BEND = 0.4  # of widths: they grow more slowly than probabilities, as a risk of 1 % is to be seen beside a sign of 80 %

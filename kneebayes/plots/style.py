@@ -21,32 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
-__all__ = [
-    "ALARM",
-    "BLUE",
-    "COLOURS",
-    "GREY",
-    "INK",
-    "LEVEL_COLOURS",
-    "MARKERS",
-    "PALE",
-    "STYLES",
-    "check_table",
-    "font_size",
-    "ink",
-    "keep_inside",
-    "legend_below",
-    "literal",
-    "make_room",
-    "name_rows",
-    "odds_axis",
-    "percent",
-    "share_axis",
-    "take_axes",
-    "widen",
-    "wrapped",
-]
-
 Options = ParamSpec("Options")
 Drawn = TypeVar("Drawn")
 

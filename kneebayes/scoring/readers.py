@@ -34,21 +34,6 @@ from kneebayes.errors import FileFormatError, misspelt
 from kneebayes.scoring import tables
 from kneebayes.scoring.tables import joined_names
 
-__all__ = [
-    "CsvReader",
-    "ParquetReader",
-    "Reader",
-    "Rows",
-    "TableReader",
-    "as_text",
-    "end_of_last_row",
-    "open_reader",
-    "plain",
-    "read_cases",
-    "refuse_headless",
-    "whole",
-]
-
 MAGIC = {
     b"PK\x03\x04": "a zip archive or an Excel workbook: save it as CSV, or name it .xlsx",
     b"\xd0\xcf\x11\xe0": "an Excel workbook: save it as CSV, or as .xlsx",

@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from kneebayes.scoring.scorer import Scored
     from kneebayes.spec.model_spec import ModelSpec
 
-__all__ = ["ScoreSummary", "score_file", "shows_progress"]
-
 CHUNK_ROWS = 1 << 14  # small enough for a core's cache, large enough that Python's share is small
 FHIR_ENDINGS = (".ndjson", ".jsonl")
 MAX_REASONS = 5

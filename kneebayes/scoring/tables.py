@@ -20,8 +20,6 @@ import pyarrow as pa
 from kneebayes.cases.mapping import Reading
 from kneebayes.errors import FileFormatError, MissingExtraError, nearest
 
-__all__ = ["ENDINGS", "SEPARATORS", "joined_names", "read_table", "sniff"]
-
 WORKBOOKS, STATISTICS = (".xlsx", ".xlsm"), (".dta", ".sav", ".zsav", ".sas7bdat")
 ENDINGS = (*WORKBOOKS, *STATISTICS)
 SNIFFED_BYTES, SNIFFED_LINES = 1 << 17, 50  # no more than a field of the csv module may have

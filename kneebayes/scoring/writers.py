@@ -22,8 +22,6 @@ from kneebayes.interop.fhir import alarm_assessment, bundle, causes_assessment
 from kneebayes.scoring.readers import plain
 from kneebayes.spec.model_spec import ModelSpec
 
-__all__ = ["CsvWriter", "FhirWriter", "ParquetWriter", "RejectsWriter", "Writer", "open_writer"]
-
 COMPRESSION_LEVELS = {"gzip": 6, "zstd": 3}  # the defaults of gzip and zstd themselves
 GROUP_ROWS = 1 << 17  # rows of a Parquet row group: 15 columns of doubles are 16 MB
 SLICE_ROWS = 512  # that are Python objects at a time: a Bundle takes thirty times the memory of its row

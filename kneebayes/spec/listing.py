@@ -11,8 +11,6 @@ from collections.abc import Iterator
 
 from kneebayes.spec.model_spec import ModelSpec, Probability
 
-__all__ = ["describe", "miscounted", "numbers", "size", "sources_csv", "sources_text"]
-
 WIDTH = 100
 NUMBERS = (
     "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",

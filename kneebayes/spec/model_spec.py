@@ -32,42 +32,6 @@ from pydantic import (
 
 from kneebayes.errors import nearest
 
-__all__ = [
-    "ABSENT_PRESENT",
-    "CHOICES",
-    "LEVELS",
-    "NOT_EVIDENCE_PREFIX",
-    "OF_JOINT_STATES",
-    "RESERVED",
-    "UNKNOWN_WORDS",
-    "Alarm",
-    "AlarmRule",
-    "AnswerInput",
-    "Band",
-    "Basis",
-    "Cause",
-    "Condition",
-    "Distribution",
-    "Finding",
-    "Frozen",
-    "Identifier",
-    "Interaction",
-    "Links",
-    "ModelSpec",
-    "NumericInput",
-    "PlacedError",
-    "PriorRow",
-    "Probability",
-    "RedFlag",
-    "RiskFactor",
-    "RuleLevel",
-    "Text",
-    "Variable",
-    "made_columns",
-    "packed",
-    "unpacked",
-]
-
 ABSENT_PRESENT = ("absent", "present")  # the states of a variable that is asked with yes or no
 LEVELS = ("low", "not_assessed", "caution", "urgent", "emergency")  # of the alarm, the mildest first
 RESERVED = ("case_id", "label", "also", "none_of_these", "most_likely", "red_flags")

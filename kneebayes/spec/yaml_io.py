@@ -36,27 +36,6 @@ from kneebayes.atomic import is_special, plain_path, write_whole
 from kneebayes.errors import FileFormatError, ModelFileError, nearest
 from kneebayes.spec.model_spec import CHOICES, ModelSpec, PlacedError, Probability
 
-__all__ = [
-    "ADDED",
-    "DEFAULT_MODEL",
-    "EXTENDS",
-    "changed_version",
-    "merged",
-    "model_path",
-    "model_schema",
-    "model_text",
-    "parse_model",
-    "read_model",
-    "read_words",
-    "schema_text",
-    "shipped",
-    "shipped_models",
-    "start_model",
-    "starter_text",
-    "with_numbers",
-    "write_model",
-]
-
 Content = Mapping[str, Any]
 Found = tuple[str, Content]
 Place = tuple[str | int, ...]

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["read", "render"]
-
 
 def read(name: str) -> str:
     """Read a file of this folder, such as ``explorer/page.css``, as it is."""

@@ -24,8 +24,6 @@ from kneebayes.ui.session import STOP_BELOW, End, Interview
 if TYPE_CHECKING:
     from kneebayes.diagnosis.diagnosis import Diagnosis
 
-__all__ = ["CaseFile", "ask", "converse", "standing"]
-
 TOP = 3
 CALM = ("low", "not_assessed")
 BACK, QUIT, HELP = frozenset({"b", "back"}), frozenset({"q", "quit", "exit"}), frozenset({"h", "help", "?"})

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from kneebayes.diagnosis.diagnosis import Diagnosis
     from kneebayes.diagnosis.uncertainty import Uncertainty
 
-__all__ = ["Explorer", "Vignette", "vignettes"]
-
 ASKED = 12  # questions sent; the page shows as many as there is room for, and needs others while some are held
 DRAWS = 1000  # for intervals, as `Diagnosis.intervals` takes by default, so that its numbers and these agree
 FEW_DRAWS, MANY_STATES = 100, 4096  # of the causes together, from which a thousand draws take many seconds

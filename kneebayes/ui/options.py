@@ -28,36 +28,6 @@ from kneebayes.spec.yaml_io import shipped_models
 if TYPE_CHECKING:
     from kneebayes.model import Model
 
-__all__ = [
-    "HUNG_UP",
-    "SOME_REJECTED",
-    "TERMINATED",
-    "Caution",
-    "Commands",
-    "Facts",
-    "HarmFalseAlarm",
-    "HarmMiss",
-    "Ignore",
-    "MapFile",
-    "ModelOption",
-    "Output",
-    "Quiet",
-    "Urgent",
-    "case",
-    "fill_closed_streams",
-    "filled",
-    "level",
-    "load",
-    "mapping",
-    "names",
-    "numbers",
-    "reading",
-    "say",
-    "say_warning",
-    "shares",
-    "thresholds",
-]
-
 SOME_REJECTED, NOTHING_DONE, DEFECT, HUNG_UP, INTERRUPTED, PIPE_CLOSED, TERMINATED = 1, 2, 70, 129, 130, 141, 143
 
 # Control characters, but for tab and line feed; zero-width and bidirectional ones, and the byte order mark.

@@ -20,8 +20,6 @@ from kneebayes.ui import options
 if TYPE_CHECKING:
     from kneebayes.ui.explorer import Explorer
 
-__all__ = ["ExplorerServer", "explore"]
-
 HOST = "127.0.0.1"
 KINDS = {"page.html": "text/html", "page.css": "text/css", "page.js": "text/javascript", "start.js": "text/javascript"}
 MAX_BYTES = 1 << 20  # of a message

@@ -24,8 +24,6 @@ from kneebayes.inference.evidence import UNKNOWN as NOTHING
 from kneebayes.spec.model_spec import ABSENT_PRESENT, LEVELS, ModelSpec
 from kneebayes.spec.yaml_io import DEFAULT_MODEL, model_path
 
-__all__ = ["KEPT", "STOP_BELOW", "UNKNOWN", "Control", "End", "Exploration", "Interview", "Section", "control_of"]
-
 STOP_BELOW = 0.05  # probability of a change; tests/benchmarks/questions.py shows what it costs and saves
 DO_NOT_KNOW = frozenset({*UNKNOWN_WORDS, "don't know", "dont know", "do not know", "not sure", "dk"})
 YES, NO = frozenset({"y", "yes", "true"}), frozenset({"n", "no", "false"})

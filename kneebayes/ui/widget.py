@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from kneebayes.diagnosis.alarm import Thresholds
     from kneebayes.diagnosis.diagnosis import Diagnosis
 
-__all__ = ["ExplorerWidget", "explore"]
-
 
 def explore(
     model: Model | None = None, *, case: Mapping[str, object] | None = None, thresholds: Thresholds | None = None

@@ -1,7 +1,5 @@
 """The compiled passes of inference, for many cases; nothing outside the room imports them."""
 
-__all__ = ["is_off"]
-
 
 def is_off() -> bool:
     """Say whether numba is told not to compile (``NUMBA_DISABLE_JIT``): NumPy then does all."""

@@ -32,8 +32,6 @@ from numba.misc.appdirs import AppDirs
 
 from kneebayes.atomic import AtomicFile, commit
 
-__all__ = ["KernelCache", "compiled"]
-
 # numba's caches have no types of their own
 # mypy: disable-error-code="misc, no-untyped-call, attr-defined, no-any-return"
 

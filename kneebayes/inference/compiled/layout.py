@@ -21,8 +21,6 @@ from numpy.typing import NDArray
 from kneebayes.inference.compiled.vectors import LANES
 from kneebayes.inference.tables import Layout, Part, Tables, or_matrices
 
-__all__ = ["FlatLayout", "FlatTables", "flat_layout"]
-
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 MAX_INNER = 768  # states that a first-level cache holds with the vectors that they are multiplied by

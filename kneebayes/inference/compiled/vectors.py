@@ -11,8 +11,6 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, models, register_model
 
-__all__ = ["LANES", "add", "gather", "interleave", "load", "multiply", "separate", "splat", "store"]
-
 # numba's intrinsics have no types of their own
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, misc, name-defined, attr-defined"
 
