@@ -29,9 +29,6 @@ settings.register_profile(
 )
 settings.load_profile("suite")
 
-# jsonschema would import this for formats that no schema here has, and it builds a grammar for two seconds
-sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
-
 MODELS = Path(__file__).parents[1] / "models"
 ALL_SLOW = re.compile(r"^pytestmark = \[?pytest\.mark\.slow\b", re.MULTILINE)
 read = yaml_io._checked
