@@ -19,7 +19,7 @@ from kneebayes.atomic import file_kind, plain_path
 from kneebayes.cases.coding import names_of
 from kneebayes.cases.mapping import CaseMapping, MappingLike
 from kneebayes.diagnosis.alarm import Thresholds
-from kneebayes.errors import DefectError, FileFormatError, KneeBayesError, MissingExtraError, OptionError, defect
+from kneebayes.errors import FileFormatError, MissingExtraError, OptionError, guarded
 from kneebayes.inference import cores
 from kneebayes.model import Model, load_model
 from kneebayes.scoring.score_file import ScoreSummary, score_file
@@ -231,17 +231,8 @@ def _refuse_other(version: str) -> None:
 
 def _score_partition(frame: pd.DataFrame, text: str, options: dict[str, Any], version: str) -> pd.DataFrame:
     _refuse_other(version)
-    unexpected: DefectError | OSError | None = None
-    try:
-        scored: pd.DataFrame = _compiled(text).score(frame, **options)
-        return scored
-    except (KneeBayesError, OSError, MemoryError):
-        raise
-    except Exception as error:
-        unexpected = defect(error, "scoring a partition")
-        if unexpected is None:
-            raise
-    raise unexpected  # here, so that it does not carry the other along
+    scored: pd.DataFrame = guarded(lambda: _compiled(text).score(frame, **options), lambda: "scoring a partition")
+    return scored
 
 
 def _score_part(

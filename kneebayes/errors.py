@@ -6,11 +6,12 @@ import difflib
 import os
 import re
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import inf
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 MAX_FRAMES = 8
 NO_THREAD = ("can't start new thread", "Failed to launch worker thread: Resource temporarily unavailable")
 MIN_LETTERS = 3  # of a word, for one of them to be taken for a slip
@@ -153,3 +154,17 @@ def defect(error: BaseException, doing: str) -> DefectError | OSError | None:
         f"{type(error).__name__} while {doing}, at {way}: a defect of kneebayes, please report this line. What the "
         "error says is left out, as it may quote a case; KNEEBAYES_TRACEBACK=1 shows it."
     )
+
+
+def guarded(work: Callable[[], T], doing: Callable[[], str]) -> T:
+    """Do some work, of which nobody hears what is unexpected but as a `defect`."""
+    unexpected: DefectError | OSError | None = None
+    try:
+        return work()
+    except (KneeBayesError, DefectError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        unexpected = defect(error, doing())
+        if unexpected is None:
+            raise
+    raise unexpected  # here, so that it does not carry the other along

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from io import BufferedReader
 from typing import Any, BinaryIO, Protocol, cast
 
@@ -78,6 +78,24 @@ class Rows:
     n_read: int
     problems: list[Problem] = field(default_factory=list)
     labels: dict[str, str] = field(default_factory=dict)  # of columns, where the file has some
+
+    @cached_property
+    def ids(self) -> pa.Array | None:
+        """The case_id of each row of the table as text, where there is such a column."""
+        if CASE_ID not in self.table.column_names:
+            return None
+        try:
+            return pa.chunked_array(as_text(CASE_ID, self.table[CASE_ID]).chunks, pa.string()).combine_chunks()
+        except pa.ArrowException as error:
+            raise FileFormatError(f"{CASE_ID}: can't be read as text: {error}") from error
+
+    def case_id(self, row: int) -> str:
+        """Give the case_id of a row of the table as it is shown."""
+        return "" if self.ids is None else short(self.ids[row].as_py() or "", MAX_SHOWN)
+
+    def placed(self, problems: Iterable[Problem]) -> list[Problem]:
+        """Say problems of rows of the table by their places in the piece, with their case_ids."""
+        return [replace(p, row=int(self.positions[p.row]), case_id=self.case_id(p.row)) for p in problems]
 
 
 class Reader(Protocol):

@@ -18,21 +18,20 @@ from numpy.typing import NDArray
 
 from kneebayes.atomic import STANDARD_STREAM, AtomicFile, check_paths, commit, file_stamp, plain_path, refuse_changed
 from kneebayes.cases.coding import CASE_ID, Coder, names_of
-from kneebayes.cases.mapping import BoundMapping, CaseMapping, Mapped, MappingLike
-from kneebayes.cases.problems import MAX_SHOWN, Kind, Problem, rows_of_no_case, short, why
+from kneebayes.cases.mapping import BoundMapping, CaseMapping, MappingLike
+from kneebayes.cases.problems import Kind, Problem, rows_of_no_case, why
 from kneebayes.errors import (
     DefectError,
     FileFormatError,
-    KneeBayesError,
     OptionError,
     UnknownColumnError,
     UnknownNameError,
     check_number,
-    defect,
+    guarded,
     nearest,
 )
 from kneebayes.inference import cores
-from kneebayes.scoring.readers import Reader, as_text, open_reader, refuse_headless, whole
+from kneebayes.scoring.readers import Reader, Rows, open_reader, refuse_headless, whole
 from kneebayes.scoring.writers import FhirWriter, RejectsWriter, Writer, open_writer
 
 if TYPE_CHECKING:
@@ -103,18 +102,7 @@ class ScoringModel(Protocol):
 
     file: ModelSpec
 
-    def score_table(
-        self,
-        table: pa.Table,
-        *,
-        keep: Iterable[str] = (),
-        ignore: Iterable[str] = (),
-        thresholds: Thresholds | None = None,
-        engine: Engine = "auto",
-        intervals: float | None = None,
-        draws: int = 200,
-        seed: int = 0,
-    ) -> Scored:
+    def score_table(self, *table: Any, **options: Any) -> Scored:
         """Score a table; safe to call from several threads."""
 
 
@@ -146,72 +134,100 @@ def score_file(
     keep, ignore = names_of("keep", keep), names_of("ignore", ignore)
     check_number("chunk_rows", chunk_rows, whole=True, least=1)
     with ExitStack() as stack:
-        stamp = file_stamp(source)
-        given = CaseMapping.of(mapping or {})
-        coder = Coder(model.file)
-        known = {CASE_ID, *coder.columns} - set(ignore)
-        reader = open_reader(source, chunk_rows=chunk_rows, keep=set(keep) - known, reading=given.read)
-        stack.callback(reader.close)
-        if given.columns is None:
-            refuse_headless(source, coder, reader.names, [*keep, *ignore])
-        fitting = BoundMapping(coder, given, reader.names, keep=keep, ignore=ignore)
-        ignore = list(dict.fromkeys([*ignore, *fitting.ignored]))
-        known -= set(ignore)
-        bound = None if fitting.is_identity else fitting
-        if bound is not None:
-            known = set(bound.used)
-            reader.case_id = bound.case_id or CASE_ID
-        options: dict[str, Any] = {"keep": keep, "ignore": ignore, "thresholds": thresholds}
+        stamp, coder = file_stamp(source), Coder(model.file)
+        cases = MappedReader(source, coder, CaseMapping.of(mapping or {}), keep, ignore, chunk_rows=chunk_rows)
+        stack.callback(cases.reader.close)
+        options: dict[str, Any] = {"keep": keep, "ignore": cases.ignore, "thresholds": thresholds}
         if intervals is not None:
             options |= {"intervals": intervals, "draws": draws, "seed": seed}
         # No rows at all, but every column: names are checked before anything is written.
-        nothing = reader.empty() if bound is None else bound.apply(reader.empty()).table
-        empty = model.score_table(nothing, **options).table
+        empty = model.score_table(cases.empty(), **options).table
         chosen = _choose(empty.column_names, columns, keep)
-        reader.leave_out(set(reader.names) - known - set(keep))
-        engine: Engine = "auto" if reader.is_one_piece else "numba"  # the same for every row of a file
+        engine: Engine = "auto" if cases.reader.is_one_piece else "numba"  # the same for every row of a file
         file = stack.enter_context(AtomicFile(target))
         rejects_file = None if rejects is None else stack.enter_context(AtomicFile(rejects))
         writer = FhirWriter(file, model.file) if as_fhir else open_writer(file, empty.select(chosen).schema)
         stack.callback(writer.abandon)
         pipeline = _Pipeline(
-            reader=reader,
+            cases=cases,
             score=lambda table: model.score_table(table, engine=engine, **options),
             columns=chosen,
             writer=writer,
             rejects=RejectsWriter(rejects_file, redact=redact) if rejects_file else None,
-            mapping=bound,
-            refused=RefusedValues(fitting, redact=redact),
+            refused=RefusedValues(cases.bound, redact=redact),
         )
-        unexpected: DefectError | OSError | None = None
-        try:
-            with _progress_bar(reader, progress, quiet) as show:
+
+        def run() -> None:
+            with _progress_bar(cases.reader, progress, quiet) as show:
                 pipeline.run(show)
             refuse_changed(source, stamp)
             # The rejects first: where the target is, its rejects are.
             commit(*([rejects_file, file] if rejects_file else [file]))
+
+        try:
+            guarded(run, lambda: f"scoring the rows from {pipeline.summary.read + 1:,} on")
         except KeyboardInterrupt:
             rest = "" if target == STANDARD_STREAM else f"; {target} was {'' if file.in_place else 'not '}written"
             raise KeyboardInterrupt(f"stopped after {pipeline.summary.read:,} rows{rest}") from None
-        except (KneeBayesError, DefectError, OSError, MemoryError):
+        causes = [name for name, column in cases.bound.columns.items() if column.variable in model.file.causes]
+        return pipeline.summary + ScoreSummary(diagnoses=tuple(causes), others=cases.bound.others)
+
+
+class MappedReader:
+    """A file of cases whose pieces come in our columns; where rows are joined, as one, as those of a case may be far.
+
+    ``ignore`` names all columns that are left out, and ``bound`` says what the others mean.
+    """
+
+    def __init__(
+        self, path: str, coder: Coder, given: CaseMapping, keep: list[str], ignore: list[str], *, chunk_rows: int
+    ) -> None:
+        known = {CASE_ID, *coder.columns} - set(ignore)
+        self.reader = reader = open_reader(path, chunk_rows=chunk_rows, keep=set(keep) - known, reading=given.read)
+        try:
+            if given.columns is None:
+                refuse_headless(path, coder, reader.names, [*keep, *ignore])
+            self.bound = bound = BoundMapping(coder, given, reader.names, keep=keep, ignore=ignore)
+            self.ignore = list(dict.fromkeys([*ignore, *bound.ignored]))
+            if not bound.is_identity:
+                reader.case_id = bound.case_id or CASE_ID
+            read = known.difference(self.ignore) if bound.is_identity else bound.used
+            reader.leave_out(set(reader.names).difference(read, keep))
+        except BaseException:
+            reader.close()
             raise
-        except Exception as error:
-            unexpected = defect(error, f"scoring the rows from {pipeline.summary.read + 1:,} on")
-            if unexpected is None:
-                raise
-        if unexpected is not None:
-            raise unexpected  # here, so that it does not carry the other along
-        causes = [name for name, column in fitting.columns.items() if column.variable in model.file.causes]
-        return pipeline.summary + ScoreSummary(diagnoses=tuple(causes), others=fitting.others)
+
+    def empty(self) -> pa.Table:
+        """All columns, no rows."""
+        empty = self.reader.empty()
+        return empty if self.bound.is_identity else self.bound.apply(empty).table
+
+    def pieces(self) -> Iterable[Any]:
+        """Read in order, a bounded piece at a time; all pieces as one where rows are joined."""
+        return self.reader.pieces() if self.bound.mapping.join is None else [list(self.reader.pieces())]
+
+    def parse(self, piece: Any) -> Rows:
+        """Turn a piece into a table of ours, some of whose rows have problems; safe to call from several threads."""
+        joins = self.bound.mapping.join is not None
+        rows = whole(self.reader, piece) if joins else self.reader.parse(piece)
+        if joins and rows.n_read > MAX_JOINED:
+            raise FileFormatError(
+                f"{rows.n_read:,} rows are too many to be joined by their {CASE_ID} here (up to {MAX_JOINED:,}): join "
+                "them before, or score the file in parts, each with all rows of its cases"
+            )
+        if self.bound.is_identity:
+            return rows
+        mapped = self.bound.apply(rows.table)
+        found = replace(rows, table=mapped.table)
+        found.problems.extend(found.placed(mapped.problems))
+        return found
 
 
 @dataclass(frozen=True, eq=False)
 class _Part:
     """A scored piece on its way to the writer."""
 
-    n_read: int
-    positions: NDArray[np.intp]  # in the piece, of the rows that could be read
-    ids: pa.Array | None
+    rows: Rows
     hashes: NDArray[np.int64] | None
     accepted: NDArray[np.bool_]
     nothing_known: NDArray[np.bool_]
@@ -225,13 +241,12 @@ class _Part:
 class _Pipeline:
     """One file being scored: pieces are read here, parsed, scored and encoded in threads, and written here in order."""
 
-    reader: Reader
+    cases: MappedReader
     score: Callable[[pa.Table], Scored]
     columns: list[str]
     writer: Writer
     rejects: RejectsWriter | None
     refused: RefusedValues
-    mapping: BoundMapping | None = None
     summary: ScoreSummary = field(default_factory=ScoreSummary)
     seen: SeenIds = field(default_factory=lambda: SeenIds())
 
@@ -241,7 +256,7 @@ class _Pipeline:
         pending: deque[Future[_Part]] = deque()  # short, or memory would grow where writing is slow
         with ThreadPoolExecutor(workers, thread_name_prefix="kneebayes") as pool:
             try:
-                for piece in [list(self.reader.pieces())] if self._joins else self.reader.pieces():
+                for piece in self.cases.pieces():
                     pending.append(pool.submit(self._part, piece))
                     if len(pending) > workers + 1:
                         show(self._take(pending.popleft().result()))
@@ -252,37 +267,20 @@ class _Pipeline:
         self.writer.finish()
         self.summary += ScoreSummary(refused=self.refused.counts())
 
-    @property
-    def _joins(self) -> bool:
-        """Say whether rows are joined, of which those of one case may stand anywhere in the file."""
-        return self.mapping is not None and self.mapping.mapping.join is not None
-
     def _part(self, piece: Any) -> _Part:
         """Parse a piece, score its rows, and make the scores ready to be written."""
-        rows = whole(self.reader, piece) if self._joins else self.reader.parse(piece)
-        if self._joins and rows.n_read > MAX_JOINED:
-            raise FileFormatError(
-                f"{rows.n_read:,} rows are too many to be joined by their {CASE_ID} here (up to {MAX_JOINED:,}): join "
-                "them before, or score the file in parts, each with all rows of its cases"
-            )
-        mapped = Mapped(rows.table, []) if self.mapping is None else self.mapping.apply(rows.table)
-        scored = self.score(mapped.table)
-        accepted = scored.accepted & ~mapped.refused
+        rows = self.cases.parse(piece)
+        scored = self.score(rows.table)
+        accepted = scored.accepted & ~np.isin(rows.positions, [problem.row for problem in rows.problems])
         table = scored.table.select(self.columns)
-        if mapped.problems:
+        if len(table) > accepted.sum():
             table = table.filter(pa.array(accepted[scored.accepted]))
-        ids = _texts(mapped.table[CASE_ID]) if CASE_ID in mapped.table.column_names else None
-        positions = rows.positions.tolist()
-        found = scored.problems if self.mapping is None else map(self.mapping.named, scored.problems)
-        problems = [replace(p, row=positions[p.row], case_id=_text(ids, p.row)) for p in (*mapped.problems, *found)]
         return _Part(
-            n_read=rows.n_read,
-            positions=rows.positions,
-            ids=ids,
-            hashes=None if ids is None else SeenIds.hashes(ids),
+            rows=rows,
+            hashes=None if rows.ids is None else SeenIds.hashes(rows.ids),
             accepted=accepted,
             nothing_known=scored.empty & accepted,
-            problems=rows.problems + problems,
+            problems=rows.problems + rows.placed(map(self.cases.bound.named, scored.problems)),
             table=table,
             encoded=self.writer.encode(table),
             warnings=scored.warnings,
@@ -293,19 +291,18 @@ class _Pipeline:
         problems, encoded, n_scored = part.problems, part.encoded, part.table.num_rows
         nothing_known = part.nothing_known
         if part.hashes is not None and (again := self.seen.repeated(part.hashes)).any():
-            ids = {int(row): _text(part.ids, row) for row in np.flatnonzero(again)}
-            problems = problems + [
-                Problem(int(part.positions[row]), self.reader.case_id, case_id, why(Kind.ID_AGAIN), case_id)
-                for row, case_id in ids.items()
-            ]
+            column, reason = self.cases.reader.case_id, why(Kind.ID_AGAIN)
+            rows = np.flatnonzero(again).tolist()
+            problems = problems + part.rows.placed(Problem(row, column, part.rows.case_id(row), reason) for row in rows)
             table = part.table.filter(pa.array(~again[part.accepted]))
             encoded, n_scored = self.writer.encode(table), table.num_rows
             nothing_known = nothing_known & ~again
         no_cases = rows_of_no_case(problems)
         problems = sorted((p for p in problems if p.row not in no_cases), key=attrgetter("row", "column"))
         n_rejected = len({problem.row for problem in problems})
-        if n_scored + n_rejected + len(no_cases) != part.n_read:
-            counted = f"{part.n_read} rows read, but {n_scored} scored, {n_rejected} rejected, {len(no_cases)} left out"
+        n_read = part.rows.n_read
+        if n_scored + n_rejected + len(no_cases) != n_read:
+            counted = f"{n_read} rows read, but {n_scored} scored, {n_rejected} rejected, {len(no_cases)} left out"
             raise DefectError(f"{counted}: this is a defect of kneebayes, please report it")
         if n_scored:
             self.writer.write(encoded)
@@ -317,19 +314,8 @@ class _Pipeline:
         reasons = tuple(f"{problem.place}: {problem.plain}" for problem in numbered)
         n_unknown = int(nothing_known.sum())
         warnings = part.warnings | ({NOTHING_KNOWN: n_unknown} if n_unknown else {})
-        self.summary += ScoreSummary(part.n_read, n_scored, n_rejected, warnings, reasons, len(no_cases))
-        return part.n_read
-
-
-def _texts(ids: pa.ChunkedArray) -> pa.Array:
-    try:
-        return pa.concat_arrays(as_text(CASE_ID, ids).chunks) if ids.num_chunks else pa.array([], pa.string())
-    except pa.ArrowException as error:
-        raise FileFormatError(f"{CASE_ID}: can't be read as text: {error}") from error
-
-
-def _text(ids: pa.Array | None, row: np.integer | int) -> str:
-    return "" if ids is None else short(ids[int(row)].as_py() or "", MAX_SHOWN)
+        self.summary += ScoreSummary(n_read, n_scored, n_rejected, warnings, reasons, len(no_cases))
+        return n_read
 
 
 class RefusedValues:
