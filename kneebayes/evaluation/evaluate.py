@@ -14,16 +14,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from kneebayes.atomic import plain_path, write_whole
 from kneebayes.cases.coding import CASE_ID, NOT_EVIDENCE_PREFIX, names_of
-from kneebayes.cases.frames import case_error, encode_column, encode_columns
+from kneebayes.cases.frames import case_error, encode_column
 from kneebayes.cases.labels import ALSO, LABEL, NONE, Labels, label_columns, read_labels
-from kneebayes.cases.mapping import MappingLike, read_frame, repeated_ids, told_of
+from kneebayes.cases.mapping import BoundMapping, Mapped, MappingLike, read_frame, repeated_ids, told_of
 from kneebayes.cases.problems import refused_rows, rows_of_no_case
 from kneebayes.diagnosis.alarm import Thresholds
-from kneebayes.diagnosis.wells import read_sheet
+from kneebayes.diagnosis.wells import ScoreSheet, read_sheet
 from kneebayes.errors import CaseError, FileFormatError, OptionError, UnknownNameError, check_kind, check_number
 from kneebayes.evaluation import metrics
 from kneebayes.evaluation.comparators import (
@@ -358,79 +357,115 @@ def evaluate(
     check_kind(label, "casefold", "kb.evaluate(model, cases, label='diagnosis')")
     if bootstrap is not None:
         check_number("bootstrap", bootstrap, whole=True, least=0)
-    called = _called(against)
-    models, ignore = [model, *(other for _, other in called)], names_of("ignore", ignore)
-    sheet = read_sheet() if baselines else None
+    called, ignore = _called(against), names_of("ignore", ignore)
+    models, sheet = [model, *(other for _, other in called)], read_sheet() if baselines else None
     known = [column for m in models for column in m.scorer.coder.columns] + list(sheet.columns if sheet else ())
-    single = [f"{NOT_EVIDENCE_PREFIX}{cause}" for cause in model.file.causes]
-    wanted = [*known, label, ALSO, *single, CASE_ID]
     outcomes = names_of("outcome_columns", outcome_columns)
+    wanted = [*known, label, ALSO, *(f"{NOT_EVIDENCE_PREFIX}{cause}" for cause in model.file.causes), CASE_ID]
     read, bound = read_frame(
         model.scorer.coder, frame, mapping, wanted, ignore=ignore, further=[*known, label], outcomes=outcomes
     )
-    table, names = read.table, read.table.column_names
-    labelled = label_columns(model.file, names, label)
-    labels = read_labels(model.file, table.select(labelled), label)
-    scores = [_score(m, table, [*ignore, *labelled], known, thresholds) for m in models]
-    no_cases = rows_of_no_case(read.problems)
-    found = [*repeated_ids(read), *labels.problems, *(p for s in scores for p in s.problems)]
-    found = [problem for problem in (*read.problems, *map(bound.named, found)) if problem.row not in no_cases]
-    problems = sorted(found, key=lambda problem: problem.row)
-    if problems and errors == "raise":
-        raise case_error(frame, problems, "can't be evaluated; errors='null' leaves them out")
-    accepted = ~refused_rows(problems, table.num_rows)
-    accepted[list(no_cases)] = False
-    used = np.flatnonzero(accepted & labels.any_known)
-    if not len(used):
-        refused = f"; {problems[0].place} is refused: {problems[0].plain}" if problems else ""
+    cases = _Labelled(models, read, bound, label=label, ignore=ignore, known=known, thresholds=thresholds)
+    if cases.problems and errors == "raise":
+        raise case_error(frame, cases.problems, "can't be evaluated; errors='null' leaves them out")
+    if not len(cases.used):
+        refused = f"; {cases.problems[0].place} is refused: {cases.problems[0].plain}" if cases.problems else ""
         raise CaseError(
-            f"none of {table.num_rows} rows has a label and can be scored: there is nothing to evaluate{refused}"
+            f"none of {len(read.table)} rows has a label and can be scored: there is nothing to evaluate{refused}"
         )
-
-    labels = Labels(labels.targets, labels.present[used], labels.leading[used], [])
-    cases, cause = table.take(pa.array(used)), model.file.alarm.cause
     thresholds = thresholds or Thresholds.of(model.file)
-    own, *others = [model_comparator(m, s, used, cause) for m, s in zip(models, scores, strict=True)]
-    others = [replace(other, name=name or other.name) for other, (name, _) in zip(others, called, strict=True)]
-    if sheet is not None:
-        wanted = [name for name in model.scorer.coder.columns if name in names and name not in (*ignore, *labelled)]
-        coded = model.scorer.coder.batch(encode_columns(cases, wanted), len(used))
-        codes = coded.evidence.hardened()
-        others += [sheet_score(sheet, cases), any_symptom(model.assessor, codes)]
-        others += cross_validated(model.file, codes, labels, threshold=thresholds.caution, seed=seed)
-    compared = distinct([own, *others])
-
-    used_names = [name for name in model.causes if name in names and name not in ignore]
-    given = tuple(name for name in used_names if (encode_column(cases[name]).index >= 0).any())
-    times = min(MAX_RESAMPLES, max(MIN_RESAMPLES, DRAWS // len(used))) if bootstrap is None else bootstrap
-    index = pd.Index(_case_names(frame, table, used), name=CASE_ID)
+    compared = _compared(models, cases, [name for name, _ in called], sheet, thresholds.caution, seed)
+    known_causes = [name for name in model.causes if name in cases.table.column_names and name not in ignore]
+    given = tuple(name for name in known_causes if (encode_column(cases.table[name]).index >= 0).any())
+    times = min(MAX_RESAMPLES, max(MIN_RESAMPLES, DRAWS // len(cases.used))) if bootstrap is None else bootstrap
     return Evaluation(
         model=model.file,
         thresholds=thresholds,
-        n_read=table.num_rows - len(no_cases),
-        n_rejected=int((~accepted).sum()) - len(no_cases),
-        n_unlabelled=int(accepted.sum()) - len(used),
+        n_read=cases.n_read,
+        n_rejected=cases.n_rejected,
+        n_unlabelled=cases.n_read - cases.n_rejected - len(cases.used),
         rankings={other.name: other.score for other in compared if other.score is not None},
         given=given,
-        notes=_notes(labels, given, scores[0], others, told_of(bound.others)),
+        notes=_notes(cases.labels, given, cases.scores[0], compared[1:], told_of(bound.others)),
         bootstrap=times,
         seed=seed,
-        problems=problems,
-        **_tables(labels, compared, alarm_levels(model, scores[0], used), cause, thresholds, index, times, seed),
+        problems=cases.problems,
+        **_tables(model, cases, compared, cases.names(frame), thresholds, times, seed),
     )
 
 
+def _compared(
+    models: Sequence[Model], cases: _Labelled, names: list[str], sheet: ScoreSheet | None, caution: float, seed: int
+) -> list[Comparator]:
+    """Take the answers of the models, the others called by these names where they have some, and of the baselines."""
+    model = models[0]
+    answers = zip(models, cases.scores, ["", *names], strict=True)
+    found = [(name, model_comparator(m, s, cases.used, cases.cause)) for m, s, name in answers]
+    compared = [replace(comparator, name=name or comparator.name) for name, comparator in found]
+    if sheet is not None:
+        codes = model.scorer.code(cases.table, ignore=cases.no_evidence).evidence.hardened()
+        compared += [sheet_score(sheet, cases.table), any_symptom(model.assessor, codes)]
+        compared += cross_validated(model.file, codes, cases.labels, threshold=caution, seed=seed)
+    return distinct(compared)
+
+
+class _Labelled:
+    """The cases of a frame that have a label and that all models can score, and what is wrong with the others.
+
+    ``table`` and ``labels`` are of these cases, ``used`` their places in the frame, ``scores`` of its rows by model;
+    ``no_evidence`` are the columns that the first model is not told, and ``cause`` is that of its alarm.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[Model],
+        read: Mapped,
+        bound: BoundMapping,
+        *,
+        label: str,
+        ignore: list[str],
+        known: list[str],
+        thresholds: Thresholds | None,
+    ) -> None:
+        file, table = models[0].file, read.table
+        self.cause = file.alarm.cause
+        labelled = label_columns(file, table.column_names, label)
+        labels = read_labels(file, table.select(labelled), label)
+        self.no_evidence = [*ignore, *labelled]
+        self.scores = []
+        for model in models:  # what only another knows is no evidence to it
+            foreign = set(known).difference(model.scorer.coder.columns)
+            self.scores.append(model.score_table(table, ignore=[*self.no_evidence, *foreign], thresholds=thresholds))
+        no_cases = rows_of_no_case(read.problems)
+        found = [*repeated_ids(read), *labels.problems, *(p for scored in self.scores for p in scored.problems)]
+        found = [problem for problem in (*read.problems, *map(bound.named, found)) if problem.row not in no_cases]
+        self.problems = sorted(found, key=lambda problem: problem.row)
+        rejected = refused_rows(self.problems, table.num_rows)
+        self.n_read, self.n_rejected = table.num_rows - len(no_cases), int(rejected.sum())
+        rejected[list(no_cases)] = True
+        self.used = np.flatnonzero(~rejected & labels.any_known)
+        self.table = table.take(pa.array(self.used))
+        self.labels = Labels(labels.targets, labels.present[self.used], labels.leading[self.used], [])
+
+    def names(self, frame: Any) -> pd.Index[Any]:
+        """Name the cases as their case_ids do, else as the index of the frame does, else by their places."""
+        index = getattr(frame, "index", None)
+        own = list(index[self.used]) if isinstance(index, pd.Index) else self.used.tolist()
+        with_ids = CASE_ID in self.table.column_names
+        return pd.Index(self.table[CASE_ID].to_pylist() if with_ids else own, name=CASE_ID)
+
+
 def _tables(
-    labels: Labels,
+    model: Model,
+    cases: _Labelled,
     compared: list[Comparator],
-    levels: NDArray[np.int8],
-    cause: str,
-    thresholds: Thresholds,
     index: pd.Index[Any],
+    thresholds: Thresholds,
     times: int,
     seed: int,
 ) -> dict[str, Any]:
     """Make the tables of an evaluation, by attribute; the model comes first among those compared."""
+    labels, cause, levels = cases.labels, cases.cause, alarm_levels(model, cases.scores[0], cases.used)
     targets, place = list(labels.targets), labels.targets.index(cause)
     p = np.column_stack([compared[0].probabilities[target] for target in targets])
     known = labels.present[:, place] >= 0
@@ -468,22 +503,6 @@ def _called(against: Sequence[Model] | Mapping[str, Model]) -> list[tuple[str, M
             f"against: no model can be called '{taken[0]}', as the decision curves have a line of that name"
         )
     return list(against.items())
-
-
-def _score(
-    model: Model, table: pa.Table, ignore: list[str], known: Iterable[str], thresholds: Thresholds | None
-) -> Scored:
-    """Score with one model; what only another knows is no evidence to it."""
-    own = set(model.scorer.coder.columns)
-    foreign = [name for name in known if name not in own]
-    return model.score_table(table, ignore=[*ignore, *foreign], thresholds=thresholds)
-
-
-def _case_names(frame: Any, table: pa.Table, used: NDArray[np.intp]) -> list[Any]:
-    if CASE_ID in table.column_names:
-        return list(table[CASE_ID].take(pa.array(used)).to_pylist())
-    index = getattr(frame, "index", None)
-    return list(index[used]) if isinstance(index, pd.Index) else used.tolist()
 
 
 def _notes(

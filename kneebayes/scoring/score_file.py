@@ -134,18 +134,16 @@ def score_file(
     keep, ignore = names_of("keep", keep), names_of("ignore", ignore)
     check_number("chunk_rows", chunk_rows, whole=True, least=1)
     with ExitStack() as stack:
-        stamp, coder = file_stamp(source), Coder(model.file)
-        cases = MappedReader(source, coder, CaseMapping.of(mapping or {}), keep, ignore, chunk_rows=chunk_rows)
+        cases = MappedReader(source, Coder(model.file), mapping, keep, ignore, chunk_rows=chunk_rows)
         stack.callback(cases.reader.close)
         options: dict[str, Any] = {"keep": keep, "ignore": cases.ignore, "thresholds": thresholds}
-        if intervals is not None:
-            options |= {"intervals": intervals, "draws": draws, "seed": seed}
-        # No rows at all, but every column: names are checked before anything is written.
+        options |= {"intervals": intervals, "draws": draws, "seed": seed}
         empty = model.score_table(cases.empty(), **options).table
         chosen = _choose(empty.column_names, columns, keep)
         engine: Engine = "auto" if cases.reader.is_one_piece else "numba"  # the same for every row of a file
-        file = stack.enter_context(AtomicFile(target))
-        rejects_file = None if rejects is None else stack.enter_context(AtomicFile(rejects))
+        # The rejects first: where the target is, its rejects are.
+        files = [stack.enter_context(AtomicFile(path)) for path in (rejects, target) if path is not None]
+        file = files[-1]
         writer = FhirWriter(file, model.file) if as_fhir else open_writer(file, empty.select(chosen).schema)
         stack.callback(writer.abandon)
         pipeline = _Pipeline(
@@ -153,35 +151,42 @@ def score_file(
             score=lambda table: model.score_table(table, engine=engine, **options),
             columns=chosen,
             writer=writer,
-            rejects=RejectsWriter(rejects_file, redact=redact) if rejects_file else None,
+            rejects=RejectsWriter(files[0], redact=redact) if len(files) > 1 else None,
             refused=RefusedValues(cases.bound, redact=redact),
         )
 
         def run() -> None:
             with _progress_bar(cases.reader, progress, quiet) as show:
                 pipeline.run(show)
-            refuse_changed(source, stamp)
-            # The rejects first: where the target is, its rejects are.
-            commit(*([rejects_file, file] if rejects_file else [file]))
+            refuse_changed(source, cases.stamp)
+            commit(*files)
 
         try:
             guarded(run, lambda: f"scoring the rows from {pipeline.summary.read + 1:,} on")
         except KeyboardInterrupt:
             rest = "" if target == STANDARD_STREAM else f"; {target} was {'' if file.in_place else 'not '}written"
             raise KeyboardInterrupt(f"stopped after {pipeline.summary.read:,} rows{rest}") from None
-        causes = [name for name, column in cases.bound.columns.items() if column.variable in model.file.causes]
-        return pipeline.summary + ScoreSummary(diagnoses=tuple(causes), others=cases.bound.others)
+        return pipeline.summary + ScoreSummary(diagnoses=cases.diagnoses, others=cases.bound.others)
 
 
 class MappedReader:
     """A file of cases whose pieces come in our columns; where rows are joined, as one, as those of a case may be far.
 
-    ``ignore`` names all columns that are left out, and ``bound`` says what the others mean.
+    ``ignore`` names all columns that are left out, ``bound`` says what the others mean, and ``diagnoses`` which of them
+    are of causes; ``stamp`` tells whether the file has changed since.
     """
 
     def __init__(
-        self, path: str, coder: Coder, given: CaseMapping, keep: list[str], ignore: list[str], *, chunk_rows: int
+        self,
+        path: str,
+        coder: Coder,
+        mapping: MappingLike | None,
+        keep: list[str],
+        ignore: list[str],
+        *,
+        chunk_rows: int,
     ) -> None:
+        self.stamp, given = file_stamp(path), CaseMapping.of(mapping or {})
         known = {CASE_ID, *coder.columns} - set(ignore)
         self.reader = reader = open_reader(path, chunk_rows=chunk_rows, keep=set(keep) - known, reading=given.read)
         try:
@@ -189,6 +194,8 @@ class MappedReader:
                 refuse_headless(path, coder, reader.names, [*keep, *ignore])
             self.bound = bound = BoundMapping(coder, given, reader.names, keep=keep, ignore=ignore)
             self.ignore = list(dict.fromkeys([*ignore, *bound.ignored]))
+            causes = (name for name, column in bound.columns.items() if column.variable in coder.model.causes)
+            self.diagnoses = tuple(causes)
             if not bound.is_identity:
                 reader.case_id = bound.case_id or CASE_ID
             read = known.difference(self.ignore) if bound.is_identity else bound.used
@@ -198,7 +205,7 @@ class MappedReader:
             raise
 
     def empty(self) -> pa.Table:
-        """All columns, no rows."""
+        """All columns, no rows, by which names are checked before anything is written."""
         empty = self.reader.empty()
         return empty if self.bound.is_identity else self.bound.apply(empty).table
 

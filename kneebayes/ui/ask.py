@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -106,6 +106,7 @@ class CaseFile:
             raise FileFormatError(f"{self.path}: can't add a case: {error}") from error
 
 
+@options.filled(thresholds=options.thresholds)
 def ask(
     facts: options.Facts = None,
     save: Annotated[str | None, typer.Option(metavar="FILE", help="Add the case to this CSV, made if need be.")] = None,
@@ -116,10 +117,7 @@ def ask(
         float,
         typer.Option(metavar="P", help="Stop where no answer changes alarm or likeliest cause with this probability."),
     ] = STOP_BELOW,
-    caution: options.Caution = None,
-    urgent: options.Urgent = None,
-    harm_miss: options.HarmMiss = None,
-    harm_false_alarm: options.HarmFalseAlarm = None,
+    thresholds: Any = None,
     model: options.ModelOption = None,
 ) -> None:
     """Run ``kneebayes ask``."""
@@ -131,12 +129,10 @@ def ask(
         raise CaseError("--case-id goes with --save")
     if case_id is not None and re.search("[\ud800-\udfff]", case_id):  # how Python keeps a byte that is no text
         raise CaseError("--case-id has bytes that are no UTF-8 text, so no file can hold it: give another")
-    thresholds = options.thresholds(
-        loaded.file, caution=caution, urgent=urgent, harm_miss=harm_miss, harm_false_alarm=harm_false_alarm
-    )
+    chosen = thresholds(loaded.file)
 
     def diagnose(known: Mapping[str, object]) -> Diagnosis:
-        return loaded.diagnose(known, thresholds=thresholds)
+        return loaded.diagnose(known, thresholds=chosen)
 
     interview = Interview(diagnose, options.case(facts), stop_below=stop_below)
     options.say(f"{loaded.file.title}\n{loaded.file.disclaimer}\n\n{WELCOME}")

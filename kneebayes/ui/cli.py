@@ -14,6 +14,7 @@ import signal
 import sys
 import warnings
 from enum import StrEnum
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,20 +23,7 @@ from typer.core import TyperCommand
 from kneebayes import __version__
 from kneebayes.errors import CaseError, OptionError
 from kneebayes.ui import ask, options, serve
-from kneebayes.ui.options import (
-    Caution,
-    Facts,
-    HarmFalseAlarm,
-    HarmMiss,
-    Ignore,
-    MapFile,
-    ModelOption,
-    Output,
-    Quiet,
-    Urgent,
-    load,
-    say,
-)
+from kneebayes.ui.options import Facts, Ignore, MapFile, ModelOption, Output, Quiet, load, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -105,6 +93,14 @@ class _Score(TyperCommand):
         return super().parse_args(ctx, args)
 
 
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE", help="CSV, Parquet, .xlsx, .dta, .sav or .sas7bdat of cases; - is CSV from standard input."
+    ),
+]
+
+
 class ScoreFormat(StrEnum):
     """What scores are written as."""
 
@@ -117,15 +113,9 @@ class ScoreFormat(StrEnum):
     help="Score a file: posteriors and alarm, a row per case.\n\n"
     "Start from the file that `kneebayes template` writes. An empty cell means unknown, never absent.",
 )
-@options.filled(mapping=options.mapping)
+@options.filled(mapping=options.mapping, thresholds=options.thresholds, intervals=options.intervals)
 def score(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="SOURCE",
-            help="CSV, Parquet, .xlsx, .dta, .sav or .sas7bdat of cases; - is CSV from standard input.",
-        ),
-    ],
+    source: Source,
     target: Output = "-",
     rejects: Annotated[
         str | None, typer.Option(metavar="FILE", help="Where rows that can't be scored go, with the reason.")
@@ -141,10 +131,7 @@ def score(
     columns: Annotated[
         list[str] | None, typer.Option(metavar="COLUMN", help="Write only these output columns (repeat, or a,b).")
     ] = None,
-    caution: Caution = None,
-    urgent: Urgent = None,
-    harm_miss: HarmMiss = None,
-    harm_false_alarm: HarmFalseAlarm = None,
+    thresholds: Any = None,
     dask: Annotated[
         str | None,
         typer.Option(
@@ -152,15 +139,10 @@ def score(
             help="Score a folder of files as a Dask graph, into a folder, on this machine or a scheduler's workers.",
         ),
     ] = None,
-    intervals: Annotated[
-        float | None,
-        typer.Option(metavar="PERCENT", help="Add intervals over the plausible ranges of the model, as in 90."),
-    ] = None,
+    intervals: Any = None,
     format: Annotated[
         ScoreFormat, typer.Option(help="fhir-ndjson writes a FHIR Bundle of RiskAssessments a line.")
     ] = ScoreFormat.table,
-    draws: Annotated[int, typer.Option(metavar="N", help="For intervals: plausible models to draw.")] = 200,
-    seed: Annotated[int, typer.Option(min=0, metavar="S", help="For intervals: seed of the draws.")] = 0,
     model: ModelOption = None,
     quiet: Quiet = False,
 ) -> None:
@@ -173,18 +155,13 @@ def score(
         "ignore": options.names(ignore),
         "columns": options.names(columns) or None,
         "mapping": mapping,
-        "thresholds": options.thresholds(
-            loaded.file, caution=caution, urgent=urgent, harm_miss=harm_miss, harm_false_alarm=harm_false_alarm
-        ),
+        "thresholds": thresholds(loaded.file),
+        **intervals,
     }
-    if intervals is not None:
-        choices |= {"intervals": options.level(intervals), "draws": draws, "seed": seed}
-    if format is not ScoreFormat.table:
-        if dask is not None or intervals is not None:
-            raise OptionError("--format fhir-ndjson goes with neither --dask nor --intervals")
-        choices["format"] = format.value
+    if format is not ScoreFormat.table and (dask is not None or intervals):
+        raise OptionError("--format fhir-ndjson goes with neither --dask nor --intervals")
     if dask is None:
-        counts = loaded.score_file(source, target, quiet=quiet, **choices)
+        counts = loaded.score_file(source, target, quiet=quiet, format=format.value, **choices)
     else:
         from kneebayes.distributed import score_files
 
@@ -237,6 +214,7 @@ class Engine(StrEnum):
     "For example: kneebayes diagnose age=67 sex=male long_travel=yes unilateral_leg_swelling=yes\n\n"
     "`kneebayes model` lists the names and values."
 )
+@options.filled(thresholds=options.thresholds)
 def diagnose(
     facts: Facts = None,
     engine: Annotated[
@@ -252,23 +230,13 @@ def diagnose(
     report: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write the case as one page: .html, or .pdf by Chromium.")
     ] = None,
-    caution: Caution = None,
-    urgent: Urgent = None,
-    harm_miss: HarmMiss = None,
-    harm_false_alarm: HarmFalseAlarm = None,
+    thresholds: Any = None,
     map_file: MapFile = None,
     model: ModelOption = None,
 ) -> None:
     """Run ``kneebayes diagnose``."""
     loaded = load(model)
-    dx = loaded.diagnose(
-        options.case(facts),
-        engine=engine.value,
-        mapping=map_file,
-        thresholds=options.thresholds(
-            loaded.file, caution=caution, urgent=urgent, harm_miss=harm_miss, harm_false_alarm=harm_false_alarm
-        ),
-    )
+    dx = loaded.diagnose(options.case(facts), engine=engine.value, mapping=map_file, thresholds=thresholds(loaded.file))
     explained = dx.explanations([target] if target else None) if explain or target else []
     if as_json:
         more = {"explanations": [explanation.content() for explanation in explained]} if explained else {}
@@ -503,9 +471,9 @@ app.command(
     "Labels: a column 'label' of causes or none_of_these ('also' names further ones, joined by ;),\n"
     "or a column true_<cause> of states for each, of which cells may be empty, or both."
 )
-@options.filled(mapping=options.mapping)
+@options.filled(mapping=options.mapping, thresholds=options.thresholds)
 def evaluate(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="CSV or Parquet of labelled cases; - is stdin.")],
+    source: Source,
     label: Annotated[str, typer.Option(metavar="COLUMN", help="The column of leading causes.")] = "label",
     baselines: Annotated[
         bool,
@@ -527,10 +495,7 @@ def evaluate(
         int | None, typer.Option(min=0, metavar="N", help="Resamples behind the intervals; 0 for none.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, metavar="S", help="Of resamples and cross-validation.")] = 0,
-    caution: Caution = None,
-    urgent: Urgent = None,
-    harm_miss: HarmMiss = None,
-    harm_false_alarm: HarmFalseAlarm = None,
+    thresholds: Any = None,
     model: ModelOption = None,
 ) -> None:
     """Run ``kneebayes evaluate``."""
@@ -548,9 +513,7 @@ def evaluate(
         loaded,
         cases.table,
         label=label,
-        thresholds=options.thresholds(
-            loaded.file, caution=caution, urgent=urgent, harm_miss=harm_miss, harm_false_alarm=harm_false_alarm
-        ),
+        thresholds=thresholds(loaded.file),
         baselines=baselines,
         against=[load(name) for name in model2 or []],
         ignore=left_out,
@@ -566,11 +529,9 @@ def evaluate(
     if report is not None:
         result.report(report)
         say(f"wrote {report}")
-    refused = [(p.row, p.column, p.plain) for p in cases.problems]
-    refused += [(int(cases.positions[p.row]), p.column, p.plain) for p in result.problems]
-    _say_refused(refused, "left out")
-    if refused:
-        say(f"{_rows(len({row for row, _, _ in refused}))} left out in all")
+    if refused := cases.problems + cases.placed(result.problems):
+        _say_refused(refused, "left out")
+        say(f"{_rows(len({problem.row for problem in refused}))} left out in all")
         raise typer.Exit(options.SOME_REJECTED)
 
 
@@ -596,21 +557,16 @@ def _learn(source: str, known: tuple[Any, ...], learn: Callable[[Table], Any]) -
             raise
         problems = error.problems
     rows = len({problem.row for problem in problems})
-    _say_refused([(problem.row, problem.column, problem.plain) for problem in problems], "refused")
+    _say_refused(problems, "refused")
     raise CaseError(
         f"{source}: {_rows(rows)} of {cases.n_read:,} can't be used, and nothing was done, as the rest may not stand "
         "for all: mend what is named, or take those rows out of the file"
     )
 
 
-def _say_refused(refused: list[tuple[int, str, str]], what: str) -> None:
-    for row, column, reason in sorted(refused)[:MAX_SHOWN]:
-        say(f"{what}: data row {row + 1}{f', column {column!r}' if column else ''}: {reason}")
-
-
-Whole = Annotated[
-    str, typer.Argument(metavar="CASES", help="CSV, Parquet, .xlsx, .dta, .sav or .sas7bdat of cases; - is stdin.")
-]
+def _say_refused(problems: Sequence[Problem], what: str) -> None:
+    for p in sorted(problems, key=attrgetter("row", "column", "plain"))[:MAX_SHOWN]:
+        say(f"{what}: data row {p.row + 1}{f', column {p.column!r}' if p.column else ''}: {p.plain}")
 
 
 @app.command(
@@ -620,7 +576,7 @@ Whole = Annotated[
 )
 @options.filled(mapping=options.mapping)
 def fit(
-    source: Whole,
+    source: Source,
     target: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where the model goes: a .yaml file.")],
     label: Annotated[str, typer.Option(metavar="COLUMN", help="The column of leading causes.")] = "label",
     prior_weight: Annotated[
@@ -657,7 +613,7 @@ def fit(
 )
 @options.filled(mapping=options.mapping)
 def check(
-    source: Whole,
+    source: Source,
     pairs: Annotated[bool, typer.Option(help="Check pairs of findings too.")] = True,
     labels: Annotated[bool, typer.Option(help="Take labels, where there are any, as known.")] = True,
     least: Annotated[int, typer.Option(metavar="N", help="Leave out what is known in fewer cases.")] = 20,

@@ -242,11 +242,20 @@ def numbers(option: str, values: Iterable[str] | None) -> dict[str, float]:
     return found
 
 
-def level(percent: float) -> float:
-    """Read the level of intervals, from 0 to 1."""
-    if not 1.0 <= percent < 100.0:
-        raise OptionError(f"--intervals {percent:g}: give a percentage from 1 to under 100, such as 90")
-    return percent / 100
+def intervals(
+    intervals: Annotated[
+        float | None,
+        typer.Option(metavar="PERCENT", help="Add intervals over the plausible ranges of the model, as in 90."),
+    ] = None,
+    draws: Annotated[int, typer.Option(metavar="N", help="For intervals: plausible models to draw.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, metavar="S", help="For intervals: seed of the draws.")] = 0,
+) -> dict[str, Any]:
+    """Say which intervals to add, if any, as `Model.score` takes it."""
+    if intervals is None:
+        return {}
+    if not 1.0 <= intervals < 100.0:
+        raise OptionError(f"--intervals {intervals:g}: give a percentage from 1 to under 100, such as 90")
+    return {"intervals": intervals / 100, "draws": draws, "seed": seed}
 
 
 def shares(text: str) -> float | tuple[float, float]:
@@ -308,20 +317,19 @@ def mapping(
 
 
 def thresholds(
-    model: ModelSpec,
-    *,
-    caution: float | None,
-    urgent: float | None,
-    harm_miss: float | None,
-    harm_false_alarm: float | None,
-) -> Thresholds | None:
+    caution: Caution = None, urgent: Urgent = None, harm_miss: HarmMiss = None, harm_false_alarm: HarmFalseAlarm = None
+) -> Callable[[ModelSpec], Thresholds | None]:
     """Choose when to warn: as numbers or as harms; None where nothing is chosen, and the model file says all."""
-    if harm_miss is None and harm_false_alarm is None:
-        nothing = caution is None and urgent is None
-        return None if nothing else Thresholds.of(model, caution=caution, urgent=urgent)
-    if harm_miss is None or harm_false_alarm is None:
-        raise ThresholdError("--harm-miss and --harm-false-alarm go together: the threshold is set by their ratio")
-    if caution is not None:
-        raise ThresholdError("--caution and the two harms both set the caution threshold: give one or the other")
-    chosen = Thresholds.of(model).urgent if urgent is None else urgent
-    return Thresholds.from_harms(miss=harm_miss, false_alarm=harm_false_alarm, urgent=chosen)
+
+    def chosen(model: ModelSpec) -> Thresholds | None:
+        if harm_miss is None and harm_false_alarm is None:
+            nothing = caution is None and urgent is None
+            return None if nothing else Thresholds.of(model, caution=caution, urgent=urgent)
+        if harm_miss is None or harm_false_alarm is None:
+            raise ThresholdError("--harm-miss and --harm-false-alarm go together: the threshold is set by their ratio")
+        if caution is not None:
+            raise ThresholdError("--caution and the two harms both set the caution threshold: give one or the other")
+        own = Thresholds.of(model).urgent if urgent is None else urgent
+        return Thresholds.from_harms(miss=harm_miss, false_alarm=harm_false_alarm, urgent=own)
+
+    return chosen

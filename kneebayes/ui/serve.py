@@ -102,14 +102,12 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: what is asked for is nobody's business."""
 
 
+@options.filled(thresholds=options.thresholds)
 def explore(
     facts: options.Facts = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; by default one that is free.")] = 0,
     browser: Annotated[bool, typer.Option(help="Whether to open the page.")] = True,
-    caution: options.Caution = None,
-    urgent: options.Urgent = None,
-    harm_miss: options.HarmMiss = None,
-    harm_false_alarm: options.HarmFalseAlarm = None,
+    thresholds: Any = None,
     model: options.ModelOption = None,
 ) -> None:
     """Explore a case by clicking, on a page in the browser.
@@ -119,10 +117,7 @@ def explore(
     from kneebayes.ui.explorer import Explorer
 
     loaded = options.load(model)
-    chosen = options.thresholds(
-        loaded.file, caution=caution, urgent=urgent, harm_miss=harm_miss, harm_false_alarm=harm_false_alarm
-    )
-    explorer = Explorer(loaded, case=options.case(facts), thresholds=chosen)
+    explorer = Explorer(loaded, case=options.case(facts), thresholds=thresholds(loaded.file))
     try:
         server = ExplorerServer(explorer, port)
     except OSError as error:
