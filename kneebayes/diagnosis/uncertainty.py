@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from kneebayes.diagnosis.alarm import Assessment
 from kneebayes.errors import OptionError, check_number
@@ -303,9 +304,10 @@ def under(parameters: ParameterVector, values: Floats, expanded: Expanded) -> Po
 
 def _by_case(parameters: ParameterVector, values: Floats, evidence: Evidence) -> Floats:
     """Answer each case under all draws, shape (n, columns, draws)."""
-    return np.stack(
-        [VersionedCase(parameters.network, evidence[[i]]).posteriors(values)[0].T for i in range(evidence.n)]
-    )
+    with threadpool_limits(1, "blas"):  # the products are small: threads would wait for each other
+        return np.stack(
+            [VersionedCase(parameters.network, evidence[[i]]).posteriors(values)[0].T for i in range(evidence.n)]
+        )
 
 
 def _by_draw(parameters: ParameterVector, values: Floats, evidence: Evidence) -> Floats:

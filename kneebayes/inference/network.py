@@ -68,10 +68,14 @@ class OrComponent:
 
     def forward(self, cells: Floats, matrices: Floats) -> Floats:
         """Multiply by the matrix of each case, (n, after, before), as from `or_matrices`."""
-        front = self._front(cells)
+        front, bits = self._front(cells), (2,) * (self.size.bit_length() - 1)
+        shape = (len(front), *bits, -1)
         after = matrices[:, :, :1] * front[:, :1]
+        sets, moves, around = after.reshape(shape), matrices.reshape(shape), (slice(None), *(None for _ in bits))
         for before in range(1, self.size):  # BLAS would sum in another order on another number of threads
-            after += matrices[:, :, before, None] * front[:, before, None]
+            # what is present stays so: the other sets get nothing
+            larger = (slice(None), *(slice(int(bit), None) for bit in np.unravel_index(before, bits)))
+            sets[larger] += moves[(*larger, slice(before, before + 1))] * front[:, before][around]
         return self._restored(after)
 
     def backward(self, cells: Floats, back: Floats, matrices: Floats) -> tuple[Floats, Floats]:
@@ -100,12 +104,14 @@ class OrCause:
         cards = layout.cards_before(c)
         self.shape = prod(cards[:c]), cards[c], prod(cards[c + 1 :])
         self.split = split if cards[c] > 2 else np.ones(1)
-        around = (self.shape[0], self.shape[2], -1)
-        others = np.stack(np.unravel_index(np.arange(prod(cards)), cards)).reshape(-1, *self.shape)[:, :, 0]
+        others = np.arange(prod(cards)).reshape(self.shape)[:, 0].ravel()
         self.parents = np.zeros(self.shape[0] * self.shape[2], dtype=np.intp)  # the joint state of those that cause it
         for parent in layout.parents[c]:
-            self.parents = self.parents * cards[parent] + others[parent].ravel()
-        self.kept, self.gained = kept[self.parents].reshape(around), gained[self.parents].reshape(around)
+            self.parents = self.parents * cards[parent] + others // prod(cards[parent + 1 :]) % cards[parent]
+        around, places = (1, 1, -1), np.zeros(1, dtype=np.intp)  # the same for all, where no cause causes it
+        if layout.parents[c]:
+            around, places = (self.shape[0], self.shape[2], -1), self.parents
+        self.kept, self.gained = kept[places].reshape(around), gained[places].reshape(around)
 
     def forward(self, joint: Floats, off: Floats, on: Floats) -> Floats:
         """Bring about the cause; ``off`` and ``on``, (n,), are P(no such component triggers it) and P(one does)."""
@@ -113,9 +119,7 @@ class OrCause:
         new = np.empty_like(old)
         np.multiply(old[:, 0], off * self.kept, out=new[:, 0])
         np.multiply(old[:, 1:], off + on, out=new[:, 1:])
-        gained = off * self.gained
-        gained += on
-        gained *= old[:, 0]
+        gained = (off * self.gained + on) * old[:, 0]
         for state, share in enumerate(self.split, start=1):
             new[:, state] += gained * share if len(self.split) > 1 else gained
         return new.reshape(joint.shape)

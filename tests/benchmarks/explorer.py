@@ -1,7 +1,7 @@
 """How soon the explorer's page shows an answer: bars and alarm, then what to ask next, then how sure it is.
 
-A case is answered by clicking in Chromium, at a human pace and in a hurry, and each answer is taken back. Prints the
-median and the 95th percentile of the milliseconds from the click, taken in the page itself. Run by hand, from the
+A case is answered by clicking in Chromium, at a human pace and in a hurry, and each answer is taken back; each round has
+another age, so that no answer is one of before. Prints the median and the 95th percentile of the milliseconds from the click, taken in the page itself. Run by hand, from the
 checkout, on a quiet machine:
 
     python -m tests.benchmarks.explorer [--model posterior_knee_pain_extended]
@@ -19,7 +19,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.browser.servers import CHROMIUM, FLAGS, shell
 
-ROUNDS = 4
+AGES = ("45", "55", "65", "75")
 PACES = {"human pace": 1500, "hurry": 60}  # milliseconds between clicks
 ANSWERS = {
     "unilateral_leg_swelling": "present",
@@ -50,8 +50,12 @@ WATCH = """() => {
 }"""
 CLICK = """([name, state]) => {
   const row = document.querySelector(`.kb-asking > .kb-${name}`);
+  const field = row.querySelector('input');
   window.clicked.push(performance.now());
-  row.querySelector(state ? `button[data-state=${state}]` : '.kb-undo').click();
+  if (field) {
+    field.value = state;
+    field.dispatchEvent(new Event('change'));
+  } else row.querySelector(state ? `button[data-state=${state}]` : '.kb-undo').click();
 }"""
 
 
@@ -60,13 +64,13 @@ def times(page: Any, address: str, pause: int) -> dict[str, list[float]]:
     page.goto(address)
     page.locator(".kb-range").first.wait_for(timeout=PATIENCE)
     page.evaluate(WATCH)
-    for _ in range(ROUNDS):
-        for state in (True, False):
-            for name, answer in ANSWERS.items():
-                page.evaluate(CLICK, [name, answer if state else ""])
-                page.wait_for_timeout(pause)
+    told = [*ANSWERS.items(), *((name, "") for name in ANSWERS)]
+    clicks = [click for age in AGES for click in (("age", age), *told)]
+    for click in clicks:
+        page.evaluate(CLICK, click)
+        page.wait_for_timeout(pause)
     last = "n => ['view', 'sure'].every(kind => window.shown[kind].some(([seq]) => seq === n))"
-    page.wait_for_function(last, arg=ROUNDS * 2 * len(ANSWERS), timeout=PATIENCE)
+    page.wait_for_function(last, arg=len(clicks), timeout=PATIENCE)
     clicked, shown = page.evaluate("[window.clicked, window.shown]")
     return {kind: [at - clicked[seq - 1] for seq, at in came] for kind, came in shown.items()}
 
