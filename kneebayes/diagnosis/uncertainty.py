@@ -52,7 +52,7 @@ Floats = NDArray[np.float64]
 DEVIATIONS = 1.6448536269514722  # of a normal distribution's 95 % quantile from its median
 MIN_DRAWS = 20  # of which the 5 % and 95 % quantiles are still inside
 FEW_CASES = 16  # up to which a case at a time under all draws is quicker than all cases a draw at a time
-CHUNK_BYTES = 1 << 27  # of answers of all draws, before they become intervals
+CHUNK_BYTES = 1 << 28  # of answers of all draws, before they become intervals; each lays the tables out anew
 LEVEL_WORDS = {level: level.replace("_", " ") for level in LEVELS}
 
 

@@ -211,6 +211,8 @@ class FlatLayout:
         it by the outer ones) * P(in it by the inner ones).
         """
         cards, first, intervals, start = self.layout.cards, self._first, tables.intervals, self.layout.vector_start
+        if first == 0:  # the vectors themselves are what is multiplied
+            return np.zeros((len(tables.vectors), 1)), np.zeros((0, 1)), np.zeros((0, self.layout.n_joint))
         inside, under = intervals.inside[:, None], intervals.under[:, None]
         all_of, none_of = np.ones_like(inside), np.zeros_like(inside)
         outer = np.stack(intervals.gathered(cards, range(first), inside, under), axis=1)
