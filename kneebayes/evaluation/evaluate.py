@@ -157,6 +157,11 @@ class Evaluation:
             f"{self.n_rejected:,} rejected, {self.n_unlabelled:,} without a label"
         )
 
+    @property
+    def _warns(self) -> bool:
+        """Whether the model has an alarm: an imported network has none, neither by probability nor by a rule."""
+        return self.thresholds.caution < 1 or bool(self.model.alarm.rules)
+
     def __repr__(self) -> str:
         return f"<evaluation of {self.model.name} {self.model.version}: {self.counts}>"
 
@@ -516,10 +521,13 @@ def _notes(
         )
     notes += told
     notes += [f"{warning} ({rows} rows)" for warning, rows in scored.warnings.items()]
-    with_it, without = ((labels.present == state).sum(axis=0).tolist() for state in (1, 0))
+    untold = [t for t, told in zip(labels.targets, (labels.present >= 0).any(axis=0), strict=True) if not told]
+    if untold:
+        notes.append(f"no case says of these whether they were there, so that they are left out: {', '.join(untold)}")
     least = metrics.MIN_CASES
-    for words, counts in (("", with_it), (" without the cause", without)):
-        few = [f"{target} ({n})" for target, n in zip(labels.targets, counts, strict=True) if n < least]
+    for words, state in (("", 1), (" without the cause", 0)):
+        counts = zip(labels.targets, (labels.present == state).sum(axis=0).tolist(), strict=True)
+        few = [f"{target} ({n})" for target, n in counts if n < least and target not in untold]
         if few:
             notes.append(
                 f"under {least} cases{words}, so that figures are anecdotes, and too few to resample for an interval: "
@@ -557,8 +565,8 @@ COLUMNS = 5  # of small calibration plots
 
 def _sections(evaluation: Evaluation) -> dict[str, pd.DataFrame]:
     """Give the tables to read, with numbers as text, by heading, in the order to read them."""
-    causes, alarm, compared = evaluation.causes, evaluation.alarm, evaluation.comparison
-    top, cause = evaluation.top, evaluation.alarm_cause
+    causes, compared = evaluation.causes[evaluation.causes["n"] > 0], evaluation.comparison
+    top, cause = evaluation.top[evaluation.top["n"] > 0], evaluation.alarm_cause
     found = {
         "Leading causes": pd.DataFrame(
             {"share right": _with_interval(top, "share"), "right": top["right"], "of": top["n"]}
@@ -570,8 +578,10 @@ def _sections(evaluation: Evaluation) -> dict[str, pd.DataFrame]:
         "Brier score = reliability - resolution + uncertainty + what is lost within bins": _columns(
             causes, ("brier", "reliability", "resolution", "uncertainty", "within_bins"), digits=4
         ),
-        f"Alarm for {cause}, at each level or above": _columns(alarm, RATES, counts=("true_alarms", "false_alarms")),
     }
+    if evaluation._warns:
+        alarm = _columns(evaluation.alarm, RATES, counts=("true_alarms", "false_alarms"))
+        found[f"Alarm for {cause}, at each level or above"] = alarm
     thresholds = dict.fromkeys([evaluation.thresholds.caution, evaluation.thresholds.urgent])
     acted = [threshold for threshold in thresholds if threshold in evaluation.decision.index]  # at 1 nobody acts
     if acted:
@@ -585,7 +595,7 @@ def _sections(evaluation: Evaluation) -> dict[str, pd.DataFrame]:
         )
     if evaluation.confusion.size:
         found[CONFUSION] = evaluation.confusion
-    return found
+    return {heading: table for heading, table in found.items() if len(table)}
 
 
 def _text(evaluation: Evaluation) -> str:
@@ -598,9 +608,10 @@ def _text(evaluation: Evaluation) -> str:
             lines += ["", "Leading cause taken for another (which may be present too)", *_mistakes(evaluation)]
         else:
             lines += ["", heading, table.to_string()]
-    n_missed = len(evaluation.missed) or "none"
-    lines += ["", f"Cases of {evaluation.alarm_cause} missed, with the alarm below caution: {n_missed}"]
-    if len(evaluation.missed):
+    if evaluation._warns:
+        n_missed = len(evaluation.missed) or "none"
+        lines += ["", f"Cases of {evaluation.alarm_cause} missed, with the alarm below caution: {n_missed}"]
+    if evaluation._warns and len(evaluation.missed):
         lines.append(evaluation.missed.to_string(float_format=lambda p: f"{p:.1%}"))
     if evaluation.bootstrap:
         lines += ["", f"In brackets: 95 % intervals, Wilson's for shares, else of {evaluation.bootstrap} resamples."]
@@ -653,7 +664,7 @@ def _plots(evaluation: Evaluation) -> dict[str, object]:
         figure = Figure(figsize=(6, 5), layout="constrained")
         draw(evaluation, ax=figure.subplots())
         pair.append((_svg(figure, alt), alt))
-    names = list(evaluation.causes.index)
+    names = list(evaluation.causes.index[evaluation.causes["n"] > 0])
     n_rows = -(-len(names) // COLUMNS)
     figure = Figure(figsize=(2.7 * COLUMNS, 2.9 * n_rows), layout="constrained")
     axes = figure.subplots(n_rows, COLUMNS, squeeze=False).ravel()

@@ -1,8 +1,8 @@
 """How soon the explorer's page shows an answer: bars and alarm, then what to ask next, then how sure it is.
 
 A case is answered by clicking in Chromium, at a human pace and in a hurry, and each answer is taken back; each round
-has another age, so that no case is one of before. Prints the median and the 95th percentile of the milliseconds from the
-click, taken in the page itself. Run by hand, from the checkout, on a quiet machine:
+has another age, so that no case is one of before. Prints the median and the 95th percentile of the milliseconds from
+the click, taken in the page itself. Run by hand, from the checkout, on a quiet machine:
 
     python -m tests.benchmarks.explorer [--model posterior_knee_pain_extended]
 """

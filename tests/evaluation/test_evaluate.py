@@ -348,6 +348,24 @@ def test_there_is_no_bootstrap_interval_where_too_few_cases_are_of_one_kind_and_
     assert any("too few to resample for an interval" in note and few in note for note in result.notes) == (not enough)
 
 
+def test_what_no_case_tells_of_is_named_once_and_left_out() -> None:
+    result = kb.evaluate(MODEL, with_clots(20).filter(regex="^(?!true_(?!dvt)|label|also)"), bootstrap=0)
+    text = str(result)
+    assert result.causes.loc["leg_cramps", "n"] == 0
+    assert text.count("leg_cramps") == 1
+    assert "left out: leg_cramps, bakers_cyst" in text
+    assert "Leading causes" not in text
+    assert text.count("\ndvt ") == 3
+
+
+def test_an_imported_network_has_no_alarm_to_measure() -> None:
+    alarm = MODEL.file.alarm.model_copy(update={"rules": ()})
+    model = kb.Model(MODEL.file.model_copy(update={"alarm": alarm}))
+    text = str(kb.evaluate(model, with_clots(20), thresholds=kb.Thresholds(1, 1), bootstrap=0))
+    assert "larm for" not in text
+    assert "missed" not in text.removeprefix(f"Evaluation of {MODEL.file.title}")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("thresholds", [(1.0, 1.0), (0.5, 1.0)], ids=["caution", "urgent"])
 def test_an_alarm_that_never_warns_by_probability_has_no_net_benefit_there(
