@@ -74,6 +74,20 @@ def plain_path(path: str | os.PathLike[str]) -> str:
     return STANDARD_STREAM if text in (STANDARD_STREAM, *STANDARD_PATHS) else os.path.expanduser(text)
 
 
+def read_limited(path: Path, most: int, what: str) -> bytes:
+    """Read a file of so many bytes at most, which is a ``what``."""
+    if is_special(str(path)):  # which may have no end, or no beginning
+        raise FileFormatError(f"{path}: is a pipe or a device, and no {what}: give a file")
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(most + 1)
+    except (OSError, ValueError) as error:
+        raise FileFormatError(f"{path}: can't read the {what}: {error}") from error
+    if len(content) > most:
+        raise FileFormatError(f"{path}: over the limit of {most} bytes for a {what}")
+    return content
+
+
 def file_stamp(path: str) -> tuple[int, ...] | None:
     """Device, number, size and time, which tell later whether a file was written to; None for what is no file."""
     try:

@@ -7,7 +7,7 @@ causes' joint posterior is computed for every answer that may come.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -87,42 +87,59 @@ def open_questions(
     """
     if n is not None:
         check_number("n", n, whole=True, least=0)
-    assessor, evidence, thresholds = assessed.assessor, assessed.evidence, assessed.thresholds
-    network, model = assessor.network, assessor.model
-    column = None if target is None else column_of(network, target)
-    answers = _answers(assessed)
-    owner = np.array([network.variables.index(model.about(answer.asked)) for answer in answers], dtype=np.intp)
-    trial = evidence[np.zeros(1 + len(owner), dtype=np.intp)]  # as things are, then with each answer
-    trial.codes[owner, np.arange(1, 1 + len(owner))] = [answer.code for answer in answers]
-    unit = float(assessed.posteriors.log_evidence[0])
-    total, marginals, moved = _weighed(network, trial, np.concatenate([[0], owner]), unit)
-    chance = total[1:] / total[0]
-    possible = chance > 0
-    before, after = marginals[0], marginals[1:]
-    if column is None:
-        gain = chance * moved[1:]
-    else:
-        sides, prior = after[:, [column]], before[column]
-        gain = chance * _divergence(np.hstack([sides, 1.0 - sides]), np.array([prior, 1.0 - prior]))
+    column = None if target is None else column_of(assessed.assessor.network, target)
+    weighing = _Weighing(assessed, column)
+    questions = sorted(weighing.questions(), key=lambda question: -question.gain_per_cost)
+    if not keys_first:
+        return weighing.with_alarms(questions[:n])
+    first = weighing.with_alarms([question for question in questions if question.key])
+    first.sort(key=lambda question: -question.alarm_change)
+    rest = [question for question in questions if not question.key]
+    return first[:n] + weighing.with_alarms(rest if n is None else rest[: max(0, n - len(first))])
 
-    ranked = len(model.causes) + 1
-    top = (leading(after[:, :ranked]) != leading(before[:ranked])) * chance
-    benefit = _benefit(after[:, assessor.column], thresholds.caution) * chance
-    baseline = float(_benefit(before[assessor.column], thresholds.caution))
-    keys = {name for asked in model.alarm.key_questions for name in (asked, model.about(asked))}
 
-    questions, places = [], {}
-    for name in dict.fromkeys(answer.asked for answer in answers):
-        told = [place for place, answer in enumerate(answers) if answer.asked == name]
-        own = np.array([place for place in told if possible[place]], dtype=np.intp)
-        if len(own) < 2:
-            continue
-        asked, cost = model.askable[name], model.variables[model.about(name)].cost
-        bits = max(0.0, float(gain[own].sum()))
-        chances = {answers[place].answer: float(chance[place]) for place in told}
-        places[name] = own
-        questions.append(
-            Question(
+class _Weighing:
+    """The answers that may come in one case, and what each would tell."""
+
+    def __init__(self, assessed: Assessment, column: int | None) -> None:
+        self.assessed, self.answers = assessed, _answers(assessed)
+        network, evidence, answers = assessed.assessor.network, assessed.evidence, self.answers
+        owner = np.array([network.variables.index(network.model.about(a.asked)) for a in answers], dtype=np.intp)
+        self._trial = evidence[np.zeros(1 + len(owner), dtype=np.intp)]  # as things are, then with each answer
+        self._trial.codes[owner, np.arange(1, 1 + len(owner))] = [answer.code for answer in answers]
+        unit = float(assessed.posteriors.log_evidence[0])
+        total, marginals, moved = _weighed(network, self._trial, np.concatenate([[0], owner]), unit)
+        self.chance = total[1:] / total[0]
+        self.before, self.after = marginals[0], marginals[1:]
+        if column is None:
+            self.gain = self.chance * moved[1:]
+        else:
+            sides, prior = self.after[:, [column]], self.before[column]
+            self.gain = self.chance * _divergence(np.hstack([sides, 1.0 - sides]), np.array([prior, 1.0 - prior]))
+        self._places = {
+            name: np.array([i for i, a in enumerate(answers) if a.asked == name and self.chance[i] > 0], dtype=np.intp)
+            for name in dict.fromkeys(answer.asked for answer in answers)
+        }
+
+    def questions(self) -> Iterator[Question]:
+        """Make what has several possible answers into questions, of which the alarm is not worked out yet."""
+        assessor, model, threshold = (
+            self.assessed.assessor,
+            self.assessed.assessor.model,
+            self.assessed.thresholds.caution,
+        )
+        ranked = len(model.causes) + 1
+        top = (leading(self.after[:, :ranked]) != leading(self.before[:ranked])) * self.chance
+        benefit = _benefit(self.after[:, assessor.column], threshold) * self.chance
+        baseline = float(_benefit(self.before[assessor.column], threshold))
+        keys = {name for asked in model.alarm.key_questions for name in (asked, model.about(asked))}
+        for name, own in self._places.items():
+            if len(own) < 2:
+                continue
+            asked, cost = model.askable[name], model.variables[model.about(name)].cost
+            bits = max(0.0, float(self.gain[own].sum()))
+            chances = {self.answers[place].answer: float(self.chance[place]) for place in own}
+            yield Question(
                 variable=name,
                 question=asked.question,
                 key=name in keys,
@@ -134,26 +151,18 @@ def open_questions(
                 net_benefit=max(0.0, round(float(benefit[own].sum()) - baseline, DIGITS)),
                 answers={answer: chances.get(answer, 0.0) for answer in asked.states},
             )
-        )
 
-    def with_alarms(some: list[Question]) -> list[Question]:
+    def with_alarms(self, some: list[Question]) -> list[Question]:
         """Work out what the answers may change of the alarm."""
         if not some:
             return []
-        own = np.concatenate([places[question.variable] for question in some])
-        posteriors = Posteriors(network.columns, after[own], np.log(chance[own]))
-        levels = assessor.assess(trial[1 + own], thresholds, posteriors=posteriors).levels
-        changed = np.zeros(len(chance))
-        changed[own] = (levels != assessed.levels[0]) * chance[own]
-        return [replace(q, alarm_change=float(changed[places[q.variable]].sum())) for q in some]
-
-    questions.sort(key=lambda question: -question.gain_per_cost)
-    if not keys_first:
-        return with_alarms(questions[:n])
-    first = with_alarms([question for question in questions if question.key])
-    first.sort(key=lambda question: -question.alarm_change)
-    rest = [question for question in questions if not question.key]
-    return first[:n] + with_alarms(rest if n is None else rest[: max(0, n - len(first))])
+        assessor = self.assessed.assessor
+        own = np.concatenate([self._places[question.variable] for question in some])
+        posteriors = Posteriors(assessor.network.columns, self.after[own], np.log(self.chance[own]))
+        assessed = assessor.assess(self._trial[1 + own], self.assessed.thresholds, posteriors=posteriors)
+        changed = np.zeros(len(self.chance))
+        changed[own] = (assessed.levels != self.assessed.levels[0]) * self.chance[own]
+        return [replace(q, alarm_change=float(changed[self._places[q.variable]].sum())) for q in some]
 
 
 def question_frame(questions: Sequence[Question]) -> pd.DataFrame:

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from kneebayes.atomic import STANDARD_STREAM, AtomicFile, commit, is_special, plain_path, write_whole
+from kneebayes.atomic import STANDARD_STREAM, AtomicFile, commit, plain_path, read_limited, write_whole
 from kneebayes.errors import FileFormatError, KneeBayesError, ModelFileError, OptionError, UnknownNameError, nearest
 from kneebayes.interop.cpt import (
     COLUMN_TOLERANCE,
@@ -532,13 +532,7 @@ def import_model(
     absent: Mapping[str, str] | None = None,
     tolerance: float = COLUMN_TOLERANCE,
 ) -> ModelSpec:
-    """Read a network and make it a model file, what could not be kept under ``provenance``.
-
-    With the sidecar (by default ``FILE.labels.json``, if it is there), what the network left unchanged is as it was,
-    and what it changed keeps its words. Without, ``causes`` names the causes, by default the parents of the nodes that
-    have no children, and ``complaint`` the finding that is taken as present unless a case says otherwise. Raise
-    ``tolerance``, how far a column may miss 1 and a table be from a leaky noisy-OR, for files of few digits.
-    """
+    """Read a network and make it a model file, as `kneebayes.import_network` says, which this is the work of."""
     path = Path(plain_path(path))
     chosen = format_of(path) if format is None else format
     text = _text(path)
@@ -551,7 +545,10 @@ def import_model(
             raise OptionError(
                 f"{path}: {told[0]}: the labels that came with it say that: leave it out, or move them away"
             )
-        original = _original(known, path)
+        try:
+            original = ModelSpec.model_validate_json(json.dumps(known))
+        except ValidationError as error:
+            raise ModelFileError(f"{path}: the model file that came with it is inconsistent: {error}") from error
         if chosen == "uai":
             nodes = _with_names(nodes, original, path)
         return _restored(original, checked_nodes(nodes, str(path), tolerance=tolerance), path, tolerance)
@@ -584,13 +581,8 @@ def _renamed_apart(
 
 
 def _text(path: Path, *, what: str = "network") -> str:
-    if is_special(str(path)):  # which may have no end, or no beginning
-        raise FileFormatError(f"{path}: is a pipe or a device: give a file for the {what}")
+    content = read_limited(path, MAX_BYTES, what)
     try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise FileFormatError(f"{path}: over the limit of {MAX_BYTES} bytes for a {what}")
         declared = XML_ENCODING.match(content[:200])
         if declared and declared[1].lower() != b"utf-8":  # GeNIe and older programs write others
             text = content.decode(declared[1].decode())
@@ -598,9 +590,7 @@ def _text(path: Path, *, what: str = "network") -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FileFormatError(f"{path}: can't read the {what}: {error}; save it as UTF-8") from error
-    except FileFormatError:
-        raise
-    except (OSError, ValueError, LookupError) as error:
+    except LookupError as error:
         raise FileFormatError(f"{path}: can't read the {what}: {error}") from error
 
 
@@ -784,13 +774,6 @@ def _read_sidecar(path: Path) -> dict[str, Any]:
         raise FileFormatError(f"{path}: not the labels of an exported network: {error}") from error
     model: dict[str, Any] = content["model"]
     return model
-
-
-def _original(content: dict[str, Any], path: Path) -> ModelSpec:
-    try:
-        return ModelSpec.model_validate_json(json.dumps(content))
-    except ValidationError as error:
-        raise ModelFileError(f"{path}: the model file that came with it is inconsistent: {error}") from error
 
 
 def _with_names(nodes: Sequence[Node], original: ModelSpec, path: Path) -> list[Node]:

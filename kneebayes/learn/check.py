@@ -55,16 +55,9 @@ def check(
     ignore: Iterable[str] = (),
     mapping: MappingLike | None = None,
 ) -> pd.DataFrame:
-    r"""Compare the findings, and pairs of findings, of cases with what the model expects of them.
+    """Compare the findings, and pairs of findings, of cases with what the model expects: see `Model.check`.
 
-    The cases are not to be the ones that the model was fitted to: those it would judge too well. ``labels``, where
-    there are any, count as known. Findings and pairs known in fewer than ``least`` cases are left out.
-
-    A row per finding, and per pair (``finding``, ``other``), the most misjudged first; a finding with more than two
-    states has a row for each, as ``duration=over_6_months``, and no pairs. ``cases`` in which it is known;
-    ``observed`` and ``expected``, the share of them in which it (or both) is present, the latter given everything else
-    known; ``z``, positive where there is more of it, or more dependence, than expected. Among m rows of a true model
-    the largest \|z\| is about sqrt(2 log m).
+    A finding with more than two states has a row for each, as ``duration=over_6_months``, and no pairs.
 
     >>> from kneebayes.spec.yaml_io import model_path, read_model
     >>> from kneebayes.learn.simulate import simulate

@@ -375,14 +375,10 @@ def fit(
 ) -> tuple[ModelSpec, FitReport]:
     """Fit the leaks, links and splits of a model to cases, the model's own numbers being the prior.
 
-    Any cells and labels may be missing. A ``label`` (and ``also``) says that every other cause is absent,
-    ``true_<cause>`` speaks of one cause. ``prior_weight`` is how much more the model file counts than its ranges say, 0
-    for maximum likelihood. It stops after ``max_steps`` expectation steps, or once a step raises the log posterior by
-    less than ``tolerance`` per case. ``weights`` say how often each case counts; once by default.
-
-    The version of the fitted model ends in ``+fitted``. Each fitted number says in its basis from how many cases it is
-    and what it was; its range is the 90 % interval of a Beta distribution around it, the other numbers held where they
-    are: narrower than if they were not.
+    `Model.fit` says by which options; ``weights`` say how often each case counts. The version of the fitted model ends
+    in ``+fitted``. Each fitted number says in its basis from how many cases it is and what it was; its range is the
+    90 % interval of a Beta distribution around it, the other numbers held where they are: narrower than if they were
+    not.
 
     >>> from kneebayes.spec.yaml_io import model_path, read_model
     >>> from kneebayes.learn.simulate import simulate

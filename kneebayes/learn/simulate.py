@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from numbers import Real
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -178,31 +178,8 @@ def _cause(model: ModelSpec, name: str) -> str:
     return name
 
 
-def simulate(
-    model: ModelSpec,
-    n: int,
-    *,
-    seed: int | np.random.Generator,
-    missing: Shares = 0.3,
-    missing_if: Mapping[str, Shares] | None = None,
-    prevalence: Mapping[str, float] | None = None,
-    with_causes: bool = False,
-    label: bool = False,
-    label_noise: float = 0.0,
-    complaint: bool = True,
-) -> pd.DataFrame:
-    """Draw cases from the network, as a table that can be scored.
-
-    The same seed gives the same cases, and fewer of them are the first of more. Columns are ``case_id``, and every risk
-    factor and finding in model order: categories (NaN where empty), or whole numbers (NA where empty) for a variable
-    that a numeric input sets, under the name of the input.
-
-    ``missing`` and ``missing_if`` say which cells are left empty (see `Writer`), and change nothing else.
-    ``prevalence``: P(cause | the complaint alone) of some causes, to draw from the model that `with_prevalence` makes.
-    ``with_causes`` adds the drawn causes as ``true_<cause>``, never empty. ``label`` adds a leading cause as ``label``,
-    one by chance of those that are there, or ``none_of_these``, and the others as ``also``, joined by ``;``;
-    ``label_noise`` is the share of labels that name another cause than is there. Without ``complaint``, people who
-    don't have it are drawn too.
+def simulate(model: ModelSpec, n: int, **options: Any) -> pd.DataFrame:
+    """Draw cases from the network as a table that can be scored; options as for `simulate_batches`.
 
     >>> from kneebayes.spec.yaml_io import model_path, read_model
     >>> cases = simulate(read_model(model_path("posterior_knee_pain")), 5, seed=1, missing=0)
@@ -212,19 +189,7 @@ def simulate(
     import pandas as pd
     import pyarrow as pa
 
-    batches = simulate_batches(
-        model,
-        n,
-        seed=seed,
-        missing=missing,
-        missing_if=missing_if,
-        prevalence=prevalence,
-        with_causes=with_causes,
-        label=label,
-        label_noise=label_noise,
-        complaint=complaint,
-    )
-    table = pa.Table.from_batches(list(batches)).unify_dictionaries()
+    table = pa.Table.from_batches(list(simulate_batches(model, n, **options))).unify_dictionaries()
     frame: pd.DataFrame = table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
     return frame.copy()  # Arrow's memory is read-only, and people change cases
 
@@ -242,7 +207,11 @@ def simulate_batches(
     label_noise: float = 0.0,
     complaint: bool = True,
 ) -> Iterator[pa.RecordBatch]:
-    """Draw cases as `simulate` does, a batch at a time (at least one, be it empty), in bounded memory."""
+    """Draw cases as `Model.simulate` says, a batch at a time (at least one, be it empty), in bounded memory.
+
+    Columns are ``case_id``, and every risk factor and finding in model order: categories, empty where not known, or
+    whole numbers for a variable that a numeric input sets, under the name of the input.
+    """
     import pyarrow as pa
 
     check_number("number of cases", n, whole=True, least=0)

@@ -32,7 +32,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from kneebayes.atomic import is_special, plain_path, write_whole
+from kneebayes.atomic import plain_path, read_limited, write_whole
 from kneebayes.errors import FileFormatError, ModelFileError, nearest
 from kneebayes.spec.model_spec import CHOICES, ModelSpec, PlacedError, Probability
 
@@ -155,17 +155,11 @@ def _plain(path: str | os.PathLike[str]) -> Path:
 
 
 def _read_text(path: Path, what: str = "model file") -> str:
-    if is_special(str(path)):  # which may have no end, or no beginning
-        raise ModelFileError(f"{path}: is a pipe or a device: give a {what}")
     try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise ModelFileError(f"{path}: over the limit of {MAX_BYTES} bytes for a {what}")
-        return content.decode("utf-8")
-    except ModelFileError:
-        raise
-    except (OSError, ValueError) as error:
+        return read_limited(path, MAX_BYTES, what).decode("utf-8")
+    except FileFormatError as error:
+        raise ModelFileError(str(error)) from error
+    except ValueError as error:
         raise ModelFileError(f"{path}: can't read the {what}: {error}") from error
 
 

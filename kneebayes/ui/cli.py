@@ -13,9 +13,8 @@ import os
 import signal
 import sys
 import warnings
-from enum import StrEnum
 from operator import attrgetter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperCommand
@@ -101,13 +100,6 @@ Source = Annotated[
 ]
 
 
-class ScoreFormat(StrEnum):
-    """What scores are written as."""
-
-    table = "table"
-    fhir_ndjson = "fhir-ndjson"
-
-
 @app.command(
     cls=_Score,
     help="Score a file: posteriors and alarm, a row per case.\n\n"
@@ -141,8 +133,9 @@ def score(
     ] = None,
     intervals: Any = None,
     format: Annotated[
-        ScoreFormat, typer.Option(help="fhir-ndjson writes a FHIR Bundle of RiskAssessments a line.")
-    ] = ScoreFormat.table,
+        Literal["table", "fhir-ndjson"],
+        typer.Option(help="fhir-ndjson writes a FHIR Bundle of RiskAssessments a line."),
+    ] = "table",
     model: ModelOption = None,
     quiet: Quiet = False,
 ) -> None:
@@ -158,10 +151,10 @@ def score(
         "thresholds": thresholds(loaded.file),
         **intervals,
     }
-    if format is not ScoreFormat.table and (dask is not None or intervals):
+    if format != "table" and (dask is not None or intervals):
         raise OptionError("--format fhir-ndjson goes with neither --dask nor --intervals")
     if dask is None:
-        counts = loaded.score_file(source, target, quiet=quiet, format=format.value, **choices)
+        counts = loaded.score_file(source, target, quiet=quiet, format=format, **choices)
     else:
         from kneebayes.distributed import score_files
 
@@ -202,13 +195,6 @@ def _refused(counts: ScoreSummary) -> list[str]:
     return [f"{column}: {', '.join(said)}" for column, said in list(by_column.items())[:MAX_COLUMNS]]
 
 
-class Engine(StrEnum):
-    """What computes a diagnosis."""
-
-    exact = "exact"
-    pgmpy = "pgmpy"
-
-
 @app.command(
     help="Diagnose one case from what is known of it.\n\n"
     "For example: kneebayes diagnose age=67 sex=male long_travel=yes unilateral_leg_swelling=yes\n\n"
@@ -218,8 +204,9 @@ class Engine(StrEnum):
 def diagnose(
     facts: Facts = None,
     engine: Annotated[
-        Engine, typer.Option(help="pgmpy asks its VariableElimination instead, to check by (takes seconds).")
-    ] = Engine.exact,
+        Literal["exact", "pgmpy"],
+        typer.Option(help="pgmpy asks its VariableElimination instead, to check by (takes seconds)."),
+    ] = "exact",
     explain: Annotated[
         bool, typer.Option("--explain", help="Say which facts moved the alarm's cause and the likeliest one.")
     ] = False,
@@ -236,7 +223,7 @@ def diagnose(
 ) -> None:
     """Run ``kneebayes diagnose``."""
     loaded = load(model)
-    dx = loaded.diagnose(options.case(facts), engine=engine.value, mapping=map_file, thresholds=thresholds(loaded.file))
+    dx = loaded.diagnose(options.case(facts), engine=engine, mapping=map_file, thresholds=thresholds(loaded.file))
     explained = dx.explanations([target] if target else None) if explain or target else []
     if as_json:
         more = {"explanations": [explanation.content() for explanation in explained]} if explained else {}
@@ -310,14 +297,6 @@ def model(
         typer.echo(listing.describe(load(name).file))
 
 
-class Form(StrEnum):
-    """What a template is for."""
-
-    csv = "csv"
-    redcap = "redcap"
-    xlsform = "xlsform"
-
-
 @app.command(
     help="Write a CSV to fill in, with an example row, or a form to collect cases with.\n\n"
     "For example: kneebayes template --format redcap -o knee.csv"
@@ -325,17 +304,17 @@ class Form(StrEnum):
 def template(
     target: Output = "-",
     format: Annotated[
-        Form,
+        Literal["csv", "redcap", "xlsform"],
         typer.Option(
             help="csv is a table with an example row; redcap a data dictionary (.csv); xlsform a form for ODK and "
             "KoboToolbox (.xlsx). Beside a form go the mappings of its exports."
         ),
-    ] = Form.csv,
+    ] = "csv",
     model: ModelOption = None,
 ) -> None:
     """Run ``kneebayes template``."""
     spec = load(model).file
-    if format is Form.csv:
+    if format == "csv":
         from kneebayes.learn import simulate
 
         simulate.write_cases([simulate.template(spec)], target)
@@ -345,7 +324,7 @@ def template(
         return
     from kneebayes.interop.forms import write_form
 
-    form, *mappings = write_form(spec, format.value, target)
+    form, *mappings = write_form(spec, format, target)
     say(f"wrote {form}; score what its program exports with --map {' or '.join(mappings)}")
 
 
@@ -640,17 +619,6 @@ def check(
         say(loaded.file.disclaimer)
 
 
-class Format(StrEnum):
-    """Exchange formats."""
-
-    bif = "bif"
-    xmlbif = "xmlbif"
-    net = "net"
-    xdsl = "xdsl"
-    uai = "uai"
-    json = "json"
-
-
 @app.command(
     help="Write the network for other programs, with its labels beside it.\n\n"
     "For example: kneebayes export --format xdsl -o knee.xdsl\n\n"
@@ -666,14 +634,17 @@ def export(
             help="Where to write; - is standard output, of the network without its labels, and needs --format.",
         ),
     ],
-    format: Annotated[Format | None, typer.Option(help="By default what the ending of FILE says.")] = None,
+    format: Annotated[
+        Literal["bif", "xmlbif", "net", "xdsl", "uai", "json"] | None,
+        typer.Option(help="By default what the ending of FILE says."),
+    ] = None,
     model: ModelOption = None,
     quiet: Quiet = False,
 ) -> None:
     """Run ``kneebayes export``."""
-    paths = load(model).export(target, None if format is None else format.value)
+    paths = load(model).export(target, format)
     if not quiet:
-        alone = target != "-" or format is Format.json
+        alone = target != "-" or format == "json"
         said = " and ".join(map(str, paths))
         say(f"wrote {said}" if alone else "wrote the network to standard output; its labels go beside a file only")
 
