@@ -521,7 +521,8 @@ def _notes(
         )
     notes += told
     notes += [f"{warning} ({rows} rows)" for warning, rows in scored.warnings.items()]
-    untold = [t for t, told in zip(labels.targets, (labels.present >= 0).any(axis=0), strict=True) if not told]
+    told_of = (labels.present >= 0).sum(axis=0).tolist()
+    untold = [target for target, n in zip(labels.targets, told_of, strict=True) if not n]
     if untold:
         notes.append(f"no case says of these whether they were there, so that they are left out: {', '.join(untold)}")
     least = metrics.MIN_CASES
