@@ -14,7 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from itertools import product
+from itertools import chain, product
 from typing import Any
 
 import pandas as pd
@@ -46,7 +46,8 @@ DATES = [
 ]
 _CHOICE = re.compile(r"(.*?)\s*\((?:choice|wahl|opci[oó]n|choix|keuze)=(.+)\)\s*", re.IGNORECASE)
 _BRACKETS = re.compile(r"\(.*?\)|\[.*?\]")
-_CODE = re.compile(r"[a-z]{0,3}\d+[a-z]?")
+# The number of an item, as q12; not a later time, as d30, m3, fu2 or v2.
+_CODE = re.compile(r"(?!(?:d|w|m|y|fu|mo|wk|day)[1-9]|[tv][2-9]$)[a-z]{0,3}\d+[a-z]?")
 _LEGEND = re.compile(r"(\d+)\s*=\s*([^,;/()\[\]=\d]+)")
 _CELL_SEPARATORS = (";", "|", ",", "/")
 _PLAIN = re.compile(r"[^\W\d][\w /()+-]*[\w)]|[^\W\d]")
@@ -119,16 +120,25 @@ class Drafter:
                 said += [node.label, getattr(node, "question", "")]
             for phrase in filter(None, map(fold, said)):
                 self._phrases[frozenset(phrase)].add(name)
+            if node is not None and len(asked := self._without_asking(fold(getattr(node, "question", "")))) > 1:
+                self._phrases[frozenset(asked)].add(name)
         self._parts: dict[frozenset[str], set[str]] = defaultdict(set)
         for name, said in self.words["parts"].items():
             for phrase in map(fold, said if name in known else ()):
                 self._parts[frozenset(phrase)].add(name)
+        self._units = {unit for said in self.words["units"].values() for unit in said if len(unit) > 1}
+        short = {word for kind in ("prefixes", "suffixes", "abbreviations") for word in self.words[kind]} - {"am"}
+        phrases = chain(self.words["outcomes"], self._units, *self._phrases, *self._parts)
+        self._pieces = {word for word in short if len(word) > 1} | {word for word in phrases if len(word) > 2}
         self._befores = [
             _Before(name, before["cause"], [frozenset(fold(phrase)) for phrase in before["said"]])
             for name, before in self.words["before"].items()
             if name in known
         ]
-        self._units = {unit for said in self.words["units"].values() for unit in said if len(unit) > 1}
+        answers = (self.words["answers"][state] for state in ("present", "absent"))
+        explaining = chain(self.words["explaining"], *self.words["units"].values(), *answers)
+        self._explaining = {word for said in explaining for word in fold(said)}
+        self._others = {word for said in self.words["others"] for word in fold(said)}
         numeric = {n.variable: name for name, n in model.numeric_inputs.items()}
         # A variable that has a column of numbers of its own name is one of them; pain_over_6_weeks stays itself.
         self._phrases = {
@@ -143,16 +153,15 @@ class Drafter:
         exact_name = next((name for name in self.coder.columns if normal(name) == normal(header)), None)
         if exact_name is not None:
             return {exact_name}, set()
-        if before := self._before(header):
-            return {before}, set()
-        if found := self._named(header):
+        if found := {before} if (before := self._before(header)) else self._named(header):
             # A number of days is no answer, an answer no number, and below a limit is not above it.
             in_units = self._units & set(fold(" ".join(_BRACKETS.findall(header))))
             is_number = found <= {*self.coder.model.numeric_inputs}
-            doubtful = (
-                any(sign in header for sign in "<≤>≥") if is_number else in_units or "<" in header or "≤" in header
-            )
-            return (set(), found) if doubtful else (found, set())
+            if is_number:
+                doubtful = any(sign in header for sign in "<≤>≥") or self._is_coded(header)
+            else:
+                doubtful = bool(in_units) or "<" in header or "≤" in header
+            return (set(), found) if doubtful or self._adds(header, found) else (found, set())
         if parts := {name for words in self._meanings(header) for name in self._parts.get(frozenset(words), ())}:
             return set(), parts
         near: set[str] = set()
@@ -169,6 +178,19 @@ class Drafter:
         earlier = {before.cause: before.variable for before in self._befores if before.is_said(self._forms(header))}
         return set(), {earlier.get(name, name) for name in near}
 
+    def _adds(self, header: str, found: set[str]) -> bool:
+        """Say whether brackets hold more than units, values or other words for what was found: "(mother)"."""
+        own = {word for phrase, names in self._phrases.items() if names & found for word in phrase}
+        states = (said for name in found for said in self.words["states"].get(name, {}).values())
+        own |= {word for said in chain(*states) for word in fold(said)}
+        inside = (text for text in _BRACKETS.findall(header) if not _LEGEND.search(text))
+        return any(not word.isdigit() and word not in self._explaining | own for text in inside for word in fold(text))
+
+    def _is_coded(self, header: str) -> bool:
+        """Say whether a header asks for a code or a flag, as age_cat, in place of a number."""
+        forms = (form for form in self._forms(header) if frozenset(form) not in self._phrases)
+        return any(form[-1] in self.words["suffixes"] for form in forms)
+
     def _named(self, header: str) -> set[str]:
         """Say which variables have the very words of a header, abbreviated or not."""
         for words in self._forms(header):
@@ -176,7 +198,7 @@ class Drafter:
                 return set(found)
         if found := {name for words in self._meanings(header) for name in self._phrases.get(frozenset(words), ())}:
             return found
-        bare = (frozenset(word for word in form if word not in self._units) for form in self._forms(header))
+        bare = (frozenset(word for word in form if word not in self._units) for form in self._meanings(header))
         numbers = {name for words in bare for name in self._phrases.get(words, ())}
         return numbers if numbers <= {*self.coder.model.numeric_inputs} else set()
 
@@ -204,10 +226,23 @@ class Drafter:
     def _forms(self, header: str) -> list[tuple[str, ...]]:
         """Give the words of a header, as they stand, and without numbers of items, units in brackets or prefixes."""
         forms = [fold(header), fold(_BRACKETS.sub(" ", header))]
+        forms += [self._without_asking(form) for form in forms]
+        forms += [cover for form in forms[:1] if len(form) == 1 for cover in self._covers(form[0])]
         forms += [tuple(word for word in form if not _CODE.fullmatch(word)) for form in forms]
         forms += [form[1:] for form in forms if form[:1] and form[0] in self.words["prefixes"]]
         forms += [form[:-1] for form in forms if form[-1:] and form[-1] in self.words["suffixes"]]
         return list(dict.fromkeys(form for form in forms if form))
+
+    def _without_asking(self, form: tuple[str, ...]) -> tuple[str, ...]:
+        """Leave out the words that make a question of a phrase."""
+        return tuple(word for word in form if word not in self.words["asking"])
+
+    def _covers(self, glued: str) -> Iterator[tuple[str, ...]]:
+        """Take a name of eight letters and the like apart, where words that are known make all of it."""
+        for end in range(2, len(glued) - 1):
+            if glued[:end] in self._pieces:
+                rests = [(glued[end:],)] if glued[end:] in self._pieces else self._covers(glued[end:])
+                yield from ((glued[:end], *rest) for rest in rests)
 
     def day_role(self, header: str) -> str | None:
         """Say whether a column of days is of birth, onset or visit."""
@@ -241,6 +276,10 @@ class Drafter:
                 found[value] = next(iter(means)) if len(means) == 1 else UNDECIDED
         if "m" in found and "female" not in found.values():  # with h for hombre, it is mujer
             found["m"] = UNDECIDED
+        has_yes = any(means == "present" for value, means in found.items() if value not in ("x", "+"))
+        for tick in ("x", "+") if has_yes else ("-1",):  # a tick beside a yes is no yes; -1 without one may be it
+            if tick in found:
+                found[tick] = UNDECIDED
         if found.get("2") == UNDECIDED and "1" in found:  # 1 and 2 are yes and no, or no and yes, or never and former
             found["1"] = UNDECIDED
         return found
@@ -297,9 +336,16 @@ class Drafter:
         choice = _CHOICE.fullmatch(name) or _CHOICE.fullmatch(label)
         header = choice[2] if choice else name
         exact, near = self.variables(header)
+        if choice and (before := self._before(f"{choice[1]} {header}")):
+            exact, near = set(), {before}
+        other = {word for word in fold(choice[1] if choice else label)} & self._others
+        if exact and other:
+            exact, near = set(), exact | near
         if not exact and label and not choice:
             exact, also = self.variables(label)
             near |= also
+        elif label and not choice and (said := self.variables(label)[0]) and said != exact:
+            exact, near = set(), exact | said
         if not cells.n_filled:
             return _Proposal(why="empty")
         if len(exact) > 1:
@@ -316,10 +362,10 @@ class Drafter:
         (variable,) = exact
         if choice:
             ticked = {"checked": "present", "1": "present", "unchecked": "unknown", "0": "unknown"}
-            if self.coder.is_yes_no(variable) and set(cells.words) <= set(ticked):
+            if self._is_answer(variable) and set(cells.words) <= set(ticked):
                 why = "a box not ticked is unknown; absent only if everybody was asked"
                 return _Proposal({"variable": variable, "values": {w: ticked[w] for w in cells.words}}, why=why)
-            return _Proposal(unsure=[variable])
+            return _Proposal(unsure=self._candidates(exact))
         if variable == CASE_ID:
             fits = cells.n_distinct == cells.n_filled
             why = "values repeat: write join: case_id if the rows of one are one case"
@@ -387,6 +433,10 @@ class Drafter:
         why = f"and {hidden} other values, not shown (--examples): add them" if hidden else ""
         return _Proposal({"variable": variable, "values": shown}, why=why)
 
+    def _is_answer(self, variable: str) -> bool:
+        """Say whether a tick answers a variable; that of a diagnosis may be the outcome."""
+        return self.coder.is_yes_no(variable) and variable not in self.coder.model.causes
+
     def _choices(self, cells: _Cells) -> _Proposal:
         parts = {mark: cells.split(mark) for mark in _CELL_SEPARATORS}
         mark = max(_CELL_SEPARATORS, key=lambda m: sum(parts[m].values()) if any(m in w for w in cells.words) else 0)
@@ -397,7 +447,7 @@ class Drafter:
         hidden = 0
         for part, n in counts.items():
             exact, _ = self.variables(part)
-            if len(exact) == 1 and self.coder.is_yes_no(variable := next(iter(exact))):
+            if len(exact) == 1 and self._is_answer(variable := next(iter(exact))):
                 choices[part] = {variable: "present"}
             elif len(part) <= MAX_CODE or (n >= MIN_ROWS and len(part) <= MAX_WORD):
                 choices[part] = {UNDECIDED: UNDECIDED}

@@ -130,7 +130,8 @@ Word = Annotated[str, BeforeValidator(_scalar), WithJsonSchema(_SCALAR)]
 Words = Annotated[tuple[Word, ...], BeforeValidator(_listed), _OrAlso({"type": ["string", "number", "boolean"]})]
 Format = Annotated[str, Field(min_length=1)]
 Formats = Annotated[tuple[Format, ...], Field(min_length=1), BeforeValidator(_listed), _OrAlso(_STRING)]
-_QUOTED: dict[str, Any] = {"type": "string", "pattern": r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"}
+_DIGITS = r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?"
+_QUOTED: dict[str, Any] = {"type": "string", "pattern": f"^({_DIGITS}|{UNDECIDED})$"}  # undecided only in a draft
 Number = Annotated[float, Field(allow_inf_nan=False), _OrAlso(_QUOTED)]
 _LINE: dict[str, Any] = {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[1-9][0-9]*$"}]}
 Line = Annotated[int, Field(ge=1), WithJsonSchema(_LINE)]
@@ -219,6 +220,9 @@ class Column(Frozen):
                 for marks in (("%Y", "%y"), ("%m", "%b", "%B"), ("%d",))
             ):
                 raise ValueError(f"date '{format}': write year, month and day, as in DD.MM.YYYY or YYYY-MM-DD")
+        bounds = [*(self.bands or {}).values()]
+        if len({*bounds}) < len(bounds):
+            raise ValueError("bands: two states begin at one number")
         for name, keys in (("values", self.values or ()), ("choices", self.choices or ())):
             repeated = [key for key in keys if sum(word(key) == word(other) for other in keys) > 1]
             if repeated:
@@ -274,6 +278,9 @@ class CaseMapping(Frozen):
     _source: str = PrivateAttr(default="mapping")
     _lines: dict[Place, int] = PrivateAttr(default_factory=dict)
 
+    def __init__(self, **content: Any) -> None:
+        self._fill(content, "mapping", {})
+
     @classmethod
     def of(cls, mapping: MappingLike) -> CaseMapping:
         """Take a mapping, read a file, or check a dictionary.
@@ -305,15 +312,16 @@ class CaseMapping(Frozen):
 
     @classmethod
     def _checked(cls, content: object, source: str, lines: dict[Place, int]) -> CaseMapping:
-        try:
-            made = cls.model_validate({} if content is None else content)
-        except ValidationError as error:
-            problems = error.errors(include_url=False)
-            said = [f"{_at(tuple(p['loc']), lines)}{str(p['msg']).removeprefix('Value error, ')}" for p in problems[:5]]
-            more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
-            raise MappingError(f"{source}: {'; '.join(said)}{more}") from error
-        made._source, made._lines = source, lines
+        made = cls.__new__(cls)
+        made._fill({} if content is None else content, source, lines)
         return made
+
+    def _fill(self, content: object, source: str, lines: dict[Place, int]) -> None:
+        try:
+            self.__pydantic_validator__.validate_python(content, self_instance=self)
+        except ValidationError as error:
+            raise MappingError(f"{source}: {_problems(error, lines)}") from error
+        self._source, self._lines = source, lines
 
     def with_options(
         self, *, read: Mapping[str, Any] = {}, missing: Iterable[str] = (), ignore_others: bool = False
@@ -344,7 +352,7 @@ class CaseMapping(Frozen):
         try:
             reading = Reading.model_validate({**self.read.model_dump(), **read})
         except ValidationError as error:
-            raise MappingError(str(error.errors()[0]["msg"]).removeprefix("Value error, ")) from error
+            raise MappingError(_problems(error, {})) from error
         changed = {"read": reading, "missing": (*self.missing, *missing)}
         made = self.model_copy(update=changed | ({"ignore": (OTHERS,)} if ignore_others else {}))
         made._source, made._lines = self._source, self._lines
@@ -369,8 +377,43 @@ class CaseMapping(Frozen):
 
 def _at(place: Place, lines: Mapping[Place, int]) -> str:
     line = next((lines[place[:end]] for end in range(len(place), 0, -1) if place[:end] in lines), None)
-    where = ".".join(str(step) for step in place if step != "[key]")
+    where = ".".join(str(step) or "''" for step in place if step != "[key]")
     return (f"line {line}: " if line else "") + (f"{where}: " if where else "")
+
+
+def _problems(error: ValidationError, lines: Mapping[Place, int], most: int = 5) -> str:
+    """Say what is wrong in a mapping, and where; nothing of what only follows from it."""
+    found: dict[Place, str] = {}
+    for problem in error.errors(include_url=False):
+        place = tuple(problem["loc"])
+        if not any(known[: len(place)] == place for known in found):
+            found[place] = _said(problem, place)
+    said = [f"{_at(place, lines)}{reason}" for place, reason in list(found.items())[:most]]
+    return "; ".join(said) + (f" (and {len(found) - most} more)" if len(found) > most else "")
+
+
+def _said(problem: Mapping[str, Any], place: Place) -> str:
+    """Say what is wrong and what to write."""
+    kind, value, context = str(problem["type"]), problem["input"], problem.get("ctx", {})
+    got = f", not '{short(value)}'" if isinstance(value, str | int | float) else ""
+    if kind == "extra_forbidden":
+        within = Column if place[0] == "columns" else Reading if place[0] == "read" else CaseMapping
+        return f"no key of that name stands here.{nearest(str(place[-1]), within.model_fields)}"
+    if kind == "literal_error":
+        return f"write {context['expected']}{got}, or leave it out"
+    if kind.startswith(("float", "finite")):
+        return "still to be decided: write a number" if value == UNDECIDED else f"write a number, as 7 or 30.44{got}"
+    if kind.startswith(("int", "greater", "less")):
+        return f"write a whole number, as 1{got}"
+    if kind.startswith(("dict", "model")):
+        return f"write names and what they mean, as {{theirs: ours}}{got}"
+    if kind == "tuple_type":
+        return f"write one word, or several as [one, other]{got}"
+    if kind.startswith("string"):
+        return "write one word or sentence"
+    if kind.startswith("too_"):
+        return f"give {'at least one' if kind == 'too_short' else 'two at most'}"
+    return str(problem["msg"]).removeprefix("Value error, ")
 
 
 MappingLike = CaseMapping | Mapping[str, Any] | str | Path
@@ -494,13 +537,15 @@ class BoundMapping:
     # What does not fit the model
 
     def _check_columns(self) -> None:
+        outcomes = [f"{NOT_EVIDENCE_PREFIX}{cause}" for cause in self.coder.model.causes]
+        known = (*self._known, *outcomes)
         for name, column in self.columns.items():
             place: Place = ("columns", name)
             for variable in self._variables(column):
-                if variable not in self._known and not variable.startswith(NOT_EVIDENCE_PREFIX):
+                if variable not in self._known and variable not in outcomes:
                     said = f"{self.coder.model.name} has no '{short(variable)}'"
                     raise self.mapping._error(
-                        place, f"{said}: `kneebayes model` lists its names.{misspelt(variable, self._known)}"
+                        place, f"{said}: `kneebayes model` lists its names.{misspelt(variable, known)}"
                     )
             if column.variable == CASE_ID and column != Column(variable=CASE_ID):
                 raise self.mapping._error(place, f"{CASE_ID} is taken as it stands: write only {CASE_ID}")
@@ -549,6 +594,10 @@ class BoundMapping:
 
     def _check_combined(self) -> None:
         for variable, rule in self.mapping.combine.items():
+            if variable not in self._targets:
+                raise self.mapping._error(
+                    ("combine", variable), f"no column sets '{short(variable)}'.{nearest(variable, self._targets)}"
+                )
             if rule == "any" and not (self.coder.is_yes_no(variable) or variable.startswith(NOT_EVIDENCE_PREFIX)):
                 raise self.mapping._error(("combine", variable), "any is for absent and present: write agree")
         for variable, names in self._targets.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
+import yaml
 
 from kneebayes.cases.drafting import Drafter
 from kneebayes.cases.mapping import Reading
@@ -22,6 +23,13 @@ def drafted(name: str, values: list[str], reading: Reading | None = None) -> str
     """Give what the draft says of a column, from its name on."""
     text = DRAFTER.draft(pa.table({name: values}), {}, reading).text
     return text.partition("columns:")[2]
+
+
+def proposed(header: str, values: tuple[str, ...] = ("yes", "no")) -> str:
+    """Give the variable that the draft is sure of, or ''."""
+    said = DRAFTER.draft(pa.table({header: [*values] * 4})).text
+    (entry,) = (yaml.safe_load(said)["columns"] or {"": ""}).values()
+    return entry if isinstance(entry, str) else entry["variable"]
 
 
 @pytest.mark.parametrize(
@@ -161,3 +169,83 @@ def test_an_unsure_column_comes_with_its_values() -> None:
 
 def test_ids_that_repeat_are_asked_with_the_way_to_join() -> None:
     assert "join: case_id" in drafted("record_id", ["a", "a", "b"])
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Fever (mother)",
+        "Smoker (partner)",
+        "Calf pain (other leg)",
+        "Calf pain [3 months]",
+        "Knee swelling (contralateral)",
+        "Age (at diagnosis of OA)",
+        "Fever [follow-up]",
+        "previous DVT (family)",
+        "duration of symptoms (h)",
+        "fever_d30",
+        "calf_pain_m3",
+        "calf_pain_fu2",
+        "Family history (choice=Fever)",
+        "Antecedentes familiares (choice=Diabetes)",
+        "hay fever",
+    ],
+)
+def test_words_beside_a_name_that_may_change_it_are_no_units(header: str) -> None:
+    values = ("Checked", "Unchecked") if "choice" in header else ("yes", "no")
+    assert proposed(header, values) == ""
+
+
+@pytest.mark.parametrize(
+    ("header", "variable"),
+    [
+        ("Calf pain (yes/no)", "calf_pain"),
+        ("Gender (M/F)", "sex"),
+        ("Does your calf hurt?", "calf_pain"),
+        ("Have you fever?", "fever"),
+        ("¿Tiene fiebre?", "fever"),
+        ("THIGHPN", "thigh_pain"),
+        ("KNEESWEL", "knee_swelling"),
+        ("POPSWELL", "popliteal_swelling"),
+        ("PRIORVTE", "previous_dvt"),
+        ("rf_smoker", "smoker"),
+    ],
+)
+def test_questions_and_names_of_eight_letters_are_taken_apart(header: str, variable: str) -> None:
+    assert proposed(header) == variable
+
+
+@pytest.mark.parametrize("of", ["Symptoms", "Diagnosis", "Family history", "Past medical history"])
+def test_a_tick_at_a_diagnosis_is_never_evidence_unasked(of: str) -> None:
+    assert proposed(f"{of} (choice=DVT)", ("Checked", "Unchecked")) == ""
+
+
+def test_a_diagnosis_in_a_list_of_choices_is_asked() -> None:
+    said = drafted("Symptoms", ["fever, DVT", "DVT", "fever"] * 5)
+    assert "fever: {fever: present}" in said
+    assert "dvt: {unsure: unsure}" in said
+
+
+def test_a_label_of_somebody_else_is_heard() -> None:
+    table = pa.table({"SMOKER": ["yes", "no"] * 3})
+    said = DRAFTER.draft(table, {"SMOKER": "Did the mother smoke?"}).text
+    assert "SMOKER: [smoker]" in said
+
+
+@pytest.mark.parametrize("header", ["age_cat", "AGECAT", "age_code", "duration_cat"])
+def test_a_code_is_no_number(header: str) -> None:
+    assert f"{header}: [" in drafted(header, ["1", "2", "3"] * 4)
+
+
+def test_a_tick_beside_a_yes_and_minus_one_without_are_asked() -> None:
+    assert "x: unsure" in drafted("smoker", ["y", "n", "x"] * 4)
+    assert "x: present" in drafted("smoker", ["x", "x"] * 4)
+    assert '"-1": unsure' in drafted("smoker", ["0", "-1"] * 4)
+    assert '"-1": unknown' in drafted("smoker", ["0", "1", "-1"] * 4)
+
+
+def test_a_label_that_says_more_than_the_name_goes_before_it_and_another_is_asked() -> None:
+    table = pa.table({"TVTANAM": ["ja", "nein"] * 3, "FEVER": ["yes", "no"] * 3})
+    said = DRAFTER.draft(table, {"TVTANAM": "TVT in der Anamnese", "FEVER": "Calf pain"}).text
+    assert "variable: previous_dvt" in said
+    assert "FEVER: [calf_pain, fever]" in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 from datetime import date, timedelta
 from pathlib import Path
@@ -221,7 +222,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "'M' stands twice",
     ),
     "changed_id": ({"columns": {"a": {"variable": "case_id", "missing": ["x"]}}}, "write only case_id"),
-    "unknown_key": ({"colums": {}}, "colums: Extra inputs"),
+    "unknown_key": ({"colums": {}}, "colums: no key of that name"),
     "encoding": ({"read": {"encoding": "klingon"}}, "none that Python knows"),
 }
 
@@ -433,3 +434,46 @@ def test_one_case_alone_has_nothing_to_join() -> None:
         MODEL.diagnose({"fieber": "ja"}, mapping={**VISITS, "rows": {}}).alarm.level
         == MODEL.diagnose({"fever": "yes"}).alarm.level
     )
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"join": "x"}, "join: write 'case_id', not 'x'"),
+        ({"colums": {}}, "colums: no key of that name stands here. Did you mean 'columns'?"),
+        ({"columns": {"a": {"variabel": "age"}}}, "columns.a.variabel: no key of that name stands here. Did you mean"),
+        ({"read": {"sheat": "x"}}, "read.sheat: no key of that name stands here. Did you mean 'sheet'?"),
+        ({"columns": {"a": {"variable": "age", "units": {"": "unsure"}}}}, "columns.a.units.'': still to be decided"),
+        ({"columns": {"a": {"variable": "age", "units": {"": "x"}}}}, "write a number, as 7 or 30.44, not 'x'"),
+        ({"columns": {"a": {"variable": "smoker", "values": "ja"}}}, "write names and what they mean"),
+        ({"columns": {"a": {"variable": "smoker", "bands": {"present": 1, "absent": 1}}}}, "begin at one number"),
+        ({"missing": {"a": 1}}, "missing: write one word, or several"),
+        ({"read": {"header": "x"}}, "read.header.0: write a whole number, as 1, not 'x'"),
+        ({"read": {"header": [1, 2, 3]}}, "read.header: give two at most"),
+        ({"columns": ["a"]}, "columns: write names"),
+    ],
+)
+def test_what_is_wrong_in_a_mapping_is_said_with_what_to_write(content: dict[str, Any], said: str) -> None:
+    for make in (CaseMapping.of, lambda content: CaseMapping(**content)):
+        with pytest.raises(MappingError) as error:
+            make(content)
+        assert said in str(error.value)
+        assert "Input should" not in str(error.value)
+        assert ";" not in str(error.value)  # one mistake is one problem
+
+
+@pytest.mark.parametrize("name", ["true_dvtt", "true_age"])
+def test_an_outcome_of_no_cause_is_refused_in_a_mapping(name: str) -> None:
+    with pytest.raises(MappingError, match=name):
+        MODEL.score(pd.DataFrame({"a": ["yes"]}), mapping={"columns": {"a": name}})
+
+
+def test_a_rule_for_what_no_column_sets_is_refused() -> None:
+    with pytest.raises(MappingError, match="no column sets 'feverr'"):
+        MODEL.score(pd.DataFrame({"a": ["yes"]}), mapping={"columns": {"a": "fever"}, "combine": {"feverr": "any"}})
+
+
+def test_a_mapping_made_of_keys_is_that_of_a_dictionary_and_survives_a_pickle() -> None:
+    content = {"columns": {"a": "fever", "b": {"variable": "age", "units": {"": 1}}}, "ignore": "others"}
+    made = CaseMapping(**content)
+    assert made == CaseMapping.of(content) == pickle.loads(pickle.dumps(made))
