@@ -17,8 +17,9 @@ the model's tables; the others are the doubtful ones:
   likelihood ratio is over 1 then;
 - a risk factor, if its group triggers no other cause, and triggers this one no less often with the sign than without.
 
-n doubtful signs have 2 ** n retractions. A case that has more than `MAX_RETRACTED` is urgent without a search: no
-probability asks for more, so there too no sign makes the alarm milder. A model may have `MAX_DOUBTFUL` of them.
+n doubtful signs have 2 ** n retractions, and more where one can be taken back in several ways. A case that has more
+than can be searched in about a second is urgent without: no probability asks for more, and a further sign makes them
+no fewer, so there too no sign makes the alarm milder. A model may have `MAX_DOUBTFUL` of them.
 
 The odds of the cause in a retraction are bounded, so that one which can't reach the next threshold is not computed.
 Retracting signs multiplies P(evidence, state of everything else) by a ratio r of that state, and so the odds of the
@@ -36,6 +37,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import product
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -53,7 +55,8 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 NOT_ASSESSED, CAUTION, URGENT = (LEVELS.index(level) for level in ("not_assessed", "caution", "urgent"))
 MAX_DOUBTFUL = 63  # signs of a model: a set of them is the bits of an int64
-MAX_RETRACTED = 12  # signs of a case: 4096 retractions
+MAX_RETRACTIONS = 1 << 12  # of a case
+MAX_STATES = 1 << 26  # joint states of the causes, over all retractions of a case
 MAX_KEPT = 512  # lists of sets
 PAIRS = 1 << 17  # of a case and a retraction, which are answered at a time
 ROUNDING = 1e-12
@@ -288,7 +291,7 @@ class Assessment:
             signs = assessor.retractions.said(int(self.retracted[case]))
             would = f"P({label}) would be {self.highest[case]:.1%} {signs}"
             if not signs:
-                would = f"over {MAX_RETRACTED} signs of {label} have other causes too"
+                would = f"too many signs of {label} have other causes too for all choices of them to be looked at"
             reasons.append((level, f"{would}, and a sign never makes the alarm milder"))
         if not fired and probability < thresholds.caution:
             reason = f"P({label}) is {probability:.1%}, under the caution threshold of {100 * thresholds.caution:.3g}%"
@@ -471,6 +474,7 @@ class Retractions:
         self._by_row: dict[int, int] = {}  # the signs of each variable, as bits
         for place, sign in enumerate(self._signs):
             self._by_row[sign.row] = self._by_row.get(sign.row, 0) | 1 << place
+        self.most = max(1, min(MAX_RETRACTIONS, MAX_STATES // network.n_joint))
         self._wide = sum(1 << place for place, sign in enumerate(self._signs) if sign.log_most > 0.0)
         if len(self._signs) > MAX_DOUBTFUL:
             raise ModelFileError(
@@ -498,15 +502,15 @@ class Retractions:
         computed; it is infinite for a case without interest. The posteriors of all causes, (n, causes), spare most.
         Soft answers stay in every retraction.
 
-        Returns the highest posterior, (n,), which is 1 without a search for a case with more than `MAX_RETRACTED`
-        signs to retract, and which of ``doubtful`` its retraction takes back, as bits; 0 for the case as it is.
+        Returns the highest posterior, (n,), which is 1 without a search for a case with more than ``most``
+        retractions, and which of ``doubtful`` its retraction takes back, as bits; 0 for the case as it is.
         """
         highest, retracted = probability.copy(), np.zeros(len(probability), dtype=np.int64)
         with np.errstate(divide="ignore", invalid="ignore"):
             target = np.log(worth / (1.0 - worth))
             needed = target - np.log(probability / (1.0 - probability))
         present = np.where(np.isfinite(needed) & (worth > probability), self._present(evidence.codes), 0)
-        too_many = sum((present & own != 0).astype(int) for own in self._by_row.values()) > MAX_RETRACTED
+        too_many = prod(1.0 + np.bitwise_count(present & own) for own in self._by_row.values()) > self.most
         highest[too_many] = 1.0
         case, bits = self._pairs(np.where(too_many, 0, present), probability, needed, causes)
 

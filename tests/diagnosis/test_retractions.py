@@ -291,11 +291,12 @@ def test_retractions_in_small_portions_are_the_same(monkeypatch: pytest.MonkeyPa
         np.testing.assert_array_equal(at_once, in_portions)
 
 
-def test_a_case_with_too_many_signs_to_search_is_urgent(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("limit", ["MAX_RETRACTIONS", "MAX_STATES"])
+def test_a_case_with_too_many_signs_to_search_is_urgent(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     network, codes, own = mixed_up()
     worth, thresholds = np.nextafter(own, 1.0), Thresholds.of(network.model)
     whole, _ = Retractions(network).max_posterior(Evidence(codes), own, worth)
-    monkeypatch.setattr("kneebayes.diagnosis.alarm.MAX_RETRACTED", 1)
+    monkeypatch.setattr(f"kneebayes.diagnosis.alarm.{limit}", 2 * (network.n_joint if limit == "MAX_STATES" else 1))
     some, fewer = Retractions(network).max_posterior(Evidence(codes), own, worth)
     retractions = Retractions(network)
     counts = np.bitwise_count(retractions._present(codes))
@@ -307,12 +308,13 @@ def test_a_case_with_too_many_signs_to_search_is_urgent(monkeypatch: pytest.Monk
     assert (assessed.levels[counts > 1] >= LEVELS.index("urgent")).all()
     case = int(np.flatnonzero((counts > 1) & (assessed.by_posterior == 0) & (assessed.by_rules < 2))[0])
     assert (
-        "signs of x have other causes too, and a sign never makes the alarm milder" in assessed.alarm(case).reasons[0]
+        "too many signs of x have other causes too for all choices of them to be looked at, and a sign never makes the "
+        "alarm milder" in assessed.alarm(case).reasons[0]
     )
 
 
 def test_no_sign_makes_the_alarm_milder_where_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kneebayes.diagnosis.alarm.MAX_RETRACTED", 2)
+    monkeypatch.setattr("kneebayes.diagnosis.alarm.MAX_RETRACTIONS", 4)
     for seed in (9, 11):
         network = CompiledModel(random_model(seed, risks=4, causes=3, findings=6))
         assert milder(network, random_codes(network.model, 1500, seed)) == 0
@@ -341,7 +343,7 @@ def test_a_bound_that_is_not_a_number_spares_nothing(log_most: float, log_least:
 
 
 def test_a_case_without_a_chance_of_the_cause_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kneebayes.diagnosis.alarm.MAX_RETRACTED", 0)
+    monkeypatch.setattr("kneebayes.diagnosis.alarm.MAX_RETRACTIONS", 1)
     network, codes, _ = mixed_up()
     known = Evidence(codes).with_state(network.variables.index("c0"), 0)
     zero = np.zeros(known.n)
