@@ -439,7 +439,9 @@ def read_distinct(
 
 def row_problems(name: str, column: EncodedColumn, refused: Mapping[int, Why]) -> list[Problem]:
     """List a problem for each row of a refused value, which is given by its place among the distinct ones."""
-    rows = np.flatnonzero(np.isin(column.index, list(refused))).tolist() if refused else []
+    if not refused:
+        return []
+    rows = np.flatnonzero(np.isin(column.index, list(refused))).tolist()
     places = column.index[rows].tolist()
     return [Problem(row, name, short(column.values[i]), refused[i]) for row, i in zip(rows, places, strict=True)]
 

@@ -315,6 +315,11 @@ class Assessor:
         self.retractions = Retractions(network)
         self._rows = {name: row for row, name in enumerate(network.variables)}
         self._lookups: dict[tuple[str, tuple[str, ...]], Bools] = {}
+        self._open = {  # by code of the evidence, whether it leaves a key question open; the last place is UNKNOWN, -1
+            question: np.array([*(self.model.answer(question, event) is None for event in events), True])
+            for question in self.model.alarm.key_questions
+            for events in [self.model.events[self.model.about(question)]]
+        }
         self._constrained = {
             name for name in self.model.alarm.key_questions if name in self.model.risks and network.constrained(name)
         }
@@ -399,9 +404,7 @@ class Assessor:
 
     def _unanswered(self, question: str, codes: Codes) -> Bools:
         """Which cases leave a key question open; one whose answer is certain counts as answered."""
-        events = self.model.events[self.model.about(question)]
-        answered = [self.model.answer(question, event) is not None for event in events]
-        unknown: Bools = ~np.array([*answered, False])[codes[self._row(question)]]
+        unknown: Bools = self._open[question][codes[self._row(question)]]
         if question in self._constrained and unknown.any():
             where = np.flatnonzero(unknown)
             unknown[where] = self.network.possible_states(codes[:, where], question).sum(axis=1) != 1
