@@ -135,7 +135,9 @@ def ask(
         return loaded.diagnose(known, thresholds=chosen)
 
     interview = Interview(diagnose, options.case(facts), stop_below=stop_below)
-    options.say(f"{loaded.file.title}\n{loaded.file.disclaimer}\n\n{WELCOME}")
+    options.say(
+        f"{loaded.file.title} ({loaded.file.name} {loaded.file.version})\n{loaded.file.disclaimer}\n\n{WELCOME}"
+    )
     if interview.facts:
         options.say(standing(interview.dx))
     if isinstance(sys.stdin, io.TextIOWrapper):

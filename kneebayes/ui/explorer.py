@@ -189,6 +189,7 @@ class Explorer:
             "warnings": dx.warnings,
             "wells": self._wells(),
             "bars": self._bars(),
+            "record": dx.text(),
             "code": exploration.code(),
         }
 

@@ -392,12 +392,41 @@ def test_the_case_is_copied_as_code(emptied: Visit) -> None:
     emptied.shows({"long_travel": "present"})
     code = "model.diagnose({'long_travel': 'present'})"
     emptied.page.get_by_text("As code").click()
-    playwright.expect(emptied.page.locator(".kb-results pre")).to_contain_text(code)
-    button = emptied.page.locator(".kb-copy")
+    playwright.expect(emptied.page.locator(".kb-as-code pre")).to_contain_text(code)
+    button = emptied.page.locator(".kb-as-code .kb-copy")
     button.click()
     playwright.expect(button).to_have_text("Copied")
     assert code in emptied.page.evaluate("navigator.clipboard.readText()")
     emptied.page.get_by_text("As code").click()
+
+
+def test_the_case_is_copied_as_a_paragraph_for_a_record(emptied: Visit) -> None:
+    emptied.click("long_travel", "present")
+    emptied.shows({"long_travel": "present"})
+    emptied.page.get_by_text("For the record").click()
+    emptied.page.locator(".kb-as-record .kb-copy").click()
+    playwright.expect(emptied.page.locator(".kb-as-record .kb-copy")).to_have_text("Copied")
+    copied = emptied.page.evaluate("navigator.clipboard.readText()")
+    assert copied == MODEL.diagnose({"long_travel": "present"}).text()
+    emptied.page.get_by_text("For the record").click()
+
+
+def test_a_program_that_has_ended_is_told_while_the_page_loads_and_after(browser: Any, tmp_path: Path) -> None:
+    with shell(tmp_path) as address:
+        page = opened(browser, "shell", **DESKTOP).page
+        ended = page.locator("#lost")
+        page.route("**/state", lambda route: route.abort())
+        page.goto(address)
+        playwright.expect(ended).to_be_visible()
+        playwright.expect(page.locator("#starting")).to_have_count(0)
+        page.unroute("**/state")
+        page.goto(address)
+        page.locator(".kb-range").first.wait_for()
+        playwright.expect(ended).to_be_hidden()
+        page.route("**/say", lambda route: route.abort())
+        page.locator(f".kb-{KEY[0]} button").first.click()
+        playwright.expect(ended).to_be_visible()
+        page.context.close()
 
 
 def test_a_laptop_shows_what_decides_without_scrolling(emptied: Visit) -> None:

@@ -11,6 +11,7 @@ const FRESH = 700; // ms in which a row that has changed takes no click: longer 
 // what takes longer than an answer does, in this order, and the ms without an answer before it is asked for
 const LATER = {ask: 0, sure: 300, why: 0};
 const SLOTS = 4;
+const PATIENCE = 15000; // ms without an answer after which the page says so
 
 function make(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -114,6 +115,9 @@ class Page {
   }
 
   send(message) {
+    clearTimeout(this.patience);
+    this.patience = setTimeout(() => this.message.replaceChildren('No answer yet: the program behind this page is ' +
+      'busy, or has ended; then start it again, in a notebook by running the cell.'), PATIENCE);
     this.sent += 1;
     this.model.send({...message, seq: this.sent});
   }
@@ -159,7 +163,7 @@ class Page {
       this.known.addEventListener(event, () => requestAnimationFrame(() => this.tidy()));
     }
     this.root.replaceChildren(
-      make('div', {class: 'kb-tools'}, make('b', {}, form.title),
+      make('div', {class: 'kb-tools'}, make('b', {title: form.title}, form.title),
         choose('Model', form.models, form.model, name => this.send({do: 'model', name})), this.examples,
         make('button', {type: 'button', class: 'kb-reset',
           onclick: () => this.replace({do: 'load', facts: {}}, 'Forgotten:')}, 'Start again')),
@@ -171,8 +175,7 @@ class Page {
           part('bars'), part('wells'), part('certainty'),
           this.whys = make('details', {class: 'kb-why', ontoggle: () => this.showLater()},
             make('summary', {}, 'Why'), part('why')),
-          make('details', {}, make('summary', {}, 'As code'), this.code = make('pre', {tabindex: 0}),
-            make('button', {type: 'button', class: 'kb-copy', onclick: event => this.copy(event.target)}, 'Copy'))),
+          this.text('record', 'For the record'), this.text('code', 'As code')),
         make('section', {class: 'kb-pane kb-side', 'aria-label': 'Known so far'}, heading('Known so far'), this.known,
           make('p', {class: 'kb-note'}, form.disclaimer))),
       part('message', {role: 'alert'}));
@@ -190,11 +193,12 @@ class Page {
 
   show() {
     const view = this.model.get('view');
+    if (view.seq >= this.sent) clearTimeout(this.patience);
     this.sent = Math.max(this.sent, view.seq);
     this.showAlarm(view);
     this.showBars(view);
     this.wells.textContent = view.wells;
-    this.code.textContent = view.code;
+    for (const kind of ['record', 'code']) this[kind].textContent = view[kind];
     this.showMessage(view);
     if (view.seq === this.sent) { // of an older one, the answers given since are not in it
       for (const own of this.rows()) {
@@ -340,11 +344,18 @@ class Page {
     }
   }
 
+  // Show a text that can be copied.
+  text(kind, words) {
+    this[kind] = make('pre', {tabindex: 0, 'aria-label': words});
+    return make('details', {class: `kb-as-${kind}`}, make('summary', {}, words), this[kind],
+      make('button', {type: 'button', class: 'kb-copy', onclick: event => this.copy(this[kind], event.target)}, 'Copy'));
+  }
+
   // A page without a secure origin has no clipboard: there the text gets selected, to be copied by hand.
-  copy(button) {
-    const written = navigator.clipboard ? navigator.clipboard.writeText(this.code.textContent) : Promise.reject();
+  copy(text, button) {
+    const written = navigator.clipboard ? navigator.clipboard.writeText(text.textContent) : Promise.reject();
     written.then(() => { button.textContent = 'Copied'; },
-      () => { getSelection().selectAllChildren(this.code); button.textContent = 'Selected: press Ctrl+C'; });
+      () => { getSelection().selectAllChildren(text); button.textContent = 'Selected: press Ctrl+C'; });
   }
 }
 

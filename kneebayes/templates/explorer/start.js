@@ -1,7 +1,15 @@
 // The page by itself: what a notebook's kernel would do is asked of the local server that sent it.
 import page from './page.js';
 
-const held = await (await fetch('state')).json();
+const lost = () => { document.getElementById('lost').hidden = false; };
+let held;
+try {
+  held = await (await fetch('state')).json();
+} catch (error) {
+  document.getElementById('starting').remove();
+  lost();
+  throw error;
+}
 const listeners = {};
 let queue = Promise.resolve();
 
@@ -21,7 +29,7 @@ async function say(message) {
     Object.assign(held, changed);
     for (const name in changed) listeners[`change:${name}`]?.forEach(listener => listener());
   } catch {
-    document.getElementById('lost').hidden = false;
+    lost();
   }
 }
 
