@@ -69,6 +69,11 @@ def plain_path(path: str | os.PathLike[str]) -> str:
     text = os.fsdecode(path)
     if WEB_ADDRESS.match(text):
         raise FileFormatError(f"{text}: is a web address, and nothing is fetched: download it, and give the file")
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        said = text.encode("ascii", "backslashreplace").decode()
+        raise FileFormatError(f"{said}: the name holds half a character, which no file's does") from None
     if "\0" in text:
         raise FileFormatError(f"{text.replace(chr(0), '?')}: the name holds a NUL byte, which no file's does")
     return STANDARD_STREAM if text in (STANDARD_STREAM, *STANDARD_PATHS) else os.path.expanduser(text)

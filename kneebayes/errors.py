@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 MAX_FRAMES = 8
+MAX_NUMBER = 10.0**100  # of an argument; beyond it a whole number is no float any more
 NO_THREAD = ("can't start new thread", "Failed to launch worker thread: Resource temporarily unavailable")
 MIN_LETTERS = 3  # of a word, for one of them to be taken for a slip
 
@@ -82,9 +83,23 @@ def check_number(name: str, value: object, *, whole: bool = False, least: float 
     kneebayes.errors.OptionError: seed -1: give a whole number from 0 up
     """
     is_number = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
+    if is_number and abs(value) > MAX_NUMBER and value not in (inf, -inf):  # type: ignore[arg-type]
+        raise OptionError(f"{name}: a number of over 100 digits")
     if not is_number or value < least:  # type: ignore[operator]  # what NaN would mean, the caller knows
         kind = "whole number" if whole else "number"
         raise OptionError(f"{name} {value!r}: give a {kind}" + (f" from {least:g} up" if least > -inf else ""))
+
+
+def check_flags(**flags: object) -> None:
+    """Refuse an argument that is neither true nor false: "no" would count as yes.
+
+    >>> check_flags(redact="no")
+    Traceback (most recent call last):
+    kneebayes.errors.OptionError: redact: give True or False, not a value of type str
+    """
+    for name, value in flags.items():
+        if type(value).__name__ not in ("bool", "bool_"):  # NumPy's too
+            raise OptionError(f"{name}: give True or False, not a value of type {type(value).__name__}")
 
 
 def check_kind(value: object, mark: str, call: str) -> None:

@@ -17,7 +17,15 @@ import numpy as np
 from kneebayes.cases.coding import Coder, check_columns, names_of
 from kneebayes.diagnosis.alarm import Assessor, Thresholds
 from kneebayes.diagnosis.diagnosis import Diagnosis
-from kneebayes.errors import CaseError, ImpossibleEvidenceError, OptionError, UnknownNameError, check_kind, check_number
+from kneebayes.errors import (
+    CaseError,
+    ImpossibleEvidenceError,
+    OptionError,
+    UnknownNameError,
+    check_flags,
+    check_kind,
+    check_number,
+)
 from kneebayes.inference.evidence import UNKNOWN, Evidence
 from kneebayes.inference.network import CompiledModel, Engine, Posteriors
 from kneebayes.spec.model_spec import ModelSpec
@@ -149,7 +157,7 @@ class Model:
         >>> dx.alarm.level
         'emergency'
         """
-        if not isinstance(case, Mapping) and getattr(case, "ndim", 0) != 1:  # a row of a frame will do
+        if not hasattr(case, "keys") or getattr(case, "ndim", 1) != 1:  # a row of a frame will do
             kind = type(case).__name__
             raise CaseError(f"a case is a mapping, not a {kind}: model.diagnose({{'age': 67, 'sex': 'male'}})")
         told: list[str] = []
@@ -167,7 +175,10 @@ class Model:
         elif engine != "exact":
             raise UnknownNameError(f"no engine '{engine}': use 'exact' or 'pgmpy'")
         assessed = self.assessor.assess(
-            coded.evidence, thresholds or self._thresholds, posteriors=posteriors, engine="numpy"
+            coded.evidence,
+            self._thresholds if thresholds is None else thresholds,
+            posteriors=posteriors,
+            engine="numpy",
         )
         return Diagnosis.of(assessed, self._coder.words(coded.evidence), [*told, *coded.warnings])
 
@@ -331,7 +342,8 @@ class Model:
         from kneebayes.cases.mapping import read_frame
         from kneebayes.cases.problems import NO_CASES
 
-        if errors not in ("raise", "null"):
+        check_flags(redact=redact, rejects=rejects)
+        if not isinstance(errors, str) or errors not in ("raise", "null"):
             raise UnknownNameError(f"no way '{errors}' to treat errors: use 'raise' or 'null'")
         if rejects and errors == "raise":
             raise OptionError("rejects are given with errors='null': with 'raise' there are none")
@@ -390,7 +402,7 @@ class Model:
         """
         return self.scorer.score(
             table,
-            thresholds=thresholds or self._thresholds,
+            thresholds=self._thresholds if thresholds is None else thresholds,
             keep=keep,
             ignore=ignore,
             engine=engine,
@@ -504,7 +516,9 @@ class Model:
         keep, ignore = names_of("keep", keep), names_of("ignore", ignore)
         table = to_arrow(frame, self._coder.columns)
         check_columns(self.file, table.column_names, keep=keep, ignore=ignore)
-        _, assessed, problems = self.scorer.assess(table, thresholds or self._thresholds, ignore=ignore)
+        _, assessed, problems = self.scorer.assess(
+            table, self._thresholds if thresholds is None else thresholds, ignore=ignore
+        )
         if problems:
             raise case_error(frame, problems, "can't be scored")
         return batch_sensitivity(assessed, target or self.file.alarm.cause)
@@ -540,6 +554,7 @@ class Model:
         from kneebayes.cases.drafting import Drafter
         from kneebayes.cases.frames import to_arrow
 
+        check_flags(examples=examples)
         names = to_arrow(frame, []).column_names
         return Drafter(self.scorer.coder).draft(to_arrow(frame, names), examples=examples).text
 

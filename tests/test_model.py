@@ -347,7 +347,7 @@ def test_scores_are_rounded_where_that_is_asked() -> None:
         (lambda: ANY.sensitivity(FRAME, keep=5), "keep=[5]"),
         (lambda: THRESHOLDS(0.02, 0.1).levels("x"), "thresholds.levels([0.03, 0.2])"),
         (lambda: ANY.diagnose({"age": 50}).explanation().sentence(5), "explanation.contributions[0]"),
-        (lambda: ANY.diagnose({}).wells(alternative_as_likely="no"), "'no': give True or False"),
+        (lambda: ANY.diagnose({}).wells(alternative_as_likely="no"), "alternative_as_likely: give True or False"),
         (lambda: ANY.simulate(5, seed=1, missing_if=5), "missing_if={'dvt': 0.1}"),
         (lambda: ANY.simulate(5, seed=1, missing=None), "one share from 0 to 1"),
         (lambda: ANY.simulate(5, seed=1, label=True, label_noise="x"), "label_noise 'x': give a number"),
@@ -384,3 +384,46 @@ def test_what_prints_itself_in_a_list_is_a_line() -> None:
     for thing in [*things, kb.evaluate(MODEL, frame, bootstrap=0)]:
         assert len(repr(thing)) < 200, type(thing)
         assert "\n" not in repr(thing)
+
+
+@pytest.mark.parametrize("thresholds", [0, "", {}, False, np.array([]), pd.NA])
+def test_thresholds_that_count_as_nothing_are_not_replaced_by_the_models(thresholds: Any) -> None:
+    model, frame = kb.load_model(), pd.DataFrame({"age": [67], "label": ["dvt"]})
+    for call in (
+        lambda: model.diagnose({"age": 67}, thresholds=thresholds),
+        lambda: model.score(frame[["age"]], thresholds=thresholds),
+        lambda: kb.evaluate(model, frame, thresholds=thresholds),
+    ):
+        with pytest.raises(KneeBayesError, match="thresholds are a pair"):
+            call()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda model, frame: model.score(frame, redact="no"),
+        lambda model, frame: model.simulate(2, seed=1, complaint="no"),
+        lambda model, frame: model.with_prevalence({"dvt": 0.1}, links="no"),
+        lambda model, frame: model.fit(frame, risk_factors="no"),
+        lambda model, frame: model.draft_mapping(frame, examples="no"),
+    ],
+)
+def test_a_no_in_words_never_counts_as_yes(call: Any) -> None:
+    with pytest.raises(KneeBayesError, match="give True or False, not a value of type str"):
+        call(kb.load_model(), pd.DataFrame({"age": [67], "label": ["dvt"]}))
+
+
+@pytest.mark.parametrize("number", [10**400, 10**5000], ids=["10**400", "10**5000"])
+def test_a_number_of_hundreds_of_digits_is_an_option_out_of_range(number: int) -> None:
+    model, frame = kb.load_model(), pd.DataFrame({"age": [67]})
+    for options in ({"intervals": number}, {"intervals": 0.9, "seed": number}, {"intervals": 0.9, "draws": number}):
+        with pytest.raises(KneeBayesError, match="over 100 digits"):
+            model.score(frame, **options)
+
+
+def test_a_name_that_no_file_can_have_is_refused_in_words_that_can_be_printed(tmp_path: Path) -> None:
+    model = kb.load_model()
+    for call in (lambda n: kb.score_file(n, "x.csv"), kb.load_model, lambda n: model.save(f"{tmp_path}/{n}.yaml")):
+        with pytest.raises(KneeBayesError) as error:
+            call("\ud800")
+        assert str(error.value).encode("utf-8")

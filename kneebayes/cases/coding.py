@@ -148,18 +148,23 @@ class Coder:
         >>> coder.likelihood("calf_pain", "present:0.75").tolist()
         [0.25, 0.75]
         """
-        if not isinstance(value, Mapping):
-            if not isinstance(value, str) or ":" not in value or CLOCK.search(value):
-                return None
-            pairs = [part.partition(":") for part in value.strip(" {}").replace(";", ",").split(",")]
-            value = {state.strip(" '\""): number.strip() for state, _, number in pairs}
+        said_of: list[tuple[object, object]]
+        if isinstance(value, Mapping):
+            said_of = list(value.items())
+        elif isinstance(value, str) and ":" in value and not CLOCK.search(value):
+            parts = [part.partition(":") for part in value.strip(" {}").replace(";", ",").split(",")]
+            said_of = [(state.strip(" '\""), number.strip()) for state, _, number in parts]
+        else:
+            return None
         facts = {"column": column, "allowed": self.allowed(column)}
         if column not in self._words:
             raise Refusal(Kind.SOFT_NUMBER, unit=self.model.numeric_inputs[column].unit, **facts)
         words, states = self._words[column], self.model.askable[column].states
         facts["states"] = ", ".join(states)
+        if not said_of:
+            raise Refusal(Kind.NO_LIKELIHOOD, **facts)
         numbers: dict[int, float] = {}
-        for state, said in value.items():
+        for state, said in said_of:
             word = str(state).strip().lower()
             number = number_of(cell_text(said))
             if word not in words:

@@ -965,7 +965,7 @@ def read_frame(
 ) -> tuple[Mapped, BoundMapping]:
     """Read a frame in our columns, of which only those wanted have their values; ``further`` are known elsewhere."""
     names, ignore = to_arrow(frame, []).column_names, list(ignore)
-    given = CaseMapping.of(mapping or {})
+    given = CaseMapping.of({} if mapping is None else mapping)
     bound = BoundMapping(coder, given, names, keep=keep, ignore=ignore, further=further, outcomes=outcomes)
     if bound.is_identity:
         table = to_arrow(frame, wanted)

@@ -36,6 +36,7 @@ class Kind(Enum):
     SOFT_NUMBER = "{column} is a number of {unit}: it can't be given by likelihoods", _CELL
     SOFT_STATE = "'{value}' is not a state of {column}: give {states}.{hint}", _CELL
     LIKELIHOOD = "'{value}' is no likelihood for {column} {state}: give one number from 0 up each", _CELL
+    NO_LIKELIHOOD = "nothing is said of {column}: give a likelihood to one of {states}, or leave it out", _CELL
     LIKELIHOODS_OVER_1 = "the likelihoods for {column} add up to more than 1: name all of {states}", _CELL
     LIKELIHOODS_0 = "the likelihoods for {column} are all 0: one of its states must be possible", _CELL
     CONTRADICTION = (

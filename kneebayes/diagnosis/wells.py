@@ -13,11 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from kneebayes.errors import ModelFileError, OptionError, UnknownNameError, nearest
+from kneebayes.errors import ModelFileError, UnknownNameError, check_flags, nearest
 from kneebayes.spec.model_spec import Basis, Condition, Frozen, Identifier, ModelSpec, Text
 from kneebayes.spec.yaml_io import model_path
 
@@ -191,8 +190,7 @@ def points(
             raise UnknownNameError(
                 f"{sheet.name} has no item '{name}', only {list(sheet.items)}.{nearest(name, sheet.items)}"
             )
-        if not isinstance(judged[name], bool | np.bool_):  # "no" would count as yes
-            raise OptionError(f"{name}={judged[name]!r}: give True or False")
+        check_flags(**{name: judged[name]})
     known = model.implied(evidence)
     return Points(sheet, {name: judged.get(name, item.holds(known)) for name, item in sheet.items.items()})
 

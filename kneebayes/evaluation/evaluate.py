@@ -23,7 +23,15 @@ from kneebayes.cases.mapping import BoundMapping, Mapped, MappingLike, read_fram
 from kneebayes.cases.problems import refused_rows, rows_of_no_case
 from kneebayes.diagnosis.alarm import Thresholds
 from kneebayes.diagnosis.wells import ScoreSheet, read_sheet
-from kneebayes.errors import CaseError, FileFormatError, OptionError, UnknownNameError, check_kind, check_number
+from kneebayes.errors import (
+    CaseError,
+    FileFormatError,
+    OptionError,
+    UnknownNameError,
+    check_flags,
+    check_kind,
+    check_number,
+)
 from kneebayes.evaluation import metrics
 from kneebayes.evaluation.comparators import (
     Comparator,
@@ -357,8 +365,9 @@ def evaluate(
             f"evaluate takes a model, then cases, not a {type(model).__name__}: kb.evaluate(model, cases)"
         )
     check_number("seed", seed, whole=True, least=0)
-    if errors not in ("raise", "null"):
+    if not isinstance(errors, str) or errors not in ("raise", "null"):
         raise UnknownNameError(f"no way '{errors}' to treat errors: use 'raise' or 'null'")
+    check_flags(baselines=baselines)
     check_kind(label, "casefold", "kb.evaluate(model, cases, label='diagnosis')")
     if bootstrap is not None:
         check_number("bootstrap", bootstrap, whole=True, least=0)
@@ -378,7 +387,7 @@ def evaluate(
         raise CaseError(
             f"none of {len(read.table)} rows has a label and can be scored: there is nothing to evaluate{refused}"
         )
-    thresholds = thresholds or Thresholds.of(model.file)
+    thresholds = Thresholds.of(model.file) if thresholds is None else thresholds
     compared = _compared(models, cases, [name for name, _ in called], sheet, thresholds.caution, seed)
     known_causes = [name for name in model.causes if name in cases.table.column_names and name not in ignore]
     given = tuple(name for name in known_causes if (encode_column(cases.table[name]).index >= 0).any())

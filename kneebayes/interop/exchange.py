@@ -602,7 +602,7 @@ def _nodes(text: str, format: str, path: Path) -> tuple[list[Node], dict[str, An
     if format == "net":
         return read_net(text, str(path)), None
     known = get_args(Format)
-    if format not in known:
+    if not isinstance(format, str) or format not in known:
         raise UnknownNameError(f"no format '{format}', only {list(known)}.{nearest(format, known)}")
     odd = re.search(r"<(noisymax|noisyadder|deterministic|equation|decision|utility)\b", text)
     if format == "xdsl" and odd:  # pgmpy drops these without a word

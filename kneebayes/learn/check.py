@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from kneebayes.cases.labels import read_cohort
-from kneebayes.errors import check_number
+from kneebayes.errors import check_flags, check_number
 from kneebayes.inference.evidence import UNKNOWN, Evidence
 from kneebayes.inference.network import CompiledModel
 
@@ -69,6 +69,7 @@ def check(
     import pandas as pd
 
     check_number("least", least, whole=True, least=1)
+    check_flags(pairs=pairs, labels=labels)
     model = network.model
     cohort = read_cohort(model, frame, labels=labels, ignore=ignore, mapping=mapping)
     cases = cohort.cases

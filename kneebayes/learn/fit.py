@@ -45,7 +45,7 @@ from scipy.special import betaincinv, expit, logit
 from tqdm.auto import tqdm
 
 from kneebayes.cases.labels import LABEL, Cohort, read_cohort
-from kneebayes.errors import CaseError, OptionError, check_number
+from kneebayes.errors import CaseError, OptionError, check_flags, check_number
 from kneebayes.inference.counts import MIN_COMPILED, Expectation
 from kneebayes.inference.evidence import UNKNOWN, Cases
 from kneebayes.inference.network import CompiledModel, Engine
@@ -387,6 +387,7 @@ def fit(
     >>> report.n_cases, fitted.causes["dvt"].leak.basis[:22]
     (50, 'fitted: from 50 cases,')
     """
+    check_flags(risk_factors=risk_factors)
     for name, value in {"prior_weight": prior_weight, "max_steps": max_steps, "tolerance": tolerance}.items():
         check_number(name, value)
     if not 0 <= prior_weight <= MAX_PRIOR_WEIGHT:

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from kneebayes.errors import PrevalenceError, UnknownNameError, nearest
+from kneebayes.errors import PrevalenceError, UnknownNameError, check_flags, nearest
 from kneebayes.inference.counts import Expectation
 from kneebayes.inference.evidence import UNKNOWN, Cases
 from kneebayes.inference.network import CompiledModel
@@ -54,6 +54,7 @@ def with_prevalence(model: ModelSpec, prevalence: Mapping[str, float], *, links:
     >>> model.provenance
     ('prevalence given the complaint alone set to dvt 0.12, by the leaks',)
     """
+    check_flags(links=links)
     try:
         wanted = dict(prevalence)
     except (TypeError, ValueError):

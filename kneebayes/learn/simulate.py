@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from kneebayes.cases.coding import CASE_ID, NOT_EVIDENCE_PREFIX
 from kneebayes.cases.labels import ALSO, LABEL, NONE
-from kneebayes.errors import CaseError, ModelFileError, UnknownNameError, check_kind, check_number, nearest
+from kneebayes.errors import CaseError, ModelFileError, UnknownNameError, check_flags, check_kind, check_number, nearest
 from kneebayes.inference.tables import conditional_table
 from kneebayes.spec.model_spec import Cause, Distribution, ModelSpec, NumericInput, Probability
 
@@ -215,6 +215,7 @@ def simulate_batches(
     import pyarrow as pa
 
     check_number("number of cases", n, whole=True, least=0)
+    check_flags(with_causes=with_causes, label=label, complaint=complaint)
     if label_noise and not label:
         raise CaseError(f"label_noise {label_noise}: there are no labels to make wrong; ask for them")
     if prevalence:

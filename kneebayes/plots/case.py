@@ -363,7 +363,7 @@ def plot_tornado(
     >>> len(ax.get_yticklabels())
     5
     """
-    check_kind(model, "alarm", call := "plot_tornado(dx.sensitivity(), model=model.file)")
+    check_kind(model, "askable", call := "plot_tornado(dx.sensitivity(), model=model.file)")
     check_table(sensitivities, ["p", "low", "high", "posterior_low", "posterior_high"], call)
     if n is not None:
         check_number("n", n, whole=True, least=1)
@@ -443,7 +443,7 @@ def plot_curves(
     >>> plot_curves(dx.sensitivity("dvt"), model=dx.model).get_ylabel()  # the same as dx.plot.curves(target="dvt")
     'probability of Deep vein thrombosis'
     """
-    check_kind(model, "alarm", call := "plot_curves(dx.sensitivity(), model=model.file)")
+    check_kind(model, "askable", call := "plot_curves(dx.sensitivity(), model=model.file)")
     check_table(sensitivities, ["p", "low", "high", "a", "b", "c", "d"], call)
     numbers = list(sensitivities.index[:1]) if numbers is None else names_of("numbers", numbers)
     target = model.alarm.cause if target is None else target

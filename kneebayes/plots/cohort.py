@@ -74,7 +74,7 @@ def plot_cases(scores: pd.DataFrame, *, model: ModelSpec, ax: Axes | None = None
     >>> len(ax.get_yticklabels())
     12
     """
-    check_kind(model, "alarm", call := "plot_cases(model.score(cases), model=model.file)")
+    check_kind(model, "askable", call := "plot_cases(model.score(cases), model=model.file)")
     from matplotlib.colors import to_rgb
 
     causes = [*model.causes, NONE]
@@ -150,7 +150,7 @@ def plot_alarm_levels(scores: pd.DataFrame, groups: Iterable[Any], *, model: Mod
     >>> plot_alarm_levels(model.score(cases), cases["sex"], model=model.file).get_xlabel()
     'share of cases'
     """
-    check_kind(model, "alarm", call := "plot_alarm_levels(model.score(cases), groups, model=model.file)")
+    check_kind(model, "askable", call := "plot_alarm_levels(model.score(cases), groups, model=model.file)")
     check_table(scores, [alarm := f"{model.alarm.cause}_alarm"], call)
     check_kind(groups, "__iter__", call)
     import pandas as pd

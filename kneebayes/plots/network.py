@@ -150,7 +150,7 @@ def plot_network(
     >>> "Deep vein thrombosis" in [text.get_text() for text in ax.texts]
     True
     """
-    check_kind(model, "alarm", "plot_network(model.file)")
+    check_kind(model, "askable", "plot_network(model.file)")
     if focus is not None and str(focus) not in model.causes:
         raise UnknownNameError(
             f"no cause '{focus}': use one of {', '.join(model.causes)}.{nearest(focus, model.causes)}"

@@ -26,6 +26,7 @@ from kneebayes.errors import (
     OptionError,
     UnknownColumnError,
     UnknownNameError,
+    check_flags,
     check_number,
     guarded,
     nearest,
@@ -133,6 +134,7 @@ def score_file(
     check_paths(source, target, rejects, endings=FHIR_ENDINGS if as_fhir else ())
     keep, ignore = names_of("keep", keep), names_of("ignore", ignore)
     check_number("chunk_rows", chunk_rows, whole=True, least=1)
+    check_flags(quiet=quiet, redact=redact)
     with ExitStack() as stack:
         cases = MappedReader(source, Coder(model.file), mapping, keep, ignore, chunk_rows=chunk_rows)
         stack.callback(cases.reader.close)
@@ -411,7 +413,7 @@ class SeenIds:
 
 def _is_fhir(format: str, columns: Iterable[str] | None, keep: Iterable[str]) -> bool:
     known = ("table", "fhir-ndjson")
-    if format not in known:
+    if not isinstance(format, str) or format not in known:
         raise UnknownNameError(f"no format '{format}' to score into, only {list(known)}.{nearest(format, known)}")
     if format == "fhir-ndjson" and (columns is not None or list(keep)):
         raise OptionError("format fhir-ndjson has no columns: columns and keep go with tables")

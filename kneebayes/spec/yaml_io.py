@@ -73,6 +73,7 @@ def model_path(name: str) -> Path:
         if full in files:
             return _on_disk(files[full].name)
     known = shipped_models()
+    name = name.encode("utf-8", "backslashreplace").decode()[:MAX_QUOTED]
     raise ModelFileError(f"no model '{name}' ships with kneebayes, which has {known}.{nearest(name, known)}")
 
 

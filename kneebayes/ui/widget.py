@@ -54,7 +54,7 @@ def explore(
     """
     if model is not None and not isinstance(model, Model):
         raise OptionError(f"explore takes a model, not a {type(model).__name__}: explore(kb.load_model({model!r}))")
-    return ExplorerWidget(Explorer(model or load_model(), case=case, thresholds=thresholds))
+    return ExplorerWidget(Explorer(load_model() if model is None else model, case=case, thresholds=thresholds))
 
 
 class ExplorerWidget(anywidget.AnyWidget):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import kneebayes as kb
 from kneebayes.cases.coding import Coded, Coder, EncodedColumn, check_columns
 from kneebayes.cases.problems import Kind, Problem, short
 from kneebayes.errors import CaseError, UnknownColumnError
@@ -476,3 +477,17 @@ def test_a_column_to_keep_must_be_there_but_one_to_ignore_need_not() -> None:
     check_columns(MODEL, ["age"], ignore=["site"])
     with pytest.raises(UnknownColumnError, match=r"no column 'sitee' to keep\. Did you mean 'site'"):
         check_columns(MODEL, ["site", "age"], keep=["sitee"], ignore=["site"])
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({}, "nothing is said of calf_pain: give a likelihood to one of absent, present, or leave it out"),
+        ("present:0.5, present:0.6", "'0.6' is no likelihood for calf_pain present: give one number from 0 up each"),
+        ("yes:0.5; present:0.5", "give one number from 0 up each"),
+    ],
+)
+def test_an_unsure_answer_that_says_nothing_or_one_thing_twice_is_refused(value: object, said: str) -> None:
+    with pytest.raises(CaseError) as error:
+        kb.load_model().diagnose({"calf_pain": value})
+    assert said in str(error.value)

@@ -477,3 +477,9 @@ def test_a_mapping_made_of_keys_is_that_of_a_dictionary_and_survives_a_pickle() 
     content = {"columns": {"a": "fever", "b": {"variable": "age", "units": {"": 1}}}, "ignore": "others"}
     made = CaseMapping(**content)
     assert made == CaseMapping.of(content) == pickle.loads(pickle.dumps(made))
+
+
+@pytest.mark.parametrize("mapping", ["", 0, False, []])
+def test_a_mapping_that_counts_as_nothing_is_not_passed_over(mapping: Any) -> None:
+    with pytest.raises(KneeBayesError):
+        MODEL.score(pd.DataFrame({"age": [67]}), mapping=mapping)
