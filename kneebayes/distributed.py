@@ -48,16 +48,12 @@ def score(
         As for `Model.score`.
     model : Model, optional
         By default the article's model.
-    keep, ignore : iterable of str
-        Further columns to pass through, or to leave out.
-    thresholds : Thresholds, optional
-        When to warn; by default those of the model file.
+    keep, ignore, thresholds, mapping
+        As for `Model.score`.
     errors : {"raise", "null"}
         Whether a row that can't be scored raises when computed, or comes back
         empty. The error names the row of its partition and the column, but
         not the value: workers log errors.
-    mapping : CaseMapping, mapping, str or pathlib.Path, optional
-        What the columns and values mean, as for `Model.score`.
 
     Returns
     -------

@@ -193,8 +193,8 @@ class KneeBayesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : pandas.DataFrame, polars.DataFrame or array, shape (n, columns)
-            The cases, with the columns of `fit`.
+        X
+            As for `predict_proba`.
 
         Returns
         -------

@@ -181,7 +181,8 @@ class Uncertainty:
     @property
     def sentence(self) -> str:
         """What the draws say of the alarm."""
-        others = [f"{LEVEL_WORDS[name]} in {_share(share)}" for name, share in self._others() if share > 0]
+        rest = [(name, share) for name, share in reversed(self.shares.items()) if name != self.alarm and share > 0]
+        others = [f"{LEVEL_WORDS[name]} in {_share(share)}" for name, share in rest]
         same = f"{LEVEL_WORDS[self.alarm]} in {_share(self.shares[self.alarm])} of {self.draws} plausible models"
         said = "; ".join([same, *others])
         return f"The alarm is robust: {said}." if self.robust else f"The alarm is NOT robust: {said}."
@@ -214,9 +215,6 @@ class Uncertainty:
         error = max(np.nanmax(self.low_error, initial=0.0), np.nanmax(self.high_error, initial=0.0))
         head = f"Posterior and {self.level:.0%} interval over the plausible ranges of the model's numbers"
         return "\n".join([head, *lines, f"Monte Carlo error of an end: at most {error:.2%}.", self.sentence])
-
-    def _others(self) -> list[tuple[str, float]]:
-        return [(name, share) for name, share in reversed(self.shares.items()) if name != self.alarm]
 
 
 def uncertainty(assessed: Assessment, *, level: float = 0.9, draws: int = 1000, seed: int = 0) -> Uncertainty:

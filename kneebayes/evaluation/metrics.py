@@ -43,7 +43,7 @@ CONVERGED = 1e-6  # of a step that is then taken: the error after it is of the o
 STEEPEST = 50.0  # a slope beyond it means that the cases are separable, and have no finite one
 
 
-def wilson(right: int, n: int, *, level: float = LEVEL) -> tuple[float, float, float]:
+def wilson(right: int, n: int) -> tuple[float, float, float]:
     """Give a share with its Wilson score interval (Wilson 1927); NaN where n is 0.
 
     Examples
@@ -55,7 +55,7 @@ def wilson(right: int, n: int, *, level: float = LEVEL) -> tuple[float, float, f
 
     if n == 0:
         return float("nan"), float("nan"), float("nan")
-    limits = binomtest(int(right), int(n)).proportion_ci(level, method="wilson")
+    limits = binomtest(int(right), int(n)).proportion_ci(LEVEL, method="wilson")
     return right / n, float(limits.low), float(limits.high)
 
 
@@ -100,13 +100,13 @@ def net_benefit(truth: Bools, flagged: Bools, threshold: float) -> float:
 # Figures of one probability
 
 
-def calibration_bins(p: Floats, bins: int | None = None) -> NDArray[np.intp]:
+def calibration_bins(p: Floats) -> NDArray[np.intp]:
     """Say in which bin each probability is, (n,), from 0, without gaps; bins have nearly equal counts.
 
     Bins are those of scikit-learn's ``calibration_curve(strategy="quantile")``, which gives their means but not
-    which case is in which. At most `bins`, as equal probabilities share one; by default 10, or fewer of 10 cases each.
+    which case is in which. At most 10, and fewer where they would have under 10 cases each, or probabilities are equal.
     """
-    bins = min(BINS, max(2, len(p) // BIN_CASES)) if bins is None else bins
+    bins = min(BINS, max(2, len(p) // BIN_CASES))
     edges = np.quantile(p, np.arange(1, bins) / bins) if len(p) else np.zeros(0)
     return np.unique(np.searchsorted(edges, p, side="left"), return_inverse=True)[1].astype(np.intp)
 
@@ -250,7 +250,7 @@ def _resampled_ranking(truth: Bools, score: Floats, counts: Floats) -> tuple[Flo
         return auc, (positive * np.where(positive > 0, precision, 0)).sum(axis=1) / n_positive
 
 
-def interval(values: Floats, *, level: float = LEVEL) -> tuple[float, float]:
+def interval(values: Floats) -> tuple[float, float]:
     """Give the percentile interval of resampled figures, (resamples,), of which NaN are those not defined.
 
     NaN where under half of the resamples define the figure, or all give the same: that cases are told apart perfectly
@@ -259,7 +259,7 @@ def interval(values: Floats, *, level: float = LEVEL) -> tuple[float, float]:
     defined = values[np.isfinite(values)]
     if len(defined) == 0 or len(defined) < len(values) / 2 or np.ptp(defined) < SAME:
         return float("nan"), float("nan")
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 

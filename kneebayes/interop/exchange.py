@@ -15,6 +15,7 @@ import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -83,9 +84,10 @@ def uai_text(nodes: Sequence[Node]) -> str:
     lines += [
         " ".join([str(len(node.parents) + 1), *(place[p] for p in node.parents), place[node.name]]) for node in nodes
     ]
+    positional = partial(np.format_float_positional, trim="0")
     for node in nodes:
         numbers = np.moveaxis(node.table, 0, -1).reshape(-1, len(node.states))
-        lines += ["", str(node.table.size), *(" ".join(_positional(p) for p in row) for row in numbers)]
+        lines += ["", str(node.table.size), *(" ".join(map(positional, row)) for row in numbers)]
     return "\n".join(lines) + "\n"
 
 
@@ -107,10 +109,6 @@ def json_text(nodes: Sequence[Node], content: dict[str, Any]) -> str:
     head = f'{{\n"format": "{JSON_FORMAT}",\n"network": [\n'
     body = ",\n".join(json.dumps(node, ensure_ascii=False) for node in network)
     return f'{head}{body}\n],\n"model": {json.dumps(content, ensure_ascii=False)}\n}}\n'
-
-
-def _positional(p: float) -> str:
-    return np.format_float_positional(p, trim="0")
 
 
 def _nested(table: NDArray[np.float64], indent: str) -> str:
@@ -325,6 +323,8 @@ def foreign_content(
     """
     nodes, how = network.nodes, f"imported from {source}"
     risks, chosen, findings = _roles(network, source, causes)
+    nothing = "Not in the imported network"
+    no_care = {"care": [nothing], "recovery": nothing, "care_basis": _by(how)}
     content: dict[str, Any] = {
         "format": 1,
         "name": identifier(source.rpartition(".")[0] or source, "v_"),
@@ -335,7 +335,7 @@ def foreign_content(
         "leak_convention": "P(present) = 1 - (1 - leak) * product(1 - link)",
         "groups": {"all": "All"},
         "risks": {name: _words(network, name) for name in risks},
-        "causes": {name: {**_words(network, name), **_no_care(how)} for name in chosen},
+        "causes": {name: {**_words(network, name), **no_care} for name in chosen},
         "findings": {name: _words(network, name) for name in findings},
         "interactions": (),
     }
@@ -491,10 +491,6 @@ def _words(network: Renamed, name: str) -> dict[str, Any]:
         "states": node.states,
         "state_labels": network.state_labels[name],
     }
-
-
-def _no_care(how: str) -> dict[str, Any]:
-    return {"care": ["Not in the imported network"], "recovery": "Not in the imported network", "care_basis": _by(how)}
 
 
 def _distribution(

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from kneebayes.cases.coding import Coder
 from kneebayes.errors import CaseError, MissingExtraError, UnknownColumnError, UnknownNameError, check_kind, nearest
-from kneebayes.spec.model_spec import ModelSpec, NumericInput
+from kneebayes.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
     from kneebayes.diagnosis.diagnosis import Diagnosis
@@ -156,7 +156,9 @@ def _item(model: ModelSpec, column: str, name: str, choice: str) -> dict[str, An
         "text": f"{numeric.label} ({numeric.unit})" if numeric and column != name else asked.question,
     }
     if numeric:
-        return {**item, "type": "decimal", "extension": _limits(numeric)}
+        limits = {"minValue": numeric.minimum, "maxValue": numeric.maximum}
+        extension = [{"url": EXTENSION.format(name), "valueDecimal": value} for name, value in limits.items()]
+        return {**item, "type": "decimal", "extension": extension}
     if asked.is_yes_no:
         return {**item, "type": "boolean"}
     options = [
@@ -164,11 +166,6 @@ def _item(model: ModelSpec, column: str, name: str, choice: str) -> dict[str, An
         for state in asked.states
     ]
     return {**item, "type": choice, "answerOption": options}
-
-
-def _limits(numeric: NumericInput) -> list[dict[str, Any]]:
-    limits = {"minValue": numeric.minimum, "maxValue": numeric.maximum}
-    return [{"url": EXTENSION.format(name), "valueDecimal": value} for name, value in limits.items()]
 
 
 def _outcome(model: ModelSpec, name: str) -> dict[str, Any]:

@@ -12,13 +12,14 @@ import io
 import os
 import re
 import sys
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from io import BufferedReader
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import pyarrow as pa
@@ -98,29 +99,36 @@ class Rows:
         return [replace(p, row=int(self.positions[p.row]), case_id=self.case_id(p.row)) for p in problems]
 
 
-class Reader(Protocol):
+class Reader(ABC):
     """What scoring a file needs to know of where the cases come from; ``case_id`` is the column that names them."""
 
     names: tuple[str, ...]
-    case_id: str
-    is_one_piece: bool  # surely
+    case_id = CASE_ID
+    is_one_piece = False  # surely
+    _used: tuple[str, ...] | None = None  # names of the columns to read, or all
 
+    @abstractmethod
     def empty(self) -> pa.Table:
         """All columns, no rows."""
 
-    def leave_out(self, columns: Iterable[str]) -> None:
-        """Don't read these columns."""
-
+    @abstractmethod
     def pieces(self) -> Iterator[Any]:
         """Read in order, a bounded piece at a time."""
 
+    @abstractmethod
     def parse(self, piece: Any) -> Rows:
         """Turn a piece into a table; safe to call from several threads."""
 
+    @abstractmethod
     def rows_in_total(self, n_read: int) -> int | None:
         """Rows of the whole file, estimated after ``n_read`` of them; None where there is no telling."""
 
-    def close(self) -> None:
+    def leave_out(self, columns: Iterable[str]) -> None:
+        """Don't read these columns."""
+        if left_out := set(columns):
+            self._used = tuple(name for name in self.names if name not in left_out) or self.names[:1]
+
+    def close(self) -> None:  # noqa: B027  # not all have one open
         """Let go of the file."""
 
 
@@ -235,7 +243,7 @@ class _Decoded:
                 return text.encode("utf-8", "replace")
 
 
-class CsvReader:
+class CsvReader(Reader):
     """A CSV file: UTF-8 or an encoding that is named, separated by commas or what is named, with a header.
 
     Rows are cut out of the file here, and not by pyarrow's stream reader, so
@@ -247,7 +255,6 @@ class CsvReader:
         self, path: str, stream: BinaryIO, compression: str | None, *, chunk_rows: int, reading: Reading | None = None
     ) -> None:
         self.path = "standard input" if path == STANDARD_STREAM else path
-        self.case_id = CASE_ID
         self._reading = reading = reading or Reading()
         self._file = stream
         self._is_packed = compression is not None
@@ -275,7 +282,6 @@ class CsvReader:
             raise
         row_bytes = len(first) / max(1, first.count(b"\n"))
         self._piece_bytes = int(min(max(chunk_rows * row_bytes, MIN_PIECE_BYTES), MAX_PIECE_BYTES))
-        self._used = self.names
 
     @property
     def _separator(self) -> bytes:
@@ -342,11 +348,6 @@ class CsvReader:
     def empty(self) -> pa.Table:
         """All columns, no rows."""
         return pa.schema([(name, pa.string()) for name in self.names]).empty_table()
-
-    def leave_out(self, columns: Iterable[str]) -> None:
-        """Don't read these columns."""
-        left_out = set(columns)
-        self._used = tuple(name for name in self.names if name not in left_out) or self.names[:1]
 
     def rows_in_total(self, n_read: int) -> int | None:
         """Rows of the whole file, estimated from how far it is read."""
@@ -484,7 +485,7 @@ def _refuse_ids_of_lines(
     return (table.filter(pa.array(~odd)), positions[~odd]) if odd.any() else (table, positions)
 
 
-class ParquetReader:
+class ParquetReader(Reader):
     """A Parquet file, of which a piece has at most so many rows.
 
     Columns to keep stay of their type; of others, what no cell of a CSV could hold becomes text.
@@ -492,11 +493,8 @@ class ParquetReader:
 
     def __init__(self, path: str, *, chunk_rows: int, keep: Collection[str] = ()) -> None:
         self.path = path
-        self.case_id = CASE_ID
-        self.is_one_piece = False
         self._chunk_rows = chunk_rows
         self._keep = frozenset(keep)
-        self._used: list[str] | None = None
         if not os.path.getsize(path):
             raise FileFormatError(f"{path}: is empty.")
         try:
@@ -526,12 +524,6 @@ class ParquetReader:
         is_bytes = self.case_id in table.column_names and _is_bytes(table.schema.field(self.case_id).type)
         return plain(table, but=self._keep if is_bytes else {*self._keep, self.case_id})
 
-    def leave_out(self, columns: Iterable[str]) -> None:
-        """Don't read these columns."""
-        left_out = set(columns)
-        if left_out:
-            self._used = [name for name in self.names if name not in left_out] or list(self.names[:1])
-
     def rows_in_total(self, n_read: int) -> int | None:
         """Rows of the whole file."""
         return int(self._file.metadata.num_rows)
@@ -539,7 +531,7 @@ class ParquetReader:
     def pieces(self) -> Iterator[pa.RecordBatch]:
         """Read in order, a batch at a time."""
         try:
-            for piece in self._file.iter_batches(batch_size=self._chunk_rows, columns=self._used):
+            for piece in self._file.iter_batches(batch_size=self._chunk_rows, columns=self._used and list(self._used)):
                 if piece.nbytes > MAX_BATCH_BYTES:
                     raise FileFormatError(
                         f"{self.path}: {piece.num_rows:,} rows take {piece.nbytes:,} bytes: is it a table of cases?"
@@ -593,11 +585,10 @@ class ParquetReader:
         self._file.close()
 
 
-class TableReader:
+class TableReader(Reader):
     """A workbook, or a file of a statistics program, which is read as a whole."""
 
     def __init__(self, path: str, reading: Reading, *, chunk_rows: int) -> None:
-        self.case_id = CASE_ID
         self._chunk_rows = chunk_rows
         table, self.labels = tables.read_table(path, reading)
         self.names: tuple[str, ...] = tuple(numbered(table.column_names))
@@ -608,12 +599,6 @@ class TableReader:
         """All columns, no rows."""
         return self.table[:0]
 
-    def leave_out(self, columns: Iterable[str]) -> None:
-        """Don't read these columns."""
-        left_out = set(columns)
-        if left_out:
-            self.table = self.table.select([name for name in self.names if name not in left_out] or self.names[:1])
-
     def rows_in_total(self, n_read: int) -> int | None:
         """Rows of the whole file."""
         return int(self.table.num_rows)
@@ -621,14 +606,11 @@ class TableReader:
     def pieces(self) -> Iterator[pa.Table]:
         """Read in order, so many rows at a time."""
         for start in range(0, self.table.num_rows, self._chunk_rows):
-            yield self.table.slice(start, self._chunk_rows)
+            yield self.table.select(self._used or self.names).slice(start, self._chunk_rows)
 
     def parse(self, piece: pa.Table) -> Rows:
         """Give the piece."""
         return Rows(piece, np.arange(piece.num_rows), piece.num_rows)
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 def _is_usual(kind: pa.DataType) -> bool:

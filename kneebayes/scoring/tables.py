@@ -206,13 +206,10 @@ def _encoding(data: bytes) -> str:
     return "utf-8"
 
 
-def _n_fields(line: str, separator: str) -> int:
-    return len(next(csv.reader(io.StringIO(line), delimiter=separator), []))
-
-
 def _regularity(lines: Sequence[str], separator: str) -> int:
     """Say how many cells stand in rows of the usual number of them."""
-    counts = Counter(_n_fields(line, separator) for line in lines if line.strip())
+    rows = (next(csv.reader(io.StringIO(line), delimiter=separator), []) for line in lines if line.strip())
+    counts = Counter(map(len, rows))
     return max((n * (width - 1) for width, n in counts.items()), default=0)
 
 

@@ -48,7 +48,7 @@ MAX_NODES = 250_000  # of YAML, which take some 700 bytes each; the article's mo
 MAX_DEPTH = 100  # of YAML; the article's model has 8
 MAX_COMPOSED = 10_000  # levels that libyaml's recursion stands: it crashes the process from some 20,000 on
 KEYS = ("extra_forbidden", "invalid_key")  # problems of a key, not of what it leads to
-MAX_QUOTED = 40  # characters of a value in a message
+MAX_QUOTED, MAX_SAID = 40, 5  # characters of a value, and problems, in a message
 TOO_DEEP = f"nested over {MAX_DEPTH} deep, so not a model file"
 ALIASES = "aliases are not allowed: write out what *name stands for"
 _MODEL = re.compile(r"^(causes|extends):", re.MULTILINE)  # what tells a model from a score sheet that ships with it
@@ -278,7 +278,7 @@ def _not_a_model(source: str, at: yaml.Node | yaml.Event, reason: str) -> ModelF
     return ModelFileError(f"{source}: {where}{reason}")
 
 
-def _summary(error: ValidationError, texts: Mapping[str, str], most: int = 5) -> str:
+def _summary(error: ValidationError, texts: Mapping[str, str]) -> str:
     """Say of each problem its place, what is wrong, and in which line: of the file, or of one that it extends."""
     problems = error.errors(include_url=False)
     roots = {name: yaml.compose(text, Loader=_Loader) for name, text in texts.items()}
@@ -286,10 +286,10 @@ def _summary(error: ValidationError, texts: Mapping[str, str], most: int = 5) ->
     for problem in problems:
         first.setdefault(_place(problem), problem)
     lines = []
-    for place, problem in islice(first.items(), most):
+    for place, problem in islice(first.items(), MAX_SAID):
         said = f"{'.'.join(map(str, place)) or 'model'}: {_said(problem, place)}"
         lines.append(f"{said}{_where(roots, place, of_key=problem['type'] in KEYS)}")
-    more = f" (and {len(first) - most} more)" if len(first) > most else ""
+    more = f" (and {len(first) - MAX_SAID} more)" if len(first) > MAX_SAID else ""
     return "; ".join(lines) + more
 
 
