@@ -539,10 +539,11 @@ class BoundMapping:
     def _check_columns(self) -> None:
         outcomes = [f"{NOT_EVIDENCE_PREFIX}{cause}" for cause in self.coder.model.causes]
         known = (*self._known, *outcomes)
+        is_written = self.mapping.columns is not None  # of a header that was matched, true_* is for labels to refuse
         for name, column in self.columns.items():
             place: Place = ("columns", name)
             for variable in self._variables(column):
-                if variable not in self._known and variable not in outcomes:
+                if is_written and variable not in known:
                     said = f"{self.coder.model.name} has no '{short(variable)}'"
                     raise self.mapping._error(
                         place, f"{said}: `kneebayes model` lists its names.{misspelt(variable, known)}"
