@@ -64,8 +64,9 @@ class Kernel:
         def work(part: tuple[int, int]) -> None:
             start, stop = part
             flat = self._with_rows(codes[:, start:stop]) if component.is_large else self.tables
-            together, pattern = _alike(flat.parts, flat.components, codes, start, stop)
-            key = together * len(flat.base_row) + pattern
+            together = self._together(codes[:, start:stop])
+            # of one pattern of the base its row is still in the cache for the next case
+            key = together * len(flat.base_row) + patterns(component, codes[:, start:stop])
             if key.max() <= np.iinfo(np.int16).max:
                 key = key.astype(np.int16)  # NumPy sorts these by radix, five times as fast
             place = np.argsort(key, kind="stable")
@@ -86,6 +87,15 @@ class Kernel:
         if component.is_large:
             values[order], evidence[order] = values.copy(), evidence.copy()
         return values, evidence
+
+    def _together(self, codes: NDArray[np.int8]) -> NDArray[np.int64]:
+        """Tell cases apart, (n,), by which components make their targets dependent: side by side, all must or none."""
+        components, together = self.tables.components, np.zeros(codes.shape[1], dtype=np.int64)
+        starts = pairwise(components.pattern_start.tolist())
+        for part, (start, stop) in zip(self.layout.parts, starts, strict=True):
+            if len(part.targets) > 1:
+                together = 2 * together + ~components.apart[start:stop][patterns(part, codes)]
+        return together
 
     def _with_rows(self, codes: NDArray[np.int8]) -> FlatTables:
         """Add the rows of a large base that some cases need."""
@@ -181,31 +191,6 @@ _inlined = compiled(fastmath=("contract", "reassoc"), forceinline=True)
 
 
 # What both passes share: the upper layer, forward
-
-
-@_compiled
-def _alike(parts, components, codes, start, stop):  # pragma: no cover
-    """Tell cases apart by what they share with others.
-
-    Returns which components trigger their targets together, as cases side by side
-    must all do or none, and the base's pattern, of which the row is still in
-    the cache for the next case of that pattern.
-    """
-    together = np.zeros(stop - start, np.int64)
-    pattern = np.zeros(stop - start, np.int64)
-    for part in range(len(components.group_run), -1, -1):
-        if part > 0 and components.target_start[part] - components.target_start[part - 1] == 1:
-            continue
-        pattern[:] = 0
-        for i in range(parts.part_start[part], parts.part_start[part + 1]):
-            radix, column = parts.radix[i], codes[parts.row[i], start:stop]
-            for case in range(stop - start):
-                pattern[case] = pattern[case] * radix + (radix - 1 if column[case] < 0 else column[case])
-        if part > 0:
-            for case in range(stop - start):
-                apart = components.apart[components.pattern_start[part - 1] + pattern[case]]
-                together[case] = 2 * together[case] + (not apart)
-    return together, pattern
 
 
 @_compiled
