@@ -60,8 +60,8 @@ class Model:
     ----------
     file : ModelSpec
         Everything the model knows, with sources.
-    causes : tuple of str
-        The names of the causes, in model order.
+    causes : list of str
+        The names of the causes, in model order: ``scores[model.causes]`` are their columns.
     fit_report : FitReport or None
         How the fit went, for a model that `fit` made.
 
@@ -77,7 +77,7 @@ class Model:
         check_kind(file, "causes", "kb.load_model('extended'), or of a path")
         self.file = file
         self.fit_report: FitReport | None = None
-        self.causes = tuple(file.causes)
+        self.causes = list(file.causes)
 
     def __repr__(self) -> str:
         f = self.file

@@ -243,7 +243,7 @@ class KneeBayesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _labels(self, y: Any, model: Model) -> NDArray[np.int64]:
         """Read y as 0 and 1 by target, and set what depends on it."""
-        self.targets_ = model.causes if self.target is None else (self.target,)
+        self.targets_ = tuple(model.causes) if self.target is None else (self.target,)
         if y is None and self.learn is None:
             self.classes_ = np.array([0, 1]) if self.target else np.tile([0, 1], (len(self.targets_), 1))
             return np.zeros((0, len(self.targets_)), dtype=np.int64)

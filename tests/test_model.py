@@ -51,7 +51,8 @@ def test_the_example_of_the_design() -> None:
 
 def test_the_nine_causes_in_model_order() -> None:
     assert sorted(MODEL.causes) == sorted(CAUSES)
-    assert MODEL.causes == tuple(MODEL.file.causes)
+    assert MODEL.causes == list(MODEL.file.causes)
+    assert list(MODEL.score(MODEL.simulate(2, seed=1))[MODEL.causes]) == MODEL.causes
 
 
 def test_every_public_name_is_there() -> None:

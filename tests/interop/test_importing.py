@@ -186,7 +186,7 @@ def small(folder: Path, *, smoker: str = "0.3, 0.7", swelling: str = "0.92, 0.08
 
 def test_a_foreign_network_is_renamed_turned_and_scored(tmp_path: Path) -> None:
     model = kb.import_network(small(tmp_path))
-    assert (list(model.file.risks), model.causes) == (["smoker"], ("clot",))
+    assert (list(model.file.risks), model.causes) == (["smoker"], ["clot"])
     clot = model.file.causes["clot"]
     assert clot.states == ("absent", "present")
     assert (clot.leak.p, clot.links["smoker"]["present"].p) == (0.1, 0.1)
