@@ -87,6 +87,7 @@ class ScoreSheet(Frozen):
         return tuple(dict.fromkeys(name for item in items for name in (*item.any_of, *item.instead)))
 
 
+@cache
 def read_sheet(path: str | Path | None = None) -> ScoreSheet:
     """Read and check a score from a YAML file; by default the Wells score that ships with kneebayes.
 
@@ -179,7 +180,7 @@ def points(
     >>> print(points(model, {"previous_dvt": "present"}, judged={"alternative_as_likely": False}).range)
     (1.0, 9.0)
     """
-    sheet = sheet or _default_sheet()
+    sheet = sheet or read_sheet()
     judged = judged or {}
     if sheet.cause != model.alarm.cause:
         raise UnknownNameError(
@@ -200,12 +201,8 @@ def points_line(model: ModelSpec, evidence: Mapping[str, str]) -> str:
 
     Empty unless every item is known but those that a clinician judges.
     """
-    if not model.implied(evidence).keys() & _default_sheet().columns or _default_sheet().cause != model.alarm.cause:
+    sheet = read_sheet()
+    if not model.implied(evidence).keys() & sheet.columns or sheet.cause != model.alarm.cause:
         return ""
-    counted = points(model, evidence, sheet=_default_sheet())
+    counted = points(model, evidence, sheet=sheet)
     return "" if any(counted.sheet.items[name].any_of for name in counted.unknown) else str(counted)
-
-
-@cache
-def _default_sheet() -> ScoreSheet:
-    return read_sheet()

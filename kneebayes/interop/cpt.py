@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from typing import Any
@@ -86,7 +86,7 @@ def checked_nodes(nodes: Iterable[Node], source: str, *, tolerance: float = COLU
                 f"{source}: {node.name}: a column of its table sums to {sums.flat[np.abs(sums - 1.0).argmax()]:.10g}, "
                 f"off 1 by {off:.3g} and more than {tolerance:g}; tolerance={off * 1.01:.1g} would take it, normalised"
             )
-        found[node.name] = Node(node.name, node.states, node.parents, node.table / sums, node.label)
+        found[node.name] = replace(node, table=node.table / sums)
     return found
 
 
@@ -94,12 +94,8 @@ def reordered(nodes: Mapping[str, Node], states: Mapping[str, tuple[str, ...]]) 
     """Bring the states of every node to the order wanted."""
     place = {name: [node.states.index(state) for state in states[name]] for name, node in nodes.items()}
     return {
-        name: Node(
-            name,
-            states[name],
-            node.parents,
-            node.table[np.ix_(place[name], *(place[parent] for parent in node.parents))],
-            node.label,
+        name: replace(
+            node, states=states[name], table=node.table[np.ix_(*(place[own] for own in (name, *node.parents)))]
         )
         for name, node in nodes.items()
     }

@@ -109,16 +109,7 @@ def plot_posterior(dx: Diagnosis, *, intervals: pd.DataFrame | None = None, ax: 
     ax.set(ylim=(-0.6, len(names) - 0.4), xlabel="probability (causes may coexist)")
     make_room(ax, furthest)
     share_axis(ax)
-    ax.plot(
-        [],
-        [],
-        color=ink(),
-        marker="|",
-        markersize=10,
-        markeredgewidth=2.2,
-        linestyle="",
-        label=f"before: {complaint} alone",
-    )
+    ax.plot([], [], "|", color=ink(), markersize=10, markeredgewidth=2.2, label=f"before: {complaint} alone")
     if intervals is not None:
         words = f"{intervals.attrs['level']:.0%} interval" if "level" in intervals.attrs else "interval"
         ax.plot([], [], color=ink(), linewidth=1.2, marker="|", markersize=7, label=words)
