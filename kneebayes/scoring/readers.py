@@ -86,7 +86,9 @@ class Rows:
         if CASE_ID not in self.table.column_names:
             return None
         try:
-            return pa.chunked_array(as_text(CASE_ID, self.table[CASE_ID]).chunks, pa.string()).combine_chunks()
+            return pa.chunked_array(
+                as_text(CASE_ID, self.table[CASE_ID], as_id=True).chunks, pa.string()
+            ).combine_chunks()
         except pa.ArrowException as error:
             raise FileFormatError(f"{CASE_ID}: can't be read as text: {error}") from error
 
@@ -625,26 +627,38 @@ def _is_bytes(kind: pa.DataType) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind))
 
 
-def plain(table: pa.Table, but: Collection[str] = ()) -> pa.Table:
-    """Make text of the columns of a table that no cell of a CSV could hold as they are."""
+def plain(table: pa.Table, but: Collection[str] = (), *, as_ids: bool = False) -> pa.Table:
+    """Make text of the columns that no cell of a CSV could hold as they are; none is evidence if ``as_ids``."""
     for place, column in enumerate(table.schema):
         if column.name not in but and not _is_usual(column.type):
-            table = table.set_column(place, column.name, as_text(column.name, table[column.name]))
+            table = table.set_column(place, column.name, as_text(column.name, table[column.name], as_id=as_ids))
     return table
 
 
-def as_text(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+def as_text(name: str, column: pa.ChunkedArray, *, as_id: bool = False) -> pa.ChunkedArray:
     """Write a column of a rare type (moments, bytes, UUIDs) as text; a moment of a zone says how far that is off."""
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
-        if kind.extension_name == "arrow.uuid":
-            return pa.chunked_array([[None if v is None else str(v) for v in column.to_pylist()]], pa.string())
-        column = pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type)
-        return column.cast(pa.bool_()) if kind.extension_name == "arrow.bool8" else column.cast(pa.string())
+        if kind.extension_name in ("arrow.uuid", "pandas.period"):
+            values = (None if str(v) == "NaT" else v for v in column.to_pandas())
+            written = pa.chunked_array([[None if v is None else str(v) for v in values]], pa.string())
+        else:
+            written = pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type)
+        if as_id or kind.extension_name in ("arrow.uuid", "arrow.bool8") or pa.types.is_string(kind.storage_type):
+            return written.cast(pa.bool_() if kind.extension_name == "arrow.bool8" else pa.string())
+        # What it counts in is not what it says: a month of 1975 would be an age of 67.
+        raise FileFormatError(f"the column '{name}' holds {kind}: give a number, or text")
     if pa.types.is_dictionary(kind):
         column = column.cast(kind.value_type)
     if pa.types.is_duration(column.type):
-        raise FileFormatError(f"the column '{name}' holds {column.type}: give a number, or text")
+        if not as_id:
+            raise FileFormatError(f"the column '{name}' holds {column.type}: give a number, or text")
+        import pandas as pd  # here: few files have ids of times
+
+        counted, unit = column.cast(pa.int64()).to_pylist(), column.type.unit
+        return pa.chunked_array(
+            [[None if n is None else str(pd.Timedelta(n, unit=unit)) for n in counted]], pa.string()
+        )
     if pa.types.is_timestamp(column.type) and column.type.tz is not None:
         try:
             return column.cast(pa.string())

@@ -66,7 +66,7 @@ class CsvWriter(Writer):
 
     def encode(self, table: pa.Table) -> pa.Buffer | bytes:
         """Write a table to memory."""
-        table = plain(table)
+        table = plain(table, as_ids=True)
         problem: Exception | None = None
         for quoting in self._quoting:
             buffer = pa.BufferOutputStream()
@@ -192,7 +192,7 @@ class FhirWriter(Writer):
         return b"".join(self._lines(table.slice(start, SLICE_ROWS)) for start in starts)
 
     def _lines(self, rows: pa.Table) -> bytes:
-        lines = (json.dumps(self._bundle(row), ensure_ascii=False) for row in plain(rows).to_pylist())
+        lines = (json.dumps(self._bundle(row), ensure_ascii=False) for row in plain(rows, as_ids=True).to_pylist())
         return "".join(f"{line}\n" for line in lines).encode()
 
     def _bundle(self, row: dict[str, Any]) -> dict[str, Any]:

@@ -774,6 +774,7 @@ def test_output_equals_scoring_in_one_go(tmp_path: Path) -> None:
         (pa.array([Decimal("1.00")]), "1.00"),
         (pa.array([date(2024, 1, 2)]), "2024-01-02"),
         (pa.array(["007"], pa.large_string()), "007"),
+        (pa.array([3_600], pa.duration("s")), "0 days 01:00:00"),
     ],
     ids=lambda value: str(value.type) if isinstance(value, pa.Array) else "",
 )
@@ -786,6 +787,19 @@ def test_ids_of_any_type_pass_unaltered(tmp_path: Path, ids: pa.Array, text: str
     else:
         found = parquet.read_table(target)["case_id"]
         assert (found.type, found.to_pylist()) == (ids.type, ids.to_pylist())
+
+
+@pytest.mark.parametrize("name", ["age", "calf_pain"])
+@pytest.mark.parametrize("values", [pd.PeriodIndex(["1970-02"], freq="M"), pd.to_timedelta([67], unit="s")])
+def test_a_month_or_a_span_is_an_id_and_no_evidence(tmp_path: Path, values: Any, name: str) -> None:
+    pd.DataFrame({name: values}).to_parquet(tmp_path / "cases.parquet")
+    with pytest.raises(kb.KneeBayesError, match=f"the column '{name}' holds .*: give a number, or text"):
+        kb.score_file(tmp_path / "cases.parquet", tmp_path / "out.csv")
+    pd.DataFrame({"case_id": values, "age": [67]}).to_parquet(tmp_path / "cases.parquet")
+    kb.score_file(tmp_path / "cases.parquet", tmp_path / "out.csv")
+    kb.score_file(tmp_path / "cases.parquet", tmp_path / "out.parquet")
+    assert pd.read_csv(tmp_path / "out.csv", dtype=str)["case_id"].tolist() == [str(values[0])]
+    assert pd.read_parquet(tmp_path / "out.parquet")["case_id"].tolist() == list(values)
 
 
 def test_values_that_are_not_allowed_are_counted_by_column_and_value(tmp_path: Path) -> None:
