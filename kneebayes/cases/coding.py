@@ -208,7 +208,7 @@ class Coder:
     def case(self, case: Mapping[str, object]) -> Coded:
         """Code one case, values by column name, as a table of one row without problems; those are raised."""
         case = dict(case)  # a row of a frame will do
-        check_columns(self.model, case)
+        check_columns(self.model, case, remedy=f"The columns of {self.model.name} are listed by 'kneebayes model'.")
         columns = {name: EncodedColumn(np.zeros(1, dtype=np.int64), [value]) for name, value in case.items()}
         coded = self.batch(columns, 1)
         if coded.problems:
@@ -364,7 +364,12 @@ def _leaves(model: ModelSpec, column: str) -> NDArray[np.float64]:
 
 
 def check_columns(
-    model: ModelSpec, names: Iterable[object], *, keep: Iterable[object] = (), ignore: Iterable[object] = ()
+    model: ModelSpec,
+    names: Iterable[object],
+    *,
+    keep: Iterable[object] = (),
+    ignore: Iterable[object] = (),
+    remedy: str = "",
 ) -> None:
     """Refuse columns that are neither evidence nor kept or ignored by name, and a column to keep that is not there."""
     came, kept = dict.fromkeys(map(str, names)), dict.fromkeys(map(str, keep))
@@ -375,7 +380,7 @@ def check_columns(
         if name not in known and name not in kept and not name.startswith(NOT_EVIDENCE_PREFIX)
     ]
     if unknown:
-        refuse_unknown(model, unknown)
+        refuse_unknown(model, unknown, remedy)
     absent = [name for name in kept if name not in came]
     if absent:
         raise UnknownColumnError(f"no column '{short(absent[0])}' to keep.{nearest(absent[0], came)}")

@@ -446,6 +446,11 @@ def test_the_nearest_column_is_suggested_and_what_to_do_is_said() -> None:
         check_columns(MODEL, ["qqq", "zzz"])
 
 
+def test_who_types_a_case_is_offered_no_option_of_a_table() -> None:
+    with pytest.raises(UnknownColumnError, match=r"'agee'. Did you mean 'age'\? The columns of \w+ are .* model'\.$"):
+        CODER.case({"agee": 3})
+
+
 def test_many_unknown_columns_are_counted() -> None:
     with pytest.raises(UnknownColumnError, match=r"'x39' \(and 15 more\)"):
         check_columns(MODEL, [f"x{i}" for i in range(55)])
