@@ -247,6 +247,9 @@ def read_response(response: object, model: ModelSpec, version: Version = "R5") -
     content = _plain(response)
     if content.get("resourceType") != "QuestionnaireResponse":
         raise CaseError(f"a FHIR {content.get('resourceType')}, where a QuestionnaireResponse is needed")
+    _refuse_empty(content, "QuestionnaireResponse")
+    _refuse_modified(content, "QuestionnaireResponse")
+    content = _without_absent(content)
     checked(content, version)
     if content["status"] not in SCORED_STATUS:
         raise CaseError(f"QuestionnaireResponse: its status is {content['status']}, so it is not scored")
@@ -303,6 +306,40 @@ def _plain(response: object) -> dict[str, Any]:
     return dict(content)
 
 
+def _is_absent(answer: Mapping[str, Any]) -> bool:
+    """Say whether an answer tells why there is none."""
+    parts = [answer, *(part for name, part in answer.items() if name.startswith("_value"))]
+    told = (own for part in parts if isinstance(part, Mapping) for own in part.get("extension", ()))
+    return any(isinstance(own, Mapping) and own.get("url") == ABSENT_REASON for own in told)
+
+
+def _without_absent(content: Any) -> Any:
+    """Leave out the answers that only tell why there is none, which FHIR allows and the library does not."""
+    if isinstance(content, list):
+        return [_without_absent(part) for part in content]
+    if not isinstance(content, Mapping):
+        return content
+    made = {name: _without_absent(part) for name, part in content.items()}
+    if isinstance(answers := made.get("answer"), list):
+        made["answer"] = [a for a in answers if not _is_only_absent(a)]
+    return {name: part for name, part in made.items() if name != "answer" or part != []}
+
+
+def _is_only_absent(answer: object) -> bool:
+    is_given = isinstance(answer, Mapping) and any(name.startswith("value") or name == "item" for name in answer)
+    return isinstance(answer, Mapping) and not is_given and _is_absent(answer)
+
+
+def _refuse_modified(content: object, place: str) -> None:
+    """Refuse what changes the meaning of what stands beside it, which FHIR forbids to pass over."""
+    if isinstance(content, Mapping | list):
+        for name, value in content.items() if isinstance(content, Mapping) else enumerate(content):
+            if name in ("modifierExtension", "implicitRules"):
+                said = "changes what an answer means, in a way that is not known here: give the answers without it"
+                raise CaseError(f"FHIR {place}.{name}: {said}")
+            _refuse_modified(value, f"{place}.{name}")
+
+
 def _answers(items: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
     """Find the answered items, wherever they are nested."""
     for item in items:
@@ -318,6 +355,8 @@ def _answers(items: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, list[Map
 
 def _value(model: ModelSpec, link: str, answer: Mapping[str, Any]) -> object:
     """Read what an answer gives, in the forms that may mean a case's values; None where it says that it is none."""
+    if _is_absent(answer):
+        raise CaseError(f"QuestionnaireResponse: {link} has an answer, and a reason why there is none; give one")
     for kind in ("valueBoolean", "valueInteger", "valueDecimal", "valueString"):
         if kind in answer:
             value: object = answer[kind]
@@ -326,9 +365,6 @@ def _value(model: ModelSpec, link: str, answer: Mapping[str, Any]) -> object:
         return _coded(model, link, answer["valueCoding"])
     if "valueQuantity" in answer:
         return _measured(model, link, answer["valueQuantity"])
-    parts = [answer, *(part for name, part in answer.items() if name.startswith("_value"))]
-    if any(own.get("url") == ABSENT_REASON for part in parts for own in part.get("extension", [])):
-        return None
     given = next((kind for kind in answer if kind.startswith("value")), "nothing")
     raise CaseError(f"QuestionnaireResponse: {link} is answered by {given}: give a boolean, a coding or a number")
 

@@ -159,6 +159,31 @@ def test_an_answer_in_another_form_is_read(answered: dict[str, Any], case: dict[
     assert model.case_from_fhir(respond(item=[answered]), "R4B") == case
 
 
+@pytest.mark.parametrize("version", ["R5", "R4B"])
+@pytest.mark.parametrize("answer", [{"_valueBoolean": {"extension": [REASON]}}, {"extension": [REASON]}])
+def test_a_reason_for_no_answer_is_unknown_and_beside_an_answer_refused(
+    answer: dict[str, Any], version: Any, model: kb.Model
+) -> None:
+    response = respond(item=[item("fever", answer)], questionnaire="urn:kneebayes:questionnaire:posterior_knee_pain")
+    assert model.case_from_fhir(response, version) == {}
+    both = respond(item=[item("fever", answer | {"valueBoolean": True})], questionnaire=response["questionnaire"])
+    with pytest.raises(CaseError, match="fever has an answer, and a reason why there is none"):
+        model.case_from_fhir(both, version)
+
+
+def test_what_modifies_an_answer_is_never_passed_over(model: kb.Model) -> None:
+    modifier: dict[str, Any] = {"modifierExtension": [{"url": "http://example.org/not", "valueBoolean": True}]}
+    answered = item("fever", {"valueBoolean": True})
+    for response in (
+        respond(item=[answered | modifier]),
+        respond(item=[item("fever", {"valueBoolean": True, **modifier})]),
+        respond(item=[answered], **modifier),
+        respond(item=[answered], implicitRules="http://example.org/rules"),
+    ):
+        with pytest.raises(CaseError, match="changes what an answer means"):
+            model.case_from_fhir(response, "R4B")
+
+
 def test_every_entry_of_a_bundle_has_a_name_of_its_content(model: kb.Model) -> None:
     """Rules bdl-7 and bdl-8 of Bundle: names are unique, and no versions; the same content has the same bytes."""
     dx = model.diagnose(CASE)
