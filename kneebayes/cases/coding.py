@@ -23,25 +23,6 @@ from kneebayes.errors import CaseError, UnknownColumnError, misspelt, nearest
 from kneebayes.inference.evidence import UNKNOWN, Evidence, SoftEvidence
 from kneebayes.spec.model_spec import ABSENT_PRESENT, NOT_EVIDENCE_PREFIX, UNKNOWN_WORDS, ModelSpec, NumericInput
 
-__all__ = [
-    "CASE_ID",
-    "NOT_EVIDENCE",
-    "NOT_EVIDENCE_PREFIX",
-    "UNKNOWN_WORDS",
-    "Coded",
-    "Coder",
-    "EncodedColumn",
-    "by_answer",
-    "check_columns",
-    "known_columns",
-    "names_of",
-    "number_of",
-    "read_distinct",
-    "refuse_unknown",
-    "row_problems",
-    "unnamed",
-]
-
 Read = TypeVar("Read")
 CASE_ID = "case_id"
 NOT_EVIDENCE = (CASE_ID, "label", "also")

@@ -18,17 +18,6 @@ from kneebayes.cases.problems import Problem, cell_text
 from kneebayes.errors import CaseError, FileFormatError
 from kneebayes.inference import cores
 
-__all__ = [
-    "case_error",
-    "encode_column",
-    "encode_columns",
-    "from_arrow",
-    "rejects_frame",
-    "rounded",
-    "row_name",
-    "to_arrow",
-]
-
 MAX_NAMED = 3  # rows in one error
 MIN_SHARED = 1 << 15  # rows of a table whose columns are encoded on all cores
 UNSIGNED = (pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64())  # polars indexes its categories so: no room for -1
@@ -123,6 +112,9 @@ def encode_column(column: pa.Array | pa.ChunkedArray) -> EncodedColumn:
     if isinstance(column.type, pa.BaseExtensionType):
         column = pa.chunked_array([chunk.storage for chunk in chunks], column.type.storage_type)
         chunks = column.chunks
+    if pa.types.is_decimal(column.type) and column.type.bit_width < 128:  # Arrow encodes none so small
+        column = column.cast(pa.decimal128(column.type.precision, column.type.scale))
+        chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
     if len(chunks) > 1:
         column = column.unify_dictionaries() if pa.types.is_dictionary(column.type) else column.dictionary_encode()
         column = column.unify_dictionaries()

@@ -49,8 +49,6 @@ from kneebayes.inference.evidence import UNKNOWN, Codes, Evidence
 from kneebayes.inference.network import CompiledModel, Engine, Posteriors
 from kneebayes.spec.model_spec import LEVELS, AlarmRule, Condition, ModelSpec
 
-__all__ = ["Alarm", "Assessment", "Assessor", "Contradiction", "Retractions", "Thresholds", "column_of"]
-
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 NOT_ASSESSED, CAUTION, URGENT = (LEVELS.index(level) for level in ("not_assessed", "caution", "urgent"))
@@ -434,7 +432,7 @@ class Assessor:
 
 def column_of(network: CompiledModel, target: str) -> int:
     """Column of the posteriors, by name; UnknownNameError with the nearest match if there is none."""
-    if target not in network.columns:
+    if not isinstance(target, str) or target not in network.columns:
         raise UnknownNameError(
             f"no target '{target}': give one of {', '.join(network.columns)}.{nearest(target, network.columns)}"
         )

@@ -19,8 +19,6 @@ from kneebayes.errors import CaseError
 if TYPE_CHECKING:
     from kneebayes.inference.network import Posteriors
 
-__all__ = ["DECIBANS", "MAX_STATES", "NOTICEABLE", "UNKNOWN", "Cases", "Codes", "Evidence", "Expanded", "SoftEvidence"]
-
 Codes = NDArray[np.int8]
 Floats = NDArray[np.float64]
 UNKNOWN = -1

@@ -17,8 +17,6 @@ from kneebayes.errors import FileFormatError, UnknownColumnError, check_kind
 from kneebayes.inference.network import Engine, leading
 from kneebayes.spec.model_spec import LEVELS, made_columns
 
-__all__ = ["Scored", "Scorer"]
-
 
 @dataclass(frozen=True, eq=False)
 class Scored:
@@ -185,3 +183,6 @@ def _refuse_odd_column(table: pa.Table | pa.RecordBatch, name: str) -> None:
     kind = table.schema.field(name).type
     if pa.types.is_nested(kind):
         raise FileFormatError(f"the column '{name}' holds {kind}: give one value a cell")
+    counts = isinstance(kind, pa.BaseExtensionType) and not pa.types.is_string(kind.storage_type)
+    if counts and kind.extension_name != "arrow.bool8":  # a month of 1975 is stored as 67, which is no age
+        raise FileFormatError(f"the column '{name}' holds {kind}: give a number, or text")

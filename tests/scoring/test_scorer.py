@@ -11,7 +11,7 @@ import pytest
 
 from kneebayes import LEVELS, Thresholds, load_model
 from kneebayes.cases.frames import encode_column
-from kneebayes.errors import FileFormatError, UnknownColumnError
+from kneebayes.errors import CaseError, FileFormatError, UnknownColumnError
 from kneebayes.model import Model
 from kneebayes.scoring.scorer import Scored
 from kneebayes.spec.model_spec import ModelSpec
@@ -183,6 +183,23 @@ def test_a_repeated_column_is_refused() -> None:
 def test_columns_of_lists_and_structures_are_refused(cell: Any) -> None:
     with pytest.raises(FileFormatError, match=r"'calf_pain' holds .* one value a cell"):
         score({"calf_pain": pa.array([cell])})
+
+
+@pytest.mark.parametrize("scored", [MODEL.score_table, MODEL.score], ids=["table", "frame"])
+def test_a_column_that_means_another_thing_than_it_counts_in_is_refused(scored: Any) -> None:
+    months = pa.array(pd.Series(pd.period_range("1975-08", periods=1, freq="M")))
+    assert months.storage.to_pylist() == [67]
+    with pytest.raises((FileFormatError, CaseError), match="age"):
+        scored(pa.table({"age": months}))
+
+
+@pytest.mark.skipif(not hasattr(pa, "decimal32"), reason="the oldest Arrow has no decimals of 32 bits")
+@pytest.mark.parametrize("kind", ["decimal32", "decimal64"])
+def test_small_decimals_are_numbers(kind: str) -> None:
+    ages = pa.array([67, None], pa.decimal128(5, 1)).cast(getattr(pa, kind)(5, 1))
+    table = pa.table({"age": ages})
+    assert score({"age": ages}).table.equals(score({"age": [67, None]}).table)
+    assert MODEL.score(table).equals(MODEL.score(pa.table({"age": [67, None]})))
 
 
 DICTIONARY = pa.array(["yes", None, "no", "yes"]).dictionary_encode()

@@ -23,8 +23,6 @@ from kneebayes.inference.compiled.vectors import LANES, add, gather, interleave,
 from kneebayes.inference.evidence import Cases
 from kneebayes.inference.tables import Counts, Tables, or_messages, patterns
 
-__all__ = ["Kernel"]
-
 # what numba compiles has no types of its own
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, call-arg, var-annotated"
 
