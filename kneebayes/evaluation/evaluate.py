@@ -389,8 +389,6 @@ def evaluate(
         )
     thresholds = Thresholds.of(model.file) if thresholds is None else thresholds
     compared = _compared(models, cases, [name for name, _ in called], sheet, thresholds.caution, seed)
-    known_causes = [name for name in model.causes if name in cases.table.column_names and name not in ignore]
-    given = tuple(name for name in known_causes if (encode_column(cases.table[name]).index >= 0).any())
     times = min(MAX_RESAMPLES, max(MIN_RESAMPLES, DRAWS // len(cases.used))) if bootstrap is None else bootstrap
     return Evaluation(
         model=model.file,
@@ -399,8 +397,8 @@ def evaluate(
         n_rejected=cases.n_rejected,
         n_unlabelled=cases.n_read - cases.n_rejected - len(cases.used),
         rankings={other.name: other.score for other in compared if other.score is not None},
-        given=given,
-        notes=_notes(cases.labels, given, cases.scores[0], compared[1:], told_of(bound.others)),
+        given=cases.given,
+        notes=_notes(cases.labels, cases.given, cases.scores[0], compared[1:], told_of(bound.others)),
         bootstrap=times,
         seed=seed,
         problems=cases.problems,
@@ -427,7 +425,8 @@ class _Labelled:
     """The cases of a frame that have a label and that all models can score, and what is wrong with the others.
 
     ``table`` and ``labels`` are of these cases, ``used`` their places in the frame, ``scores`` of its rows by model;
-    ``no_evidence`` are the columns that the first model is not told, and ``cause`` is that of its alarm.
+    ``given`` are the causes among the evidence, ``no_evidence`` the columns that the first model is not told, and
+    ``cause`` is that of its alarm.
     """
 
     def __init__(
@@ -459,6 +458,8 @@ class _Labelled:
         rejected[list(no_cases)] = True
         self.used = np.flatnonzero(~rejected & labels.any_known)
         self.table = table.take(pa.array(self.used))
+        known_causes = [name for name in file.causes if name in table.column_names and name not in ignore]
+        self.given = tuple(name for name in known_causes if (encode_column(self.table[name]).index >= 0).any())
         self.labels = Labels(labels.targets, labels.present[self.used], labels.leading[self.used], [])
 
     def names(self, frame: Any) -> pd.Index[Any]:

@@ -138,9 +138,8 @@ def score_file(
     with ExitStack() as stack:
         cases = MappedReader(source, Coder(model.file), mapping, keep, ignore, chunk_rows=chunk_rows)
         stack.callback(cases.reader.close)
-        options: dict[str, Any] = {"keep": keep, "ignore": cases.ignore, "thresholds": thresholds}
-        options |= {"intervals": intervals, "draws": draws, "seed": seed}
-        empty = model.score_table(cases.empty(), **options).table
+        given = dict(keep=keep, ignore=cases.ignore, thresholds=thresholds, intervals=intervals, draws=draws, seed=seed)
+        empty = model.score_table(cases.empty(), **given).table
         chosen = _choose(empty.column_names, columns, keep)
         engine: Engine = "auto" if cases.reader.is_one_piece else "numba"  # the same for every row of a file
         # The rejects first: where the target is, its rejects are.
@@ -150,7 +149,7 @@ def score_file(
         stack.callback(writer.abandon)
         pipeline = _Pipeline(
             cases=cases,
-            score=lambda table: model.score_table(table, engine=engine, **options),
+            score=lambda table: model.score_table(table, engine=engine, **given),
             columns=chosen,
             writer=writer,
             rejects=RejectsWriter(files[0], redact=redact) if len(files) > 1 else None,
