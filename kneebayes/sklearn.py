@@ -21,11 +21,11 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from kneebayes.cases.coding import NOT_EVIDENCE_PREFIX, SYNONYMS
+from kneebayes.cases.coding import SYNONYMS
 from kneebayes.errors import CaseError, UnknownNameError, nearest
 from kneebayes.learn.prevalence import with_prevalence
 from kneebayes.model import Model, load_model
-from kneebayes.spec.model_spec import ABSENT_PRESENT, ModelSpec
+from kneebayes.spec.model_spec import ABSENT_PRESENT, NOT_EVIDENCE_PREFIX, ModelSpec
 
 Floats = NDArray[np.float64]
 WORDS = {**SYNONYMS, ABSENT_PRESENT[0]: 0, ABSENT_PRESENT[1]: 1}

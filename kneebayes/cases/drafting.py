@@ -20,10 +20,11 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from kneebayes.cases.coding import CASE_ID, NOT_EVIDENCE_PREFIX, SYNONYMS, UNKNOWN_WORDS, Coder, number_of
+from kneebayes.cases.coding import CASE_ID, SYNONYMS, Coder, number_of
 from kneebayes.cases.frames import encode_column
 from kneebayes.cases.mapping import UNDECIDED, Reading, normal, strptime_format, word
 from kneebayes.cases.problems import Refusal
+from kneebayes.spec.model_spec import NOT_EVIDENCE_PREFIX, UNKNOWN_WORDS
 from kneebayes.spec.yaml_io import model_path, read_words
 
 MAX_VALUES = 12  # distinct ones of a column of codes

@@ -33,9 +33,7 @@ from pydantic import (
 from kneebayes.cases.coding import (
     CASE_ID,
     MAX_NAMED,
-    NOT_EVIDENCE_PREFIX,
     SYNONYMS,
-    UNKNOWN_WORDS,
     Coder,
     EncodedColumn,
     known_columns,
@@ -58,7 +56,7 @@ from kneebayes.errors import (
     misspelt,
     nearest,
 )
-from kneebayes.spec.model_spec import ABSENT_PRESENT, Frozen
+from kneebayes.spec.model_spec import ABSENT_PRESENT, NOT_EVIDENCE_PREFIX, UNKNOWN_WORDS, Frozen
 from kneebayes.spec.yaml_io import DIALECT, Place, read_words
 
 UNDECIDED = "unsure"  # what a draft writes for a value that it can't tell

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from kneebayes.atomic import plain_path, write_whole
-from kneebayes.cases.coding import CASE_ID, NOT_EVIDENCE_PREFIX, names_of
+from kneebayes.cases.coding import CASE_ID, names_of
 from kneebayes.cases.frames import case_error, encode_column
 from kneebayes.cases.labels import ALSO, LABEL, NONE, Labels, label_columns, read_labels
 from kneebayes.cases.mapping import BoundMapping, Mapped, MappingLike, read_frame, repeated_ids, told_of
@@ -44,7 +44,7 @@ from kneebayes.evaluation.comparators import (
 )
 from kneebayes.plots.cohort import plot_calibration, plot_decision_curve, plot_roc
 from kneebayes.scoring.scorer import Scored
-from kneebayes.spec.model_spec import LEVELS, ModelSpec
+from kneebayes.spec.model_spec import LEVELS, NOT_EVIDENCE_PREFIX, ModelSpec
 from kneebayes.templates import render
 
 if TYPE_CHECKING:

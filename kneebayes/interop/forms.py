@@ -17,9 +17,9 @@ from itertools import groupby, product
 import yaml
 
 from kneebayes.atomic import AtomicFile, commit
-from kneebayes.cases.coding import CASE_ID, NOT_EVIDENCE_PREFIX
+from kneebayes.cases.coding import CASE_ID
 from kneebayes.errors import FileFormatError, MissingExtraError
-from kneebayes.spec.model_spec import AnswerInput, Band, ModelSpec, NumericInput, Variable
+from kneebayes.spec.model_spec import NOT_EVIDENCE_PREFIX, AnswerInput, Band, ModelSpec, NumericInput, Variable
 
 REDCAP_COLUMNS = (
     "Variable / Field Name", "Form Name", "Section Header", "Field Type", "Field Label",

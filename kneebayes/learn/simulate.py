@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.cases.coding import CASE_ID, NOT_EVIDENCE_PREFIX
+from kneebayes.cases.coding import CASE_ID
 from kneebayes.cases.labels import ALSO, LABEL, NONE
 from kneebayes.errors import CaseError, ModelFileError, UnknownNameError, check_flags, check_kind, check_number, nearest
 from kneebayes.inference.tables import conditional_table
-from kneebayes.spec.model_spec import Cause, Distribution, ModelSpec, NumericInput, Probability
+from kneebayes.spec.model_spec import NOT_EVIDENCE_PREFIX, Cause, Distribution, ModelSpec, NumericInput, Probability
 
 if TYPE_CHECKING:
     import pandas as pd

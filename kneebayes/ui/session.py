@@ -15,13 +15,13 @@ from enum import StrEnum
 
 import numpy as np
 
-from kneebayes.cases.coding import UNKNOWN_WORDS, Coder, number_of
+from kneebayes.cases.coding import Coder, number_of
 from kneebayes.cases.problems import short
 from kneebayes.diagnosis.diagnosis import Diagnosis
 from kneebayes.diagnosis.questions import Question, open_questions
 from kneebayes.errors import CaseError, ModelFileError, UnknownColumnError, nearest
 from kneebayes.inference.evidence import UNKNOWN as NOTHING
-from kneebayes.spec.model_spec import ABSENT_PRESENT, LEVELS, ModelSpec
+from kneebayes.spec.model_spec import ABSENT_PRESENT, LEVELS, UNKNOWN_WORDS, ModelSpec
 from kneebayes.spec.yaml_io import DEFAULT_MODEL, model_path
 
 STOP_BELOW = 0.05  # probability of a change; tests/benchmarks/questions.py shows what it costs and saves

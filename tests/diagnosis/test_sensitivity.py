@@ -233,7 +233,7 @@ class TestTable:
         with pytest.raises(UnknownNameError, match=r"no target 'bakers_cist'.*bakers_cyst"):
             MODEL.diagnose({}).sensitivity("bakers_cist")
         with pytest.raises(UnknownNameError, match=r"no target '\['dvt'\]'"):
-            MODEL.diagnose({}).sensitivity(np.array(["dvt"]))
+            MODEL.diagnose({}).sensitivity(np.array(["dvt"]))  # type: ignore[arg-type]
 
     @pytest.mark.parametrize("target", ["none_of_these", "bakers_cyst_ruptured", "leg_cramps"])
     def test_every_column_of_the_posteriors_can_be_asked_for(self, target: str) -> None:

@@ -20,10 +20,11 @@ from typing import Any
 import pyarrow as pa
 import yaml
 
-from kneebayes.cases.coding import CASE_ID, NOT_EVIDENCE_PREFIX
+from kneebayes.cases.coding import CASE_ID
 from kneebayes.cases.drafting import Drafter
 from kneebayes.cases.mapping import Reading
 from kneebayes.model import Model, load_model
+from kneebayes.spec.model_spec import NOT_EVIDENCE_PREFIX
 
 __all__ = ["BLIND", "MENDED", "Verdict", "headers", "verdicts"]
 
