@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 MAX_FRAMES = 8
-MAX_NUMBER = 10.0**100  # of an argument; beyond it a whole number is no float any more
+MAX_NUMBER = 10**100  # of an argument that is no float, and may be too large to become one
 NO_THREAD = ("can't start new thread", "Failed to launch worker thread: Resource temporarily unavailable")
 MIN_LETTERS = 3  # of a word, for one of them to be taken for a slip
 
@@ -83,7 +83,7 @@ def check_number(name: str, value: object, *, whole: bool = False, least: float 
     kneebayes.errors.OptionError: seed -1: give a whole number from 0 up
     """
     is_number = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
-    if is_number and abs(value) > MAX_NUMBER and value not in (inf, -inf):  # type: ignore[arg-type]
+    if is_number and not isinstance(value, float) and abs(value) > MAX_NUMBER:  # type: ignore[arg-type]
         raise OptionError(f"{name}: a number of over 100 digits")
     if not is_number or value < least:  # type: ignore[operator]  # what NaN would mean, the caller knows
         kind = "whole number" if whole else "number"
