@@ -682,9 +682,10 @@ def _risk_taken_back(model: ModelSpec, name: str, sign: frozenset[str]) -> Itera
     states = model.risks[name].states
     codes = np.arange(len(states) + 1)  # the last is unknown
     yield 0 if len(states) == 2 else UNKNOWN, np.array([*(state in sign for state in states), False], dtype=np.int64)
-    if len(states) > 2 and any(column.variable == name for column in model.numeric_inputs.values()):
-        for band in range(len(states) - 1):
-            yield band, ((codes > band) & (codes < len(states))).astype(np.int64)
+    bands = next((column.bands for column in model.numeric_inputs.values() if column.variable == name), ())
+    order = [states.index(band.state) for band in bands] if len(states) > 2 else []
+    for place, code in enumerate(order[:-1]):
+        yield code, np.isin(codes, order[place + 1 :]).astype(np.int64)
 
 
 def _taken_back(model: ModelSpec, name: str, sign: frozenset[str]) -> dict[frozenset[str], list[frozenset[str]]]:

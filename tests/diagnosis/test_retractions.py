@@ -11,7 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from kneebayes import LEVELS, Thresholds, load_model
+from kneebayes import LEVELS, Model, Thresholds, load_model
+from kneebayes.cases.frames import to_arrow
 from kneebayes.diagnosis.alarm import Assessor, Retractions, _raises
 from kneebayes.errors import ModelFileError
 from kneebayes.inference.evidence import UNKNOWN, Evidence, SoftEvidence
@@ -114,6 +115,23 @@ def test_only_signs_that_another_cause_explains_are_taken_back() -> None:
     doubtful = set(MODEL.assessor.retractions.doubtful)
     assert {"age", "pregnancy", "overweight", "cramping_pain", "calf_pain", "leg_swelling"} <= doubtful
     assert not doubtful & {"previous_dvt", "breathlessness_chest_pain", "throbbing_pain", "long_travel"}
+
+
+def test_a_lower_band_is_one_of_smaller_numbers_in_whatever_order_the_states_stand() -> None:
+    content = MODEL.file.model_dump()
+    first, *others = content["risks"]["age"]["states"]
+    content["risks"]["age"]["states"] = [first, *others[::-1]]
+    turned, cases = (
+        Model(ModelSpec.model_validate(content)),
+        to_arrow(MODEL.simulate(200, seed=3, missing=0.7), ["age"]),
+    )
+    found = []
+    for model in (MODEL, turned):
+        evidence = model.scorer.code(cases).evidence
+        own = model.network.posteriors(evidence).values[:, model.assessor.column]
+        found.append(model.assessor.retractions.max_posterior(evidence, own, np.nextafter(own, 1.0))[0])
+    assert (found[0] > own).any()
+    np.testing.assert_allclose(found[1], found[0], rtol=0, atol=1e-12)
 
 
 def graded(levels: NDArray[np.int8]) -> NDArray[np.int8]:

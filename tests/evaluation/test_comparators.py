@@ -64,7 +64,7 @@ def test_the_score_agrees_with_the_score_of_single_cases() -> None:
     cases = extended.simulate(60, seed=4, missing=0.5, label=True)
     scores = kb.evaluate(extended, cases, baselines=True, bootstrap=0).rankings[WELLS]
     for (_, case), score in zip(cases.drop(columns=["label", "also"]).iterrows(), scores, strict=True):
-        evidence = {name: value for name, value in case.items() if name in extended.file.variables and pd.notna(value)}
+        evidence = {name: value for name, value in case.items() if name in extended.file.askable and pd.notna(value)}
         assert points(extended.file, evidence).known == score
 
 
