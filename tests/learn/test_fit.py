@@ -369,7 +369,7 @@ def test_25_vignettes_move_little() -> None:
     now, before = fitted.diagnose({}).posterior, model.diagnose({}).uncertainty().frame()
     for cause in before.index.intersection(now.index):  # one of 25 has none of these, not five: that one moves most
         assert before.loc[cause, "low"] < now[cause] < before.loc[cause, "high"]
-    assert np.diff(report.log_posterior).min() >= 0
+    assert np.diff(report.log_posterior).min() > -1e-6 * report.n_cases  # less than that, and it stops
 
 
 # What comes out
