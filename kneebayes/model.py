@@ -615,9 +615,9 @@ class Model:
         ModelFileError
             If the complaint can't arise, or a prevalence can't be had.
         """
-        from kneebayes.learn.simulate import simulate
+        from kneebayes.learn.simulate import frame_of, simulate_batches
 
-        return simulate(
+        batches = simulate_batches(
             self.file,
             n,
             seed=seed,
@@ -629,6 +629,7 @@ class Model:
             label_noise=label_noise,
             complaint=complaint,
         )
+        return frame_of(batches)
 
     def with_prevalence(self, prevalence: Mapping[str, float], *, links: bool = False) -> Self:
         """Shift the model to the prevalences of another clinic; see `kneebayes.learn.prevalence`.

@@ -60,9 +60,9 @@ def check(
     A finding with more than two states has a row for each, as ``duration=over_6_months``, and no pairs.
 
     >>> from kneebayes.spec.yaml_io import model_path, read_model
-    >>> from kneebayes.learn.simulate import simulate
+    >>> from kneebayes.model import Model
     >>> model = read_model(model_path("posterior_knee_pain"))
-    >>> table = check(CompiledModel(model), simulate(model, 200, seed=1), pairs=False)
+    >>> table = check(CompiledModel(model), Model(model).simulate(200, seed=1), pairs=False)
     >>> bool(table["z"].abs().max() < 4.5)
     True
     """

@@ -381,9 +381,9 @@ def fit(
     not.
 
     >>> from kneebayes.spec.yaml_io import model_path, read_model
-    >>> from kneebayes.learn.simulate import simulate
+    >>> from kneebayes.model import Model
     >>> model = read_model(model_path("posterior_knee_pain"))
-    >>> fitted, report = fit(model, simulate(model, 50, seed=1), max_steps=3)
+    >>> fitted, report = fit(model, Model(model).simulate(50, seed=1), max_steps=3)
     >>> report.n_cases, fitted.causes["dvt"].leak.basis[:22]
     (50, 'fitted: from 50 cases,')
     """

@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -178,18 +178,12 @@ def _cause(model: ModelSpec, name: str) -> str:
     return name
 
 
-def simulate(model: ModelSpec, n: int, **options: Any) -> pd.DataFrame:
-    """Draw cases from the network as a table that can be scored; options as for `simulate_batches`.
-
-    >>> from kneebayes.spec.yaml_io import model_path, read_model
-    >>> cases = simulate(read_model(model_path("posterior_knee_pain")), 5, seed=1, missing=0)
-    >>> len(cases), int(cases["age"].min()) >= 18
-    (5, True)
-    """
+def frame_of(batches: Iterable[pa.RecordBatch]) -> pd.DataFrame:
+    """Make a frame of cases that were drawn, which can be scored; NA where a number is empty."""
     import pandas as pd
     import pyarrow as pa
 
-    table = pa.Table.from_batches(list(simulate_batches(model, n, **options))).unify_dictionaries()
+    table = pa.Table.from_batches(list(batches)).unify_dictionaries()
     frame: pd.DataFrame = table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
     return frame.copy()  # Arrow's memory is read-only, and people change cases
 
@@ -211,6 +205,11 @@ def simulate_batches(
 
     Columns are ``case_id``, and every risk factor and finding in model order: categories, empty where not known, or
     whole numbers for a variable that a numeric input sets, under the name of the input.
+
+    >>> from kneebayes.spec.yaml_io import model_path, read_model
+    >>> batches = simulate_batches(read_model(model_path("posterior_knee_pain")), 5, seed=1, missing=0)
+    >>> [(batch.num_rows, batch.column_names[:2]) for batch in batches]
+    [(5, ['case_id', 'age'])]
     """
     import pyarrow as pa
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -103,7 +104,18 @@ class ScoringModel(Protocol):
 
     file: ModelSpec
 
-    def score_table(self, *table: Any, **options: Any) -> Scored:
+    def score_table(
+        self,
+        table: pa.Table,
+        *,
+        keep: Iterable[str] = (),
+        ignore: Iterable[str] = (),
+        thresholds: Thresholds | None = None,
+        engine: Engine = "auto",
+        intervals: float | None = None,
+        draws: int = 200,
+        seed: int = 0,
+    ) -> Scored:
         """Score a table; safe to call from several threads."""
 
 
@@ -138,8 +150,16 @@ def score_file(
     with ExitStack() as stack:
         cases = MappedReader(source, Coder(model.file), mapping, keep, ignore, chunk_rows=chunk_rows)
         stack.callback(cases.reader.close)
-        given = dict(keep=keep, ignore=cases.ignore, thresholds=thresholds, intervals=intervals, draws=draws, seed=seed)
-        empty = model.score_table(cases.empty(), **given).table
+        score = partial(
+            model.score_table,
+            keep=keep,
+            ignore=cases.ignore,
+            thresholds=thresholds,
+            intervals=intervals,
+            draws=draws,
+            seed=seed,
+        )
+        empty = score(cases.empty()).table
         chosen = _choose(empty.column_names, columns, keep)
         engine: Engine = "auto" if cases.reader.is_one_piece else "numba"  # the same for every row of a file
         # The rejects first: where the target is, its rejects are.
@@ -149,7 +169,7 @@ def score_file(
         stack.callback(writer.abandon)
         pipeline = _Pipeline(
             cases=cases,
-            score=lambda table: model.score_table(table, engine=engine, **given),
+            score=partial(score, engine=engine),
             columns=chosen,
             writer=writer,
             rejects=RejectsWriter(files[0], redact=redact) if len(files) > 1 else None,

@@ -24,7 +24,6 @@ from kneebayes.diagnosis.diagnosis import Diagnosis
 from kneebayes.diagnosis.questions import open_questions
 from kneebayes.inference.evidence import UNKNOWN, Evidence
 from kneebayes.inference.network import CompiledModel
-from kneebayes.learn.simulate import simulate
 from kneebayes.ui.session import End, Interview
 
 Codes = NDArray[np.int8]
@@ -34,7 +33,7 @@ SHOWN = (0, 2, 4, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60)
 
 def hidden_cases(model: kb.Model, n: int, seed: int) -> tuple[Codes, NDArray[np.bool_], pd.DataFrame]:
     """Draw cases: the codes of all answers (n, variables), which targets are true (n, causes and none), the frame."""
-    frame = simulate(model.file, n, seed=seed, missing=0, with_causes=True)
+    frame = model.simulate(n, seed=seed, missing=0, with_causes=True)
     coder, network = Coder(model.file), model.network
     codes = np.full((n, len(network.variables)), UNKNOWN, dtype=np.int8)
     for column, variable in model.file.input_columns.items():

@@ -15,7 +15,7 @@ from kneebayes.cases.labels import read_cohort
 from kneebayes.errors import CaseError, OptionError
 from kneebayes.inference.network import CompiledModel
 from kneebayes.learn.check import check
-from kneebayes.learn.simulate import simulate
+from kneebayes.model import Model
 from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.spec.yaml_io import with_numbers
 from tests.oracles import brute_force, one, random_model
@@ -28,7 +28,7 @@ def evidence_of(model: ModelSpec, codes: NDArray[Any]) -> float:
 @pytest.mark.parametrize("seed", range(3))
 def test_every_row_equals_brute_force(seed: int) -> None:
     model = random_model(seed, risks=3, causes=2, findings=4, states=3)
-    frame = simulate(model, 15, seed=seed, missing=0.3)
+    frame = Model(model).simulate(15, seed=seed, missing=0.3)
     table = check(CompiledModel(model), frame, least=1).set_index(["finding", "other"])
     cases = read_cohort(model, frame).cases.codes.T
     place = {name: i for i, name in enumerate(model.variables)}
@@ -66,7 +66,7 @@ def test_every_row_equals_brute_force(seed: int) -> None:
 
 def test_under_the_model_z_is_standard_normal() -> None:
     model = random_model(6, risks=4, causes=4, findings=16)
-    z = pd.concat([check(CompiledModel(model), simulate(model, 1500, seed=s, missing=0.4)) for s in range(6)])
+    z = pd.concat([check(CompiledModel(model), Model(model).simulate(1500, seed=s, missing=0.4)) for s in range(6)])
     single, double = z[z["other"].isna()]["z"], z[z["other"].notna()]["z"]
     assert (len(single), len(double)) == (6 * 15, 6 * 15 * 14 / 2)
     for values in (single, double):
@@ -86,7 +86,7 @@ def test_under_the_default_model_nothing_stands_out() -> None:
 
 def test_cells_empty_because_of_other_evidence_do_not_mislead() -> None:
     model = random_model(2, risks=3, causes=3, findings=5)
-    frame = simulate(model, 4000, seed=3, missing=0.0)
+    frame = Model(model).simulate(4000, seed=3, missing=0.0)
     frame.loc[frame["f1"] == "present", ["f2", "f3"]] = None
     assert check(CompiledModel(model), frame)["z"].abs().max() < 4
 
@@ -95,7 +95,7 @@ def test_a_wrong_frequency_is_found() -> None:
     model = random_model(4, risks=2, causes=2, findings=6)
     leak = model.findings["f3"].leak
     wrong = with_numbers(model, {"findings.f3.leak": one(leak).model_copy(update={"p": one(leak).p + 0.15})})
-    table = check(CompiledModel(model), simulate(wrong, 2000, seed=1, missing=0.3))
+    table = check(CompiledModel(model), Model(wrong).simulate(2000, seed=1, missing=0.3))
     first: Any = table.iloc[0]
     assert first["finding"] == "f3"
     assert pd.isna(first["other"])
@@ -106,7 +106,7 @@ def test_a_wrong_frequency_is_found() -> None:
 
 def test_findings_that_repeat_each_other_are_found_as_a_pair() -> None:
     model = random_model(3, risks=2, causes=3, findings=6)
-    frame = simulate(model, 1000, seed=4, missing=0.2)
+    frame = Model(model).simulate(1000, seed=4, missing=0.2)
     copied = np.random.default_rng(1).random(1000) < 0.4
     frame.loc[copied, "f4"] = frame.loc[copied, "f3"]
     table = check(CompiledModel(model), frame)

@@ -20,7 +20,7 @@ from kneebayes.inference.evidence import Cases, Evidence
 from kneebayes.inference.network import CompiledModel, Engine
 from kneebayes.inference.tables import tables
 from kneebayes.learn.fit import BetaPriors, fit, noisy_or_counts
-from kneebayes.learn.simulate import simulate
+from kneebayes.model import Model
 from kneebayes.spec.model_spec import ModelSpec, Probability
 from kneebayes.spec.yaml_io import with_numbers
 from tests.oracles import _chance as chance
@@ -184,7 +184,7 @@ def test_both_engines_count_alike_with_impossible_and_all_but_impossible_cases_a
 def test_trials_are_the_slope_of_the_evidence_that_inference_finds(engine: Engine) -> None:
     """By Fisher's identity the slope of log P(evidence) by a number's log-odds is successes - p * trials."""
     model = kb.load_model().file
-    cases = read_cohort(model, simulate(model, 30, seed=1, missing=0.4)).cases
+    cases = read_cohort(model, Model(model).simulate(30, seed=1, missing=0.4)).cases
     network = CompiledModel(model)
     parameters = network.parameters
     counts = Expectation(network.tables).counts(cases, engine=engine)
@@ -216,7 +216,7 @@ def small(seed: int = 0, **changes: Any) -> ModelSpec:
 
 
 def drawn(model: ModelSpec, n: int, seed: int, labelled: float = 0.3, missing: float = 0.4) -> pd.DataFrame:
-    frame = simulate(model, n, seed=seed, missing=missing, with_causes=True)
+    frame = Model(model).simulate(n, seed=seed, missing=missing, with_causes=True)
     columns = [f"true_{cause}" for cause in model.causes]
     frame[columns] = frame[columns].astype(object)
     frame.loc[np.random.default_rng(seed).random(n) >= labelled, columns] = None

@@ -14,7 +14,8 @@ import pytest
 
 import kneebayes as kb
 from kneebayes.errors import CaseError, ModelFileError, OptionError
-from kneebayes.learn.simulate import draw_codes, simulate, simulate_batches
+from kneebayes.learn.simulate import draw_codes, simulate_batches
+from kneebayes.model import Model
 from kneebayes.spec.model_spec import ModelSpec
 from tests.oracles import brute_force, number, random_model
 
@@ -80,18 +81,18 @@ def test_posteriors_of_simulated_cases_are_calibrated() -> None:
 
 def test_without_the_complaint_people_are_drawn_from_the_prior() -> None:
     model = random_model(1)
-    everyone = simulate(model, 40_000, seed=2, missing=0, complaint=False)
+    everyone = Model(model).simulate(40_000, seed=2, missing=0, complaint=False)
     expected = brute_force(model, np.array([*[-1] * 7, 1, -1, -1, -1], dtype=np.int8))[1]
     share = (everyone["f0"] == "present").mean()
     assert share == pytest.approx(expected, abs=4 * np.sqrt(expected * (1 - expected) / 40_000))
-    assert set(simulate(model, 500, seed=2, missing=0)["f0"]) == {"present"}
+    assert set(Model(model).simulate(500, seed=2, missing=0)["f0"]) == {"present"}
 
 
 def test_columns_are_case_id_risks_and_findings_then_causes_if_asked() -> None:
     model = with_age(random_model(2, states=3))
     inputs = ["age", *[f"r{i}" for i in range(1, 4)], *[f"f{i}" for i in range(4)]]
-    assert list(simulate(model, 3, seed=1).columns) == ["case_id", *inputs]
-    frame = simulate(model, 300, seed=1, missing=1.0, with_causes=True)
+    assert list(Model(model).simulate(3, seed=1).columns) == ["case_id", *inputs]
+    frame = Model(model).simulate(300, seed=1, missing=1.0, with_causes=True)
     assert list(frame.columns) == ["case_id", *inputs, "true_c0", "true_c1", "true_c2"]
     assert frame[inputs].isna().all(axis=None)
     assert set(frame["true_c1"]) == {"absent", "present", "present1"}
@@ -100,24 +101,24 @@ def test_columns_are_case_id_risks_and_findings_then_causes_if_asked() -> None:
 
 def test_values_are_state_names() -> None:
     model = random_model(2)
-    frame = simulate(model, 2000, seed=1)
+    frame = Model(model).simulate(2000, seed=1)
     for name in [*model.risks, *model.findings]:
         assert set(frame[name].dropna()) <= set(model.variables[name].states)
 
 
 def test_missing_shares_are_for_risks_and_findings() -> None:
     model = with_age(random_model(2))
-    frame = simulate(model, 20_000, seed=3, missing=(0.2, 0.7))
+    frame = Model(model).simulate(20_000, seed=3, missing=(0.2, 0.7))
     empty = frame.isna().mean()
     for column, variable in model.input_columns.items():
         assert empty[column] == pytest.approx(0.2 if variable in model.risks else 0.7, abs=0.015)
-    assert not simulate(model, 100, seed=3, missing=0).isna().any(axis=None)
+    assert not Model(model).simulate(100, seed=3, missing=0).isna().any(axis=None)
 
 
 def test_missing_only_empties_cells() -> None:
     model = with_age(random_model(2))
-    full = simulate(model, 500, seed=3, missing=0)
-    holed = simulate(model, 500, seed=3, missing=0.5)
+    full = Model(model).simulate(500, seed=3, missing=0)
+    holed = Model(model).simulate(500, seed=3, missing=0.5)
     seen = holed.notna().to_numpy()
     assert 0.4 < seen[:, 1:].mean() < 0.6
     assert (full.astype(object).to_numpy()[seen] == holed.astype(object).to_numpy()[seen]).all()
@@ -125,8 +126,8 @@ def test_missing_only_empties_cells() -> None:
 
 def test_missing_cells_depend_on_nothing_else() -> None:
     model = random_model(2)
-    full = simulate(model, 30_000, seed=3, missing=0)
-    holed = simulate(model, 30_000, seed=3, missing=0.5)
+    full = Model(model).simulate(30_000, seed=3, missing=0)
+    holed = Model(model).simulate(30_000, seed=3, missing=0.5)
     for name in model.risks:
         shares = holed[name].isna().groupby(full[name], observed=True).mean()
         assert shares.to_numpy() == pytest.approx(0.5, abs=0.03)
@@ -134,16 +135,16 @@ def test_missing_cells_depend_on_nothing_else() -> None:
 
 def test_fewer_cases_are_the_first_of_more() -> None:
     model = with_age(random_model(2))
-    many = simulate(model, 50_000, seed=5)
-    few = simulate(model, 40_001, seed=5)
+    many = Model(model).simulate(50_000, seed=5)
+    few = Model(model).simulate(40_001, seed=5)
     assert few.equals(many[:40_001])  # in a fiftieth of the time that pandas.testing takes
 
 
 @pytest.mark.slow
 def test_the_seed_decides_even_under_another_hash_seed() -> None:
     script = (
-        "from tests.oracles import random_model; from kneebayes.learn.simulate import simulate; import sys;"
-        "sys.stdout.write(simulate(random_model(4), 200, seed=9, with_causes=True).to_csv())"
+        "from tests.oracles import random_model; from kneebayes.model import Model; import sys;"
+        "sys.stdout.write(Model(random_model(4)).simulate(200, seed=9, with_causes=True).to_csv())"
     )
     runs = [
         subprocess.run(
@@ -152,14 +153,14 @@ def test_the_seed_decides_even_under_another_hash_seed() -> None:
         for seed in ("1", "2")
     ]
     assert runs[0] == runs[1]
-    other = simulate(random_model(4), 200, seed=10, with_causes=True).to_csv().encode()
+    other = Model(random_model(4)).simulate(200, seed=10, with_causes=True).to_csv().encode()
     assert runs[0].splitlines()[0] == other.splitlines()[0]
     assert runs[0] != other
 
 
 def test_a_generator_serves_as_seed() -> None:
     model = random_model(4)
-    first, again = (simulate(model, 50, seed=np.random.default_rng(1)) for _ in range(2))
+    first, again = (Model(model).simulate(50, seed=np.random.default_rng(1)) for _ in range(2))
     pd.testing.assert_frame_equal(first, again)
 
 
@@ -167,7 +168,7 @@ def test_a_generator_serves_as_seed() -> None:
 def test_ages_lie_inside_their_band(state: str, lowest: int, highest: int) -> None:
     model = with_age(random_model(6))
     codes = draw_codes(model, 1 << 15, np.random.default_rng([8, 0, 0]), complaint=False)
-    frame = simulate(model, 1 << 15, seed=8, missing=0, complaint=False)
+    frame = Model(model).simulate(1 << 15, seed=8, missing=0, complaint=False)
     ages = frame["age"][[model.risks["r0"].states[s] == state for s in codes["r0"]]]
     assert ages.dtype == "Int64"
     assert (ages.min(), ages.max()) == (lowest, highest)
@@ -183,7 +184,7 @@ def test_an_input_that_cannot_express_every_state_is_not_used() -> None:
 def test_a_band_without_a_whole_number_is_refused() -> None:
     bands = [{"state": "low"}, {"state": "middle", "at_least": 40.2}, {"state": "high", "at_least": 40.4}]
     with pytest.raises(ModelFileError, match=r"inputs\.age: the band of 'middle'"):
-        simulate(with_age(random_model(6), bands=bands), 5, seed=1)
+        Model(with_age(random_model(6), bands=bands)).simulate(5, seed=1)
 
 
 @pytest.mark.parametrize(
@@ -198,20 +199,20 @@ def test_a_band_without_a_whole_number_is_refused() -> None:
 )
 def test_wrong_arguments_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises((CaseError, OptionError), match=message):
-        simulate(random_model(1), **arguments)
+        Model(random_model(1)).simulate(**arguments)
 
 
 def test_no_cases_are_an_empty_table_with_all_columns() -> None:
-    frame = simulate(random_model(1), 0, seed=1)
+    frame = Model(random_model(1)).simulate(0, seed=1)
     assert len(frame) == 0
-    assert list(frame.columns) == list(simulate(random_model(1), 1, seed=1).columns)
+    assert list(frame.columns) == list(Model(random_model(1)).simulate(1, seed=1).columns)
 
 
 def test_a_complaint_that_cannot_arise_is_refused() -> None:
     content = random_model(1).model_dump()
     content["findings"]["f0"] |= {"leak": number(0), "links": {}}
     with pytest.raises(ModelFileError, match="'f0' did not arise"):
-        simulate(ModelSpec.model_validate(content), 5, seed=1)
+        Model(ModelSpec.model_validate(content)).simulate(5, seed=1)
 
 
 def test_memory_is_a_block_at_a_time() -> None:
