@@ -8,8 +8,10 @@ lie within the range. It counts like k = p (1 - p) / sd^2 - 1 trials (at least
 
 The estimate is the mode in log-odds. There the mode of the prior is p itself,
 so without cases nothing moves, and after S successes in N trials it is
-(S + k p) / (N + k). The states of a split, or of a risk factor, share one
-Dirichlet prior that is as sure as the least sure of them.
+(S + k p) / (N + k). States of one distribution (of a split, of a risk factor,
+of what one leak or link does to an ordered finding) are outcomes of the same
+trials: they share one Dirichlet prior, as sure as the least sure of them, and
+each is its S of the common N.
 
 In a noisy-OR every link is a trial of its own: wherever its parent is in the
 state, it is made, and the node is present if any of the trials, the leak's
@@ -41,7 +43,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv, expit, logit
+from scipy.special import betaincinv, logit
 from tqdm.auto import tqdm
 
 from kneebayes.cases.labels import LABEL, Cohort, read_cohort
@@ -49,7 +51,7 @@ from kneebayes.errors import CaseError, OptionError, check_flags, check_number
 from kneebayes.inference.counts import MIN_COMPILED, Expectation
 from kneebayes.inference.evidence import UNKNOWN, Cases
 from kneebayes.inference.network import CompiledModel, Engine
-from kneebayes.inference.tables import Component, Counts, Layout, Tables
+from kneebayes.inference.tables import Component, Counts, Layout, ParameterIndex, Tables
 from kneebayes.scoring.score_file import shows_progress
 from kneebayes.spec.model_spec import ModelSpec, Probability
 from kneebayes.spec.yaml_io import changed_version, with_numbers
@@ -64,71 +66,78 @@ WIDTH_IN_DEVIATIONS = 3.29  # of the range that holds 90 % of a normal distribut
 MAX_PRIOR_WEIGHT = 1e9  # more, and what is left of a number's interval is below rounding
 MIN_CASES = 1.0  # what a number counts for, however wide its range
 EDGE = 1e-12  # how near a chance that is not sure may come to being sure
-SHARED = ("split", "prior")
+MAX_LOG_ODDS = 27.0  # of an extrapolation: as near as EDGE
 BATCHES = 64  # of cases, from whose scores information is estimated: intervals are right to some 10 %
 MAX_LENGTH = 100.0  # of an extrapolation, in steps of expectation maximisation
 SHOWN = 8
 
 
-class BetaPriors:
-    """The numbers that are learned, in the order of the model file, each with its Beta prior.
+class DirichletPriors:
+    """The numbers that are learned, in the order of the model file, and the prior of each distribution.
 
-    A number without a range, or of 0 or 1, is sure and stays. ``places`` are as from `ModelSpec.probabilities`;
-    ``start`` is p of each, and ``cases`` how many cases its prior counts for.
+    A number without a range, or of 0 or 1, is sure and stays, and so does a distribution with a number without a range.
+    ``places`` are as from `ModelSpec.probabilities`; ``start`` is p of each, and ``cases`` how many cases its prior
+    counts for. A number that is alone, such as a leak, and what it leaves are a distribution over two states.
     """
 
     def __init__(self, model: ModelSpec, prior_weight: float = 1.0, *, risk_factors: bool = False) -> None:
+        numbers, distributions = dict(model.probabilities()), ParameterIndex(model).distributions
+        owner = np.arange(len(numbers))
+        for members in distributions:
+            owner[members] = members[0]
         wanted = {
-            place: number
-            for place, number in model.probabilities()
+            i: place
+            for i, (place, number) in enumerate(numbers.items())
             if 0 < number.p < 1 and (risk_factors or not place.startswith("risks."))
         }
-        sure = {_shared(place) for place, number in wanted.items() if number.range[0] == number.range[1]}
+        width = np.array([number.range[1] - number.range[0] for number in numbers.values()])
+        sure = {owner[i] for i in wanted if width[i] == 0}
+        chosen = [i for i in wanted if owner[i] not in sure]
         self.model = model
-        self.numbers = {place: n for place, n in wanted.items() if _shared(place) not in sure}
-        self.places = tuple(self.numbers)
+        self.places = tuple(wanted[i] for i in chosen)
+        self.numbers = {place: numbers[place] for place in self.places}
         self.start = np.array([number.p for number in self.numbers.values()])
-        width = np.array([number.range[1] - number.range[0] for number in self.numbers.values()])
-        deviation = width / WIDTH_IN_DEVIATIONS
-        self.cases = np.maximum(self.start * (1.0 - self.start) / deviation**2 - 1.0, MIN_CASES) * prior_weight
-        places: dict[str, list[int]] = {}
-        for i, place in enumerate(self.places):
-            places.setdefault(_shared(place), []).append(i)
-        self._shared = [np.array(members) for name, members in places.items() if name.endswith(SHARED)]
-        for members in self._shared:
-            self.cases[members] = self.cases[members].min()
-        self._single = np.ones(len(self.places), dtype=bool)
-        for members in self._shared:
-            self._single[members] = False
+        deviation = width[chosen] / WIDTH_IN_DEVIATIONS
+        cases = np.maximum(self.start * (1.0 - self.start) / deviation**2 - 1.0, MIN_CASES) * prior_weight
+        _, self._of = np.unique(owner[chosen], return_inverse=True)  # the distribution of each number
+        self._cases = np.full(len(np.unique(self._of)), np.inf)
+        np.minimum.at(self._cases, self._of, cases)
+        self.cases = self._cases[self._of]
+        self._left = np.maximum(1.0 - self._sum(self.start), 0.0)
+        self._open = self._left > EDGE  # else the states with a number are all there are
 
     def log_prior(self, p: Floats) -> float:
         """Compute the logarithm of the prior density in log-odds, up to a constant: highest at ``start``."""
-        weight = self.cases * self.start
-        total = float(weight @ np.log(p))
-        total += float(((self.cases - weight) * np.log1p(-p))[self._single].sum())
-        for members in self._shared:
-            left, left_before = 1.0 - p[members].sum(), 1.0 - self.start[members].sum()
-            if left_before > 0:
-                total += float(self.cases[members[0]] * left_before * np.log(left))
-        return total
+        return float(
+            (self.cases * self.start) @ np.log(p)
+            + (self._cases * self._left)[self._open] @ np.log1p(-self._sum(p)[self._open])
+        )
 
     def update(self, p: Floats, counts: NoisyOrCounts) -> Floats:
         """Find the mode of the posterior, given counts; numbers of which nothing speaks stay as they were."""
         whole = counts.trials + self.cases
+        # all states of a distribution have the same trials and the same prior cases, so these still add up to 1
         mode: Floats = np.divide(counts.successes + self.cases * self.start, whole, out=p.copy(), where=whole > 0)
-        np.clip(mode, EDGE, 1.0 - EDGE, out=mode)
+        np.maximum(mode, EDGE, out=mode)
+        left = np.where(self._open, np.maximum(1.0 - self._sum(mode), EDGE), 0.0)
+        mode /= (self._sum(mode) + left)[self._of]
         return mode
 
-    def allowed(self, p: Floats) -> bool:
-        """Tell whether numbers make a model: none 0 or 1, and some left for the last state of each distribution."""
-        inside = bool(((p > 0) & (p < 1)).all())
-        return inside and all(p[members].sum() <= 1.0 for members in self._shared)
+    def log_odds(self, p: Floats) -> Floats:
+        """Compute the log-odds of each number against what its distribution leaves, if it may leave something."""
+        left = np.where(self._open, 1.0 - self._sum(p), 1.0)
+        return np.log(p) - np.log(left)[self._of]
 
+    def from_log_odds(self, log_odds: Floats) -> Floats:
+        """Make numbers of log-odds: none 0 or 1, and every distribution adds up."""
+        p: Floats = np.exp(np.clip(log_odds, -MAX_LOG_ODDS, MAX_LOG_ODDS))
+        p /= (self._open + self._sum(p))[self._of]
+        return p
 
-def _shared(place: str) -> str:
-    """Name the distribution that a number belongs to, or the number itself where it is one alone."""
-    before, _, _ = place.rpartition(".")
-    return before if before.endswith(SHARED) else place
+    def _sum(self, p: Floats) -> Floats:
+        total = np.zeros(len(self._cases))
+        np.add.at(total, self._of, p)
+        return total
 
 
 class NoisyOrCounts(NamedTuple):
@@ -401,7 +410,7 @@ def fit(
     n = len(cohort.cases.weight)
     if n == 0:
         raise CaseError("there is no case to learn from: the frame has no rows, or the mapping leaves all of them out")
-    problem = EmProblem(BetaPriors(model, prior_weight, risk_factors=risk_factors), cohort.cases)
+    problem = EmProblem(DirichletPriors(model, prior_weight, risk_factors=risk_factors), cohort.cases)
     impossible = np.flatnonzero(~np.isfinite(problem.log_evidence()))
     if len(impossible):
         raise cohort.impossible(frame, impossible)
@@ -427,7 +436,7 @@ def fit(
 class EmProblem:
     """The log posterior of the numbers, and where an expectation maximisation step leads from them."""
 
-    def __init__(self, priors: BetaPriors, cases: Cases) -> None:
+    def __init__(self, priors: DirichletPriors, cases: Cases) -> None:
         self.priors, self.cases, self.model = priors, cases, priors.model
         self.parameters = CompiledModel(self.model).parameters
         place = {name: i for i, name in enumerate(self.parameters.names)}
@@ -522,8 +531,8 @@ def squarem(
             gain = next_height - height
             if gain <= enough or taken == max_steps:
                 return above, path, gain <= enough
-            trial, length = _extrapolated(p, above, beyond, longest)
-            if length > 1.0 and problem.priors.allowed(trial):
+            trial, length = _extrapolated(problem.priors, (p, above, beyond), longest)
+            if length > 1.0:
                 trial_height, after = step(trial)
                 if trial_height >= next_height:
                     p, height, above = trial, trial_height, after
@@ -539,14 +548,13 @@ def squarem(
     return p, path, False
 
 
-def _extrapolated(p: Floats, first: Floats, second: Floats, longest: float) -> tuple[Floats, float]:
+def _extrapolated(priors: DirichletPriors, path: tuple[Floats, Floats, Floats], longest: float) -> tuple[Floats, float]:
     """Lengthen two steps into one, in log-odds; and say how long it is, 1 being two steps."""
-    x, y, z = (logit(q) for q in (p, first, second))
+    x, y, z = map(priors.log_odds, path)
     change, bend = y - x, z - 2.0 * y + x
     size = float(np.sqrt((bend**2).sum()))
     length = min(max(float(np.sqrt((change**2).sum())) / size, 1.0), longest) if size > 0 else 1.0
-    log_odds = x + 2.0 * length * change + length**2 * bend
-    return expit(np.clip(log_odds, -27.0, 27.0)), length
+    return priors.from_log_odds(x + 2.0 * length * change + length**2 * bend), length
 
 
 def _changes(problem: EmProblem, p: Floats) -> tuple[Change, ...]:
