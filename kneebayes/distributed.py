@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import kneebayes
 from kneebayes.atomic import file_kind, plain_path
-from kneebayes.cases.coding import names_of
 from kneebayes.cases.mapping import CaseMapping, MappingLike
 from kneebayes.diagnosis.alarm import Thresholds
-from kneebayes.errors import FileFormatError, MissingExtraError, OptionError, guarded
+from kneebayes.errors import FileFormatError, MissingExtraError, OptionError, guarded, names_of
 from kneebayes.inference import cores
 from kneebayes.model import Model, load_model
 from kneebayes.scoring.score_file import ScoreSummary, score_file

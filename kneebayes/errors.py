@@ -113,6 +113,13 @@ def check_kind(value: object, mark: str, call: str) -> None:
         raise OptionError(f"not for a value of type {type(value).__name__}: {call}")
 
 
+def names_of(option: str, names: Iterable[object] | None) -> list[str]:
+    """List the names that an option gives, each once; a text would be taken letter by letter."""
+    if isinstance(names, str) or not isinstance(names, Iterable | None):
+        raise UnknownColumnError(f"{option}={names!r}: give a list of names, as in {option}=[{names!r}]")
+    return list(dict.fromkeys(map(str, () if names is None else names)))  # an index or array has no truth value
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Say which known name is nearest to a mistyped one, with a leading blank; nothing where none is near.
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 import numpy as np
 
-from kneebayes.cases.coding import Coder, check_columns, names_of
+from kneebayes.cases.coding import Coder, check_columns
 from kneebayes.diagnosis.alarm import Assessor, Thresholds
 from kneebayes.diagnosis.diagnosis import Diagnosis
 from kneebayes.errors import (
@@ -25,6 +25,7 @@ from kneebayes.errors import (
     check_flags,
     check_kind,
     check_number,
+    names_of,
 )
 from kneebayes.inference.evidence import UNKNOWN, Evidence
 from kneebayes.inference.network import CompiledModel, Engine, Posteriors
@@ -78,6 +79,7 @@ class Model:
         self.file = file
         self.fit_report: FitReport | None = None
         self.causes = list(file.causes)
+        self._thresholds = Thresholds.of(file)
 
     def __repr__(self) -> str:
         f = self.file
@@ -202,10 +204,6 @@ class Model:
     @cached_property
     def _coder(self) -> Coder:
         return Coder(self.file)
-
-    @cached_property
-    def _thresholds(self) -> Thresholds:
-        return Thresholds.of(self.file)
 
     @cached_property
     def _reference(self) -> Reference:

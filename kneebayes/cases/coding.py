@@ -84,7 +84,7 @@ class Coder:
         >>> coder.code("age", 67) == coder.code("age", "sixties")
         True
         """
-        word = "" if value is None else cell_text(value).strip().lower()
+        word = "" if value is None else _word(value)
         if word in UNKNOWN_WORDS:
             return UNKNOWN
         numeric, words = self.model.numeric_inputs.get(column), self._words.get(column, {})
@@ -207,6 +207,7 @@ class Coder:
 
     def batch(self, columns: Mapping[str, EncodedColumn], n: int) -> Coded:
         """Code a table of n rows by its columns; those that are not evidence are passed over."""
+        rows = {name: self.rows[self.model.about(name)] for name in self.columns if name in columns}
         codes = Evidence.empty(len(self.rows), n).codes
         problems: list[Problem] = []
         warnings: dict[str, int] = {}
@@ -214,13 +215,9 @@ class Coder:
         complaint = self.rows[self.model.complaint]
         assumed = np.ones(n, dtype=bool)  # that the complaint is there
         filled: dict[int, dict[str, NDArray[np.int8]]] = {}
-        for name in self.columns:
-            if name not in columns:
-                continue
+        for name, row in rows.items():
             column, numeric = columns[name], self.model.numeric_inputs.get(name)
-            row = self.rows[self.model.about(name)]
-            unsure: list[SoftEvidence] = []
-            new = self._column(name, column, problems, unsure)
+            new, unsure = self._column(name, row, column, problems)
             soft += unsure
             if numeric and numeric.warn_below is not None:
                 low = [i for i, value in enumerate(column.values) if _is_below(value, numeric)]
@@ -229,7 +226,7 @@ class Coder:
                     warnings[numeric.warning] = warnings.get(numeric.warning, 0) + count
             if row == complaint:
                 # It is what people come with: only who says so does not know whether it is there.
-                unknown_said = [i for i, v in enumerate(column.values) if cell_text(v).strip().lower() == "unknown"]
+                unknown_said = [i for i, said in enumerate(column.values) if _word(said) == "unknown"]
                 assumed &= ~np.isin(column.index, unknown_said)
                 for answer in unsure:
                     assumed[answer.cases] = False
@@ -242,15 +239,16 @@ class Coder:
             if own and len(spoken) > 1:
                 together = self._pool(row, list(spoken), own, codes[row], problems)
                 soft = [answer for answer in soft if answer.row != row] + together
-        codes[:, refused_rows(problems, n)] = UNKNOWN
-        problems.sort(key=lambda problem: problem.row)
+        if problems:
+            codes[:, refused_rows(problems, n)] = UNKNOWN
+            problems.sort(key=lambda problem: problem.row)
         return Coded(Evidence(codes, tuple(soft)), problems, warnings)
 
     def _column(
-        self, name: str, column: EncodedColumn, problems: list[Problem], soft: list[SoftEvidence]
-    ) -> NDArray[np.int8]:
-        """Code a column, int8, (n,), and add its unsure answers to those of the others."""
-        row = self.rows[self.model.about(name)]
+        self, name: str, row: int, column: EncodedColumn, problems: list[Problem]
+    ) -> tuple[NDArray[np.int8], list[SoftEvidence]]:
+        """Code a column about the variable of a row, int8, (n,), but for its unsure answers, which stand beside."""
+        soft = []
 
         def read(value: object) -> int | NDArray[np.float64]:
             likelihood = self.likelihood(name, value)
@@ -262,8 +260,7 @@ class Coder:
                 soft.append(self._soft(row, np.flatnonzero(column.index == i), found))
             elif found is not None:
                 lookup[i] = found
-        codes: NDArray[np.int8] = lookup[column.index]
-        return codes
+        return lookup[column.index], soft
 
     def _soft(self, row: int, cases: NDArray[np.integer], likelihood: NDArray[np.float64]) -> SoftEvidence:
         """Make an unsure answer that favours the set of states that tie, where columns can say that."""
@@ -367,13 +364,6 @@ def check_columns(
         raise UnknownColumnError(f"no column '{short(absent[0])}' to keep.{nearest(absent[0], came)}")
 
 
-def names_of(option: str, names: Iterable[object] | None) -> list[str]:
-    """List the names that an option gives, each once; a text would be taken letter by letter."""
-    if isinstance(names, str) or not isinstance(names, Iterable | None):
-        raise UnknownColumnError(f"{option}={names!r}: give a list of names, as in {option}=[{names!r}]")
-    return list(dict.fromkeys(map(str, () if names is None else names)))  # an index or array has no truth value
-
-
 def known_columns(model: ModelSpec) -> list[str]:
     """Name the columns that a table may have, but for ``true_<cause>``."""
     return [*model.columns, *NOT_EVIDENCE]
@@ -444,7 +434,12 @@ def _words(states: tuple[str, ...], is_yes_no: bool) -> dict[str, int]:
     return {letter: words[state] for letter, state in INITIALS.items() if {*INITIALS.values()} == {*states}} | words
 
 
+def _word(value: object) -> str:
+    """Write a value as words are compared."""
+    return (value if type(value) is str else cell_text(value)).strip().lower()  # what is text already is its own
+
+
 def _is_below(value: object, numeric: NumericInput) -> bool:
     """Say whether a cell calls for the warning of its column: from the minimum up to ``warn_below``."""
-    number = number_of(cell_text(value).strip())
+    number = number_of(_word(value))
     return number is not None and numeric.warn_below is not None and numeric.minimum <= number < numeric.warn_below

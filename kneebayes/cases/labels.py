@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kneebayes.cases.coding import CASE_ID, SYNONYMS, Coder, names_of, read_distinct
+from kneebayes.cases.coding import CASE_ID, SYNONYMS, Coder, read_distinct
 from kneebayes.cases.frames import case_error, encode_column, encode_columns
 from kneebayes.cases.mapping import MappingLike, read_frame, repeated_ids
 from kneebayes.cases.problems import Kind, Problem, Refusal, refused_rows, rows_of_no_case, short, why
-from kneebayes.errors import CaseError, UnknownColumnError, check_kind, misspelt, nearest
+from kneebayes.errors import CaseError, UnknownColumnError, check_kind, misspelt, names_of, nearest
 from kneebayes.inference.evidence import Cases
 from kneebayes.spec.model_spec import NOT_EVIDENCE_PREFIX, UNKNOWN_WORDS, ModelSpec
 

@@ -37,7 +37,6 @@ from kneebayes.cases.coding import (
     Coder,
     EncodedColumn,
     known_columns,
-    names_of,
     number_of,
     read_distinct,
     refuse_unknown,
@@ -54,6 +53,7 @@ from kneebayes.errors import (
     UnknownNameError,
     check_kind,
     misspelt,
+    names_of,
     nearest,
 )
 from kneebayes.spec.model_spec import ABSENT_PRESENT, NOT_EVIDENCE_PREFIX, UNKNOWN_WORDS, Frozen

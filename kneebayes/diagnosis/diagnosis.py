@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from kneebayes.cases.coding import names_of
 from kneebayes.diagnosis.alarm import Alarm, Assessment, Assessor, Thresholds
 from kneebayes.diagnosis.wells import Points, points, points_line
-from kneebayes.errors import UnknownNameError, nearest
+from kneebayes.errors import UnknownNameError, names_of, nearest
 from kneebayes.inference.evidence import Evidence
 from kneebayes.inference.network import CompiledModel, Posteriors, leading
 from kneebayes.spec.model_spec import ModelSpec, packed, unpacked

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from kneebayes.atomic import plain_path, write_whole
-from kneebayes.cases.coding import CASE_ID, names_of
+from kneebayes.cases.coding import CASE_ID
 from kneebayes.cases.frames import case_error, encode_column
 from kneebayes.cases.labels import ALSO, LABEL, NONE, Labels, label_columns, read_labels
 from kneebayes.cases.mapping import BoundMapping, Mapped, MappingLike, read_frame, repeated_ids, told_of
@@ -31,6 +31,7 @@ from kneebayes.errors import (
     check_flags,
     check_kind,
     check_number,
+    names_of,
 )
 from kneebayes.evaluation import metrics
 from kneebayes.evaluation.comparators import (

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
-from kneebayes.cases.coding import names_of
-from kneebayes.errors import UnknownNameError, check_kind, check_number, nearest
+from kneebayes.errors import UnknownNameError, check_kind, check_number, names_of, nearest
 from kneebayes.inference.evidence import DECIBANS, Evidence
 from kneebayes.plots.network import plot_network
 from kneebayes.plots.style import (

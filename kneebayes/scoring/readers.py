@@ -258,6 +258,7 @@ class CsvReader(Reader):
     ) -> None:
         self.path = "standard input" if path == STANDARD_STREAM else path
         self._reading = reading = reading or Reading()
+        self._separator = reading.separator
         self._file = stream
         self._is_packed = compression is not None
         self._stream: Any = pa.CompressedInputStream(stream, compression) if compression else stream
@@ -273,7 +274,7 @@ class CsvReader(Reader):
                 self._row_end = b"\r"  # as old Macs wrote, and Excel still offers
                 first = first.replace(b"\r", b"\n")
             while (
-                not end_of_last_row(first, self._separator)
+                not end_of_last_row(first, self._separator.encode())
                 and len(first) < MAX_ROW_BYTES
                 and (more := self._read(len(first)))
             ):
@@ -284,10 +285,6 @@ class CsvReader(Reader):
             raise
         row_bytes = len(first) / max(1, first.count(b"\n"))
         self._piece_bytes = int(min(max(chunk_rows * row_bytes, MIN_PIECE_BYTES), MAX_PIECE_BYTES))
-
-    @property
-    def _separator(self) -> bytes:
-        return self._reading.separator.encode()
 
     def _read(self, n_bytes: int) -> bytes:
         try:
@@ -331,7 +328,7 @@ class CsvReader(Reader):
                 yield line.decode("utf-8")
 
         try:
-            rows = csv.reader(decoded(), strict=True, delimiter=self._reading.separator)
+            rows = csv.reader(decoded(), strict=True, delimiter=self._separator)
             headers = [[name.strip() for name in next((row for row in rows if row), [])] for _ in wanted]
         except UnicodeDecodeError as error:
             raise FileFormatError(
@@ -362,7 +359,7 @@ class CsvReader(Reader):
         wanted = self._piece_bytes
         while more := self._read(wanted):
             block = rest + more
-            end = end_of_last_row(block, self._separator)
+            end = end_of_last_row(block, self._separator.encode())
             rest = block[end:]
             wanted = max(self._piece_bytes, len(rest))  # a long row is looked through anew with every piece
             if end:
@@ -372,7 +369,7 @@ class CsvReader(Reader):
                 raise self._endless(rest)
         if rest:
             rest += b"" if rest.endswith(b"\n") else b"\n"
-            end = end_of_last_row(rest, self._separator)
+            end = end_of_last_row(rest, self._separator.encode())
             if end < len(rest):
                 self._n_lines += rest.count(b"\n", 0, end)
                 raise self._unclosed()
@@ -413,7 +410,7 @@ class CsvReader(Reader):
                 column_names=self.names, use_threads=False, block_size=max(len(piece) + 1, 1 << 10)
             ),
             parse_options=arrow_csv.ParseOptions(
-                delimiter=self._reading.separator, newlines_in_values=True, invalid_row_handler=refuse
+                delimiter=self._separator, newlines_in_values=True, invalid_row_handler=refuse
             ),
             convert_options=arrow_csv.ConvertOptions(
                 check_utf8=False,
@@ -434,7 +431,7 @@ class CsvReader(Reader):
         case_id = ""
         if self.names[0] == self.case_id:  # fields may be missing anywhere, but hardly before the first
             with suppress(csv.Error):
-                fields = csv.reader(io.StringIO(text, newline=""), delimiter=self._reading.separator)
+                fields = csv.reader(io.StringIO(text, newline=""), delimiter=self._separator)
                 case_id = short(next(fields)[0], MAX_SHOWN)
         n_lines = text.count("\n") + 1
         kind = Kind.FIELDS if n_lines == 1 else Kind.FIELDS_AND_LINES

@@ -18,7 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kneebayes.atomic import STANDARD_STREAM, AtomicFile, check_paths, commit, file_stamp, plain_path, refuse_changed
-from kneebayes.cases.coding import CASE_ID, Coder, names_of
+from kneebayes.cases.coding import CASE_ID, Coder
 from kneebayes.cases.mapping import BoundMapping, CaseMapping, MappingLike
 from kneebayes.cases.problems import Kind, Problem, rows_of_no_case, why
 from kneebayes.errors import (
@@ -30,6 +30,7 @@ from kneebayes.errors import (
     check_flags,
     check_number,
     guarded,
+    names_of,
     nearest,
 )
 from kneebayes.inference import cores
@@ -325,7 +326,7 @@ class _Pipeline:
             table = part.table.filter(pa.array(~again[part.accepted]))
             encoded, n_scored = self.writer.encode(table), table.num_rows
             nothing_known = nothing_known & ~again
-        no_cases = rows_of_no_case(problems)
+        no_cases = rows_of_no_case(problems) if problems else set[int]()
         problems = sorted((p for p in problems if p.row not in no_cases), key=attrgetter("row", "column"))
         n_rejected = len({problem.row for problem in problems})
         n_read = part.rows.n_read

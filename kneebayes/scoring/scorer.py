@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kneebayes.cases.coding import CASE_ID, Coded, Coder, check_columns, names_of
+from kneebayes.cases.coding import CASE_ID, Coded, Coder, check_columns
 from kneebayes.cases.frames import encode_columns
-from kneebayes.cases.problems import Problem, refused_rows
+from kneebayes.cases.problems import Problem
 from kneebayes.diagnosis.alarm import Assessment, Assessor, Thresholds
-from kneebayes.errors import FileFormatError, UnknownColumnError, check_kind
+from kneebayes.errors import FileFormatError, UnknownColumnError, check_kind, names_of
 from kneebayes.inference.network import Engine, leading
 from kneebayes.spec.model_spec import LEVELS, made_columns
 
@@ -110,7 +110,8 @@ class Scorer:
         if CASE_ID in table.column_names and CASE_ID not in ignore:
             output = {CASE_ID: table[CASE_ID], **output}
         result = pa.table({**output, **{name: table[name] for name in keep}})
-        accepted = ~refused_rows(problems, table.num_rows)
+        accepted = np.ones(table.num_rows, dtype=bool)
+        accepted[[problem.row for problem in problems]] = False
         return Scored(
             result if accepted.all() else result.filter(pa.array(accepted)),
             accepted,

@@ -312,7 +312,9 @@ def mapping(
     """Make a `CaseMapping` of what a mapping file says, and before it of what the options say."""
     from kneebayes.cases.mapping import CaseMapping
 
-    made = CaseMapping.of({} if map_file is None else map_file)
+    made = CaseMapping() if map_file is None else CaseMapping.of(map_file)
+    if not (read or missing or ignore_others):
+        return made
     return made.with_options(read=read, missing=names(missing), ignore_others=ignore_others)
 
 
