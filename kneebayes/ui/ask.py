@@ -11,18 +11,20 @@ import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from kneebayes.cases.coding import CASE_ID
 from kneebayes.errors import CaseError, FileFormatError
 from kneebayes.spec.model_spec import ModelSpec
-from kneebayes.ui import options
-from kneebayes.ui.session import STOP_BELOW, End, Interview
+from kneebayes.ui.options import say
+from kneebayes.ui.session import End, Interview
 
 if TYPE_CHECKING:
+    from kneebayes.diagnosis.alarm import Thresholds
     from kneebayes.diagnosis.diagnosis import Diagnosis
+    from kneebayes.model import Model
 
 TOP = 3
 CALM = ("low", "not_assessed")
@@ -106,55 +108,45 @@ class CaseFile:
             raise FileFormatError(f"{self.path}: can't add a case: {error}") from error
 
 
-@options.filled(thresholds=options.thresholds)
 def ask(
-    facts: options.Facts = None,
-    save: Annotated[str | None, typer.Option(metavar="FILE", help="Add the case to this CSV, made if need be.")] = None,
-    case_id: Annotated[
-        str | None, typer.Option(metavar="ID", help="What to call the case in that file; by default time and chance.")
-    ] = None,
-    stop_below: Annotated[
-        float,
-        typer.Option(metavar="P", help="Stop where no answer changes alarm or likeliest cause with this probability."),
-    ] = STOP_BELOW,
-    thresholds: Any = None,
-    model: options.ModelOption = None,
+    model: Model,
+    facts: Mapping[str, object],
+    *,
+    save: str | None,
+    case_id: str | None,
+    stop_below: float,
+    thresholds: Thresholds | None,
 ) -> None:
-    """Run ``kneebayes ask``."""
-    if sys.stdin is None:
-        raise CaseError("standard input is closed, so nobody can answer: `kneebayes diagnose` takes what is known")
-    loaded = options.load(model)
-    file = CaseFile(save, loaded.file) if save is not None else None
+    """Ask a person about a case of which something may be known, print the diagnosis, and save the case."""
+    file = CaseFile(save, model.file) if save is not None else None
     if case_id is not None and file is None:
         raise CaseError("--case-id goes with --save")
     if case_id is not None and re.search("[\ud800-\udfff]", case_id):  # how Python keeps a byte that is no text
         raise CaseError("--case-id has bytes that are no UTF-8 text, so no file can hold it: give another")
-    chosen = thresholds(loaded.file)
 
     def diagnose(known: Mapping[str, object]) -> Diagnosis:
-        return loaded.diagnose(known, thresholds=chosen)
+        return model.diagnose(known, thresholds=thresholds)
 
-    interview = Interview(diagnose, options.case(facts), stop_below=stop_below)
-    options.say(
-        f"{loaded.file.title} ({loaded.file.name} {loaded.file.version})\n{loaded.file.disclaimer}\n\n{WELCOME}"
-    )
+    interview = Interview(diagnose, facts, stop_below=stop_below)
+    spec = model.file
+    say(f"{spec.title} ({spec.name} {spec.version})\n{spec.disclaimer}\n\n{WELCOME}")
     if interview.facts:
-        options.say(standing(interview.dx))
+        say(standing(interview.dx))
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")  # a byte that is no text is an answer not understood, not a crash
     try:
-        converse(interview, listen=_listen, tell=options.say, prompt=_prompt)
+        converse(interview, listen=_listen, tell=say, prompt=_prompt)
     except KeyboardInterrupt:
-        options.say("")
+        say("")
         raise KeyboardInterrupt("stopped; nothing was saved" if file else "stopped") from None
-    options.say("")
+    say("")
     typer.echo("\n\n".join(map(str, [interview.dx, *interview.dx.explanations()])))
     if file and interview.facts:
         name = _new_id() if case_id is None else case_id
         file.append(interview.facts, name)
-        options.say(f"\nsaved as {name} in {file.path}")
+        say(f"\nsaved as {name} in {file.path}")
     elif file:
-        options.say("\nnothing was answered, so nothing was saved")
+        say("\nnothing was answered, so nothing was saved")
 
 
 def _new_id() -> str:

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import warnings
+import webbrowser
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,7 +22,7 @@ from typer.core import TyperCommand
 
 from kneebayes import __version__
 from kneebayes.errors import CaseError, OptionError
-from kneebayes.ui import ask, options, serve
+from kneebayes.ui import STOP_BELOW, options
 from kneebayes.ui.options import Facts, Ignore, MapFile, ModelOption, Output, Quiet, load, say
 
 if TYPE_CHECKING:
@@ -435,14 +436,64 @@ def simulate(
         say(f"{n:,} cases, seed {seed}")
 
 
-app.command(
+@app.command(
     help="Ask a person: the most useful question next.\n\n"
     "The questions that matter for a clot come first. What is known already may be given as NAME=VALUE."
-)(ask.ask)
-app.command(
+)
+@options.filled(thresholds=options.thresholds)
+def ask(
+    facts: Facts = None,
+    save: Annotated[str | None, typer.Option(metavar="FILE", help="Add the case to this CSV, made if need be.")] = None,
+    case_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="What to call the case in that file; by default time and chance.")
+    ] = None,
+    stop_below: Annotated[
+        float,
+        typer.Option(metavar="P", help="Stop where no answer changes alarm or likeliest cause with this probability."),
+    ] = STOP_BELOW,
+    thresholds: Any = None,
+    model: ModelOption = None,
+) -> None:
+    """Run ``kneebayes ask``."""
+    if sys.stdin is None:
+        raise CaseError("standard input is closed, so nobody can answer: `kneebayes diagnose` takes what is known")
+    from kneebayes.ui import ask
+
+    loaded = load(model)
+    chosen = thresholds(loaded.file)
+    ask.ask(loaded, options.case(facts), save=save, case_id=case_id, stop_below=stop_below, thresholds=chosen)
+
+
+@app.command(
     help="Explore a case by clicking, on a page in the browser.\n\n"
     "It is served to this machine alone, loads nothing from elsewhere, and keeps nothing. Ctrl+C ends it."
-)(serve.explore)
+)
+@options.filled(thresholds=options.thresholds)
+def explore(
+    facts: Facts = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; by default one that is free.")] = 0,
+    browser: Annotated[bool, typer.Option(help="Whether to open the page.")] = True,
+    thresholds: Any = None,
+    model: ModelOption = None,
+) -> None:
+    """Run ``kneebayes explore``."""
+    from kneebayes.ui.explorer import Explorer
+    from kneebayes.ui.serve import ExplorerServer
+
+    loaded = load(model)
+    explorer = Explorer(loaded, case=options.case(facts), thresholds=thresholds(loaded.file))
+    try:
+        server = ExplorerServer(explorer, port)
+    except OSError as error:
+        raise OptionError(f"--port {port}: {error.strerror}: give another, or none") from None
+    with server:
+        say(f"The explorer is at {server.address}  (Ctrl+C ends it)")
+        if browser:
+            webbrowser.open(server.address)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            say("")
 
 
 @app.command(

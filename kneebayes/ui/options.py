@@ -20,10 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 from typer.core import TyperGroup
 
-from kneebayes.diagnosis.alarm import Thresholds
 from kneebayes.errors import CaseError, DefectError, KneeBayesError, OptionError, ThresholdError, defect
-from kneebayes.spec.model_spec import ModelSpec
-from kneebayes.spec.yaml_io import shipped_models
 
 if TYPE_CHECKING:
     from kneebayes.model import Model
@@ -47,6 +44,8 @@ def _complete(ctx: Any, incomplete: str) -> list[str]:
 def _complete_model(incomplete: str) -> list[str]:
     """Offer the models that ship, then model files and folders."""
     from glob import escape, glob
+
+    from kneebayes.spec.yaml_io import shipped_models
 
     files = [f"{path}/" if os.path.isdir(path) else path for path in sorted(glob(f"{escape(incomplete)}*"))]
     names = [name for name in shipped_models() if name.startswith(incomplete)]
@@ -320,10 +319,12 @@ def mapping(
 
 def thresholds(
     caution: Caution = None, urgent: Urgent = None, harm_miss: HarmMiss = None, harm_false_alarm: HarmFalseAlarm = None
-) -> Callable[[ModelSpec], Thresholds | None]:
-    """Choose when to warn: as numbers or as harms; None where nothing is chosen, and the model file says all."""
+) -> Callable[[Any], Any]:
+    """Choose `Thresholds` for a `ModelSpec`, as numbers or harms; None where nothing is chosen: its file says all."""
 
-    def chosen(model: ModelSpec) -> Thresholds | None:
+    def chosen(model: Any) -> Any:
+        from kneebayes.diagnosis.alarm import Thresholds
+
         if harm_miss is None and harm_false_alarm is None:
             nothing = caution is None and urgent is None
             return None if nothing else Thresholds.of(model, caution=caution, urgent=urgent)

@@ -5,17 +5,12 @@ from __future__ import annotations
 import json
 import secrets
 import threading
-import webbrowser
 from functools import cached_property
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from kneebayes.errors import OptionError
 from kneebayes.templates import read
-from kneebayes.ui import options
 
 if TYPE_CHECKING:
     from kneebayes.ui.explorer import Explorer
@@ -100,33 +95,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: what is asked for is nobody's business."""
-
-
-@options.filled(thresholds=options.thresholds)
-def explore(
-    facts: options.Facts = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; by default one that is free.")] = 0,
-    browser: Annotated[bool, typer.Option(help="Whether to open the page.")] = True,
-    thresholds: Any = None,
-    model: options.ModelOption = None,
-) -> None:
-    """Explore a case by clicking, on a page in the browser.
-
-    It is served to this machine alone, loads nothing from elsewhere, and keeps nothing. Ctrl+C ends it.
-    """
-    from kneebayes.ui.explorer import Explorer
-
-    loaded = options.load(model)
-    explorer = Explorer(loaded, case=options.case(facts), thresholds=thresholds(loaded.file))
-    try:
-        server = ExplorerServer(explorer, port)
-    except OSError as error:
-        raise OptionError(f"--port {port}: {error.strerror}: give another, or none") from None
-    with server:
-        options.say(f"The explorer is at {server.address}  (Ctrl+C ends it)")
-        if browser:
-            webbrowser.open(server.address)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            options.say("")

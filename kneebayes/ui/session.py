@@ -23,8 +23,8 @@ from kneebayes.errors import CaseError, ModelFileError, UnknownColumnError, near
 from kneebayes.inference.evidence import UNKNOWN as NOTHING
 from kneebayes.spec.model_spec import ABSENT_PRESENT, LEVELS, UNKNOWN_WORDS, ModelSpec
 from kneebayes.spec.yaml_io import DEFAULT_MODEL, model_path
+from kneebayes.ui import STOP_BELOW
 
-STOP_BELOW = 0.05  # probability of a change; tests/benchmarks/questions.py shows what it costs and saves
 DO_NOT_KNOW = frozenset({*UNKNOWN_WORDS, "don't know", "dont know", "do not know", "not sure", "dk"})
 YES, NO = frozenset({"y", "yes", "true"}), frozenset({"n", "no", "false"})
 UNKNOWN = ""  # what a control holds that is not answered
