@@ -362,8 +362,7 @@ def map_(
     if check is None and os.path.exists(target) and not replace:
         raise OptionError(f"{target}: is there already: name another with -o, or --replace it")
     from kneebayes.atomic import plain_path, write_whole
-    from kneebayes.scoring.readers import read_cases
-    from kneebayes.scoring.tables import sniff
+    from kneebayes.scoring.readers import read_cases, sniff
 
     source = plain_path(source)
     coder = load(model).scorer.coder

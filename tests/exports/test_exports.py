@@ -16,8 +16,7 @@ from kneebayes.cases.drafting import Drafter
 from kneebayes.cases.mapping import CaseMapping, Reading
 from kneebayes.errors import KneeBayesError
 from kneebayes.model import Model, load_model
-from kneebayes.scoring.readers import read_cases
-from kneebayes.scoring.tables import sniff
+from kneebayes.scoring.readers import read_cases, sniff
 from tests.exports.make import EXPORTS, KNOWN, PATIENTS, Export
 from tests.exports.sessions import USUAL, edited, session
 
