@@ -46,8 +46,6 @@ STEEPEST = 50.0  # a slope beyond it means that the cases are separable, and hav
 def wilson(right: int, n: int) -> tuple[float, float, float]:
     """Give a share with its Wilson score interval (Wilson 1927); NaN where n is 0.
 
-    Examples
-    --------
     >>> [round(x, 3) for x in wilson(29, 29)]
     [1.0, 0.883, 1.0]
     """
@@ -86,8 +84,6 @@ def net_benefit(truth: Bools, flagged: Bools, threshold: float) -> float:
     True positives, less false positives times the odds of the threshold, at which acting and waiting weigh the same;
     NaN for no cases, and for a threshold of 1, where one false alarm outweighs anything.
 
-    Examples
-    --------
     >>> net_benefit(np.array([True, False]), np.array([True, True]), 0.2)
     0.375
     """

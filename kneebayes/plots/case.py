@@ -287,8 +287,6 @@ POINTS = 201
 def number_label(model: ModelSpec, place: str) -> str:
     """Say in words which number of the model is meant, by its place as in `ModelSpec.probabilities`.
 
-    Examples
-    --------
     >>> from kneebayes.spec.yaml_io import model_path, read_model
     >>> model = read_model(model_path("posterior_knee_pain"))
     >>> number_label(model, "findings.calf_pain.links.dvt.present")

@@ -92,8 +92,6 @@ def _pulls(name: str, causes: list[str], strengths: Mapping[tuple[str, str], flo
 def link_width(strength: float) -> float:
     """Say how wide, in points, an arrow is drawn whose link has such a probability.
 
-    Examples
-    --------
     >>> [round(link_width(p), 1) for p in (0.0, 0.01, 0.1, 1.0)]
     [0.3, 0.7, 1.8, 4.5]
     """

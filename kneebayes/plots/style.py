@@ -129,8 +129,6 @@ def wrapped(text: str, width: int = 30) -> str:
 def percent(p: float) -> str:
     """Write a probability as a percentage that does not round to none or all.
 
-    Examples
-    --------
     >>> [percent(p) for p in (0.0, 1e-9, 0.0004, 0.075, 0.0998, 0.42, 0.9996, 1.0)]
     ['0%', '<0.0001%', '0.04%', '7.5%', '10%', '42%', '99.96%', '100%']
     """

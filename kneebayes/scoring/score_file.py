@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -40,8 +40,8 @@ from kneebayes.scoring.writers import FhirWriter, RejectsWriter, Writer, open_wr
 if TYPE_CHECKING:
     from kneebayes.diagnosis.alarm import Thresholds
     from kneebayes.inference.network import Engine
+    from kneebayes.model import Model
     from kneebayes.scoring.scorer import Scored
-    from kneebayes.spec.model_spec import ModelSpec
 
 CHUNK_ROWS = 1 << 14  # small enough for a core's cache, large enough that Python's share is small
 FHIR_ENDINGS = (".ndjson", ".jsonl")
@@ -100,28 +100,8 @@ class ScoreSummary:
         )
 
 
-class ScoringModel(Protocol):
-    """What is needed of a model: `kneebayes.Model` has it."""
-
-    file: ModelSpec
-
-    def score_table(
-        self,
-        table: pa.Table,
-        *,
-        keep: Iterable[str] = (),
-        ignore: Iterable[str] = (),
-        thresholds: Thresholds | None = None,
-        engine: Engine = "auto",
-        intervals: float | None = None,
-        draws: int = 200,
-        seed: int = 0,
-    ) -> Scored:
-        """Score a table; safe to call from several threads."""
-
-
 def score_file(
-    model: ScoringModel,
+    model: Model,
     source: str | Path,
     target: str | Path,
     *,
@@ -389,8 +369,6 @@ class SeenIds:
     rows and 3e-4 for a hundred million; the later of the two would then be
     taken for a duplicate.
 
-    Examples
-    --------
     >>> seen = SeenIds()
     >>> seen.repeated(seen.hashes(pa.array(["a", "b", "a", "", ""]))).tolist()
     [False, False, True, False, False]

@@ -199,8 +199,6 @@ def load(model: str | None) -> Model:
 def names(values: Iterable[str] | None) -> list[str]:
     """Read an option that is repeated, or lists names with commas, or both.
 
-    Examples
-    --------
     >>> names(["a, b", "c"])
     ['a', 'b', 'c']
     """
@@ -223,8 +221,6 @@ def case(facts: Iterable[str] | None) -> dict[str, str]:
 def numbers(option: str, values: Iterable[str] | None) -> dict[str, float]:
     """Read an option that gives names numbers, repeated or with commas, not checked against a model.
 
-    Examples
-    --------
     >>> numbers("--prevalence", ["dvt=0.12,leg_cramps=0.2"])
     {'dvt': 0.12, 'leg_cramps': 0.2}
     """

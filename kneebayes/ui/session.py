@@ -83,29 +83,9 @@ class _Step:
 class Interview:
     """One case, as far as it is known, and what to ask next.
 
-    Parameters
-    ----------
-    diagnose : callable
-        Makes a diagnosis of a mapping of facts, as `kneebayes.Model.diagnose`.
-    facts : mapping, optional
-        What is known beforehand.
-    stop_below : float, default 0.05
-        Ends where no answer changes the level of the alarm, or what is most
-        likely, with at least this probability. With 0 everything is asked.
-
-    Attributes
-    ----------
-    dx : Diagnosis
-        By the answers so far.
-    question : Question or None
-        What to ask now; None at the end.
-    end : End or None
-        Why there is no question; None while there is one.
-
-    Raises
-    ------
-    CaseError
-        If a fact is not allowed, or `stop_below` is no probability.
+    ``dx`` is the diagnosis by the answers so far; ``question`` is what to ask now, and at the end None, when ``end``
+    says why. It ends where no answer changes the level of the alarm, or what is most likely, with at least the
+    probability ``stop_below``: with 0 everything is asked.
     """
 
     def __init__(
@@ -150,19 +130,10 @@ class Interview:
         return f"in {control.unit}" if control and control.unit else f"1-{len(choices)}" if choices else "yes/no"
 
     def answer(self, text: str) -> None:
-        """Take the answer to the question.
+        """Take the answer: yes or no, a number, a choice by number or words, or unsure, such as ``present:0.8``.
 
-        Parameters
-        ----------
-        text : str
-            Yes or no, a number, a choice by number or words, an unsure answer
-            such as ``present:0.8``; "don't know", or nothing, leaves it open.
-
-        Raises
-        ------
-        CaseError
-            If the answer can't be understood, or contradicts the others; the
-            question then stands.
+        "Don't know", or nothing, leaves the question open. It stands where a CaseError says that the answer is not
+        understood, or contradicts the others.
         """
         control = self._control
         if control is None:
