@@ -40,10 +40,11 @@ KNOWN = ("case_id", "age", "sex", "calf_pain")
 HEADER = "case_id,age,sex,calf_pain\n"
 
 
-class FakeModel:
+class FakeModel(kb.Model):
     """Half the age is the score; an age that is no number costs its row. Enough to test files without a model."""
 
-    file = read_model(model_path(DEFAULT_MODEL))
+    def __init__(self) -> None:
+        super().__init__(read_model(model_path(DEFAULT_MODEL)))
 
     def score_table(
         self,
