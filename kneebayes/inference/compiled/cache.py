@@ -26,7 +26,7 @@ import llvmlite
 import numba
 import numpy as np
 from numba.core.caching import NullCache
-from numba.core.compiler import CompileResult
+from numba.core.compiler import Compiler, CompileResult
 from numba.core.serialize import dumps
 from numba.misc.appdirs import AppDirs
 
@@ -38,16 +38,19 @@ from kneebayes.atomic import AtomicFile, commit
 VERSIONS = (sys.version, numba.__version__, np.__version__, llvmlite.__version__)
 HERE = Path(__file__).parent
 OTHERS_READ = 0o644
+LEVEL = 1  # of LLVM's optimisation
 DIGEST = hashlib.sha256().digest_size
 
 
 def compiled(*, fastmath: Collection[str] = (), forceinline: bool = False) -> Callable[[Callable[..., Any]], Any]:
     """Compile a function as `numba.njit` does, and keep the code here.
 
-    Wrappers are compiled only for who calls them: nothing written in C does, nor Python what is inlined.
+    It makes no arrays, so that none is counted. Wrappers are compiled only for who calls them: nothing written in C
+    does, nor Python what is inlined.
     """
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": set(fastmath)}
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": set(fastmath), "_nrt": False}
     options |= {"forceinline": forceinline, "no_cfunc_wrapper": True, "no_cpython_wrapper": forceinline}
+    options["pipeline_class"] = _LightCompiler
 
     def decorate(function: Callable[..., Any]) -> Any:
         dispatcher = numba.njit(**options)(function)
@@ -55,6 +58,19 @@ def compiled(*, fastmath: Collection[str] = (), forceinline: bool = False) -> Ca
         return dispatcher
 
     return decorate
+
+
+class _LightCompiler(Compiler):
+    """numba's compiler, with LLVM at its first level: what is written in vectors gains nothing by the others."""
+
+    def compile_extra(self, func: Any) -> CompileResult:
+        """Compile a function; numba has one level for all, which is set back."""
+        level = numba.config.OPT
+        numba.config.OPT = type(level)(min(level, LEVEL))
+        try:
+            return super().compile_extra(func)
+        finally:
+            numba.config.OPT = level
 
 
 class KernelCache(NullCache):

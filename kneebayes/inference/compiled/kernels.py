@@ -11,14 +11,14 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.inference import cores
 from kneebayes.inference.compiled.cache import compiled
-from kneebayes.inference.compiled.layout import FlatTables, flat_layout
+from kneebayes.inference.compiled.layout import FlatTables, aligned, flat_layout
 from kneebayes.inference.compiled.vectors import LANES, add, gather, interleave, load, multiply, separate, splat, store
 from kneebayes.inference.evidence import Cases
 from kneebayes.inference.tables import Counts, Tables, or_messages, patterns
@@ -68,7 +68,7 @@ class Kernel:
             if key.max() <= np.iinfo(np.int16).max:
                 key = key.astype(np.int16)  # NumPy sorts these by radix, five times as fast
             place = np.argsort(key, kind="stable")
-            _score(flat, codes, start + place, together[place], values, evidence)
+            _score(flat, codes, start + place, together[place], values, evidence, _score_arrays(flat))
 
         parts = [
             (start, min(start + CASES_PER_TASK, stop))
@@ -128,7 +128,7 @@ class Kernel:
             part = slice(start, start + length)
             first, last = int(pattern[part][0]), int(pattern[part][-1])
             sums = self._nothing(last + 1 - first)
-            _count(flat, codes[part], allowed[part], weight[part], first, sums, log_evidence[part])
+            _count(flat, codes[part], allowed[part], weight[part], first, sums, log_evidence[part], _count_arrays(flat))
             return first, sums
 
         starts = range(0, n, length)
@@ -172,6 +172,71 @@ class Kernel:
         return Counts(log_evidence, at_most, sums.vectors, sums.joint, components, reached)
 
 
+def _score_arrays(flat: FlatTables) -> tuple[NDArray[Any], ...]:
+    """Make what `_score` works in: code that makes no arrays is smaller, and compiled sooner."""
+    parts, components, causes, findings = flat.parts, flat.components, flat.causes, flat.findings
+    n_causes, n_inner, n_outer = len(causes.order), findings.n_inner, findings.constant.shape[1]
+    cells = _lanes(flat.base.shape[1])
+    return (
+        np.empty((findings.first_finding + len(findings.code_start), LANES), dtype=np.int64),  # block
+        np.empty((len(parts.part_start) - 1, LANES), dtype=np.int64),  # pattern
+        np.empty(LANES, dtype=np.int64),  # base_row
+        cells,
+        _lanes(-(-n_inner // LANES) * LANES + LANES) if len(causes.share) > 1 << n_causes else cells,  # joint
+        _lanes(n_causes),  # off
+        _lanes(n_causes),  # on
+        _lanes(1),  # scale
+        _lanes(n_causes * causes.most),  # weight
+        _lanes(len(causes.spread_states)),  # spread
+        _lanes(len(components.after)),  # coefficient
+        np.empty(len(components.group_run), dtype=bool),  # open_parts
+        _lanes(n_inner + LANES).reshape(LANES, n_inner + LANES),  # rows
+        _lanes(n_inner).reshape(LANES, n_inner),  # inner
+        np.empty((LANES, n_outer)),  # outer
+        _lanes(n_inner // LANES + 1).ravel(),  # own
+        _lanes(n_inner // LANES + 1).ravel(),  # other
+        np.empty(LANES, dtype=np.int64),  # n_chosen
+        np.empty((LANES, len(findings.code_start) + 2), dtype=np.int64),  # chosen
+        np.empty(LANES),  # nones
+    )
+
+
+def _count_arrays(flat: FlatTables) -> tuple[NDArray[Any], ...]:
+    """Make what `_count` works in, likewise."""
+    parts, components, causes, findings = flat.parts, flat.components, flat.causes, flat.findings
+    n_causes, n_joint, width = len(causes.order), len(causes.share), flat.base.shape[1]
+    size = max(n_joint + LANES, width)  # whole vectors
+    # the cells before each step and after the last, then the joint likewise; more, as what is read comes in vectors
+    taped = (1 + len(components.several) + causes.n_early << n_causes) + (1 + n_causes - causes.n_early) * n_joint
+    unweighed, reached = _lanes(n_causes * causes.most), _lanes(len(causes.kept))
+    unweighed[:], reached[:] = 1.0, 0.0
+    return (
+        np.empty((findings.first_finding + len(findings.code_start), LANES), dtype=np.int64),  # block
+        np.empty((len(parts.part_start) - 1, LANES), dtype=np.int64),  # pattern
+        np.arange(LANES),  # each
+        _lanes(n_causes),  # off
+        _lanes(n_causes),  # on
+        unweighed,
+        _lanes(len(causes.spread_states)),  # spread
+        _lanes(len(components.after)),  # coefficient
+        _lanes(len(components.after)),  # flow
+        reached,
+        np.empty(LANES),  # scale
+        _lanes(2),  # evidence
+        _lanes(2),  # message
+        _lanes(taped + width),
+        _lanes(size),  # back
+        _lanes(size),  # cells
+        _lanes(size).reshape(LANES, size),  # rows
+        np.empty(n_causes * causes.most),  # weighed
+        np.zeros(n_causes * causes.most),  # marginal
+    )
+
+
+def _lanes(n: int) -> Floats:
+    return aligned((n, LANES))
+
+
 class _Sums(NamedTuple):
     """What a count adds up."""
 
@@ -188,7 +253,43 @@ _compiled = compiled(fastmath=("contract", "reassoc"))
 _inlined = compiled(fastmath=("contract", "reassoc"), forceinline=True)
 
 
-# What both passes share: the upper layer, forward
+# What both passes share: steps of arrays, for each of which numba would compile more of NumPy than it takes
+
+
+@_inlined
+def _first(numbers, least):  # pragma: no cover
+    """Find the first of sorted numbers that is not under the least."""
+    start, stop = 0, len(numbers)
+    while start < stop:
+        middle = (start + stop) // 2
+        if numbers[middle] < least:
+            start = middle + 1
+        else:
+            stop = middle
+    return start
+
+
+@_inlined
+def _sum(numbers):  # pragma: no cover
+    whole = 0.0
+    for i in range(len(numbers)):
+        whole += numbers[i]
+    return whole
+
+
+@_inlined
+def _add_to(numbers, others):  # pragma: no cover
+    for i in range(len(numbers)):
+        numbers[i] += others[i]
+
+
+@_inlined
+def _copy(target, rows):  # pragma: no cover
+    for row in range(len(rows)):
+        store(target, row, load(rows, row))
+
+
+# The upper layer, forward
 
 
 @_compiled
@@ -206,8 +307,9 @@ def _add_states(left, right, states, row):  # pragma: no cover
 @_inlined
 def _find_patterns(parts, block, pattern):  # pragma: no cover
     """Find the row of each part's table for each lane."""
-    pattern[:] = 0
     for part in range(len(pattern)):
+        for lane in range(LANES):
+            pattern[part, lane] = 0
         for i in range(parts.part_start[part], parts.part_start[part + 1]):
             radix, row = parts.radix[i], parts.row[i]
             for lane in range(LANES):
@@ -229,7 +331,7 @@ def _or_component(components, i, cells, coefficient, start, stop):  # pragma: no
     begin, end = components.entry_start[i], components.entry_start[i + 1]
     after, before, own = components.after[begin:end], components.before[begin:end], coefficient[begin:end]
     groups, run = components.group[components.group_start[i] : components.group_start[i + 1]], components.group_run[i]
-    groups = groups[np.searchsorted(groups, start) : np.searchsorted(groups, stop)]
+    groups = groups[_first(groups, start) : _first(groups, stop)]
     for e in range(0, end - begin, 9):
         _or_two(cells, groups, run, after, before, e, own)
 
@@ -293,19 +395,11 @@ def _or_cause(causes, c, joint, off, on, weight, start, stop, origin):  # pragma
             if state == 1:  # the last to draw on the states in which it is absent
                 keep = multiply(multiply(load(off, c), kept), none)
             states = causes.state[causes.state_start[p] : causes.state_start[p + 1]]
-            for g in range(np.searchsorted(states, start), np.searchsorted(states, stop)):
+            for g in range(_first(states, start), _first(states, stop)):
                 for k in range(states[g] - origin, states[g] - origin + run):
                     absent, present = load(joint, k), load(joint, k + state * stride)
                     store(joint, k + state * stride, add(multiply(present, own), multiply(absent, gain)))
                     store(joint, k, multiply(absent, keep))
-
-
-@_compiled
-def _aligned(n):  # pragma: no cover
-    """Make an array of n rows of lanes, each within one cache line."""
-    numbers = np.empty((n + 1) * LANES)
-    first = -(numbers.ctypes.data // 8) % LANES
-    return numbers[first : first + n * LANES].reshape(n, LANES)
 
 
 # Posteriors
@@ -343,28 +437,15 @@ def _weigh(cards, most, findings, block, weight, scale):  # pragma: no cover
 
 
 @_compiled
-def _score(flat, codes, order, together, values, evidence):  # pragma: no cover
+def _score(flat, codes, order, together, values, evidence, work):  # pragma: no cover
     """Compute ``values`` and ``evidence`` of the cases in ``order``, those that go the same way together."""
     parts, components, causes, findings = flat.parts, flat.components, flat.causes, flat.findings
     n_causes, size, n_joint = len(causes.order), flat.base.shape[1], len(causes.share)
-    n_cells = 1 << n_causes
-    block = np.empty((len(codes), LANES), np.int64)
-    pattern = np.empty((len(parts.part_start) - 1, LANES), np.int64)
-    base_row, cells = np.empty(LANES, np.int64), _aligned(size)
-    n_outer, n_inner, last = findings.constant.shape[1], findings.n_inner, len(findings.vectors) - 1
-    joint = _aligned(-(-n_inner // LANES) * LANES + LANES) if n_joint > n_cells else cells
-    rows = _aligned(n_inner + LANES).reshape(LANES, n_inner + LANES)
-    off, on = _aligned(n_causes), _aligned(n_causes)
-    weight, spread = _aligned(n_causes * causes.most), _aligned(len(causes.spread_states))
-    scale = _aligned(1)
-    coefficient = _aligned(max(1, len(components.after)))
-    own, other = _aligned(n_inner // LANES + 1).ravel(), _aligned(n_inner // LANES + 1).ravel()
-    inner, outer = _aligned(n_inner).reshape(LANES, n_inner), np.empty((LANES, n_outer))
-    n_parts, n_leaves = len(components.group_run), 1 << causes.depth
+    n_cells, n_outer, n_inner = 1 << n_causes, findings.constant.shape[1], findings.n_inner
+    n_parts, n_leaves, last = len(components.group_run), 1 << causes.depth, len(findings.vectors) - 1
     n_halves = 2 if n_outer == 1 and causes.order[0] == 0 and causes.cards[0] == 2 else 1  # in the cache
-    open_parts = np.empty(n_parts, np.bool_)
-    n_chosen, chosen = np.empty(LANES, np.int64), np.empty((LANES, len(findings.code_start) + 2), np.int64)
-    nones = np.empty(LANES)
+    block, pattern, base_row, cells, joint, off, on, scale, weight, spread, coefficient, open_parts = work[:12]
+    rows, inner, outer, own, other, n_chosen, chosen, nones = work[12:]
     first = 0
     while first < len(order):
         n_cases = 1  # cases that go the same way: what one gets does not depend on the others
@@ -378,9 +459,10 @@ def _score(flat, codes, order, together, values, evidence):  # pragma: no cover
             base_row[lane] = flat.base_row[pattern[0, lane]]
         for cell in range(0, size, LANES):
             interleave(flat.base, base_row, cell, cells, cell)
-        off[:] = 1.0
-        on[:] = 0.0
-        scale[:] = 1.0
+        for c in range(n_causes):
+            store(off, c, splat(1.0))
+            store(on, c, splat(0.0))
+        store(scale, 0, splat(1.0))
         for i in range(n_parts):
             apart = True
             for lane in range(LANES):
@@ -439,7 +521,7 @@ def _score(flat, codes, order, together, values, evidence):  # pragma: no cover
                     nones[lane] = upper[0] * factor * own[0]
                     for k in range(n_inner):
                         sums[k] = upper[k] * factor * own[k]
-                    outer[lane, 0] = sums.sum()
+                    outer[lane, 0] = _sum(sums[:n_inner])
                 else:
                     whole = 0.0
                     for k in range(n_inner):
@@ -453,7 +535,8 @@ def _score(flat, codes, order, together, values, evidence):  # pragma: no cover
                     if n_outer > 1:
                         whole = _fold(causes.cards, findings.extra, NONE, findings.first_inner, outer[lane], row)
                     row[n_causes] = nones[lane]
-                    row /= whole
+                    for column in range(len(row)):
+                        row[column] /= whole
                     evidence[order[first + lane]] = whole
         first += n_cases
 
@@ -476,7 +559,8 @@ def _multiply_vectors(cards, findings, chosen, place, own, other):  # pragma: no
             constant, first = findings.constant[chosen[n], place], findings.term_start[chosen[n]]
             last = findings.term_start[chosen[n] + 1]
             if last > first + 1:
-                other[:size] = constant
+                for k in range(size):
+                    other[k] = constant
                 for t in range(first, last):
                     coefficient, term = findings.coefficient[t, place], findings.term[t]
                     for k in range(size):
@@ -510,17 +594,14 @@ def _fold(cards, extra, first, last, joint, values):  # pragma: no cover
     """Fold a joint over some causes to sums by each, in place; return the sum of it all."""
     for c in range(first, last):
         part = len(joint) // cards[c]
-        values[c] = joint[part:].sum()
+        values[c] = _sum(joint[part:])
         for e in range(len(extra)):
             if extra[e, 0] == c:
                 column = len(cards) + 1 + e
-                values[column] = joint[part * extra[e, 1] : part * (extra[e, 1] + 1)].sum()
-        folded = joint[:part]
+                values[column] = _sum(joint[part * extra[e, 1] : part * (extra[e, 1] + 1)])
         for state in range(1, cards[c]):
-            other = joint[state * part : (state + 1) * part]
-            for k in range(part):
-                folded[k] += other[k]
-        joint = folded
+            _add_to(joint[:part], joint[state * part : (state + 1) * part])
+        joint = joint[:part]
     return joint[0]
 
 
@@ -528,40 +609,20 @@ def _fold(cards, extra, first, last, joint, values):  # pragma: no cover
 
 
 @_compiled
-def _count(flat, codes, allowed, weight, first_pattern, sums, log_evidence):  # pragma: no cover
+def _count(flat, codes, allowed, weight, first_pattern, sums, log_evidence, work):  # pragma: no cover
     """Add the expected counts of cases, a row of codes each, to ``sums``, and write down their log P(evidence)."""
     parts, components, causes, findings = flat.parts, flat.components, flat.causes, flat.findings
     n_joint, n_causes = len(causes.share), len(causes.order)
-    n_parts, n_several, width, n_cells = (
-        len(parts.part_start) - 1,
-        len(components.several),
-        flat.base.shape[1],
-        1 << n_causes,
-    )
-    block, pattern = np.empty((codes.shape[1], LANES), np.int64), np.empty((n_parts, LANES), np.int64)
-    each = np.arange(LANES)
-    n_early = causes.n_early
-    # the cells before each step and after the last, then the joint likewise; more, as what is read comes in vectors
-    taped = _aligned((1 + n_several + n_early) * n_cells + (1 + n_causes - n_early) * n_joint + width)
-    size = max(n_joint + LANES, width)  # whole vectors
-    back, cells, rows = _aligned(size), _aligned(size), _aligned(size).reshape(LANES, size)
-    scale, evidence, message = np.empty(LANES), _aligned(2), _aligned(2)
-    off, on, unweighed = _aligned(n_causes), _aligned(n_causes), _aligned(n_causes * causes.most)
-    spread = _aligned(len(causes.spread_states))
-    coefficient, flow, reached = (
-        _aligned(len(components.after) + 1),
-        _aligned(len(components.after) + 1),
-        _aligned(len(causes.kept)),
-    )
-    unweighed[:] = 1.0
-    reached[:] = 0.0
+    n_several, width, n_cells, n_early = len(components.several), flat.base.shape[1], 1 << n_causes, causes.n_early
+    block, pattern, each, off, on, unweighed, spread, coefficient, flow, reached, scale, evidence, message = work[:13]
+    taped, back, cells, rows, weighed, marginal = work[13:]
     for first in range(0, len(codes), LANES):
         n_cases = min(LANES, len(codes) - first)
         for lane in range(LANES):  # lanes past the end repeat the last case, and count as none
             case = first + min(lane, n_cases - 1)
             for row in range(len(block)):
                 block[row, lane] = codes[case, row]
-            scale[lane] = _likelihood(causes, findings, codes[case], allowed[case], rows[lane])
+            scale[lane] = _likelihood(causes, findings, codes[case], allowed[case], rows[lane], weighed)
         for state in range(0, n_joint, LANES):
             interleave(rows, each, state, back, state)
         _find_patterns(parts, block, pattern)
@@ -569,7 +630,7 @@ def _count(flat, codes, allowed, weight, first_pattern, sums, log_evidence):  # 
             interleave(flat.base, pattern[0], cell, taped, cell)
         at = 0
         for i in components.several:
-            taped[at + n_cells : at + 2 * n_cells] = taped[at : at + n_cells]
+            _copy(taped[at + n_cells : at + 2 * n_cells], taped[at : at + n_cells])
             at += n_cells
             _gather_entries(components, i, pattern[i + 1], coefficient)
             _or_component(components, i, taped[at : at + n_cells], coefficient, 0, n_cells)
@@ -579,7 +640,7 @@ def _count(flat, codes, allowed, weight, first_pattern, sums, log_evidence):  # 
                 joint = taped[at + n_cells : at + n_cells + n_joint]
                 _spread(causes, taped[at : at + n_cells], joint, unweighed, spread, NONE, n_joint, NONE)
                 at += n_cells
-            taped[at + step : at + 2 * step] = taped[at : at + step]
+            _copy(taped[at + step : at + 2 * step], taped[at : at + step])
             at += step
             _either(components, c, -1, pattern, off, on)
             _or_cause(causes, c, taped[at : at + step], off, on, unweighed, NONE, step, NONE)
@@ -603,7 +664,7 @@ def _count(flat, codes, allowed, weight, first_pattern, sums, log_evidence):  # 
         for state in range(0, n_joint, LANES):
             separate(cells, state, rows, state)
         for lane in range(n_cases):
-            _count_findings(causes, findings, codes[first + lane, findings.first_finding :], rows[lane, :n_joint], sums)
+            _count_findings(causes, findings, codes[first + lane], rows[lane, :n_joint], marginal, sums)
         for place in range(n_causes - 1, -1, -1):
             if place == n_early - 1:
                 at -= n_cells
@@ -630,16 +691,15 @@ def _count(flat, codes, allowed, weight, first_pattern, sums, log_evidence):  # 
         for cell in range(0, width, LANES):
             separate(back, cell, rows, cell)
         for lane in range(n_cases):
-            sums.base[pattern[0, lane] - first_pattern] += rows[lane, :width]
+            _add_to(sums.base[pattern[0, lane] - first_pattern], rows[lane])
     for p in range(len(reached)):
-        sums.reached[p] += reached[p].sum()
+        sums.reached[p] += _sum(reached[p])
 
 
 @_compiled
-def _likelihood(causes, findings, codes, allowed, row):  # pragma: no cover
+def _likelihood(causes, findings, codes, allowed, row, weight):  # pragma: no cover
     """Fill ``row`` with P(findings | joint state), 0 where labels forbid it; return the logarithm it is scaled by."""
     n_causes, most = len(causes.cards), causes.most
-    weight = np.zeros(n_causes * most)
     for c in range(n_causes):
         known = codes[findings.first_cause + c]
         for state in range(causes.cards[c]):
@@ -654,10 +714,13 @@ def _likelihood(causes, findings, codes, allowed, row):  # pragma: no cover
     row[0], size = 1.0, 1
     for c in range(n_causes - 1, -1, -1):
         own = weight[c * most : c * most + causes.cards[c]]
-        peak = own.max()
+        peak = 0.0
+        for state in range(len(own)):
+            peak = max(peak, own[state])
         if peak > 0.0:
             scale += np.log(peak)
-            own /= peak
+            for state in range(len(own)):
+                own[state] /= peak
         for state in range(causes.cards[c] - 1, -1, -1):
             factor, source, target = own[state], row[:size], row[state * size : (state + 1) * size]
             for k in range(size):
@@ -692,7 +755,8 @@ def _either(components, c, but, pattern, off, on):  # pragma: no cover
 def _back_component(components, i, before, back, coefficient, flow):  # pragma: no cover
     """Take derivatives back over a component with several targets, in place; find what flowed by each entry."""
     begin, n_entries = components.entry_start[i], components.entry_start[i + 1] - components.entry_start[i]
-    flow[:n_entries] = 0.0
+    for e in range(n_entries):
+        store(flow, e, splat(0.0))
     for g in range(components.group_start[i], components.group_start[i + 1]):
         for cell in range(components.group[g], components.group[g] + components.group_run[i]):
             derivative, was = splat(0.0), components.before[begin + components.by_before[begin]]
@@ -710,11 +774,12 @@ def _back_component(components, i, before, back, coefficient, flow):  # pragma: 
 @_compiled
 def _back_spread(causes, width, back, cells):  # pragma: no cover
     """Take derivatives back from the joint states of the causes to what is present of them, in place."""
-    cells[:width] = 0.0
+    for cell in range(width):
+        store(cells, cell, splat(0.0))
     for k in range(len(causes.share)):
         cell = causes.column[k]
         store(cells, cell, add(load(cells, cell), multiply(load(back, k), splat(causes.share[k]))))
-    back[:width] = cells[:width]
+    _copy(back, cells[:width])
 
 
 @_compiled
@@ -757,25 +822,23 @@ def _count_single(components, i, pattern, message, none, fired, n_cases, table):
 
 
 @_compiled
-def _count_findings(causes, findings, codes, posterior, sums):  # pragma: no cover
+def _count_findings(causes, findings, codes, posterior, marginal, sums):  # pragma: no cover
     """Add up the joint states of a case, and its causes' states, by what is known of each finding."""
-    n_causes, most = len(causes.cards), causes.most
-    sums.joint[:] += posterior
-    for f in range(len(codes)):
-        vector = findings.vector_said[findings.code_start[f] + 1 + codes[f]]
+    most, folded = causes.most, posterior
+    _add_to(sums.joint, posterior)
+    for f in range(len(findings.code_start)):
+        vector = findings.vector_said[findings.code_start[f] + 1 + codes[findings.first_finding + f]]
         if vector >= 0:
-            sums.vectors[vector] += posterior
-    marginal = np.zeros(n_causes * most)
-    folded = posterior
-    for c in range(n_causes):  # what is folded is not needed any more
+            _add_to(sums.vectors[vector], posterior)
+    for c in range(len(causes.cards)):  # what is folded is not needed any more
         size = len(folded) // causes.cards[c]
-        marginal[c * most] = folded[:size].sum()
+        marginal[c * most] = _sum(folded[:size])
         for state in range(1, causes.cards[c]):
             part = folded[state * size : (state + 1) * size]
-            marginal[c * most + state] = part.sum()
-            folded[:size] += part
+            marginal[c * most + state] = _sum(part)
+            _add_to(folded[:size], part)
         folded = folded[:size]
-    for f in range(len(codes)):
-        row = findings.row_said[findings.code_start[f] + 1 + codes[f]]
+    for f in range(len(findings.code_start)):
+        row = findings.row_said[findings.code_start[f] + 1 + codes[findings.first_finding + f]]
         if row >= 0:
-            sums.at_most[row] += marginal
+            _add_to(sums.at_most[row], marginal)

@@ -154,7 +154,7 @@ class FlatLayout:
         for c, own in enumerate(tables.split):
             if self._structure["apart_cards"][c] > 2:
                 split[c, 1 : 1 + len(own)] = own
-        vectors = _aligned((len(tables.vectors) + 1, self.layout.n_joint))
+        vectors = aligned((len(tables.vectors) + 1, self.layout.n_joint))
         vectors[:-1], vectors[-1] = tables.vectors, 1.0
         leak_factor = np.append(tables.at_most_leak, 1.0)[self._leak_row]
         links = tables.at_most_links.reshape(len(tables.at_most_links), -1)
@@ -195,7 +195,7 @@ class FlatLayout:
 
     def base(self, rows: Floats) -> Floats:
         """Lay out rows of the base."""
-        base = _aligned((len(rows), -(-rows.shape[1] // LANES) * LANES + PADDING))
+        base = aligned((len(rows), -(-rows.shape[1] // LANES) * LANES + PADDING))
         base[:, : rows.shape[1]] = rows
         return base
 
@@ -224,7 +224,7 @@ class FlatLayout:
             axis=1,
         )
         constant = np.where(self._varied[:, :1], 0.0, outer[:, 0])
-        term = _aligned((int(self._varied.sum()), inner.shape[2]))
+        term = aligned((int(self._varied.sum()), inner.shape[2]))
         term[:] = inner[self._varied]
         return np.add.reduceat(constant, start, axis=0) if len(start) else constant, outer[self._varied], term
 
@@ -410,7 +410,7 @@ def _plain(trigger: Floats) -> Floats:
     return np.concatenate([whole[:, None], shares], axis=1)
 
 
-def _aligned(shape: tuple[int, int]) -> Floats:
+def aligned(shape: tuple[int, int]) -> Floats:
     """Make a table of which a vector does not lie across two cache lines."""
     numbers = np.zeros(prod(shape) + LANES)
     first = -(numbers.ctypes.data // numbers.itemsize) % LANES
