@@ -13,12 +13,11 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from kneebayes.errors import ModelFileError, UnknownNameError, check_flags, nearest
 from kneebayes.spec.model_spec import Basis, Condition, Frozen, Identifier, ModelSpec, Text
-from kneebayes.spec.yaml_io import model_path
+from kneebayes.spec.yaml_io import model_path, read_content
 
 WELLS = "wells"
 
@@ -94,10 +93,10 @@ def read_sheet(path: str | Path | None = None) -> ScoreSheet:
     >>> read_sheet().items["previous_dvt"].points
     1.0
     """
-    path = Path(path) if path is not None else model_path(WELLS)
+    path = model_path(WELLS) if path is None else path
     try:
-        return ScoreSheet.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+        return ScoreSheet.model_validate(read_content(path, "score"))
+    except ValidationError as error:
         raise ModelFileError(f"{path}: not a score: {' '.join(str(error).split())}") from error
 
 

@@ -119,6 +119,12 @@ def parse_model(text: str, *, source: str = "model") -> ModelSpec:
     return _checked(text, source, is_file=False)
 
 
+def read_content(path: str | Path, what: str) -> Any:
+    """Read YAML into plain objects, as safely as a model file."""
+    path = _plain(path)
+    return _content(_read_text(path, what), str(path))
+
+
 def read_words(path: str | Path, what: str) -> tuple[Any, dict[Place, int]]:
     """Read YAML of which every scalar is the text that is written there, and the line of every place in it.
 
