@@ -476,8 +476,7 @@ def explore(
     model: ModelOption = None,
 ) -> None:
     """Run ``kneebayes explore``."""
-    from kneebayes.ui.explorer import Explorer
-    from kneebayes.ui.serve import ExplorerServer
+    from kneebayes.ui.explorer import Explorer, ExplorerServer
 
     loaded = load(model)
     explorer = Explorer(loaded, case=options.case(facts), thresholds=thresholds(loaded.file))

@@ -1,25 +1,31 @@
 """The explorer: a page on which a case is answered by clicking, as what it is told and what it shows.
 
-Nothing here knows of a notebook or a server: `kneebayes.ui.widget` and `kneebayes.ui.serve` carry messages in and
-contents out, as JSON. The page itself is in templates/explorer.
+Messages go in and contents out, as JSON: `ExplorerServer` carries them for ``kneebayes explore``, and
+`kneebayes.ui.widget` in a notebook. The page itself is in templates/explorer.
 """
 
 from __future__ import annotations
 
+import json
+import secrets
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from kneebayes.cases.coding import Coder
 from kneebayes.diagnosis.questions import open_questions
 from kneebayes.errors import KneeBayesError
-from kneebayes.evaluation.expectations import shipped_rows
+from kneebayes.evaluation.expectations import facts_known, shipped_rows
 from kneebayes.model import Model, load_model
 from kneebayes.plots.case import priors
 from kneebayes.plots.style import percent
 from kneebayes.spec.model_spec import ModelSpec
+from kneebayes.templates import read
 from kneebayes.ui.session import KEPT, Exploration, control_of
 
 if TYPE_CHECKING:
@@ -30,6 +36,13 @@ if TYPE_CHECKING:
 ASKED = 12  # questions sent; the page shows as many as there is room for, and needs others while some are held
 DRAWS = 1000  # for intervals, as `Diagnosis.intervals` takes by default, so that its numbers and these agree
 FEW_DRAWS, MANY_STATES = 100, 4096  # of the causes together, from which a thousand draws take many seconds
+HOST = "127.0.0.1"
+KINDS = {"page.html": "text/html", "page.css": "text/css", "page.js": "text/javascript", "start.js": "text/javascript"}
+MAX_BYTES = 1 << 20  # of a message
+# the page may load what comes from here, and nothing from elsewhere
+POLICY = (
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src data:; frame-ancestors 'none'; form-action 'none'"
+)
 OWN = ""  # of the models to choose from, the one that was handed in
 Content = dict[str, Any]
 
@@ -49,18 +62,15 @@ def vignettes(model: ModelSpec) -> list[Vignette]:
 
     There are none for a model that does not know the diagnosis or the complaint they are about.
 
-    Examples
-    --------
     >>> from kneebayes.spec.yaml_io import model_path, read_model
     >>> vignettes(read_model(model_path("posterior_knee_pain")))[0].label
     'dvt'
     """
     coder, found = Coder(model), []
     for row in shipped_rows("vignettes"):
-        facts = {name: row[name] for name in coder.columns if row.get(name)}
-        if row["label"] not in (*model.causes, "none_of_these") or model.complaint not in row:
-            continue
-        if len(_readable(coder, facts)) == len(facts):
+        facts = facts_known(coder, row)
+        of_ours = row["label"] in (*model.causes, "none_of_these") and model.complaint in row
+        if of_ours and facts is not None:
             found.append(Vignette(row["case_id"], row["label"], row["narrative"], facts))
     return found
 
@@ -258,3 +268,76 @@ def _why(dx: Diagnosis) -> Content:
 
 # what takes longer than an answer does: the page asks for it when there is none to wait for
 LATER: dict[str, Callable[[Diagnosis], Content]] = {"ask": _ask, "sure": _sure, "why": _why}
+
+
+class ExplorerServer(ThreadingHTTPServer):
+    """Serves one explorer at an address that only who is told it can guess; the case stays in memory."""
+
+    def __init__(self, explorer: Explorer, port: int = 0) -> None:
+        super().__init__((HOST, port), _Handler)
+        self.explorer = explorer
+        self.key = secrets.token_urlsafe(16)
+        self.lock = threading.Lock()  # answers are taken one after the other; what takes longer is worked out beside
+
+    @cached_property
+    def address(self) -> str:
+        """Where the page is."""
+        return f"http://{HOST}:{self.server_port}/{self.key}/"
+
+    def say(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Take a message of the page, and say what it changes."""
+        if self.explorer.takes_long(message):
+            return self.explorer.hear(message)
+        with self.lock:
+            return self.explorer.hear(message)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: ExplorerServer
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        name = self._name()
+        if name == "state":
+            explorer = self.server.explorer
+            self._answer({"form": explorer.form(), "view": explorer.view()})
+        elif name in KINDS:
+            self._send(read(f"explorer/{name}").encode(), KINDS[name])
+        else:
+            self.send_error(HTTPStatus.NOT_FOUND)
+
+    def do_POST(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        if self._name() != "say" or not 0 < length <= MAX_BYTES:
+            self.close_connection = True
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return
+        self._answer(self.server.say(json.loads(self.rfile.read(length))))
+
+    def _name(self) -> str | None:
+        """Name what is asked for; None unless by the whole address: a page of elsewhere may name another host here."""
+        _, key, *rest = self.path.split("/") if self.path.startswith("/") else ("", "")
+        own = self.headers.get("Host") == f"{HOST}:{self.server.server_port}"
+        if not own or not secrets.compare_digest(key.encode(), self.server.key.encode()) or len(rest) != 1:
+            return None
+        return rest[0] or "page.html"
+
+    def _answer(self, content: dict[str, Any]) -> None:
+        self._send(json.dumps(content).encode(), "application/json")
+
+    def _send(self, body: bytes, kind: str) -> None:
+        self.send_response(HTTPStatus.OK)
+        for name, value in {
+            "Content-Type": f"{kind}; charset=utf-8",
+            "Content-Length": str(len(body)),
+            "Content-Security-Policy": POLICY,
+            "Cache-Control": "no-store",
+            "Referrer-Policy": "no-referrer",
+            "X-Content-Type-Options": "nosniff",
+        }.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: what is asked for is nobody's business."""

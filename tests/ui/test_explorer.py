@@ -20,8 +20,7 @@ import kneebayes as kb
 from kneebayes.errors import CaseError, MissingExtraError, OptionError, UnknownColumnError
 from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.ui import explorer as explorer_module
-from kneebayes.ui.explorer import Explorer, vignettes
-from kneebayes.ui.serve import HOST, ExplorerServer
+from kneebayes.ui.explorer import HOST, Explorer, ExplorerServer, vignettes
 from kneebayes.ui.session import KEPT, Exploration, control_of
 from kneebayes.ui.widget import explore
 from tests.oracles import random_model
