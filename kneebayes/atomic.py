@@ -21,6 +21,11 @@ from typing import BinaryIO
 
 from kneebayes.errors import FileFormatError
 
+if sys.platform == "win32":
+    fcntl = None
+else:
+    import fcntl
+
 STANDARD_STREAM = "-"
 # Redirected, these are files whose names must not be taken away from whoever opened them.
 STANDARD_PATHS = ("/dev/stdin", "/dev/stdout", "/dev/fd/0", "/dev/fd/1", "/proc/self/fd/0", "/proc/self/fd/1")
@@ -28,6 +33,11 @@ DEVICE_FOLDERS = ("/dev", "/dev/fd", "/proc/self/fd")
 WEB_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # of two letters or more: c:/ is a drive
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 PARQUET_ENDINGS = (".parquet", ".pq")
+MAX_NAME_BYTES = 120  # with host and process, a name must stay within the 255 of most file systems
+MAX_MODE = 0o666
+# Neither follows a link: one planted at a name like ours would have us write, or look, where somebody else wants.
+NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+OWN = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 def file_kind(path: str) -> tuple[str, str | None]:
@@ -147,19 +157,6 @@ def _check_place(path: str, example: str) -> None:
         raise FileFormatError(f"{path}: is a link that leads back to itself: remove it, or give another name")
     if os.path.isdir(path):
         raise FileFormatError(f"{path}: is a folder: give a file, such as {os.path.join(path, example)}")
-
-
-if sys.platform == "win32":
-    fcntl = None
-else:
-    import fcntl
-
-
-MAX_NAME_BYTES = 120  # with host and process, a name must stay within the 255 of most file systems
-MAX_MODE = 0o666
-# Neither follows a link: one planted at a name like ours would have us write, or look, where somebody else wants.
-NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-OWN = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 class AtomicFile:

@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 TIMES = "\N{MULTIPLICATION SIGN}"
 MARGIN = 0.5  # of log-odds, beside what is drawn
 SETTLED = 30 / DECIBANS  # of log-odds: how far a bar reaches that stands for certainty
+LANE = 0.05  # of the height, for the range of one of several numbers
+POINTS = 201
+Floats = NDArray[np.float64]
 
 
 def priors(network: CompiledModel) -> dict[str, float]:
@@ -277,11 +280,6 @@ class CasePlots:
     ) -> Axes:
         """Plot the posterior as a function of numbers of the model; see `kneebayes.plots.plot_curves`."""
         return plot_curves(self.dx.sensitivity(target), numbers, model=self.dx.model, target=target, ax=ax)
-
-
-Floats = NDArray[np.float64]
-LANE = 0.05  # of the height, for the range of one of several numbers
-POINTS = 201
 
 
 def number_label(model: ModelSpec, place: str) -> str:
