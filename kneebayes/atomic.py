@@ -162,14 +162,12 @@ def _check_place(path: str, example: str) -> None:
 class AtomicFile:
     """A file that appears when it is committed, or a stream that can't be taken back.
 
-    The bytes go to a file beside the target, named after it and this process,
-    which takes the target's place at the end. This process holds a lock on
-    that file: what a killed run left is not locked any more, and is removed by
-    the next run on the same machine to the same target.
+    The bytes go to a file beside the target, named after it and this process, which takes the target's place at the
+    end. This process holds a lock on that file: what a killed run left is not locked any more, and is removed by the
+    next run on the same machine to the same target.
 
-    The path is that of a file, a pipe or device, or ``-`` for standard output;
-    without ``stream``, that of a file only. ``mode`` is the most that anybody may
-    do with it, less what the umask takes.
+    The path is that of a file, a pipe or device, or ``-`` for standard output; without ``stream``, that of a file only.
+    ``mode`` is the most that anybody may do with it, less what the umask takes.
     """
 
     def __init__(self, path: str, *, stream: bool = True, mode: int = MAX_MODE) -> None:

@@ -1,8 +1,7 @@
 """The same scoring as a Dask graph: past one machine.
 
-A partition is scored by the code that scores a table or a file on one machine.
-The model travels once to each worker, as the text of its file, and is compiled
-there once.
+A partition is scored by the code that scores a table or a file on one machine. The model travels once to each worker,
+as the text of its file, and is compiled there once.
 """
 
 from __future__ import annotations
@@ -50,9 +49,8 @@ def score(
     keep, ignore, thresholds, mapping
         As for `Model.score`.
     errors : {"raise", "null"}
-        Whether a row that can't be scored raises when computed, or comes back
-        empty. The error names the row of its partition and the column, but
-        not the value: workers log errors.
+        Whether a row that can't be scored raises when computed, or comes back empty. The error names the row of its
+        partition and the column, but not the value: workers log errors.
 
     Returns
     -------

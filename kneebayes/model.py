@@ -483,8 +483,7 @@ class Model:
         frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
             As for `score`. Each number of the model (some 360) takes as long as scoring twice.
         target : str, optional
-            A cause, ``none_of_these``, or a state such as ``bakers_cyst_ruptured``; by default the cause of the
-            alarm.
+            A cause, ``none_of_these``, or a state such as ``bakers_cyst_ruptured``; by default the cause of the alarm.
         keep, ignore : iterable of str
             Further columns, which are passed over.
         thresholds : Thresholds, optional
@@ -666,8 +665,7 @@ class Model:
         Returns
         -------
         Model
-            A world in which the model is wrong as far as its ranges allow, to simulate from and to try the model
-            on.
+            A world in which the model is wrong as far as its ranges allow, to simulate from and to try the model on.
 
         Examples
         --------
@@ -948,8 +946,7 @@ def import_network(
         The sidecar that `Model.export` wrote; by default ``FILE.labels.json``, if it is there. With it, what the
         network left unchanged is as it was, and what it changed keeps its words.
     causes : collection of str, optional
-        Which nodes are the causes, where no sidecar says so; by default the parents of the nodes that have no
-        children.
+        Which nodes are the causes, where no sidecar says so; by default the parents of the nodes that have no children.
     complaint : str, optional
         The finding that is taken as present unless a case says otherwise, where no sidecar says so; by default
         nothing is.
@@ -1023,9 +1020,8 @@ def score_file(
     Parameters
     ----------
     source : str or pathlib.Path
-        CSV (UTF-8, commas, a header) or Parquet, by extension; .csv.gz and .csv.zst are compressed CSV; ``-`` is
-        CSV from standard input. With the extra ``formats`` also .xlsx, .dta, .sav and .sas7bdat, which are read as a
-        whole.
+        CSV (UTF-8, commas, a header) or Parquet, by extension; .csv.gz and .csv.zst are compressed CSV; ``-`` is CSV
+        from standard input. With the extra ``formats`` also .xlsx, .dta, .sav and .sas7bdat, which are read as a whole.
     target : str or pathlib.Path
         Likewise; ``-`` is CSV to standard output. A file appears, and replaces one that was there, only once all of
         it is written.

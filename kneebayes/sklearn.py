@@ -40,16 +40,13 @@ class KneeBayesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     model : Model, str or pathlib.Path, optional
         A model, or what `kneebayes.load_model` takes; by default the article's.
     target : str, optional
-        One cause, for a yes-or-no classifier; by default all causes, as a
-        multi-label one.
+        One cause, for a yes-or-no classifier; by default all causes, as a multi-label one.
     learn : {"prevalence", "numbers", None}
-        What `fit` changes: how frequent each cause is, by one factor on its
-        leak and links; every leak and link, as `kneebayes.learn.fit.fit` does;
-        or nothing.
+        What `fit` changes: how frequent each cause is, by one factor on its leak and links; every leak and link, as
+        `kneebayes.learn.fit.fit` does; or nothing.
     prior_weight : float, default 10
-        How much the model file counts: against ``"prevalence"`` as so many
-        cases with the complaint; for ``"numbers"``, a tenth of it is the
-        ``prior_weight`` of `kneebayes.learn.fit.fit`.
+        How much the model file counts: against ``"prevalence"`` as so many cases with the complaint; for ``"numbers"``,
+        a tenth of it is the ``prior_weight`` of `kneebayes.learn.fit.fit`.
     columns : sequence of str, optional
         What the columns of `X` are where it has no names.
     errors : {"raise", "null"}
@@ -112,9 +109,8 @@ class KneeBayesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X : pandas.DataFrame, polars.DataFrame or array, shape (n, columns)
             The cases.
         y : array, shape (n,), or (n, causes)
-            For one target: 0 and 1, absent and present, or no and yes. For
-            all: 0 and 1, by cause in model order, or as a frame whose columns
-            name the causes. May be left out if nothing is learned.
+            For one target: 0 and 1, absent and present, or no and yes. For all: 0 and 1, by cause in model order, or as
+            a frame whose columns name the causes. May be left out if nothing is learned.
         sample_weight : array, shape (n,), optional
             How often each case counts; once by default.
 
@@ -175,8 +171,7 @@ class KneeBayesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         ndarray
-            For one target, shape (n, 2): absent, present. For several, shape
-            (n, targets): P(present) of each.
+            For one target, shape (n, 2): absent, present. For several, shape (n, targets): P(present) of each.
 
         Raises
         ------
@@ -199,9 +194,8 @@ class KneeBayesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         ndarray
-            For one target, shape (n,) of ``classes_``; for several, shape
-            (n, targets) of 0 and 1. To catch what must not be missed, lower
-            the threshold: `sklearn.model_selection.FixedThresholdClassifier`.
+            For one target, shape (n,) of ``classes_``; for several, shape (n, targets) of 0 and 1. To catch what must
+            not be missed, lower the threshold: `sklearn.model_selection.FixedThresholdClassifier`.
 
         Raises
         ------

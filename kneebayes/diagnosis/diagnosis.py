@@ -324,8 +324,7 @@ class Diagnosis:
         Parameters
         ----------
         target : str, optional
-            A cause, ``none_of_these``, or a state such as ``bakers_cyst_ruptured``; by default the cause of the
-            alarm.
+            A cause, ``none_of_these``, or a state such as ``bakers_cyst_ruptured``; by default the cause of the alarm.
         orders : int, default 500
             Orders of the evidence to draw where more than 14 things are known; up to 14, shares are exact.
         seed : int, default 0

@@ -1,15 +1,13 @@
 """Which numbers matter over many cases: sensitivity functions of each, and their averages.
 
-P(evidence) and P(evidence, target) are linear in any one number t of the
-model, because no joint state of all variables uses a number twice. So with the
-others held, the posterior is (a + b t) / (c + d t), and asking the model at
-t = 0 and t = 1 gives all of it (van der Gaag, Renooij and Coupe 2007). It
-rises or falls all the way, so over a range the ends are the extremes.
+P(evidence) and P(evidence, target) are linear in any one number t of the model, because no joint state of all variables
+uses a number twice. So with the others held, the posterior is (a + b t) / (c + d t), and asking the model at t = 0 and
+t = 1 gives all of it (van der Gaag, Renooij and Coupe 2007). It rises or falls all the way, so over a range the ends
+are the extremes.
 
-Where t is the probability of one of several states, the others scale in
-proportion to share what is left, the state without a number of its own among
-them; it takes all that is left where the others are 0. A number that stands
-for several combinations of parents moves in all of them.
+Where t is the probability of one of several states, the others scale in proportion to share what is left, the state
+without a number of its own among them; it takes all that is left where the others are 0. A number that stands for
+several combinations of parents moves in all of them.
 """
 
 from __future__ import annotations

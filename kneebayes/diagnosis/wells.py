@@ -1,8 +1,7 @@
 """A published score of points, such as the Wells score, as a result beside the posterior.
 
-The score is a sheet in a file: items, the answers that count, points, classes.
-What is not known leaves a range of points, and a class only where the range
-lies within one.
+The score is a sheet in a file: items, the answers that count, points, classes. What is not known leaves a range of
+points, and a class only where the range lies within one.
 """
 
 from __future__ import annotations
@@ -25,8 +24,7 @@ WELLS = "wells"
 class Item(Frozen):
     """One item of a score: its points count where any of the states holds.
 
-    ``instead`` names columns that say nearly the same; they count for a case of which no column of ``any_of`` is
-    known.
+    ``instead`` names columns that say nearly the same; they count for a case of which no column of ``any_of`` is known.
     """
 
     label: Text
@@ -171,8 +169,7 @@ def points(
     """Count the points of one case: the state of each variable that is known, and items that a clinician has judged.
 
     A judgement goes before the evidence; as for items that no variable can say. The sheet is by default the Wells
-    score. UnknownNameError if it has no item that was judged, or is about another cause than the alarm of the
-    model.
+    score. UnknownNameError if it has no item that was judged, or is about another cause than the alarm of the model.
 
     >>> from kneebayes.spec.yaml_io import read_model
     >>> model = read_model(model_path("extended"))

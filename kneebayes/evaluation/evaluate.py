@@ -63,8 +63,7 @@ SECTIONS = ("top", "causes", "calibration", "confusion", "alarm", "missed", "dec
 class Evaluation:
     """How a model did on labelled cases; see `evaluate`.
 
-    A column ``x`` of a table stands with ``x_low`` and ``x_high``, the limits
-    of its 95 % interval, where it has one.
+    A column ``x`` of a table stands with ``x_low`` and ``x_high``, the limits of its 95 % interval, where it has one.
 
     Attributes
     ----------
@@ -304,22 +303,18 @@ def evaluate(
     model : Model
         What to evaluate.
     frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
-        Cases as for `Model.score`, with a column of leading causes (and
-        ``also``, further ones joined by ``;``), or a column ``true_<cause>``
-        of states for each cause, of which cells may be empty, or both.
+        Cases as for `Model.score`, with a column of leading causes (and ``also``, further ones joined by ``;``), or a
+        column ``true_<cause>`` of states for each cause, of which cells may be empty, or both.
     label : str, default "label"
-        The column of leading causes: names of causes, or ``none_of_these``.
-        A cause that neither it nor ``also`` names is taken as absent, unless
-        ``true_<cause>`` says otherwise.
+        The column of leading causes: names of causes, or ``none_of_these``. A cause that neither it nor ``also`` names
+        is taken as absent, unless ``true_<cause>`` says otherwise.
     thresholds : Thresholds, optional
         When the alarm warns; by default those of the model file.
     baselines : bool
-        Whether to compare with the Wells score, the rule of any symptom or
-        red flag, and naive Bayes and logistic regression fitted by
-        cross-validation where the cases are enough.
+        Whether to compare with the Wells score, the rule of any symptom or red flag, and naive Bayes and logistic
+        regression fitted by cross-validation where the cases are enough.
     against : sequence of Model, or mapping of str to Model
-        Further models to compare with, called as the mapping calls them, or
-        by the name and version of their files.
+        Further models to compare with, called as the mapping calls them, or by the name and version of their files.
     ignore : iterable of str
         Columns to leave out, labels too.
     bootstrap : int, optional
@@ -328,13 +323,11 @@ def evaluate(
     seed : int
         Of the resamples and of the folds.
     errors : {"raise", "null"}
-        Whether a row whose evidence or label can't be read raises, or is left
-        out and listed in ``problems``.
+        Whether a row whose evidence or label can't be read raises, or is left out and listed in ``problems``.
     mapping : CaseMapping, mapping, str or pathlib.Path, optional
         What the columns and values mean, as for `Model.score`.
     outcome_columns : iterable of str
-        Causes whose columns, of their very names, hold what came out, as
-        ``true_<cause>`` does, and are no evidence.
+        Causes whose columns, of their very names, hold what came out, as ``true_<cause>`` does, and are no evidence.
 
     Returns
     -------

@@ -1,21 +1,18 @@
 """Posterior predictive check: what the model misjudges in cases that were not made by it.
 
-Each finding is predicted from everything else known of its case, and each
-pair of findings from everything but the two. Under the model, what was seen
-is then a draw from that prediction, whatever else is known and whichever
-cells are empty (so long as a cell is not empty because of what it would have
-said). So over cases i, with p_i the prediction and y_i what was seen,
+Each finding is predicted from everything else known of its case, and each pair of findings from everything but the two.
+Under the model, what was seen is then a draw from that prediction, whatever else is known and whichever cells are empty
+(so long as a cell is not empty because of what it would have said). So over cases i, with p_i the prediction and y_i
+what was seen,
 
     finding:  sum(y_i - p_i)                      has variance sum(p_i (1 - p_i))
     pair:     sum((y_i - p_i)(w_i - q_i) - c_i)   has variance sum(v_i)
 
-where c_i is the covariance of the two findings in their joint prediction and
-v_i the variance of that product, both from its four probabilities. Each sum over the
-root of its variance, z, is then a draw from a standard normal distribution,
-for many cases; no simulation is needed. A pair's z asks for dependence alone: it does
-not move, to first order, where only the frequencies are misjudged. That is
-where the noisy-OR's assumption fails, that findings are independent given the
-causes.
+where c_i is the covariance of the two findings in their joint prediction and v_i the variance of that product, both
+from its four probabilities. Each sum over the root of its variance, z, is then a draw from a standard normal
+distribution, for many cases; no simulation is needed. A pair's z asks for dependence alone: it does not move, to first
+order, where only the frequencies are misjudged. That is where the noisy-OR's assumption fails, that findings are
+independent given the causes.
 
 The complaint is why people came, and is not checked.
 """
@@ -164,9 +161,8 @@ def _findings(once: Floats, seen: NDArray[np.int8]) -> Floats:
 def _pairs(once: Floats, twice: Floats, seen: NDArray[np.int8]) -> Floats:
     """Sum over cases, by pair: known, both present, expected, dependence over what is expected, its variance.
 
-    ``twice`` is 1 / P(what was seen of both | everything else known). The
-    four probabilities of a pair are first those that each is what was seen,
-    or is not.
+    ``twice`` is 1 / P(what was seen of both | everything else known). The four probabilities of a pair are first those
+    that each is what was seen, or is not.
     """
     both = 1.0 / twice
     row, column = once[:, None, :] * both, once[:, :, None] * both  # P(the one is as seen), P(the other is)

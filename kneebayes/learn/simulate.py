@@ -3,9 +3,8 @@
 The draws in which the complaint did not arise are dropped, which leaves exact
 draws of P(risk factors, causes, findings | complaint).
 
-Cases are drawn a block of attempts at a time. Each block has seeds of its own,
-so the first n cases are the same whatever number is asked for, and memory does
-not grow with it.
+Cases are drawn a block of attempts at a time. Each block has seeds of its own, so the first n cases are the same
+whatever number is asked for, and memory does not grow with it.
 """
 
 from __future__ import annotations

@@ -134,9 +134,8 @@ def plot_explanation(explanation: Explanation, *, ax: Axes | None = None) -> Axe
     Returns
     -------
     matplotlib.axes.Axes
-        A waterfall from top to bottom, on the scale of log-odds marked with
-        probabilities. Solid bars raise, hatched bars lower, and each says the
-        factor of its share; what is settled for certain reaches to the edge.
+        A waterfall from top to bottom, on the scale of log-odds marked with probabilities. Solid bars raise, hatched
+        bars lower, and each says the factor of its share; what is settled for certain reaches to the edge.
 
     Examples
     --------
@@ -413,9 +412,8 @@ def plot_curves(
     Returns
     -------
     matplotlib.axes.Axes
-        A line each, strong within the plausible range, which is shaded (of
-        several numbers, each in its own lane below), and thin beyond it;
-        the mark is where the model stands.
+        A line each, strong within the plausible range, which is shaded (of several numbers, each in its own lane
+        below), and thin beyond it; the mark is where the model stands.
 
     Raises
     ------

@@ -57,9 +57,8 @@ def plot_cases(scores: pd.DataFrame, *, model: ModelSpec, ax: Axes | None = None
     Returns
     -------
     matplotlib.axes.Axes
-        A row per case, the gravest alarm on top and within it the likeliest
-        first; a column per cause, darker where it is likelier; on the left a
-        stripe of alarm levels.
+        A row per case, the gravest alarm on top and within it the likeliest first; a column per cause, darker where it
+        is likelier; on the left a stripe of alarm levels.
 
     Raises
     ------
@@ -124,8 +123,7 @@ def plot_alarm_levels(scores: pd.DataFrame, groups: Iterable[Any], *, model: Mod
     scores : pandas.DataFrame
         As from `Model.score`, one case per row.
     groups : iterable
-        What group each case is in, such as a column of the cases; where it is
-        not known, ``unknown``.
+        What group each case is in, such as a column of the cases; where it is not known, ``unknown``.
     model : ModelSpec
         For the alarm.
     ax : matplotlib.axes.Axes, optional
@@ -134,8 +132,7 @@ def plot_alarm_levels(scores: pd.DataFrame, groups: Iterable[Any], *, model: Mod
     Returns
     -------
     matplotlib.axes.Axes
-        A bar per group, in the order of the groups' names or categories,
-        divided by level, the gravest on the left.
+        A bar per group, in the order of the groups' names or categories, divided by level, the gravest on the left.
 
     Raises
     ------

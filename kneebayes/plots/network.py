@@ -128,13 +128,10 @@ def plot_network(
     Returns
     -------
     matplotlib.axes.Axes
-        Risk factors on the left, causes in the middle, findings on the right;
-        an arrow is the wider the stronger its link (the key tells how wide),
-        blue where what is known acts along it, and dotted if that is an
-        absence; dashed arrows lead from cause to cause, and from a risk factor
-        to one whose frequency depends on it. A full mark is evidence for, a
-        crossed one that it is absent, an open one an unsure answer, and a small
-        dot is not known.
+        Risk factors on the left, causes in the middle, findings on the right; an arrow is the wider the stronger its
+        link (the key tells how wide), blue where what is known acts along it, and dotted if that is an absence; dashed
+        arrows lead from cause to cause, and from a risk factor to one whose frequency depends on it. A full mark is
+        evidence for, a crossed one that it is absent, an open one an unsure answer, and a small dot is not known.
 
     Raises
     ------

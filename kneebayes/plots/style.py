@@ -1,8 +1,7 @@
 """What all plots share: axes, colours and how probabilities are written along them.
 
-Colours are Tol's, which people with any colour vision can tell apart. None
-carries a meaning alone: direction, hatching, shape or words say it too, so that
-a print in grey is complete.
+Colours are Tol's, which people with any colour vision can tell apart. None carries a meaning alone: direction,
+hatching, shape or words say it too, so that a print in grey is complete.
 """
 
 from __future__ import annotations

@@ -206,9 +206,8 @@ def _open_stream(path: str) -> BinaryIO:
 class _Pipe:
     """A pipe, read so that a signal is seen between any two reads.
 
-    A buffered stream reads on until it has all that was asked for. A signal
-    that comes while it waits for another thread, and not for the pipe, would
-    only be seen when there is more to read, which may be never.
+    A buffered stream reads on until it has all that was asked for. A signal that comes while it waits for another
+    thread, and not for the pipe, would only be seen when there is more to read, which may be never.
     """
 
     def __init__(self, stream: BufferedReader) -> None:
@@ -251,9 +250,8 @@ class _Decoded:
 class CsvReader(Reader):
     """A CSV file: UTF-8 or an encoding that is named, separated by commas or what is named, with a header.
 
-    Rows are cut out of the file here, and not by pyarrow's stream reader, so
-    that pieces are parsed in parallel and a row that is not UTF-8 or has the
-    wrong number of fields costs only itself.
+    Rows are cut out of the file here, and not by pyarrow's stream reader, so that pieces are parsed in parallel and a
+    row that is not UTF-8 or has the wrong number of fields costs only itself.
     """
 
     def __init__(

@@ -363,11 +363,9 @@ class RefusedValues:
 class SeenIds:
     """The case_ids of a file so far, in 8 bytes each.
 
-    Kept are 64-bit hashes in sorted runs, of which equal ones are merged, so
-    that a batch is looked up with one search per run. Two of n different ids
-    have the same hash with probability n ** 2 / 2 ** 65, 3e-8 for a million
-    rows and 3e-4 for a hundred million; the later of the two would then be
-    taken for a duplicate.
+    Kept are 64-bit hashes in sorted runs, of which equal ones are merged, so that a batch is looked up with one search
+    per run. Two of n different ids have the same hash with probability n ** 2 / 2 ** 65, 3e-8 for a million rows and
+    3e-4 for a hundred million; the later of the two would then be taken for a duplicate.
 
     >>> seen = SeenIds()
     >>> seen.repeated(seen.hashes(pa.array(["a", "b", "a", "", ""]))).tolist()

@@ -1,11 +1,9 @@
 """Model files in YAML: read, extended, written, a first one to start from, and their JSON Schema.
 
-A file with ``extends: PARENT`` says only what it adds or changes. Mappings
-merge by key, as in a JSON merge patch (RFC 7386): a new key adds, a known one
-changes, ``null`` takes away. A number (a mapping with ``p``) is replaced as a
-whole, since value, range, basis and reason belong together. The lists of
-`ADDED` grow; any other list is replaced. The result is an ordinary model file,
-and is checked as one.
+A file with ``extends: PARENT`` says only what it adds or changes. Mappings merge by key, as in a JSON merge patch (RFC
+7386): a new key adds, a known one changes, ``null`` takes away. A number (a mapping with ``p``) is replaced as a whole,
+since value, range, basis and reason belong together. The lists of `ADDED` grow; any other list is replaced. The result
+is an ordinary model file, and is checked as one.
 
 A model file may come from anybody. It is read with a safe loader, and what is
 too deep, too large or uses aliases is refused before anything is built of it.

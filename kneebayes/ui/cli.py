@@ -1,9 +1,8 @@
 """The ``kneebayes`` commands. Results go to standard output, everything else to standard error.
 
 Exit codes: see `kneebayes.ui.options`. What a command says of itself is no docstring, as ``python -OO`` takes those
-away.
-What a command needs is imported when it runs, so that ``--help`` is quick and
-a diagnosis waits for no table library.
+away. What a command needs is imported when it runs, so that ``--help`` is quick and a diagnosis waits for no table
+library.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """A case that is being asked for: answers in, the diagnosis and what to ask next out.
 
-`Interview` asks one question after the other. The key questions of the alarm
-come first, since nothing may be called low without them; then the question with
-the most information per cost, until no answer is likely to change the level of
-the alarm or what is most likely. `Exploration` takes answers in any order, and
-takes them back. Nothing here knows of a terminal, a browser or widgets.
+`Interview` asks one question after the other. The key questions of the alarm come first, since nothing may be called
+low without them; then the question with the most information per cost, until no answer is likely to change the level of
+the alarm or what is most likely. `Exploration` takes answers in any order, and takes them back. Nothing here knows of a
+terminal, a browser or widgets.
 """
 
 from __future__ import annotations
