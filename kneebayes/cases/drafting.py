@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from kneebayes.cases.coding import CASE_ID, SYNONYMS, Coder, number_of
 from kneebayes.cases.frames import encode_column
-from kneebayes.cases.mapping import UNDECIDED, Reading, normal, strptime_format, word
+from kneebayes.cases.mapping import UNDECIDED, UNKNOWN_SAID, Reading, normal, strptime_format, word
 from kneebayes.cases.problems import Refusal
 from kneebayes.spec.model_spec import NOT_EVIDENCE_PREFIX, UNKNOWN_WORDS
 from kneebayes.spec.yaml_io import model_path, read_words
@@ -85,12 +85,21 @@ class Draft:
 
 
 @dataclass(frozen=True)
+class _Doubt:
+    """Why a column may not answer what it seems to, and which of its answers then say nothing: None for all."""
+
+    why: str
+    unknown: str | None = None
+
+
+@dataclass(frozen=True)
 class _Proposal:
     """What is proposed of one column: an entry of the mapping; or candidates; or, with neither, to ignore it."""
 
     entry: dict[str, Any] | None = None
     unsure: Sequence[str] | None = None
     why: str = ""
+    doubt: _Doubt | None = None
 
 
 @dataclass(frozen=True)
@@ -123,13 +132,10 @@ class Drafter:
                 self._phrases[frozenset(phrase)].add(name)
             if node is not None and len(asked := self._without_asking(fold(getattr(node, "question", "")))) > 1:
                 self._phrases[frozenset(asked)].add(name)
-        self._parts: dict[frozenset[str], set[str]] = defaultdict(set)
-        for name, said in self.words["parts"].items():
-            for phrase in map(fold, said if name in known else ()):
-                self._parts[frozenset(phrase)].add(name)
+        self._parts, self._wider = self._by_phrase("parts", known), self._by_phrase("wider", known)
         self._units = {unit for said in self.words["units"].values() for unit in said if len(unit) > 1}
         short = {word for kind in ("prefixes", "suffixes", "abbreviations") for word in self.words[kind]} - {"am"}
-        phrases = chain(self.words["outcomes"], self._units, *self._phrases, *self._parts)
+        phrases = chain(self.words["outcomes"], self._units, *self._phrases, *self._parts, *self._wider)
         self._pieces = {word for word in short if len(word) > 1} | {word for word in phrases if len(word) > 2}
         self._befores = [
             _Before(name, before["cause"], [frozenset(fold(phrase)) for phrase in before["said"]])
@@ -139,13 +145,21 @@ class Drafter:
         answers = (self.words["answers"][state] for state in ("present", "absent"))
         explaining = chain(self.words["explaining"], *self.words["units"].values(), *answers)
         self._explaining = {word for said in explaining for word in fold(said)}
-        self._others = {word for said in self.words["others"] for word in fold(said)}
+        self._others = {frozenset(fold(said)): said for said in self.words["others"]}
+        self._negations = {word for said in self.words["negations"] for word in fold(said)}
         numeric = {n.variable: name for name, n in model.numeric_inputs.items()}
         # A variable that has a column of numbers of its own name is one of them; pain_over_6_weeks stays itself.
         self._phrases = {
             phrase: {n for n in names if numeric.get(n, n) not in names - {n}} or names
             for phrase, names in self._phrases.items()
         }
+
+    def _by_phrase(self, kind: str, known: Iterable[str]) -> dict[frozenset[str], set[str]]:
+        found: dict[frozenset[str], set[str]] = defaultdict(set)
+        for name, said in self.words[kind].items():
+            for phrase in map(fold, said if name in known else ()):
+                found[frozenset(phrase)].add(name)
+        return found
 
     # Names
 
@@ -163,12 +177,12 @@ class Drafter:
             else:
                 doubtful = bool(in_units) or "<" in header or "≤" in header
             return (set(), found) if doubtful or self._adds(header, found) else (found, set())
-        if parts := {name for words in self._meanings(header) for name in self._parts.get(frozenset(words), ())}:
+        if parts := self._said(self._parts, header) | self._said(self._wider, header):
             return set(), parts
         near: set[str] = set()
         for words in self._forms(header):
             own = frozenset(words)
-            for phrase, names in (*self._phrases.items(), *self._parts.items()):
+            for phrase, names in (*self._phrases.items(), *self._parts.items(), *self._wider.items()):
                 both = own & phrase
                 if (
                     both
@@ -179,13 +193,39 @@ class Drafter:
         earlier = {before.cause: before.variable for before in self._befores if before.is_said(self._forms(header))}
         return set(), {earlier.get(name, name) for name in near}
 
+    def _said(self, phrases: Mapping[frozenset[str], set[str]], header: str) -> set[str]:
+        return {name for words in self._meanings(header) for name in phrases.get(frozenset(words), ())}
+
+    def _doubt(self, header: str, label: str, near: set[str]) -> _Doubt | None:
+        """Say why the answers of a column may not be those of the variables that it seems to be about."""
+        said = {*fold(header), *fold(label)}
+        if other := self._other(said, near):
+            return _Doubt(f"'{other}': of somebody or something else, of later, or ruled out? Then ignore it")
+        if negations := self._negations & said:
+            return _Doubt(f"'{min(negations)}' may turn its answers round")
+        if near & {*self.coder.model.numeric_inputs}:
+            return None
+        if any(self._said(self._parts, text) for text in (header, label)):
+            return _Doubt("a part of it: no to a part is not no to the whole", "absent")
+        if any(self._said(self._wider, text) for text in (header, label)):
+            return _Doubt("more than it: yes to more is not yes to this", "present")
+        return None
+
     def _adds(self, header: str, found: set[str]) -> bool:
         """Say whether brackets hold more than units, values or other words for what was found: "(mother)"."""
-        own = {word for phrase, names in self._phrases.items() if names & found for word in phrase}
+        own = self._own_words(found)
         states = (said for name in found for said in self.words["states"].get(name, {}).values())
         own |= {word for said in chain(*states) for word in fold(said)}
         inside = (text for text in _BRACKETS.findall(header) if not _LEGEND.search(text))
         return any(not word.isdigit() and word not in self._explaining | own for text in inside for word in fold(text))
+
+    def _own_words(self, found: set[str]) -> set[str]:
+        return {word for phrase, names in self._phrases.items() if names & found for word in phrase}
+
+    def _other(self, words: Iterable[str], found: set[str]) -> str | None:
+        """Give the words by which a name is of somebody or something else than what was found."""
+        own, said = self._own_words(found), {*words}
+        return next((other for phrase, other in self._others.items() if phrase <= said and not phrase <= own), None)
 
     def _is_coded(self, header: str) -> bool:
         """Say whether a header asks for a code or a flag, as age_cat, in place of a number."""
@@ -257,9 +297,12 @@ class Drafter:
         """Say what each value, as `word` writes it, means for a variable of states, or that it is unsure."""
         words = list(words)
         answers = {key: {word(v) for v in said} for key, said in self.words["answers"].items()}
-        node = self.coder.model.askable.get(variable)
+        model = self.coder.model
+        node = model.askable.get(
+            model.numeric_inputs[variable].variable if variable in model.numeric_inputs else variable
+        )
         meanings: dict[str, set[str]] = defaultdict(set)
-        if node is not None and not self.coder.is_yes_no(variable):
+        if node is not None and not node.is_yes_no:
             for state in node.states:
                 label = getattr(node, "state_labels", {}).get(state, "")
                 for said in (state, label, *self.words["states"].get(variable, {}).get(state, ())):
@@ -339,8 +382,7 @@ class Drafter:
         exact, near = self.variables(header)
         if choice and (before := self._before(f"{choice[1]} {header}")):
             exact, near = set(), {before}
-        other = {word for word in fold(choice[1] if choice else label)} & self._others
-        if exact and other:
+        if exact and self._other(fold(choice[1] if choice else label), exact):
             exact, near = set(), exact | near
         if not exact and label and not choice:
             exact, also = self.variables(label)
@@ -359,7 +401,11 @@ class Drafter:
         if not exact:
             if "___" in name or choice:
                 return _Proposal(unsure=self._candidates(near), why="a box to tick")
-            return _Proposal(unsure=self._candidates(near)) if near and not cells.is_text else _Proposal()
+            if not near or cells.is_text:
+                return _Proposal()
+            doubt = self._doubt(header, label, near)
+            why = self._as_bands(near, cells) or (doubt.why if doubt else "")
+            return _Proposal(unsure=self._candidates(near), why=why, doubt=doubt)
         (variable,) = exact
         if choice:
             ticked = {"checked": "present", "1": "present", "unchecked": "unknown", "0": "unknown"}
@@ -420,6 +466,17 @@ class Drafter:
             return True
         return False
 
+    def _as_bands(self, names: Iterable[str], cells: _Cells) -> str:
+        """Say how a column of numbers answers a variable of states, as the body mass index does."""
+        numbers = [number_of(text.replace(",", ".")) for text in cells.texts]
+        for name in names:
+            limits = {state: float(least) for state, least in self.words["bands"].get(name, {}).items()}
+            most = limits.pop("most", 0.0)
+            if limits and all(number is not None and min(limits.values()) <= number <= most for number in numbers):
+                said = {state: f"{least:g}" for state, least in limits.items()}
+                return f"as a number {{variable: {name}, bands: {_quoted(said)}}}"
+        return ""
+
     def _states(self, variable: str, cells: _Cells, legend: Mapping[str, str]) -> _Proposal:
         if cells.n_distinct > MAX_VALUES:
             why = f"{cells.n_distinct} different values, too many for a column of codes"
@@ -433,6 +490,10 @@ class Drafter:
         hidden = len(means) - len(shown)
         why = f"and {hidden} other values, not shown (--examples): add them" if hidden else ""
         return _Proposal({"variable": variable, "values": shown}, why=why)
+
+    def _is_answered(self, variable: str) -> bool:
+        """Say whether the values of a column can be words for what is asked."""
+        return self.coder.is_yes_no(variable) or variable in self.coder.model.numeric_inputs
 
     def _is_answer(self, variable: str) -> bool:
         """Say whether a tick answers a variable; that of a diagnosis may be the outcome."""
@@ -462,6 +523,7 @@ class Drafter:
 
     def _settle(self, drafts: dict[str, _Proposal], cells: Mapping[str, _Cells]) -> None:
         """Let no two columns set one variable: the one with most cells filled is proposed, the others are unsure."""
+        self._ask_sides(drafts)
         by_variable = defaultdict(list)
         for name, draft in drafts.items():
             if draft.entry and "variable" in draft.entry:
@@ -478,6 +540,19 @@ class Drafter:
         for name, draft in drafts.items():
             if draft.entry and "variable" not in draft.entry and "choices" not in draft.entry and name not in used:
                 drafts[name] = _Proposal(why="days that nothing needs")
+
+    def _ask_sides(self, drafts: dict[str, _Proposal]) -> None:
+        """Ask about columns of the two sides: which one is meant differs from case to case."""
+        written = {tuple(re.findall(r"[^\W_]+", name.casefold())): name for name in drafts}
+        for (said, name), (one, other) in product(written.items(), self.words["sides"]):
+            twin = written.get(tuple(other if part == one else part for part in said))
+            if one not in said or twin is None:
+                continue
+            for half, against in ((name, twin), (twin, name)):
+                about = drafts[half].unsure or [v for k, v in (drafts[half].entry or {}).items() if k == "variable"]
+                if about:
+                    why = f"of one side, as '{against}' of the other: which is meant?"
+                    drafts[half] = _Proposal(unsure=about, why=why, doubt=_Doubt(why))
 
     # YAML
 
@@ -504,7 +579,7 @@ class Drafter:
             'missing: []  # words for nothing in every column, as ["-9", "n.a."]; an empty cell is nothing anyway'
         )
         comments = {name: self._comment(draft, cells[name], examples) for name, draft in drafts.items()}
-        comments |= {n: comments[n] + self._ready(d.unsure, cells[n]) for n, d in drafts.items() if d.unsure}
+        comments |= {n: comments[n] + self._ready(d, cells[n]) for n, d in drafts.items() if d.unsure}
         proposed = {name: draft.entry for name, draft in drafts.items() if draft.entry}
         unsure = {name: draft.unsure for name, draft in drafts.items() if draft.unsure is not None}
         rest = [name for name in drafts if name not in proposed and name not in unsure]
@@ -522,15 +597,18 @@ class Drafter:
         lines += [f"  - {_quoted(name)}{comments[name]}" for name in rest]
         return "\n".join(lines) + "\n"
 
-    def _ready(self, candidates: Sequence[str], cells: _Cells) -> str:
+    def _ready(self, draft: _Proposal, cells: _Cells) -> str:
         """Write the values of an unsure column as they would stand in its entry, where they are clear but for it."""
-        variables = {name.removeprefix(NOT_EVIDENCE_PREFIX) for name in candidates}
-        if len(variables) > 1 or not self.coder.is_yes_no(variable := min(variables)):
+        variables = {name.removeprefix(NOT_EVIDENCE_PREFIX) for name in draft.unsure or ()}
+        doubt = draft.doubt or _Doubt("", UNKNOWN_SAID)
+        if len(variables) > 1 or doubt.unknown is None or not self._is_answered(variable := min(variables)):
             return ""
         values = ((self._states(variable, cells, {}).entry or {}).get("values")) or {}
-        if UNDECIDED in values.values() or {*values} <= {*SYNONYMS, *UNKNOWN_WORDS}:
+        softened = {theirs: UNKNOWN_SAID if ours == doubt.unknown else ours for theirs, ours in values.items()}
+        is_read = softened == values and {*values} <= {*SYNONYMS, *UNKNOWN_WORDS}
+        if UNDECIDED in values.values() or is_read:
             return ""
-        return f"; values: {{{', '.join(f'{_quoted(theirs)}: {ours}' for theirs, ours in values.items())}}}"
+        return f"; values: {{{', '.join(f'{_quoted(theirs)}: {ours}' for theirs, ours in softened.items())}}}"
 
     def _comment(self, draft: _Proposal, cells: _Cells, examples: bool) -> str:
         said = [f"{cells.n_filled:,} filled", draft.why]

@@ -62,6 +62,7 @@ from kneebayes.spec.yaml_io import DIALECT, Place, read_words
 UNDECIDED = "unsure"  # what a draft writes for a value that it can't tell
 UNKNOWN_SAID = "unknown"
 OTHERS = "others"
+VALUES_REMEDY = "; or say under values in the mapping what theirs mean"
 REMEDY = "Name them in the mapping, under columns or ignore (`ignore: others` for all that is not named)."
 _NUMBER = re.compile(r"([-+]?\d+(?:[.,]\d+)?|[-+]?[.,]\d+)\s*(\D.*)?")
 _INTEGRAL = re.compile(r"(-?\d+)\.0+")
@@ -616,8 +617,11 @@ class BoundMapping:
         return "+".join(theirs)
 
     def named(self, problem: Problem) -> Problem:
-        """Say a problem of our table by the columns of the file."""
-        return Problem(problem.row, self.column_of(problem.column), problem.value, problem.why, problem.case_id)
+        """Say a problem of our table by the columns of the file, and what the mapping can do about it."""
+        reason = problem.why
+        if reason.kind is Kind.VALUE and self.mapping.columns is not None:
+            reason = Why(reason.kind, f"{reason.text}{VALUES_REMEDY}", f"{reason.plain}{VALUES_REMEDY}")
+        return Problem(problem.row, self.column_of(problem.column), problem.value, reason, problem.case_id)
 
     def apply(self, table: pa.Table | pa.RecordBatch) -> Mapped:
         """Turn a table of the file's columns into one of ours, with the columns to keep as they came."""
@@ -645,7 +649,12 @@ class BoundMapping:
                 made[CASE_ID] = table[names[0]]
                 continue
             columns = [said[name, variable] for name in names]
-            made[variable] = _array(columns[0] if len(columns) == 1 else self._combined(variable, columns, problems))
+            nothing = UNKNOWN_SAID if self.columns[names[0]].values is not None else None
+            made[variable] = (
+                _array(columns[0], nothing)
+                if len(columns) == 1
+                else _array(self._combined(variable, columns, problems))
+            )
         for name in self.keep:
             if name in made and self._targets[name] != [name]:
                 raise UnknownColumnError(
@@ -671,27 +680,30 @@ class BoundMapping:
         """Say what the cells of each column become, in numbers of them, and what is left out."""
         mapped = self.apply(table)
         no_cases = rows_of_no_case(mapped.problems)
+        ours = {name: encode_column(mapped.table[name]) for name in mapped.table.column_names}
+        coded = self.coder.batch(ours, table.num_rows)
+        problems = [*mapped.problems, *map(self.named, coded.problems)]
+        wrong = {problem.row for problem in problems} - no_cases
         is_case = ~np.isin(np.arange(table.num_rows), list(no_cases))
         lines = []
         for (name, variable), column in mapped.said.items():
-            rows = Counter(column.index[is_case].tolist())
+            refused = {p.row for p in problems if p.column == name and p.row not in no_cases}
+            is_read = is_case & ~np.isin(np.arange(table.num_rows), list(refused))
             became: Counter[str] = Counter()
-            bad = {p.row for p in mapped.problems if p.column == name and p.row not in no_cases}
-            for place, value in enumerate(column.values):
-                became[self._meaning(variable, value)] += rows[place]
-            empty = int(is_case.sum()) - sum(became.values()) - len(bad)
-            counts = (*became.most_common(), ("empty", empty), ("refused", len(bad)))
-            said = [f"{n:,} {what}" for what, n in counts if n]
+            for place, n in Counter(column.index[is_read].tolist()).items():
+                became["empty" if place < 0 else self._meaning(variable, column.values[place])] += n
+            counts = sorted(became.items(), key=lambda said: (said[0] == "empty", -said[1]))
+            said = [f"{n:,} {what}" for what, n in (*counts, ("refused", len(refused))) if n]
             lines.append(f"{name} -> {variable}: {', '.join(said) or 'nothing'}")
         if self.case_id is not None:
             lines.insert(0, f"{self.case_id} -> {CASE_ID}")
         if self.ignored:
             lines.append(f"left out: {', '.join(self.ignored)}")
-        n_refused = int(mapped.refused.sum()) - len(no_cases)
         done = "left out" if self.mapping.join is None else "left out or joined"
         left_out = f", {len(no_cases):,} {done}" if no_cases else ""
         again = repeated_ids(mapped)
-        lines.append(f"{table.num_rows:,} rows, of which {n_refused:,} can't be read{left_out}")
+        lines.append(f"{table.num_rows:,} rows, of which {len(wrong):,} can't be read{left_out}")
+        lines += dict.fromkeys(f"  {p.column}: {p.plain}" for p in problems if p.row in wrong)
         if again:
             lines.append(f"{len(again):,} rows would be rejected: {again[0].reason}")
         return "\n".join(lines)
@@ -702,7 +714,7 @@ class BoundMapping:
         try:
             code = self.coder.code(variable, value) if variable in self.coder.columns else -1
         except Refusal:
-            return "refused"
+            return "likelihoods"
         if numeric is None or code < 0:
             return self._state(variable, value)
         return self.coder.model.variables[numeric.variable].states[code]
@@ -988,10 +1000,11 @@ def matched(
     return found
 
 
-def _array(column: EncodedColumn) -> pa.Array:
-    values = pa.array([cell_text(value) for value in column.values], pa.string())
-    index = column.index.astype(np.int32)
-    return pa.DictionaryArray.from_arrays(pa.array(index, mask=index < 0), values)
+def _array(column: EncodedColumn, nothing: str | None = None) -> pa.Array:
+    """Make an array of texts; one that means nothing is an empty cell."""
+    texts = [cell_text(value) for value in column.values]
+    index = column.spread(None if text == nothing else i for i, text in enumerate(texts)).astype(np.int32)
+    return pa.DictionaryArray.from_arrays(pa.array(index, mask=index < 0), pa.array(texts, pa.string()))
 
 
 def _day(text: str) -> np.datetime64 | None:

@@ -58,6 +58,9 @@ def proposed(header: str, values: tuple[str, ...] = ("yes", "no")) -> str:
         ("bek. Gonarthrose", "known_knee_arthritis"),
         ("LE_ERYTHEMA_YN", "skin_redness"),
         ("GIVES_WAY_YN", "giving_way"),
+        ("Dolore al polpaccio", "calf_pain"),
+        ("Gonfiore unilaterale gamba", "unilateral_leg_swelling"),
+        ("Can't fully extend", "cannot_fully_extend"),
         ("Sex of participant", "sex"),
     ],
 )
@@ -161,10 +164,57 @@ def test_a_smoker_of_former_times_does_not_smoke_at_present() -> None:
 
 
 def test_an_unsure_column_comes_with_its_values() -> None:
-    said = drafted("Morgensteifigkeit", ["ja", "nein", "k.A."])
-    assert "Morgensteifigkeit: [morning_pain_stiffness]" in said
+    said = drafted("OP Krankenhaus 12 Wochen", ["ja", "nein", "k.A."])
     assert 'values: {ja: present, nein: absent, "k.a.": unknown}' in said
-    assert "values:" not in drafted("morning stiffness", ["yes", "no"])  # which are read as they are
+    assert "values:" not in drafted("hospital 12 weeks or so", ["yes", "no"])  # which are read as they are
+
+
+def test_no_to_a_part_and_yes_to_more_are_unknown() -> None:
+    assert "values: {ja: present, nein: unknown}" in drafted("Luftnot", ["ja", "nein"])
+    assert "values: {yes: present, no: unknown}" in drafted("morning stiffness", ["yes", "no"])
+    assert "values: {oui: unknown, non: absent}" in drafted("cancer", ["oui", "non"])
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("kein Fieber", "'kein' may turn its answers round"),
+        ("geen koorts", "'geen' may turn its answers round"),
+        ("trombose in familie", "'familie': of somebody or something else"),
+        ("calf_pain_contra", "'contra': of somebody or something else"),
+        ("Schwellung Gegenseite", "'gegenseite': of somebody or something else"),
+        ("Lungenembolie ausgeschlossen", "'ausgeschlossen': of somebody or something else"),
+    ],
+)
+def test_what_may_be_turned_round_or_of_another_is_asked_without_values_to_copy(header: str, said: str) -> None:
+    text = drafted(header, ["ja", "nein"])
+    assert said in text.partition("unsure:")[2].partition("ignore:")[0]
+    assert "values:" not in text
+
+
+def test_columns_of_the_two_sides_are_asked() -> None:
+    table = pa.table(
+        {name: ["ja", "nein"] for name in ("Beinschwellung_L", "Beinschwellung_R", "Wadenschmerz li", "Fieber")}
+    )
+    content = yaml.safe_load(DRAFTER.draft(table).text)
+    assert set(content["columns"]) == {"Fieber"}
+    assert set(content["unsure"]) == {"Beinschwellung_L", "Beinschwellung_R", "Wadenschmerz li"}
+    sides = pa.table({"calf_pain_l": ["yes", "no"], "calf_pain_r": ["no", "no"]})
+    assert "of one side, as 'calf_pain_r' of the other" in DRAFTER.draft(sides).text
+
+
+def test_a_number_that_answers_a_question_comes_with_its_bands() -> None:
+    assert "as a number {variable: overweight, bands: {absent: 10, present: 25}}" in drafted(
+        "BMI", ["24.1", "31", "28,5"]
+    )
+    assert "bands:" not in drafted("obesity", ["1", "0", "1"])
+    assert "bands:" not in drafted("BMI", ["24.1", "310", "28,5"])  # in another unit
+
+
+def test_groups_of_ages_come_with_their_meanings_where_they_are_those_of_the_model() -> None:
+    said = drafted("Altersgruppe", ["<40", "40-49", "50-59", "70+"])
+    assert 'values: {"<40": under_40, "40-49": forties, "50-59": fifties, "70+": seventy_plus}' in said
+    assert "values:" not in drafted("age group", ["18-45", "46-65"])
 
 
 def test_ids_that_repeat_are_asked_with_the_way_to_join() -> None:

@@ -46,7 +46,7 @@ def written(tmp_path: Path, text: str) -> Path:
 def test_values_are_taken_whatever_their_case_and_no_others() -> None:
     column = {"variable": "sex", "values": {"M": "male", "W": "female", "k.A.": "unknown"}}
     mapped = apply({"columns": {"G": column}}, G=["m", " W ", "K.A.", "", None, "x", "male"])
-    assert cells(mapped, "sex") == ["male", "female", "unknown", None, None, None, None]
+    assert cells(mapped, "sex") == ["male", "female", None, None, None, None, None]
     assert kinds(mapped) == [(5, "G", Kind.MAPPED_VALUE), (6, "G", Kind.MAPPED_VALUE)]
     assert "male" not in mapped.problems[1].plain
 
@@ -427,6 +427,26 @@ def test_a_dry_run_counts_cases_and_says_which_ids_come_again() -> None:
     apart = {**VISITS, "join": None}
     said = BoundMapping(CODER, CaseMapping.of(apart), table.column_names).dry_run(table)
     assert "1 rows would be rejected: an earlier row has this case_id" in said
+
+
+def test_a_dry_run_counts_what_the_model_would_refuse_and_says_what_to_do() -> None:
+    table = pa.table({"Bett": ["ja", "k.A.", ""], "Fieber": ["ja", "nein", "nein"]})
+    fever = {"variable": "fever", "values": {"ja": "present", "nein": "unknown"}}
+    mapping = CaseMapping.of({"columns": {"Bett": "bed_confined", "Fieber": fever}})
+    said = BoundMapping(CODER, mapping, table.column_names).dry_run(table)
+    assert "Bett -> bed_confined: 1 empty, 2 refused\n" in said
+    assert "Fieber -> fever: 2 unknown, 1 present\n" in said
+    assert "3 rows, of which 2 can't be read\n  Bett: not allowed" in said
+    assert said.endswith("; or say under values in the mapping what theirs mean")
+
+
+def test_a_value_that_means_unknown_is_an_empty_cell_of_the_complaint_too() -> None:
+    frame = pd.DataFrame({"Kniekehle": ["99"], "age": ["60"]})
+    by_value = {"variable": "posterior_knee_pain", "values": {"1": "present", "99": "unknown"}}
+    by_missing = {"variable": "posterior_knee_pain", "values": {"1": "present"}, "missing": ["99"]}
+    for column in (by_value, by_missing):
+        scored = MODEL.score(frame, mapping={"columns": {"Kniekehle": column, "age": "age"}})
+        assert scored["dvt"][0] == pytest.approx(MODEL.diagnose({"age": 60}).posterior["dvt"], abs=1e-9)
 
 
 def test_one_case_alone_has_nothing_to_join() -> None:
