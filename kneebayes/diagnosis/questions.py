@@ -1,8 +1,9 @@
 """What to ask next: how much the answer to every open question would tell.
 
 A question is a finding or risk factor, or a column that says part of one, that has no answer yet and more than one
-possible. Everything is exact: the
-causes' joint posterior is computed for every answer that may come.
+possible. Everything is exact: the causes' joint posterior is computed for every answer that may come. With that to a
+finding it follows from the one of now, as a finding depends on the causes alone; with that to a risk factor it takes
+the whole way, for every answer but the first, to which the law of total probability leaves the rest.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Floats = NDArray[np.float64]
-MAX_WEIGHED = 1 << 22  # joint states of the answers that are weighed at once: 32 MB an array
+MAX_WEIGHED = 1 << 18  # joint states of the answers that are weighed at once: 2 MB an array stay in a core's cache
+MIN_LEFT = 0.01  # of P(evidence) that other answers must leave to tell of the first without losing digits
 DIGITS = 12  # of a net benefit: what is further down is rounding, and no benefit
 
 
@@ -105,14 +107,13 @@ class _Weighing:
         self.assessed, self.answers = assessed, _answers(assessed)
         network, evidence, answers = assessed.assessor.network, assessed.evidence, self.answers
         owner = np.array([network.variables.index(network.model.about(a.asked)) for a in answers], dtype=np.intp)
-        self._trial = evidence[np.zeros(1 + len(owner), dtype=np.intp)]  # as things are, then with each answer
-        self._trial.codes[owner, np.arange(1, 1 + len(owner))] = [answer.code for answer in answers]
+        self._trial = evidence[np.zeros(len(owner), dtype=np.intp)]  # with each answer
+        self._trial.codes[owner, np.arange(len(owner))] = [answer.code for answer in answers]
+        self.before = assessed.posteriors.values[0]
         unit = float(assessed.posteriors.log_evidence[0])
-        total, marginals, moved = _weighed(network, self._trial, np.concatenate([[0], owner]), unit)
-        self.chance = total[1:] / total[0]
-        self.before, self.after = marginals[0], marginals[1:]
+        self.after, self.chance, moved = _weighed(network, evidence, self._trial, owner, unit)
         if column is None:
-            self.gain = self.chance * moved[1:]
+            self.gain = self.chance * moved
         else:
             sides, prior = self.after[:, [column]], self.before[column]
             self.gain = self.chance * _divergence(np.hstack([sides, 1.0 - sides]), np.array([prior, 1.0 - prior]))
@@ -159,7 +160,7 @@ class _Weighing:
         assessor = self.assessed.assessor
         own = np.concatenate([self._places[question.variable] for question in some])
         posteriors = Posteriors(assessor.network.columns, self.after[own], np.log(self.chance[own]))
-        assessed = assessor.assess(self._trial[1 + own], self.assessed.thresholds, posteriors=posteriors)
+        assessed = assessor.assess(self._trial[own], self.assessed.thresholds, posteriors=posteriors)
         changed = np.zeros(len(self.chance))
         changed[own] = (assessed.levels != self.assessed.levels[0]) * self.chance[own]
         return [replace(q, alarm_change=float(changed[self._places[q.variable]].sum())) for q in some]
@@ -191,50 +192,60 @@ def _answers(assessed: Assessment) -> list[_Answer]:
 
 
 def _weighed(
-    network: CompiledModel, trial: Evidence, rows: NDArray[np.intp], unit: float
+    network: CompiledModel, evidence: Evidence, trial: Evidence, owner: NDArray[np.intp], unit: float
 ) -> tuple[Floats, Floats, Floats]:
     """Weigh answers, in portions: one joint distribution each would be gigabytes in a large model.
 
-    As things are, then with each answer: P(evidence) in a unit, (1 + n,), the posteriors, (1 + n, columns), and the
-    divergence of the joint posterior of the causes from that of now, (1 + n,).
+    ``owner``, (n,), is the variable that each is about. Returns the posteriors with each answer, (n, columns),
+    P(answer), (n,), and the divergence of the joint posterior of the causes from that of now, (n,).
     """
-    now = network.joint(trial[np.zeros(1, dtype=np.intp)], log_unit=unit)
-    total, moved = np.full(len(rows), now.sum()), np.empty(len(rows))
-    marginals = np.empty((len(rows), len(network.columns)))
-    length = max(1, MAX_WEIGHED // network.n_joint)
-    for start in range(0, len(rows), length):
-        part = np.arange(start, min(start + length, len(rows)))
-        joint = _answered(network, now[0], trial, rows, part, unit)
-        total[part] = joint.sum(axis=1)
-        joint /= np.where(total[part] > 0, total[part], 1.0)[:, None]
-        # not as a matrix product: on a busy machine its threads wait for each other longer than the sums take
-        marginals[part] = np.einsum("nk,ck->nc", joint, network.membership)
-        moved[part] = _divergence(joint, now[0] / total[0])
-    return total, marginals, moved
+    now = network.joint(evidence, log_unit=unit)[0]
+    before = now / now.sum()
+    values, total, moved = np.empty((len(owner), len(network.columns))), np.empty(len(owner)), np.empty(len(owner))
+    first = np.flatnonzero(np.diff(owner, prepend=-1))  # of the answers about each variable, all in one portion
+    portion = first // max(1, MAX_WEIGHED // network.n_joint)
+    for part in np.split(np.arange(len(owner)), first[1:][np.diff(portion) > 0]):
+        joint = _answered(network, now, evidence, trial[part], owner[part], unit)
+        for place, own in zip(part.tolist(), joint, strict=True):
+            values[place], total[place] = network.folded(own)
+        whole = np.where(total[part] > 0, total[part], 1.0)[:, None]
+        values[part] /= whole
+        joint /= whole
+        moved[part] = _divergence(joint, before)
+    return values, total / now.sum(), moved
 
 
 def _answered(
-    network: CompiledModel, now: Floats, trial: Evidence, rows: NDArray[np.intp], part: NDArray[np.intp], unit: float
+    network: CompiledModel, now: Floats, evidence: Evidence, trial: Evidence, owner: NDArray[np.intp], unit: float
 ) -> Floats:
-    """P(evidence, joint state of the causes) of some of the trials; of the first, it is ``now``."""
+    """P(evidence, joint state of the causes), (n, K), with all answers about some variables; ``now``, (K,), without."""
     first_finding = len(network.model.risks) + len(network.model.causes)
-    joint = np.empty((len(part), network.n_joint))
-    own = rows[part]  # the variable that each answer is about
-    above = (part > 0) & ((own < first_finding) | (trial.codes[own, 0] != UNKNOWN))
-    if above.any():
-        joint[above] = network.joint(trial[part[above]], log_unit=unit)
-    for i in np.flatnonzero(~above).tolist():  # given the causes, a finding depends on nothing else
-        code = int(trial.codes[own[i], part[i]])
-        joint[i] = now * network.tables.chance(int(own[i]) - first_finding, code) if part[i] else now
+    joint = np.empty((len(owner), network.n_joint))
+    for i in np.flatnonzero(owner >= first_finding).tolist():  # given the causes, a finding depends on nothing else
+        row = int(owner[i])
+        finding, code, known = row - first_finding, int(trial.codes[row, i]), int(evidence.codes[row, 0])
+        np.multiply(now, network.tables.chance(finding, code), out=joint[i])
+        if known != UNKNOWN:  # of which the answer is a part
+            before = network.tables.chance(finding, known)
+            np.divide(joint[i], before, out=joint[i], where=before > 0)
+    of_risks = np.flatnonzero(owner < first_finding)
+    is_first = np.diff(owner[of_risks], prepend=-1) > 0
+    others = of_risks[~is_first]
+    if len(others):
+        joint[others] = network.joint(trial[others], log_unit=unit)
+    for i in of_risks[is_first].tolist():
+        left = now - joint[others[owner[others] == owner[i]]].sum(axis=0)
+        joint[i] = np.maximum(left, 0.0)
+        if left.sum() < MIN_LEFT * now.sum():
+            joint[i] = network.joint(trial[[i]], log_unit=unit)[0]
     return joint
 
 
 def _divergence(after: Floats, before: Floats) -> Floats:
     """Kullback-Leibler divergence of each row from one distribution, in bits."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        terms = after * np.log2(after / before)
     # what is impossible now stays so with any answer, but for rounding
-    divergence: Floats = np.where((after > 0) & (before > 0), terms, 0.0).sum(axis=1)
+    ratio = np.divide(after, before, out=np.ones_like(after), where=(after > 0) & (before > 0))
+    divergence: Floats = np.einsum("nk,nk->n", after, np.log2(ratio, out=ratio))
     return divergence
 
 

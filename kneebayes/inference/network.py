@@ -463,8 +463,7 @@ class CompiledModel:
             joint = np.exp(logs - np.maximum(top, MIN_LOG)[:, None])
             whole = joint.sum(axis=1)
             with np.errstate(divide="ignore", invalid="ignore"):
-                # one row at a time: BLAS would sum in another order for another number of them
-                values[own] = np.minimum([self.membership @ row for row in joint] / whole[:, None], 1.0)
+                values[own] = np.minimum([self.folded(row)[0] for row in joint] / whole[:, None], 1.0)
                 log_evidence[own] = np.log(whole) + top
         return Posteriors(self.columns, values, log_evidence)
 
@@ -472,12 +471,20 @@ class CompiledModel:
         n = codes.shape[1]
         values, evidence = np.empty((n, len(self.columns))), np.empty(n)
         for case, joint in self._joints(codes):
-            table = joint.reshape(len(self._folds[0]), -1)
-            outer, inner = table.sum(axis=1), table.sum(axis=0)
-            values[case], evidence[case] = outer @ self._folds[0] + inner @ self._folds[1], outer.sum()
-            values[case, len(self.layout.cards)] = joint[0]
+            values[case], evidence[case] = self.folded(joint)
         with np.errstate(invalid="ignore"):
             return values / evidence[:, None], evidence
+
+    def folded(self, joint: Floats) -> tuple[Floats, float]:
+        """Add one joint distribution, (K,), up by the columns of posteriors, (columns,), and in all.
+
+        One at a time: of several, BLAS would sum in another order for another number of them.
+        """
+        table = joint.reshape(len(self._folds[0]), -1)
+        outer, inner = table.sum(axis=1), table.sum(axis=0)
+        sums: Floats = outer @ self._folds[0] + inner @ self._folds[1]
+        sums[len(self.layout.cards)] = joint[0]
+        return sums, float(outer.sum())
 
     def joint(self, evidence: Evidence, *, log_unit: float = 0.0) -> Floats:
         """Compute P(evidence, joint state of the causes), (n, joint states), as in ``joint_states``.

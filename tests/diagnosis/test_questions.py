@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from pgmpy.inference import VariableElimination
+from scipy.special import rel_entr
 
 import kneebayes as kb
 from kneebayes.diagnosis import questions
@@ -18,7 +19,7 @@ from kneebayes.errors import ModelFileError, OptionError, UnknownNameError
 from kneebayes.inference.evidence import Evidence, SoftEvidence
 from kneebayes.inference.network import CompiledModel
 from kneebayes.interop.pgmpy import to_pgmpy
-from kneebayes.spec.yaml_io import model_text, parse_model
+from kneebayes.spec.yaml_io import model_text, parse_model, with_numbers
 from tests.oracles import random_codes, random_model
 
 MODEL = kb.load_model()
@@ -96,6 +97,52 @@ def test_questions_do_not_depend_on_how_many_answers_are_weighed_at_once(
     for most in (1, 5 * NETWORK.n_joint):
         monkeypatch.setattr(questions, "MAX_WEIGHED", most)
         assert weighed(dx, target) == at_once
+
+
+@pytest.mark.parametrize("soft", [False, True], ids=["sure", "soft"])
+@pytest.mark.parametrize(("levels", "sure"), [(2, False), (4, False), (3, True)])
+@pytest.mark.parametrize("seed", range(4))
+def test_every_answer_is_weighed_as_by_the_whole_way_with_it(seed: int, levels: int, sure: bool, soft: bool) -> None:
+    file = random_model(seed, risks=5, states=3, findings=5, levels=levels, sure=sure)
+    likely = {f"risks.r{r}.prior.middle": 0.9995 for r in (3, 4)}  # so that the first state is rare
+    numbers = dict(file.probabilities())
+    file = with_numbers(file, {place: numbers[place].model_copy(update={"p": p}) for place, p in likely.items()})
+    model, thresholds = kb.Model(file), kb.Thresholds(0.3, 0.6)
+    network = model.network
+    codes = random_codes(file, 12, seed, risks=0.3, causes=0.1, findings=0.4)
+    answers: tuple[SoftEvidence, ...] = ()
+    if soft:
+        rows = [3, len(file.risks) + 1, len(network.variables) - 2]  # a risk factor, a cause, a finding
+        codes[rows] = -1
+        sizes = [len(file.variables[network.variables[row]].states) for row in rows]
+        answers = tuple(
+            SoftEvidence(r, np.array([0]), np.linspace(0.2, 1, n)) for r, n in zip(rows, sizes, strict=True)
+        )
+    possible = np.isfinite(network.posteriors(Evidence(codes)).log_evidence)
+    assert possible.sum() > 3
+    for case in codes.T[possible]:
+        evidence = Evidence(case[:, None].copy(), answers)
+        now = network.joint(evidence)[0]
+        before = now / now.sum()
+        for question in open_questions(model.assessor.assess(evidence, thresholds)):
+            variable, gain, top = file.about(question.variable), 0.0, 0.0
+            row = network.variables.index(variable)
+            for answer, chance in question.answers.items():
+                code = file.narrowed(variable, int(case[row]), file.meaning(question.variable, [answer])[1])
+                after = np.zeros_like(now)
+                if code is not None:
+                    trial = case[:, None].copy()
+                    trial[row] = code
+                    after = network.joint(Evidence(trial, answers))[0]
+                assert chance == pytest.approx(after.sum() / now.sum(), abs=1e-9)
+                if after.sum() == 0:
+                    continue
+                after /= after.sum()
+                gain += chance * float(rel_entr(after, before).sum()) / np.log(2)
+                first, then = ((network.membership[: len(file.causes) + 1] @ p).round(9) for p in (before, after))
+                top += chance * (int(first.argmax()) != int(then.argmax()))
+            assert question.gain == pytest.approx(gain, abs=1e-9)
+            assert question.top_change == pytest.approx(top, abs=1e-9)
 
 
 class TestByAsking:
