@@ -12,7 +12,7 @@ import stat
 import sys
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import combinations
 from pathlib import Path
@@ -40,8 +40,10 @@ NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getatt
 OWN = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
-def file_kind(path: str) -> tuple[str, str | None]:
+def file_kind(path: str, *, also: Sequence[str] = ()) -> tuple[str, str | None]:
     """Tell a table's format (csv, parquet) and its compression (gzip, zstd, None) from its name.
+
+    ``also`` are endings that would do as well, to be named in the error.
 
     >>> file_kind("cases.csv.gz"), file_kind("cases.parquet"), file_kind("-")
     (('csv', 'gzip'), ('parquet', None), ('csv', None))
@@ -55,8 +57,9 @@ def file_kind(path: str) -> tuple[str, str | None]:
     compression = COMPRESSIONS.get(ending)
     if (stem if compression else name).endswith(".csv"):
         return "csv", compression
+    endings = [".csv", ".csv.gz", ".csv.zst", ".parquet", *also]
     raise FileFormatError(
-        f"{path}: the ending tells the format, and must be .csv, .csv.gz, .csv.zst or .parquet; "
+        f"{path}: the ending tells the format, and must be {', '.join(endings[:-1])} or {endings[-1]}; "
         "'-' is standard input or output"
     )
 
@@ -77,6 +80,8 @@ def plain_path(path: str | os.PathLike[str]) -> str:
     if not isinstance(path, str | bytes | os.PathLike):
         raise FileFormatError(f"a value of type {type(path).__name__} names no file: give a text or a pathlib.Path")
     text = os.fsdecode(path)
+    if not text:
+        raise FileFormatError("an empty text names no file: is a variable of a script not set?")
     if WEB_ADDRESS.match(text):
         raise FileFormatError(f"{text}: is a web address, and nothing is fetched: download it, and give the file")
     try:
@@ -96,8 +101,8 @@ def read_limited(path: Path, most: int, what: str) -> bytes:
     try:
         with path.open("rb") as stream:
             content = stream.read(most + 1)
-    except (OSError, ValueError) as error:
-        raise FileFormatError(f"{path}: can't read the {what}: {error}") from error
+    except OSError as error:
+        raise FileFormatError(f"{path}: can't read the {what}: {error.strerror or error}") from error
     if len(content) > most:
         raise FileFormatError(f"{path}: over the limit of {most} bytes for a {what}")
     return content

@@ -102,6 +102,19 @@ def check_flags(**flags: object) -> None:
             raise OptionError(f"{name}: give True or False, not a value of type {type(value).__name__}")
 
 
+def check_choice(what: str, value: object, known: Sequence[str]) -> None:
+    """Refuse an argument that is none of a few words.
+
+    >>> check_choice("engine", "pgmy", ["exact", "pgmpy"])
+    Traceback (most recent call last):
+    kneebayes.errors.UnknownNameError: no engine 'pgmy': use one of exact, pgmpy. Did you mean 'pgmpy'?
+    """
+    if not isinstance(value, str) or value not in known:
+        said = f"'{value[:80]}'" if isinstance(value, str) else f"of type {type(value).__name__}"
+        hint = nearest(value, known) if isinstance(value, str) else ""
+        raise UnknownNameError(f"no {what} {said}: use one of {', '.join(known)}.{hint}")
+
+
 def check_kind(value: object, mark: str, call: str) -> None:
     """Refuse an argument without the attribute that marks its kind, with the right call.
 

@@ -21,7 +21,7 @@ from kneebayes.errors import (
     CaseError,
     ImpossibleEvidenceError,
     OptionError,
-    UnknownNameError,
+    check_choice,
     check_flags,
     check_kind,
     check_number,
@@ -95,6 +95,9 @@ class Model:
         self.__init__(state["file"])  # type: ignore[misc]
         self.fit_report = state["fit_report"]
 
+    def _chosen(self, thresholds: Thresholds | None) -> Thresholds:
+        return self._thresholds if thresholds is None else thresholds
+
     @property
     def variables(self) -> pd.DataFrame:
         """What may be known of a case, as a table: a row per column, by name, with its kind, words and values."""
@@ -162,6 +165,7 @@ class Model:
         if not hasattr(case, "keys") or getattr(case, "ndim", 1) != 1:  # a row of a frame will do
             kind = type(case).__name__
             raise CaseError(f"a case is a mapping, not a {kind}: model.diagnose({{'age': 67, 'sex': 'male'}})")
+        check_choice("engine", engine, ("exact", "pgmpy"))
         told: list[str] = []
         if mapping is not None:
             from kneebayes.cases.mapping import BoundMapping, CaseMapping, told_of  # a case without waits for none
@@ -174,14 +178,7 @@ class Model:
             raise ImpossibleEvidenceError(self.assessor.contradiction(coded.evidence).why.text)
         if engine == "pgmpy":
             posteriors = self._by_pgmpy(coded.evidence, posteriors)
-        elif engine != "exact":
-            raise UnknownNameError(f"no engine '{engine}': use 'exact' or 'pgmpy'")
-        assessed = self.assessor.assess(
-            coded.evidence,
-            self._thresholds if thresholds is None else thresholds,
-            posteriors=posteriors,
-            engine="numpy",
-        )
+        assessed = self.assessor.assess(coded.evidence, self._chosen(thresholds), posteriors=posteriors, engine="numpy")
         return Diagnosis.of(assessed, self._coder.words(coded.evidence), [*told, *coded.warnings])
 
     @cached_property
@@ -341,8 +338,7 @@ class Model:
         from kneebayes.cases.problems import NO_CASES
 
         check_flags(redact=redact, rejects=rejects)
-        if not isinstance(errors, str) or errors not in ("raise", "null"):
-            raise UnknownNameError(f"no way '{errors}' to treat errors: use 'raise' or 'null'")
+        check_choice("way to treat errors", errors, ("raise", "null"))
         if rejects and errors == "raise":
             raise OptionError("rejects are given with errors='null': with 'raise' there are none")
         if round is not None:
@@ -400,7 +396,7 @@ class Model:
         """
         return self.scorer.score(
             table,
-            thresholds=self._thresholds if thresholds is None else thresholds,
+            thresholds=self._chosen(thresholds),
             keep=keep,
             ignore=ignore,
             engine=engine,
@@ -513,9 +509,7 @@ class Model:
         keep, ignore = names_of("keep", keep), names_of("ignore", ignore)
         table = to_arrow(frame, self._coder.columns)
         check_columns(self.file, table.column_names, keep=keep, ignore=ignore)
-        _, assessed, problems = self.scorer.assess(
-            table, self._thresholds if thresholds is None else thresholds, ignore=ignore
-        )
+        _, assessed, problems = self.scorer.assess(table, self._chosen(thresholds), ignore=ignore)
         if problems:
             raise case_error(frame, problems, "can't be scored")
         return batch_sensitivity(assessed, target or self.file.alarm.cause)

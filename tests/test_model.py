@@ -133,8 +133,20 @@ def test_pgmpy_gives_the_same_diagnosis(case: str) -> None:
     assert (other.alarm.level, other.evidence, other.red_flags) == (exact.alarm.level, exact.evidence, exact.red_flags)
 
 
+@pytest.mark.parametrize("engine", [np.array(["exact", "pgmpy"]), pd.Series([1, 2]), ["exact"], None, 1, {"exact"}])
+def test_an_engine_that_is_no_word_is_refused(engine: Any) -> None:
+    with pytest.raises(UnknownNameError, match=r"no engine of type .*: use one of exact, pgmpy"):
+        MODEL.diagnose({}, engine=engine)
+
+
+@pytest.mark.parametrize("name", ["extnded", "Extended", "posterior_knee_pain_extneded"])
+def test_a_model_that_is_nearly_one_that_ships_is_told(name: str) -> None:
+    with pytest.raises(ModelFileError, match=r"Did you mean '(posterior_knee_pain_)?extended'\?"):
+        kb.load_model(name)
+
+
 def test_an_unknown_engine_is_refused() -> None:
-    with pytest.raises(UnknownNameError, match="no engine 'junction': use 'exact' or 'pgmpy'"):
+    with pytest.raises(UnknownNameError, match="no engine 'junction': use one of exact, pgmpy"):
         MODEL.diagnose({}, engine="junction")  # type: ignore[arg-type]
 
 
@@ -201,7 +213,7 @@ def test_errors_raise_names_the_first_row_and_counts_the_others() -> None:
 
 @pytest.mark.parametrize("errors", ["ignore", "", None, "Raise"])
 def test_another_way_with_errors_is_refused(errors: Any) -> None:
-    with pytest.raises(UnknownNameError, match="use 'raise' or 'null'"):
+    with pytest.raises(UnknownNameError, match=r"no way to treat errors .*: use one of raise, null"):
         MODEL.score(pd.DataFrame({"age": [30]}), errors=errors)
 
 

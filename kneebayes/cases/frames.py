@@ -20,6 +20,7 @@ from kneebayes.inference import cores
 
 MAX_NAMED = 3  # rows in one error
 MIN_SHARED = 1 << 15  # rows of a table whose columns are encoded on all cores
+TELLING_EXTENSIONS = ("arrow.bool8", "arrow.uuid")  # whose cells are read for what they say
 UNSIGNED = (pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64())  # polars indexes its categories so: no room for -1
 
 
@@ -128,6 +129,20 @@ def encode_column(column: pa.Array | pa.ChunkedArray) -> EncodedColumn:
     return EncodedColumn(index, encoded[0].dictionary.to_pylist())
 
 
+def refuse_odd(name: str, kind: pa.DataType) -> None:
+    """Refuse a column whose cells hold several values, or are stored as what they don't say.
+
+    A month of 1975 is stored as 67, which is no age.
+    """
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if pa.types.is_nested(kind):
+        raise FileFormatError(f"the column '{name}' holds {kind}: give one value a cell")
+    extended = isinstance(kind, pa.BaseExtensionType) and kind.extension_name not in TELLING_EXTENSIONS
+    if pa.types.is_duration(kind) or (extended and not pa.types.is_string(kind.storage_type)):
+        raise FileFormatError(f"the column '{name}' holds {kind}: give a number, or text")
+
+
 def encode_columns(table: pa.Table | pa.RecordBatch, names: Iterable[str]) -> dict[str, EncodedColumn]:
     """Encode those of the named columns that a table has, of a large one on all cores."""
     present = set(table.column_names)
@@ -167,8 +182,7 @@ def _encoded(series: nw.Series[Any]) -> pa.Array:
             column = _texts(series, series.to_list())
         if pa.types.is_run_end_encoded(column.type):
             column = pc.run_end_decode(column)
-        if pa.types.is_nested(column.type):
-            raise FileFormatError(f"the column '{series.name}' holds {column.type}: give one value a cell")
+        refuse_odd(str(series.name), column.type)
         return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     import pandas as pd  # already loaded: the frame is pandas
 

@@ -307,12 +307,14 @@ class CaseMapping(Frozen):
             content, lines = read_words(mapping, "mapping")
         except ModelFileError as error:
             raise MappingError(str(error)) from error
+        if content is None:
+            raise MappingError(f"{mapping}: is empty: `kneebayes map` drafts one")
         return cls._checked(content, str(mapping), lines)
 
     @classmethod
     def _checked(cls, content: object, source: str, lines: dict[Place, int]) -> CaseMapping:
         made = cls.__new__(cls)
-        made._fill({} if content is None else content, source, lines)
+        made._fill(content, source, lines)
         return made
 
     def _fill(self, content: object, source: str, lines: dict[Place, int]) -> None:

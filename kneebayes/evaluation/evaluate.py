@@ -27,7 +27,7 @@ from kneebayes.errors import (
     CaseError,
     FileFormatError,
     OptionError,
-    UnknownNameError,
+    check_choice,
     check_flags,
     check_kind,
     check_number,
@@ -359,8 +359,7 @@ def evaluate(
             f"evaluate takes a model, then cases, not a {type(model).__name__}: kb.evaluate(model, cases)"
         )
     check_number("seed", seed, whole=True, least=0)
-    if not isinstance(errors, str) or errors not in ("raise", "null"):
-        raise UnknownNameError(f"no way '{errors}' to treat errors: use 'raise' or 'null'")
+    check_choice("way to treat errors", errors, ("raise", "null"))
     check_flags(baselines=baselines)
     check_kind(label, "casefold", "kb.evaluate(model, cases, label='diagnosis')")
     if bootstrap is not None:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.errors import UnknownNameError
+from kneebayes.errors import check_choice
 from kneebayes.inference import compiled
 from kneebayes.inference.evidence import UNKNOWN, Codes, Evidence
 from kneebayes.inference.tables import (
@@ -356,8 +356,7 @@ class Steps:
 
 def is_compiled(engine: Engine, n: int, least: int) -> bool:
     """Say whether compiled code takes n cases, as it does by itself from some number on."""
-    if engine not in get_args(Engine):
-        raise UnknownNameError(f"no engine '{engine}': use one of {', '.join(get_args(Engine))}")
+    check_choice("engine", engine, get_args(Engine))
     return (engine == "numba" or (engine == "auto" and n >= least)) and not compiled.is_off()
 
 

@@ -25,7 +25,15 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from kneebayes.atomic import STANDARD_STREAM, AtomicFile, commit, plain_path, read_limited, write_whole
-from kneebayes.errors import FileFormatError, KneeBayesError, ModelFileError, OptionError, UnknownNameError, nearest
+from kneebayes.errors import (
+    FileFormatError,
+    KneeBayesError,
+    ModelFileError,
+    OptionError,
+    UnknownNameError,
+    check_choice,
+    nearest,
+)
 from kneebayes.interop.cpt import (
     COLUMN_TOLERANCE,
     DIGITS,
@@ -45,6 +53,7 @@ from kneebayes.spec.model_spec import (
     ModelSpec,
     made_columns,
 )
+from kneebayes.spec.yaml_io import problems_of
 
 Format = Literal["bif", "xmlbif", "net", "xdsl", "uai", "json"]
 ENDINGS: dict[str, Format] = {
@@ -126,10 +135,7 @@ def export(model: ModelSpec, path: str | os.PathLike[str], format: str | None = 
     is standard output, which takes the network alone.
     """
     path = Path(plain_path(path))
-    chosen = format_of(path) if format is None else format
-    if chosen not in get_args(Format):
-        known = list(get_args(Format))
-        raise UnknownNameError(f"no export format '{chosen}', only {known}.{nearest(str(chosen), known)}")
+    chosen = _format(path, format)
     content = model.model_dump(mode="json", exclude_defaults=True)
     nodes = [model_node(model, name) for name in model.variables]
     if chosen == "json":
@@ -152,6 +158,14 @@ def export(model: ModelSpec, path: str | os.PathLike[str], format: str | None = 
         second.write(text.encode())
         commit(first, second)  # in this order: where the network is, its labels are
     return [path, labels]
+
+
+def _format(path: Path, format: str | None) -> str:
+    """Take the format that is named, or that of the ending."""
+    if format is None:
+        return format_of(path)
+    check_choice("exchange format", format, get_args(Format))
+    return format
 
 
 def format_of(path: Path) -> Format:
@@ -185,6 +199,7 @@ def _sidecar(model: ModelSpec, nodes: list[Node], content: dict[str, Any], name:
 
 
 MAX_BYTES = 256_000_000
+MAX_QUOTED, MAX_SAID = 80, 300  # characters of a file, and of what a library says
 ALWAYS = "asked_for_advice"  # stands in for a complaint: always present, so that it tells nothing
 DISCLAIMER = "Imported from another program: a research tool, not a medical device, and nothing in it has been checked."
 NO_ALARM = "No alarm came with the imported network: this level says nothing."
@@ -530,7 +545,7 @@ def import_model(
 ) -> ModelSpec:
     """Read a network and make it a model file, as `kneebayes.import_network` says, which this is the work of."""
     path = Path(plain_path(path))
-    chosen = format_of(path) if format is None else format
+    chosen = _format(path, format)
     text = _text(path)
     nodes, known = _nodes(text, chosen, path)
     if labels is not None or (known is None and sidecar_path(path).exists()):
@@ -544,7 +559,7 @@ def import_model(
         try:
             original = ModelSpec.model_validate_json(json.dumps(known))
         except ValidationError as error:
-            raise ModelFileError(f"{path}: the model file that came with it is inconsistent: {error}") from error
+            raise ModelFileError(f"{path}: the model file that came with it: {problems_of(error)}") from error
         if chosen == "uai":
             nodes = _with_names(nodes, original, path)
         return _restored(original, checked_nodes(nodes, str(path), tolerance=tolerance), path, tolerance)
@@ -578,6 +593,8 @@ def _renamed_apart(
 
 def _text(path: Path, *, what: str = "network") -> str:
     content = read_limited(path, MAX_BYTES, what)
+    if not content.strip():
+        raise FileFormatError(f"{path}: is empty")
     try:
         declared = XML_ENCODING.match(content[:200])
         if declared and declared[1].lower() != b"utf-8":  # GeNIe and older programs write others
@@ -597,9 +614,6 @@ def _nodes(text: str, format: str, path: Path) -> tuple[list[Node], dict[str, An
         return read_uai(text, str(path)), None
     if format == "net":
         return read_net(text, str(path)), None
-    known = get_args(Format)
-    if not isinstance(format, str) or format not in known:
-        raise UnknownNameError(f"no format '{format}', only {list(known)}.{nearest(format, known)}")
     odd = re.search(r"<(noisymax|noisyadder|deterministic|equation|decision|utility)\b", text)
     if format == "xdsl" and odd:  # pgmpy drops these without a word
         raise FileFormatError(f"{path}: holds a <{odd[1]}> node: change it to a table (cpt) in GeNIe first")
@@ -614,7 +628,7 @@ def _nodes(text: str, format: str, path: Path) -> tuple[list[Node], dict[str, An
         raise
     except Exception as error:  # its readers have no errors of their own, and raise whatever the parser does
         said = f"{type(error).__name__}: {error}"
-        raise FileFormatError(f"{path}: pgmpy can't read this as {format}: {said[:300]}") from error
+        raise FileFormatError(f"{path}: pgmpy can't read this as {format}: {said[:MAX_SAID]}") from error
 
 
 def _whole_bif(text: str, path: Path) -> str:
@@ -678,9 +692,9 @@ def read_uai(text: str, source: str) -> list[Node]:
     by_pyagrum = _is_pyagrums(text, "uai")
     words = iter(re.sub(r"#.*", "", text).split())
     try:
-        kind = next(words)
-        if kind != "BAYES":
-            raise FileFormatError(f"{source}: a UAI file that starts with '{kind}': only BAYES has conditional tables")
+        if (kind := next(words)) != "BAYES":
+            said = kind[:MAX_QUOTED]
+            raise FileFormatError(f"{source}: a UAI file that starts with '{said}': only BAYES has conditional tables")
         cards = _integers(words, int(next(words)))
         if min(cards, default=1) < 1:
             raise FileFormatError(f"{source}: a UAI file in which a variable has {min(cards)} states")
@@ -693,10 +707,12 @@ def read_uai(text: str, source: str) -> list[Node]:
         tables = [np.array(own).reshape(shape) for own, shape in zip(numbers, shapes, strict=True)]
         if next(words, None) is not None:
             raise FileFormatError(f"{source}: a UAI file with more after its last table")
-    except (StopIteration, ValueError, IndexError, KeyError) as error:
+    except StopIteration as error:
+        raise FileFormatError(f"{source}: not a whole UAI file: it ends before its last table does") from error
+    except (ValueError, IndexError) as error:
         if isinstance(error, FileFormatError):
             raise
-        raise FileFormatError(f"{source}: not a whole UAI file: {error!r}") from error
+        raise FileFormatError(f"{source}: not a UAI file: {error}") from error
     names = [f"v{v}" for v in range(len(cards))]
     if by_pyagrum:
         lines = text.split("\n", 4 + len(scopes))[4 : 4 + len(scopes)]
@@ -751,7 +767,8 @@ def read_json(text: str, source: str) -> tuple[list[Node], dict[str, Any] | None
     except (KeyError, TypeError, ValueError, IndexError, RecursionError, OverflowError) as error:
         if isinstance(error, FileFormatError):
             raise
-        raise FileFormatError(f"{source}: not a network as JSON: {repr(error)[:300]}") from error
+        said = f"no '{error.args[0]}' in it" if isinstance(error, KeyError) else str(error)
+        raise FileFormatError(f"{source}: not a network as JSON: {said[:MAX_SAID]}") from error
     return nodes, content.get("model")
 
 
@@ -831,5 +848,5 @@ def _validated(content: dict[str, Any], path: Path) -> ModelSpec:
     try:
         return ModelSpec.model_validate(content)
     except ValidationError as error:
-        reasons = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
+        reasons = problems_of(error)
         raise ModelFileError(f"{path}: not of the shape risk factors -> causes -> findings: {reasons}") from error

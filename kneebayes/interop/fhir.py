@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from kneebayes.cases.coding import Coder
-from kneebayes.errors import CaseError, MissingExtraError, UnknownColumnError, UnknownNameError, check_kind, nearest
+from kneebayes.errors import CaseError, MissingExtraError, UnknownColumnError, check_choice, check_kind, nearest
 from kneebayes.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -278,8 +278,7 @@ def read_response(response: object, model: ModelSpec, version: Version = "R5") -
 
 def checked(content: Mapping[str, Any], version: Version) -> Any:
     """Check a resource by fhir.resources, whose object it becomes."""
-    if version not in get_args(Version):
-        raise UnknownNameError(f"no FHIR version '{version}' here: use one of {list(get_args(Version))}")
+    check_choice("FHIR version", version, get_args(Version))
     kind = str(content["resourceType"])
     _refuse_empty(content, kind)
     package = "fhir.resources" if version == "R5" else f"fhir.resources.{version}"

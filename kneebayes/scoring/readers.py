@@ -31,6 +31,7 @@ from pyarrow import csv as arrow_csv
 
 from kneebayes.atomic import STANDARD_STREAM, file_kind, file_stamp, is_special, plain_path, refuse_changed
 from kneebayes.cases.coding import CASE_ID, Coder, known_columns, unnamed
+from kneebayes.cases.frames import refuse_odd
 from kneebayes.cases.mapping import Reading, matched
 from kneebayes.cases.problems import MAX_SHOWN, Kind, Problem, short, why
 from kneebayes.errors import FileFormatError, MissingExtraError, misspelt, nearest
@@ -55,6 +56,13 @@ WORKBOOKS, STATISTICS = (".xlsx", ".xlsm"), (".dta", ".sav", ".zsav", ".sas7bdat
 SAVED_AS = (".xls", ".xlsb", ".ods", ".numbers", ".xpt", ".por", ".rds", ".rdata")
 SNIFFED_BYTES, SNIFFED_LINES = 1 << 17, 50  # no more than a field of the csv module may have
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+# What a mapping's read, or an option, may say of how a file is to be read, by its format.
+READ_BY = {
+    "csv": ("sep", "decimal", "encoding", "header"),
+    "parquet": ("decimal",),
+    "workbook": ("decimal", "sheet", "header"),
+    "statistics": ("decimal", "encoding"),
+}
 BOM = b"\xef\xbb\xbf"
 QUOTE, LINE_FEED, RETURN = b'"\n\r'
 FIRST_BYTES = 1 << 18
@@ -143,17 +151,13 @@ def open_reader(path: str, *, chunk_rows: int, keep: Collection[str] = (), readi
     The columns to keep are left of whatever type a Parquet file has them.
     """
     reading = reading or Reading()
+    kind, compression = source_kind(path)
+    if unused := [name for name in reading.model_dump(exclude_none=True) if name not in READ_BY[kind]]:
+        raise FileFormatError(f"{path}: --{unused[0]} (read: {unused[0]}) is not for such a file: leave it out")
     if path == STANDARD_STREAM:
         return CsvReader(path, _open_stream(path), None, chunk_rows=chunk_rows, reading=reading)
-    if os.path.isdir(path):
-        raise FileFormatError(f"{path}: is a folder: give one file, such as {os.path.join(path, 'cases.csv')}")
-    if not os.path.exists(path):
-        raise FileFormatError(f"{path}: no such file (looked in {os.path.dirname(os.path.abspath(path))})")
-    if path.lower().endswith(SAVED_AS):
-        raise FileFormatError(f"{path}: such files are not read: save it as .xlsx, or as .csv in UTF-8")
-    if path.lower().endswith((*WORKBOOKS, *STATISTICS)):
+    if kind in ("workbook", "statistics"):
         return TableReader(path, reading, chunk_rows=chunk_rows)
-    kind, compression = file_kind(re.sub(r"\.(tsv|txt|tab)\b", ".csv", path, flags=re.IGNORECASE))
     if path.lower().removesuffix(".gz").removesuffix(".zst").endswith((".tsv", ".tab")) and reading.sep is None:
         reading = reading.model_copy(update={"sep": "tab"})
     try:
@@ -162,6 +166,20 @@ def open_reader(path: str, *, chunk_rows: int, keep: Collection[str] = (), readi
         return CsvReader(path, _open_stream(path), compression, chunk_rows=chunk_rows, reading=reading)
     except OSError as error:
         raise FileFormatError(f"{path}: can't be read: {error}") from error
+
+
+def source_kind(path: str) -> tuple[str, str | None]:
+    """Tell the format of a file of cases (a key of `READ_BY`) and its compression from its name, if it is there."""
+    if path != STANDARD_STREAM and os.path.isdir(path):
+        raise FileFormatError(f"{path}: is a folder: give one file, such as {os.path.join(path, 'cases.csv')}")
+    if path != STANDARD_STREAM and not os.path.exists(path):
+        raise FileFormatError(f"{path}: no such file (looked in {os.path.dirname(os.path.abspath(path))})")
+    if path.lower().endswith(SAVED_AS):
+        raise FileFormatError(f"{path}: such files are not read: save it as .xlsx, or as .csv in UTF-8")
+    for kind, endings in (("workbook", WORKBOOKS), ("statistics", STATISTICS)):
+        if path.lower().endswith(endings) and not is_special(path):
+            return kind, None
+    return file_kind(re.sub(r"\.(tsv|txt|tab)\b", ".csv", path, flags=re.IGNORECASE), also=(*WORKBOOKS, *STATISTICS))
 
 
 def read_cases(path: str, ignore: Iterable[str] = (), reading: Reading | None = None) -> Rows:
@@ -830,21 +848,18 @@ def plain(table: pa.Table, but: Collection[str] = (), *, as_ids: bool = False) -
 def as_text(name: str, column: pa.ChunkedArray, *, as_id: bool = False) -> pa.ChunkedArray:
     """Write a column of a rare type (moments, bytes, UUIDs) as text; a moment of a zone says how far that is off."""
     kind = column.type
+    if not as_id:
+        refuse_odd(name, kind)
     if isinstance(kind, pa.BaseExtensionType):
         if kind.extension_name in ("arrow.uuid", "pandas.period"):
             values = (None if str(v) == "NaT" else v for v in column.to_pandas())
             written = pa.chunked_array([[None if v is None else str(v) for v in values]], pa.string())
         else:
             written = pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type)
-        if as_id or kind.extension_name in ("arrow.uuid", "arrow.bool8") or pa.types.is_string(kind.storage_type):
-            return written.cast(pa.bool_() if kind.extension_name == "arrow.bool8" else pa.string())
-        # What it counts in is not what it says: a month of 1975 would be an age of 67.
-        raise FileFormatError(f"the column '{name}' holds {kind}: give a number, or text")
+        return written.cast(pa.bool_() if kind.extension_name == "arrow.bool8" else pa.string())
     if pa.types.is_dictionary(kind):
         column = column.cast(kind.value_type)
     if pa.types.is_duration(column.type):
-        if not as_id:
-            raise FileFormatError(f"the column '{name}' holds {column.type}: give a number, or text")
         import pandas as pd  # here: few files have ids of times
 
         counted, unit = column.cast(pa.int64()).to_pylist(), column.type.unit

@@ -26,7 +26,7 @@ from kneebayes.errors import (
     FileFormatError,
     OptionError,
     UnknownColumnError,
-    UnknownNameError,
+    check_choice,
     check_flags,
     check_number,
     guarded,
@@ -408,9 +408,7 @@ class SeenIds:
 
 
 def _is_fhir(format: str, columns: Iterable[str] | None, keep: Iterable[str]) -> bool:
-    known = ("table", "fhir-ndjson")
-    if not isinstance(format, str) or format not in known:
-        raise UnknownNameError(f"no format '{format}' to score into, only {list(known)}.{nearest(format, known)}")
+    check_choice("format to score into", format, ("table", "fhir-ndjson"))
     if format == "fhir-ndjson" and (columns is not None or list(keep)):
         raise OptionError("format fhir-ndjson has no columns: columns and keep go with tables")
     return format == "fhir-ndjson"

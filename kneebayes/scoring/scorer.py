@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kneebayes.cases.coding import CASE_ID, Coded, Coder, check_columns
-from kneebayes.cases.frames import encode_columns
+from kneebayes.cases.frames import encode_columns, refuse_odd
 from kneebayes.cases.problems import Problem
 from kneebayes.diagnosis.alarm import Assessment, Assessor, Thresholds
 from kneebayes.errors import FileFormatError, UnknownColumnError, check_kind, names_of
@@ -147,7 +147,9 @@ class Scorer:
         present = set(table.column_names).difference(ignore)
         taken = [name for name in self.coder.columns if name in present]
         for name in taken:
-            _refuse_odd_column(table, name)
+            if table.column_names.count(name) > 1:
+                raise FileFormatError(f"the column '{name}' stands twice in the table: keep one of them")
+            refuse_odd(name, table.schema.field(name).type)
         return self.coder.batch(encode_columns(table, taken), table.num_rows)
 
     def _contradiction(self, assessed: Assessment, row: int) -> Problem:
@@ -176,14 +178,3 @@ class Scorer:
             if value not in self._flag_texts:
                 self._flag_texts[value] = ";".join(n for bit, n in enumerate(self.assessor.flags) if value >> bit & 1)
         return pa.array([self._flag_texts[value] for value in masks], pa.string()).take(distinct.indices)
-
-
-def _refuse_odd_column(table: pa.Table | pa.RecordBatch, name: str) -> None:
-    if table.column_names.count(name) > 1:
-        raise FileFormatError(f"the column '{name}' stands twice in the table: keep one of them")
-    kind = table.schema.field(name).type
-    if pa.types.is_nested(kind):
-        raise FileFormatError(f"the column '{name}' holds {kind}: give one value a cell")
-    counts = isinstance(kind, pa.BaseExtensionType) and not pa.types.is_string(kind.storage_type)
-    if counts and kind.extension_name != "arrow.bool8":  # a month of 1975 is stored as 67, which is no age
-        raise FileFormatError(f"the column '{name}' holds {kind}: give a number, or text")

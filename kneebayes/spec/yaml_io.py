@@ -71,8 +71,9 @@ def model_path(name: str) -> Path:
         if full in files:
             return _on_disk(files[full].name)
     known = shipped_models()
-    name = name.encode("utf-8", "backslashreplace").decode()[:MAX_QUOTED]
-    raise ModelFileError(f"no model '{name}' ships with kneebayes, which has {known}.{nearest(name, known)}")
+    said = name.encode("utf-8", "backslashreplace").decode()[:MAX_QUOTED]
+    hint = nearest(name, [*known, *(model.removeprefix(f"{DEFAULT_MODEL}_") for model in known)])
+    raise ModelFileError(f"no model '{said}' ships with kneebayes, which has {known}.{hint}")
 
 
 def shipped_models() -> list[str]:
@@ -215,7 +216,7 @@ def _checked(text: str, source: str, *, is_file: bool) -> ModelSpec:
             said = f"{source}, merged with what it extends"
         return ModelSpec.model_validate(content)
     except ValidationError as error:
-        raise ModelFileError(f"{said}: {_summary(error, texts)}") from error
+        raise ModelFileError(f"{said}: {problems_of(error, texts)}") from error
     except (RecursionError, TypeError) as error:
         raise ModelFileError(f"{said}: not a model file: {error}") from error
 
@@ -282,10 +283,10 @@ def _not_a_model(source: str, at: yaml.Node | yaml.Event, reason: str) -> ModelF
     return ModelFileError(f"{source}: {where}{reason}")
 
 
-def _summary(error: ValidationError, texts: Mapping[str, str]) -> str:
+def problems_of(error: ValidationError, texts: Mapping[str, str] | None = None) -> str:
     """Say of each problem its place, what is wrong, and in which line: of the file, or of one that it extends."""
     problems = error.errors(include_url=False)
-    roots = {name: yaml.compose(text, Loader=_Loader) for name, text in texts.items()}
+    roots = {name: yaml.compose(text, Loader=_Loader) for name, text in (texts or {}).items()}
     first: dict[Place, Any] = {}  # of each place: a link without its state is one problem, not one of each of its keys
     for problem in problems:
         first.setdefault(_place(problem), problem)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import sys
 import warnings
@@ -277,7 +278,7 @@ def model(
         from kneebayes.spec.yaml_io import start_model
 
         path = start_model(new)
-        say(f"wrote {path}: change it, then `kneebayes model --check {path}`")
+        say(f"wrote {path}: change it, then `kneebayes model --check {shlex.quote(str(path))}`")
     elif schema:
         from kneebayes.spec.yaml_io import schema_text
 
@@ -360,10 +361,11 @@ def map_(
         raise OptionError("name the file to map, as in: kneebayes map hospital.csv")
     if check is None and os.path.exists(target) and not replace:
         raise OptionError(f"{target}: is there already: name another with -o, or --replace it")
-    from kneebayes.atomic import plain_path, write_whole
-    from kneebayes.scoring.readers import read_cases, sniff
+    from kneebayes.atomic import STANDARD_STREAM, is_special, plain_path, write_whole
+    from kneebayes.scoring.readers import read_cases, sniff, source_kind
 
     source = plain_path(source)
+    source_kind(source)
     coder = load(model).scorer.coder
     chosen = CaseMapping.of({} if check is None else check).with_options(read=read)
     if check is not None:
@@ -372,6 +374,8 @@ def map_(
         return
     from kneebayes.cases.drafting import Drafter
 
+    if source == STANDARD_STREAM or is_special(source):
+        raise OptionError(f"{source}: a file to be mapped is looked at before it is read: give a file")
     found, said = sniff(source)
     reading = chosen.read.model_copy(
         update={k: v for k, v in found.model_dump().items() if getattr(chosen.read, k) is None}
@@ -382,6 +386,7 @@ def map_(
     if said:
         say(f"found: {', '.join(said)}; it stands under read: in {target}, confirm it there")
     say(f"wrote {target}: {draft.summary}. Read and mend it, then")
+    source, target = shlex.quote(source), shlex.quote(target)  # a line to be copied into a shell
     say(f"  kneebayes map {source} --check {target}")
     say(f"  kneebayes score {source} --map {target}")
 

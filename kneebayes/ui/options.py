@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 from typer.core import TyperGroup
 
-from kneebayes.errors import CaseError, DefectError, KneeBayesError, OptionError, ThresholdError, defect
+from kneebayes.errors import CaseError, DefectError, KneeBayesError, OptionError, ThresholdError, defect, nearest
 
 if TYPE_CHECKING:
     from kneebayes.model import Model
@@ -133,6 +133,7 @@ def _ending_in_a_line(doing: Callable[[], str]) -> Iterator[None]:
         raise typer.Exit(NOTHING_DONE) from None
     except Exception as error:
         if isinstance(error, typer.Abort) or hasattr(error, "exit_code"):  # typer's own
+            _reword(error)
             raise
         told = error if isinstance(error, DefectError) else defect(error, doing())
         if told is None:
@@ -140,6 +141,15 @@ def _ending_in_a_line(doing: Callable[[], str]) -> Iterator[None]:
         say(f"kneebayes: {told}")
         _end_output()
         raise typer.Exit(DEFECT if isinstance(told, DefectError) else NOTHING_DONE) from None
+
+
+def _reword(error: Any) -> None:
+    """Say which value of an option is wrong, and the nearest right one: typer hands on what pydantic says, or less."""
+    if hasattr(error.__cause__, "errors"):  # pydantic's, which is not waited for
+        problem = error.__cause__.errors()[0]
+        said, value = problem["msg"].removeprefix("Value error, "), problem["input"]
+        choices = re.findall(r"'([^']+)'", said.partition(" is not one of ")[2])
+        error.message = f"{said}{nearest(value, choices)}" if choices else f"{value!r}: {said}"
 
 
 def fill_closed_streams() -> None:

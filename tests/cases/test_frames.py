@@ -7,12 +7,14 @@ from collections.abc import Callable
 from decimal import Decimal
 from enum import Enum
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from kneebayes import CaseError, load_model
@@ -359,6 +361,20 @@ def test_a_truth_is_the_same_in_any_kind_of_polars_column(dtype: Any) -> None:
     said = [Decimal(1), Decimal(0)] if dtype == pl.Decimal else [1, 0]
     found = MODEL.score(pl.DataFrame({"calf_pain": pl.Series(said, dtype=dtype)}))
     assert found.equals(MODEL.score(pl.DataFrame({"calf_pain": ["yes", "no"]})))
+
+
+@pytest.mark.parametrize("way", ["score", "score_table", "score_file"])
+@pytest.mark.parametrize(
+    "column",
+    [pa.array(pd.PeriodIndex(["1975-08"], freq="M")), pa.array([67], pa.duration("s"))],
+    ids=["period", "duration"],
+)
+def test_what_is_counted_from_elsewhere_is_no_age(way: str, column: Any, tmp_path: Path) -> None:
+    table = pa.table({"age": column})
+    pa.parquet.write_table(table, tmp_path / "cases.parquet")
+    given = (tmp_path / "cases.parquet", tmp_path / "out.csv") if way == "score_file" else (table,)
+    with pytest.raises(FileFormatError, match=r"the column 'age' holds .*: give a number, or text"):
+        getattr(MODEL, way)(*given)
 
 
 @pytest.mark.skipif(not hasattr(pa, "json_"), reason="an older pyarrow has no JSON type")

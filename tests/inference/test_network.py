@@ -146,7 +146,7 @@ def test_an_unknown_engine_is_refused_with_those_there_are() -> None:
     network = CompiledModel(random_model(1))
     with pytest.raises(UnknownNameError) as caught:
         network.posteriors(Evidence(random_codes(network.model, 1, 1)), engine="cuda")  # type: ignore[arg-type]
-    assert str(caught.value) == "no engine 'cuda': use one of auto, numpy, numba"
+    assert str(caught.value) == "no engine 'cuda': use one of auto, numpy, numba."
 
 
 REAL = read_model(model_path("posterior_knee_pain"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 import kneebayes as kb
-from kneebayes.errors import FileFormatError, OptionError, UnknownNameError
+from kneebayes.errors import FileFormatError, ModelFileError, OptionError, UnknownNameError
 from kneebayes.interop.cpt import model_node
 from kneebayes.interop.exchange import _nodes, export, format_of, import_model, read_net, read_uai, sidecar_path
 from kneebayes.interop.pgmpy import to_pgmpy
@@ -313,10 +314,10 @@ UAI = "BAYES\n2\n2 2\n2\n1 0\n2 0 1\n\n2\n0.5 0.5\n4\n0.9 0.1 0.2 0.8\n"
         (UAI.replace("2 2\n", "2 -2\n", 1), "a variable has -2 states"),
         (UAI.replace("2 0 1", "2 -2 1"), "without one table for each variable"),
         (UAI.replace("1 0\n", "1 1\n", 1), "without one table for each variable"),
-        (UAI.replace("1 0\n", "0\n", 1), "not a whole UAI file"),
+        (UAI.replace("1 0\n", "0\n", 1), "not a UAI file"),
         (UAI + "0.5", "more after its last table"),
-        (UAI.replace("4\n", "-4\n"), "not a whole UAI file"),
-        (UAI.replace("2 2\n", f"2 {'9' * 5000}\n", 1), "not a whole UAI file"),
+        (UAI.replace("4\n", "-4\n"), "more after its last table|not a UAI file"),
+        (UAI.replace("2 2\n", f"2 {'9' * 5000}\n", 1), "not a UAI file"),
         (UAI.replace("0.9", "9" * 400), "holds what is no probability|a column"),
     ],
 )
@@ -324,6 +325,29 @@ def test_a_uai_file_that_contradicts_itself_is_refused(text: str, message: str, 
     (tmp_path / "x.uai").write_text(text)
     with pytest.raises(FileFormatError, match=message):
         import_model(tmp_path / "x.uai")
+
+
+@pytest.mark.parametrize("ending", ["bif", "xmlbif", "net", "uai", "xdsl", "json"])
+def test_a_network_cut_short_is_refused_in_a_line_of_ours(ending: str, model: ModelSpec, tmp_path: Path) -> None:
+    whole, _ = (path := tmp_path / f"whole.{ending}"), export(model, path)
+    text = whole.read_text()
+    for share in (0.0, 0.001, 0.3, 0.9, 0.98):
+        cut = tmp_path / f"cut.{ending}"
+        cut.write_text(text[: int(share * len(text))])
+        with pytest.raises(FileFormatError) as caught:
+            import_model(cut)
+        said = str(caught.value)
+        assert said.startswith(f"{cut}: ")
+        assert "\n" not in said
+        assert not re.search(r"\w+\([^)]*\)$|Must specify", said)  # the name of an exception, or of its argument
+
+
+def test_a_model_file_that_came_with_a_network_is_judged_as_any_other(model: ModelSpec, tmp_path: Path) -> None:
+    _, labels = export(model, tmp_path / "x.net")
+    labels.write_text(labels.read_text().replace('"model": {', '"model": {"sauces": 1,', 1))
+    with pytest.raises(ModelFileError, match=r"came with it: sauces: .* Did you mean 'causes'") as caught:
+        import_model(tmp_path / "x.net")
+    assert "pydantic" not in str(caught.value)
 
 
 def test_comments_behind_scopes_in_another_hand_change_nothing() -> None:

@@ -249,7 +249,7 @@ def test_an_unanswered_item_is_unknown_and_json_text_will_do(model: kb.Model) ->
 
 
 def test_unknown_versions_are_refused(model: kb.Model) -> None:
-    with pytest.raises(NameNotKnown, match=r"no FHIR version 'R3' here: use one of \['R5', 'R4B'\]"):
+    with pytest.raises(NameNotKnown, match=r"no FHIR version 'R3': use one of R5, R4B"):
         model.to_fhir_questionnaire("R3")  # type: ignore[arg-type]
 
 
@@ -288,7 +288,7 @@ def test_bundles_have_no_columns_and_no_table_endings(model: kb.Model, tmp_path:
     source.write_text("age\n67\n")
     with pytest.raises(OptionError, match="fhir-ndjson has no columns"):
         model.score_file(source, tmp_path / "x.ndjson", format="fhir-ndjson", columns=["dvt"])
-    with pytest.raises(NameNotKnown, match=r"no format 'fhir' to score into"):
+    with pytest.raises(NameNotKnown, match=r"no format to score into 'fhir'"):
         model.score_file(source, tmp_path / "x.ndjson", format="fhir")  # type: ignore[arg-type]
     with pytest.raises(FileFormatError, match="the ending tells the format"):
         model.score_file(source, tmp_path / "x.ndjson")

@@ -249,7 +249,7 @@ def test_export_replaces_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest
 def test_export_says_what_it_cannot_write(tmp_path: Path) -> None:
     with pytest.raises(FileFormatError, match="there is no folder"):
         export(random_model(1), tmp_path / "missing" / "net.bif")
-    with pytest.raises(UnknownNameError, match=r"no export format 'bfi', only \['bif', .*\]\. Did you mean 'bif'"):
+    with pytest.raises(UnknownNameError, match=r"no exchange format 'bfi': use one of bif, .*\. Did you mean 'bif'"):
         export(random_model(1), tmp_path / "net.bif", format="bfi")
 
 

@@ -472,6 +472,7 @@ class TestRefusals:
             ((source, tmp_path / "none" / "out.csv"), None, "no folder"),
             ((source, tmp_path / "out.xlsx"), None, "ending tells the format"),
             ((tmp_path / "folder.csv" / "x.txt", out), None, "no such file"),
+            ((__file__, out), None, r"ending .* \.parquet, \.xlsx, .*\.dta, \.sav, .* or \.sas7bdat"),
             (("cases\0.csv", out), None, "NUL"),
             ((source, out), "rejects\0.csv", "NUL"),
         ):
@@ -479,6 +480,23 @@ class TestRefusals:
                 score_file(MODEL, *arguments, rejects=rejects)
             assert sorted(os.listdir(tmp_path)) == ["cases.csv", "folder.csv", "link.csv"]
         assert source.read_text() == cases(3)
+
+    @pytest.mark.parametrize(
+        ("name", "read"),
+        [
+            *[("cases.csv", {"sheet": "A"}), ("cases.csv.gz", {"sheet": "A"}), ("cases.sav", {"sheet": "A"})],
+            *[("cases.xlsx", read) for read in ({"sep": ";"}, {"encoding": "cp1252"})],
+            *[("cases.sav", read) for read in ({"sep": ";"}, {"header": [2]})],
+            *[("cases.parquet", read) for read in ({"sep": ";"}, {"encoding": "cp1252"}, {"header": [2]})],
+        ],
+    )
+    def test_what_a_file_of_that_kind_does_not_have_is_not_passed_over(
+        self, name: str, read: dict[str, Any], tmp_path: Path
+    ) -> None:
+        write(tmp_path / name, cases(3))
+        (option,) = read
+        with pytest.raises(FileFormatError, match=rf"{name}: --{option} .* is not for such a file: leave it out"):
+            score_file(MODEL, tmp_path / name, tmp_path / "out.csv", mapping={"read": read})
 
     def test_chunk_rows(self, tmp_path: Path) -> None:
         with pytest.raises(OptionError, match="chunk_rows 0: give a whole number from 1 up"):

@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -384,6 +386,61 @@ class TestScore:
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals and pipes of POSIX")
+class TestSaying:
+    """What is said of words and files that are not what they should be."""
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            ("template --format redcapp", r"'redcapp' is not one of 'csv', .*Did you mean 'redcap'\?"),
+            ("diagnose --engine pgmy", r"'pgmy' is not one of .*Did you mean 'pgmpy'\?"),
+            ("simulate -n x", "Invalid value for '-n': 'x'"),
+            ("score x.csv --caution 9,5", "Invalid value for '--caution': '9,5'"),
+        ],
+    )
+    def test_a_wrong_word_is_named(self, words: str, said: str) -> None:
+        output = run(*words.split(), code=2)
+        assert re.search(said, output)
+        assert "Value error" not in output
+
+    @pytest.mark.parametrize("command", ["map", "score", "evaluate", "check", "model --check", "score t.csv --map"])
+    @pytest.mark.parametrize("what", ["folder", "missing", "loop", "nothing"])
+    def test_what_is_no_file_is_refused_in_a_line(
+        self, command: str, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        Path("t.csv").write_text("age\n67\n")
+        name = f"{what}.{'yaml' if command[-5:] in ('check', '--map') and command != 'check' else 'csv'}"
+        if what == "folder":
+            Path(name).mkdir()
+        elif what == "loop":
+            Path(name).symlink_to(name)
+        output = run(*command.split(), "" if what == "nothing" else name, code=2)
+        assert output.startswith("kneebayes: " + ("an empty text names no file" if what == "nothing" else name))
+        assert output.count("\n") == 1
+        assert "Errno" not in output
+
+    @pytest.mark.skipif(os.name != "posix", reason="devices of POSIX")
+    @pytest.mark.parametrize("ending", ["xlsx", "sav", "dta", "parquet", "csv"])
+    def test_a_device_is_not_read_for_ever(self, ending: str, tmp_path: Path) -> None:
+        (tmp_path / f"zero.{ending}").symlink_to("/dev/zero")
+        for command in ("score", "map"):
+            said = run(command, tmp_path / f"zero.{ending}", code=2)
+            assert said.startswith(f"kneebayes: {tmp_path / f'zero.{ending}'}: ")
+
+    def test_an_empty_mapping_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "t.csv").write_text("age\n67\n")
+        (tmp_path / "m.yaml").write_text("# read: {decimal: ','}\n")
+        assert "m.yaml: is empty" in run("score", tmp_path / "t.csv", "--map", tmp_path / "m.yaml", code=2)
+
+    def test_a_command_to_be_copied_is_one_command(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        name = "my cases; rm -r $(pwd).csv"
+        Path(name).write_text("Alter,Wadenschmerz\n67,ja\n")
+        told = run("map", name, "-o", "what it says.yaml").splitlines()[-1]
+        assert shlex.split(told) == ["kneebayes", "score", name, "--map", "what it says.yaml"]
+
+
 class TestInterruption:
     """Being stopped half way."""
 
