@@ -58,9 +58,11 @@ def label_columns(model: ModelSpec, names: Sequence[str], label: str = LABEL) ->
                 f"{', '.join(model.causes)}.{nearest(name, single)}"
             )
     if (label != LABEL and label not in names) or not any(name == label or name in single for name in names):
+        known = [name for name in names if name in model.causes]
+        hint = f" If {' and '.join(known)} came out later, call it {NOT_EVIDENCE_PREFIX}{known[0]}." if known else ""
         raise UnknownColumnError(
             f"no column '{short(label)}' of causes, and none named {NOT_EVIDENCE_PREFIX}<cause>: "
-            f"labelled cases need one of them.{nearest(label, names)}"
+            f"labelled cases need one of them.{hint or nearest(label, names)}"
         )
     return [name for name in names if name in (label, ALSO) or name in single]
 

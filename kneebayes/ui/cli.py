@@ -162,6 +162,8 @@ def score(
         counts = score_files(source, target, model=loaded, scheduler=None if dask == THIS_MACHINE else dask, **choices)
     if not quiet:
         _summarise(counts, rejects, loaded, "left out or joined" if mapping.join else "left out")
+        if counts.refused and mapping.columns is None:
+            say(f"Other words and codes are told by a mapping: kneebayes map {source}")
     if counts.rejected:
         raise typer.Exit(options.SOME_REJECTED)
 

@@ -59,6 +59,7 @@ def proposed(header: str, values: tuple[str, ...] = ("yes", "no")) -> str:
         ("LE_ERYTHEMA_YN", "skin_redness"),
         ("GIVES_WAY_YN", "giving_way"),
         ("Dolore al polpaccio", "calf_pain"),
+        ("¿Le duele la pantorrilla?", "calf_pain"),
         ("Gonfiore unilaterale gamba", "unilateral_leg_swelling"),
         ("Can't fully extend", "cannot_fully_extend"),
         ("Sex of participant", "sex"),

@@ -238,6 +238,8 @@ def test_a_label_that_cannot_be_read_costs_its_row_with_a_reason(
 def test_no_label_column_and_a_label_of_an_unknown_cause_are_refused() -> None:
     with pytest.raises(UnknownColumnError, match="labelled cases need one"):
         kb.evaluate(MODEL, pd.DataFrame({"age": [40]}))
+    with pytest.raises(UnknownColumnError, match=r"If dvt came out later, call it true_dvt\."):
+        kb.evaluate(MODEL, pd.DataFrame({"age": [40], "dvt": ["present"]}))
     with pytest.raises(UnknownColumnError, match="Did you mean 'true_dvt'"):
         kb.evaluate(MODEL, pd.DataFrame({"true_dtv": ["present"]}))
     with pytest.raises(UnknownColumnError, match="no column 'diagnosis'"):

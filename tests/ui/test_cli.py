@@ -340,6 +340,7 @@ class TestScore:
         assert "4 rows read: 2 scored, 2 rejected" in text
         assert "row 2, column 'age': not allowed: give a number of years from 0 to 110, or nothing" in text
         assert "row 3, column 'sex+pregnancy': impossible by the model: the values of sex and pregnancy" in text
+        assert "told by a mapping: kneebayes map" in text
         assert "under 18" in text
         assert "(1 row)" in text
         assert pd.read_csv(target)["note"].tolist() == ["a", "d"]
