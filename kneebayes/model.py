@@ -179,7 +179,8 @@ class Model:
         if engine == "pgmpy":
             posteriors = self._by_pgmpy(coded.evidence, posteriors)
         assessed = self.assessor.assess(coded.evidence, self._chosen(thresholds), posteriors=posteriors, engine="numpy")
-        return Diagnosis.of(assessed, self._coder.words(coded.evidence), [*told, *coded.warnings])
+        words, amounts = self._coder.words(coded.evidence), self._coder.amounts(case)
+        return Diagnosis.of(assessed, words, [*told, *coded.warnings], amounts)
 
     @cached_property
     def network(self) -> CompiledModel:

@@ -174,6 +174,12 @@ class Coder:
             words[column] = ", ".join(f"{state}:{number:g}" for state, number in pairs)
         return words
 
+    def amounts(self, case: Mapping[str, object]) -> dict[str, str]:
+        """Say what a case gives as a number, by variable, with its unit, such as ``67 years``."""
+        given = {c: number_of(str(case[c]).strip()) for c in self.model.numeric_inputs if c in case}
+        inputs = {c: self.model.numeric_inputs[c] for c, number in given.items() if number is not None}
+        return {numeric.variable: f"{given[c]:g} {numeric.unit}" for c, numeric in inputs.items()}
+
     def _band(self, column: str, numeric: NumericInput, number: float, value: object) -> int:
         if not numeric.minimum <= number <= numeric.maximum:
             limits = f"{numeric.minimum:g} to {numeric.maximum:g} {numeric.unit}"

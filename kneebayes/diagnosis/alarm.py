@@ -48,6 +48,7 @@ from kneebayes.errors import ModelFileError, ThresholdError, UnknownNameError, c
 from kneebayes.inference.evidence import UNKNOWN, Codes, Evidence
 from kneebayes.inference.network import CompiledModel, Engine, Posteriors
 from kneebayes.spec.model_spec import LEVELS, AlarmRule, Condition, ModelSpec
+from kneebayes.templates import percent
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -279,7 +280,7 @@ class Assessment:
         if probability >= thresholds.caution:
             urgent = probability >= thresholds.urgent
             name, threshold = ("urgent", thresholds.urgent) if urgent else ("caution", thresholds.caution)
-            reason = f"P({label}) is {probability:.1%}, at or over the {name} threshold of {100 * threshold:.3g}%"
+            reason = f"P({label}) is {percent(probability)}, at or over the {name} threshold of {100 * threshold:.3g}%"
             reasons.append((LEVELS.index(name), reason))
         reasons += [
             (LEVELS.index(rule.level), f"{rule.reason} ({assessor.facts({**rule.when, **rule.any_of}, codes)})")
@@ -287,12 +288,13 @@ class Assessment:
         ]
         if level > max(self.by_posterior[case], self.by_rules[case]):
             signs = assessor.retractions.said(int(self.retracted[case]))
-            would = f"P({label}) would be {self.highest[case]:.1%} {signs}"
+            would = f"P({label}) would be {percent(float(self.highest[case]))} {signs}"
             if not signs:
                 would = f"too many signs of {label} have other causes too for all choices of them to be looked at"
             reasons.append((level, f"{would}, and a sign never makes the alarm milder"))
         if not fired and probability < thresholds.caution:
-            reason = f"P({label}) is {probability:.1%}, under the caution threshold of {100 * thresholds.caution:.3g}%"
+            shown = f"{100 * thresholds.caution:.3g}%"
+            reason = f"P({label}) is {percent(probability)}, under the caution threshold of {shown}"
             reasons.append((0, reason))
             if asked:
                 reasons.append((0, f"{len(asked)} of {len(model.alarm.key_questions)} key questions have no answer"))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -17,7 +17,7 @@ from kneebayes.errors import UnknownNameError, names_of, nearest
 from kneebayes.inference.evidence import Evidence
 from kneebayes.inference.network import CompiledModel, Posteriors, leading
 from kneebayes.spec.model_spec import ModelSpec, packed, unpacked
-from kneebayes.templates import render
+from kneebayes.templates import percent, render
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +55,8 @@ class Diagnosis:
         Variables that are a reason to seek help, whatever the cause.
     warnings : list of str
         What limits this result.
+    amounts : dict of str to str
+        What was given as a number, by variable, with its unit.
     """
 
     assessment: Assessment
@@ -64,9 +66,12 @@ class Diagnosis:
     alarm: Alarm
     red_flags: list[str]
     warnings: list[str]
+    amounts: dict[str, str]
 
     @classmethod
-    def of(cls, assessment: Assessment, evidence: dict[str, str], warnings: Iterable[str]) -> Self:
+    def of(
+        cls, assessment: Assessment, evidence: dict[str, str], warnings: Iterable[str], amounts: Mapping[str, str]
+    ) -> Self:
         """Put an assessment of one case into words.
 
         Parameters
@@ -77,6 +82,8 @@ class Diagnosis:
             What was known, as state names.
         warnings : iterable of str
             What limits the result.
+        amounts : mapping of str to str
+            What was given as a number, by variable, with its unit.
 
         Returns
         -------
@@ -94,6 +101,7 @@ class Diagnosis:
             alarm=assessment.alarm(),
             red_flags=assessment.red_flags(),
             warnings=list(warnings),
+            amounts=dict(amounts),
         )
 
     @property
@@ -135,7 +143,7 @@ class Diagnosis:
     def __reduce__(self) -> tuple[Any, ...]:
         # the text of the model and the case, from which the rest is made anew: a compiled model has megabytes
         a = self.assessment
-        case = (a.evidence, a.posteriors, a.thresholds, self.evidence, self.warnings)
+        case = (a.evidence, a.posteriors, a.thresholds, self.evidence, self.warnings, self.amounts)
         return _unpickled, (packed(self.model), *case)
 
     def __str__(self) -> str:
@@ -156,8 +164,8 @@ class Diagnosis:
             lines.append("Red flags: " + ", ".join(self.label(name) for name in self.red_flags))
         lines += ["", "Posterior (causes may coexist)"]
         for name, p in self._ranked():
-            lines.append(f"  {self.label(name):<{width}}  {p:6.1%}  {'█' * round(p * BAR)}".rstrip())
-            lines += [f"    of which {word}: {q:.1%}" for word, q in self._states_of(name)]
+            lines.append(f"  {self.label(name):<{width}}  {percent(p):>6}  {'█' * round(p * BAR)}".rstrip())
+            lines += [f"    of which {word}: {percent(q)}" for word, q in self._states_of(name)]
         lines += ["", *(f"Warning: {warning}" for warning in self.warnings), self.model.disclaimer]
         return "\n".join(lines)
 
@@ -231,7 +239,7 @@ class Diagnosis:
         >>> text.split(". ")[0]
         'Reported: Pain behind the knee: yes; One lower leg swollen: yes'
         """
-        likely = ", ".join(f"{self.label(name)} {p:.1%}" for name, p in self._ranked()[:3])
+        likely = ", ".join(f"{self.label(name)} {percent(p)}" for name, p in self._ranked()[:3])
         level = self.alarm.level.replace("_", " ").upper()
         said = [
             f"Reported: {'; '.join(self._told()) or 'nothing'}.",
@@ -248,7 +256,7 @@ class Diagnosis:
         said += [f"{warning.rstrip('.')}." for warning in self.warnings]
         return " ".join([*said, f"By {self.model.name} {self.model.version}. {self.model.disclaimer}"])
 
-    def report(self, path: str | Path) -> None:
+    def report(self, path: str | Path, *, when: date | None = None) -> None:
         """Write the case as one page, which needs no network.
 
         It has what was said, the alarm with its reasons, what to ask, the posteriors with intervals, and the numbers
@@ -258,6 +266,8 @@ class Diagnosis:
         ----------
         path : str or pathlib.Path
             Ends in .html, or in .pdf, which Chromium or Chrome prints where it is installed.
+        when : datetime.date, optional
+            The day it bears, by default today; with the same day, a page of the same case is the same.
 
         Raises
         ------
@@ -278,16 +288,18 @@ class Diagnosis:
         """
         from kneebayes.diagnosis.report import write_case_report
 
-        write_case_report(self, path)
+        write_case_report(self, path, when)
 
     def _told(self) -> list[str]:
-        """Say in words what is known."""
-        return [
-            self.model.describe(name, said)
-            if said in self.model.askable[name].states
-            else f"{self.label(name)}: {said}"
-            for name, said in self.evidence.items()
-        ]
+        """Say in words what is known; of an amount both, as ``Age: 67 years (60 to 69)``."""
+        told = []
+        for name, said in self.evidence.items():
+            label, words = self.label(name), said
+            if said in self.model.askable[name].states:
+                words = self.model.describe(name, said).removeprefix(f"{label}: ")
+            amount = self.amounts.get(self.model.about(name))
+            told.append(f"{label}: {amount} ({words})" if amount else f"{label}: {words}")
+        return told
 
     def label(self, name: str) -> str:
         """Give the words for a variable, or a column that says part of one.
@@ -582,6 +594,7 @@ def _unpickled(
     thresholds: Thresholds,
     known: dict[str, str],
     warnings: list[str],
+    amounts: dict[str, str],
 ) -> Diagnosis:
     """Make a diagnosis of its model and case; those of one model share what is compiled."""
-    return Diagnosis.of(_assessor(model).assess(evidence, thresholds, posteriors=posteriors), known, warnings)
+    return Diagnosis.of(_assessor(model).assess(evidence, thresholds, posteriors=posteriors), known, warnings, amounts)

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,7 @@ from kneebayes.diagnosis.uncertainty import uncertainty
 from kneebayes.diagnosis.wells import points_line
 from kneebayes.errors import FileFormatError, MissingExtraError
 from kneebayes.plots.case import number_label, priors
-from kneebayes.plots.style import percent
-from kneebayes.templates import render
+from kneebayes.templates import percent, render
 
 if TYPE_CHECKING:
     from kneebayes.diagnosis.diagnosis import Diagnosis
@@ -39,7 +39,7 @@ def check_case_report(path: str | Path) -> None:
         )
 
 
-def case_page(dx: Diagnosis) -> str:
+def case_page(dx: Diagnosis, when: date) -> str:
     """Write a case as HTML that needs no network."""
     model, assessed = dx.model, dx.assessment
     sure, before = uncertainty(assessed), priors(dx.network)
@@ -56,6 +56,7 @@ def case_page(dx: Diagnosis) -> str:
     return render(
         "case/page.html",
         dx=dx,
+        when=when,
         told=dx._told(),
         questions=open_questions(assessed, n=QUESTIONS, keys_first=True),
         rows=[(name, dx.label(name), p, *ends[name], before[name]) for name, p in ranked],
@@ -67,10 +68,10 @@ def case_page(dx: Diagnosis) -> str:
     )
 
 
-def write_case_report(dx: Diagnosis, path: str | Path) -> None:
+def write_case_report(dx: Diagnosis, path: str | Path, when: date | None = None) -> None:
     """Write a case as a page, HTML or PDF by the ending of the name."""
     check_case_report(path)
-    page = case_page(dx)
+    page = case_page(dx, when or date.today())
     if Path(path).suffix.lower() != ".pdf":
         write_whole(str(path), page)
         return

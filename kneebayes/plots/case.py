@@ -28,13 +28,13 @@ from kneebayes.plots.style import (
     make_room,
     name_rows,
     odds_axis,
-    percent,
     share_axis,
     take_axes,
     widen,
     wrapped,
 )
 from kneebayes.spec.model_spec import ModelSpec
+from kneebayes.templates import percent
 
 if TYPE_CHECKING:
     import pandas as pd

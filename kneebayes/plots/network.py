@@ -8,20 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kneebayes.errors import UnknownNameError, check_kind, nearest
-from kneebayes.plots.style import (
-    ALARM,
-    BLUE,
-    INK,
-    PALE,
-    font_size,
-    ink,
-    keep_inside,
-    literal,
-    percent,
-    take_axes,
-    widen,
-)
+from kneebayes.plots.style import ALARM, BLUE, INK, PALE, font_size, ink, keep_inside, literal, take_axes, widen
 from kneebayes.spec.model_spec import ModelSpec
+from kneebayes.templates import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -35,8 +35,6 @@ PROBABILITIES = (
 )
 MAX_TICKS = 7
 BELOW = 3.4  # sizes of its letters from the x axis to under its label
-SMALLEST = 1e-6  # the smallest probability that is written out
-NOISE = 1e-12  # what exact inference may leave of 0 in floating point
 NEAR = 0.01  # of the width of axes: what is kept free beside texts
 
 
@@ -123,21 +121,6 @@ def name_rows(ax: Axes, names: Sequence[str], **text: Any) -> None:
 def wrapped(text: str, width: int = 30) -> str:
     """Break a label into lines of so many letters."""
     return "\n".join(textwrap.wrap(text, width, break_long_words=False))
-
-
-def percent(p: float) -> str:
-    """Write a probability as a percentage that does not round to none or all.
-
-    >>> [percent(p) for p in (0.0, 1e-9, 0.0004, 0.075, 0.0998, 0.42, 0.9996, 1.0)]
-    ['0%', '<0.0001%', '0.04%', '7.5%', '10%', '42%', '99.96%', '100%']
-    """
-    near = min(p, 1.0 - p)
-    if near < NOISE:
-        return "0%" if p < 0.5 else "100%"
-    if near < SMALLEST:
-        return f"<{SMALLEST:.4%}" if p < 0.5 else f">{1 - SMALLEST:.4%}"
-    digits = 0 if p >= 0.0995 and near >= 0.01 else 1 if near >= 0.005 else 2 if near >= 0.00005 else 4
-    return f"{p:.{digits}%}"
 
 
 def odds_axis(ax: Axes, low: float, high: float) -> None:

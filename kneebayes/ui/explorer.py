@@ -23,9 +23,8 @@ from kneebayes.errors import KneeBayesError
 from kneebayes.evaluation.expectations import facts_known, shipped_rows
 from kneebayes.model import Model, load_model
 from kneebayes.plots.case import priors
-from kneebayes.plots.style import percent
 from kneebayes.spec.model_spec import ModelSpec
-from kneebayes.templates import read
+from kneebayes.templates import percent, read
 from kneebayes.ui.session import KEPT, Exploration, control_of
 
 if TYPE_CHECKING:

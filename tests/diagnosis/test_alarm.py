@@ -16,6 +16,7 @@ from kneebayes.inference.evidence import UNKNOWN, Evidence
 from kneebayes.inference.network import CompiledModel, Posteriors
 from kneebayes.model import Model
 from kneebayes.spec.model_spec import ModelSpec
+from kneebayes.templates import percent
 from tests.oracles import random_codes
 from tests.spec.test_model_spec import num, small
 
@@ -169,7 +170,9 @@ def test_a_healthy_answer_sheet_is_low_and_never_called_safe() -> None:
     assert alarm.questions == []
     assert "not ruled out" in alarm.advice
     assert "safe" not in alarm.advice.lower()
-    assert alarm.reasons == [f"P(Deep vein thrombosis) is {alarm.probability:.1%}, under the caution threshold of 2%"]
+    assert alarm.reasons == [
+        f"P(Deep vein thrombosis) is {percent(alarm.probability)}, under the caution threshold of 2%"
+    ]
 
 
 def test_the_complaint_alone_is_not_assessed_and_asks_the_key_questions() -> None:
@@ -404,7 +407,7 @@ def test_the_threshold_that_was_reached_is_told(urgent: float, name: str, shown:
     alarm = diagnose(WELL, thresholds=Thresholds(0.0001, urgent)).alarm
     p = alarm.probability
     assert 0.0002 < p < 0.9
-    assert alarm.reasons == [f"P(Deep vein thrombosis) is {p:.1%}, at or over the {name} threshold of {shown}"]
+    assert alarm.reasons == [f"P(Deep vein thrombosis) is {percent(p)}, at or over the {name} threshold of {shown}"]
 
 
 def test_the_facts_that_fire_a_rule_are_told_by_their_labels() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -15,14 +16,20 @@ from kneebayes.errors import FileFormatError, MissingExtraError
 
 CASE = {"age": 67, "unilateral_leg_swelling": True, "long_travel": True, "calf_pain": "present:0.8"}
 DX = kb.load_model().diagnose(CASE)
+DAY = date(2026, 3, 1)
 
 
 def test_the_page_has_what_was_said_how_sure_it_is_and_where_numbers_are_from() -> None:
-    page = html.unescape(case_page(DX))
+    page = html.unescape(case_page(DX, DAY))
     said = [*DX.alarm.reasons, DX.alarm.advice, DX.model.disclaimer, DX.uncertainty().sentence]
     said += [DX.label(name) for name in DX.probabilities]
     said += [DX.model.variables[name].question for name in DX.alarm.questions]
-    said += ["Calf pain: absent:0.2, present:0.8", "One lower leg swollen: yes"]
+    said += [
+        "Calf pain: absent:0.2, present:0.8",
+        "One lower leg swollen: yes",
+        "Age: 67 years (60 to 69)",
+        "2026-03-01",
+    ]
     for place in DX.sensitivity(n=report.NUMBERS).index:
         number = dict(DX.model.probabilities())[place]
         said += [number.basis, number.why]
@@ -32,10 +39,27 @@ def test_the_page_has_what_was_said_how_sure_it_is_and_where_numbers_are_from() 
 
 
 def test_the_page_loads_nothing_and_escapes_words() -> None:
-    assert not re.search(r"<(script|link|img|iframe)|url\(|@import", case_page(DX))
+    assert not re.search(r"<(script|link|img|iframe)|url\(|@import", case_page(DX, DAY))
     words = {"title": "<script>alert(1)</script>"}
     other = kb.Model(DX.model.model_copy(update=words)).diagnose(CASE)
-    assert "<script" not in case_page(other)
+    assert "<script" not in case_page(other, DAY)
+
+
+def test_it_bears_today_or_the_day_that_is_given(tmp_path: Path) -> None:
+    pages = []
+    for when in (None, DAY, DAY):
+        DX.report(tmp_path / "case.html", when=when)
+        pages.append((tmp_path / "case.html").read_text(encoding="utf-8"))
+    assert re.search(r"\d{4}-\d\d-\d\d", pages[0])
+    assert pages[1] == pages[2] == case_page(DX, DAY)
+
+
+@pytest.mark.parametrize(
+    ("age", "said"), [(67, "67 years (60 to 69)"), ("67.5", "67.5 years (60 to 69)"), ("sixties", "60 to 69")]
+)
+def test_an_amount_is_told_as_it_was_given_and_a_band_as_a_band(age: object, said: str) -> None:
+    text = kb.load_model().diagnose({"age": age}).text()
+    assert re.search(r"Age: (.*?)[;.](?!\d)", text)[1].endswith(said)  # type: ignore[index]
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from kneebayes.errors import ModelFileError
 from kneebayes.inference.evidence import UNKNOWN, Evidence, SoftEvidence
 from kneebayes.inference.network import CompiledModel
 from kneebayes.spec.model_spec import ModelSpec
+from kneebayes.templates import percent
 from tests.oracles import brute_force, one, random_codes, random_model
 from tests.stress.alarm_search import promised
 
@@ -185,7 +186,7 @@ def test_a_reading_raises_the_level_and_says_why() -> None:
     assert after.probabilities["dvt"] < 0.02
     assert (before.alarm.level, after.alarm.level) == ("caution", "caution")
     assert after.alarm.probability == after.probabilities["dvt"]
-    assert f"would be {before.probabilities['dvt']:.1%} without 'Cramping pain'" in after.alarm.reasons[0]
+    assert f"would be {percent(before.probabilities['dvt'])} without 'Cramping pain'" in after.alarm.reasons[0]
     scored = MODEL.score_table(pa.table({k: [str(v)] for k, v in {**ATTACKS, "cramping_pain": 1}.items()}))
     assert scored.table["dvt_alarm"].to_pylist() == ["caution"]
 
@@ -376,7 +377,7 @@ def test_a_reason_names_all_signs_that_are_taken_back() -> None:
     thresholds = Thresholds(caution=float(own[case] + best[case]) / 2, urgent=1.0)
     alarm = Assessor(network).assess(Evidence(codes[:, [case]]), thresholds).alarm()
     assert alarm.level == "caution"
-    assert f"P(x) would be {best[case]:.1%} without 'x', 'x', and a sign" in alarm.reasons[0]
+    assert f"P(x) would be {percent(best[case])} without 'x', 'x', and a sign" in alarm.reasons[0]
 
 
 def test_an_impossible_reading_does_not_count() -> None:

@@ -32,8 +32,9 @@ from kneebayes.plots.case import (
 )
 from kneebayes.plots.cohort import plot_alarm_levels, plot_cases
 from kneebayes.plots.network import dependences, link_strengths, link_width, plot_network
-from kneebayes.plots.style import LEVEL_COLOURS, percent
+from kneebayes.plots.style import LEVEL_COLOURS
 from kneebayes.spec.model_spec import LEVELS, ModelSpec
+from kneebayes.templates import percent
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
