@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from kneebayes.scoring.scorer import Scored, Scorer
 
 Frame = TypeVar("Frame")
+MAX_DIGITS = 300  # to round to: no double has more
 
 
 class Model:
@@ -343,7 +344,9 @@ class Model:
         if rejects and errors == "raise":
             raise OptionError("rejects are given with errors='null': with 'raise' there are none")
         if round is not None:
-            check_number("round", round, whole=True)
+            check_number("round", round, whole=True, least=-MAX_DIGITS)
+            if round > MAX_DIGITS:
+                raise OptionError(f"round {round}: give a number of digits up to {MAX_DIGITS}")
         keep, ignore = names_of("keep", keep), names_of("ignore", ignore)
         read, bound = read_frame(self._coder, frame, mapping, self._coder.columns, keep=keep, ignore=ignore)
         scored = self.score_table(

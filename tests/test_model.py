@@ -139,6 +139,33 @@ def test_an_engine_that_is_no_word_is_refused(engine: Any) -> None:
         MODEL.diagnose({}, engine=engine)
 
 
+NO_TRUTH = [np.array([1, 2]), pd.Series(["a"]), pd.NA]  # which are neither true nor false
+
+
+@pytest.mark.parametrize("value", NO_TRUTH, ids=["array", "series", "NA"])
+def test_an_argument_that_is_neither_true_nor_false_is_refused(value: Any, tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text("age\n67\n")
+    files = tmp_path / "c.csv", tmp_path / "o.csv"
+    calls: list[Callable[[], object]] = [
+        lambda: MODEL.score_file(*files, mapping=value),
+        lambda: MODEL.score_file(*files, progress=value),
+        lambda: MODEL.simulate(2, seed=1, missing_if=value),
+        lambda: MODEL.simulate(2, seed=1, prevalence=value),
+        lambda: MODEL.simulate(2, seed=1, label_noise=value),
+        lambda: MODEL.to_fhir_questionnaire(value),
+        lambda: MODEL.score(pd.DataFrame({"age": [67]}), round=value),
+    ]
+    for call in calls:
+        with pytest.raises(KneeBayesError):
+            call()
+
+
+@pytest.mark.parametrize("digits", [301, 2**70, -301, -(2**70)])
+def test_more_digits_than_a_number_has_are_refused(digits: int) -> None:
+    with pytest.raises(KneeBayesError, match="round"):
+        MODEL.score(pd.DataFrame({"age": [67]}), round=digits)
+
+
 @pytest.mark.parametrize("name", ["extnded", "Extended", "posterior_knee_pain_extneded"])
 def test_a_model_that_is_nearly_one_that_ships_is_told(name: str) -> None:
     with pytest.raises(ModelFileError, match=r"Did you mean '(posterior_knee_pain_)?extended'\?"):

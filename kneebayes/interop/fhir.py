@@ -9,14 +9,13 @@ until fhir.resources has checked them.
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import kneebayes
 from kneebayes.cases.coding import Coder
 from kneebayes.errors import CaseError, MissingExtraError, UnknownColumnError, check_choice, check_kind, nearest
 from kneebayes.spec.model_spec import ModelSpec
@@ -181,12 +180,7 @@ def _outcome(model: ModelSpec, name: str) -> dict[str, Any]:
 
 def _method(model: ModelSpec) -> dict[str, Any]:
     coding = {"system": MODEL_SYSTEM, "version": model.version, "code": model.name, "display": model.title}
-    return {"coding": [coding], "text": f"kneebayes {_own_version()}, model {model.name} {model.version}"}
-
-
-@lru_cache(maxsize=1)
-def _own_version() -> str:
-    return importlib.metadata.version("kneebayes")
+    return {"coding": [coding], "text": f"kneebayes {kneebayes.__version__}, model {model.name} {model.version}"}
 
 
 def _per_cent(p: float) -> float:
@@ -236,6 +230,7 @@ def diagnosis_bundle(
 
 def questionnaire(model: ModelSpec, version: Version = "R5") -> Any:
     """Write the questions of a model as FHIR: a group per group of the model; ``linkId`` is the column of a case."""
+    check_choice("FHIR version", version, get_args(Version))
     return checked(questionnaire_content(model, "choice" if version == "R4B" else "coding"), version)
 
 

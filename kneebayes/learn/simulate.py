@@ -120,9 +120,10 @@ class Writer:
     ) -> None:
         self.model = model
         self._missing = _pair("missing", missing)
-        check_kind(missing_if or {}, "items", "simulate(100, seed=1, missing_if={'dvt': 0.1})")
+        missing_if = {} if missing_if is None else missing_if
+        check_kind(missing_if, "keys", "simulate(100, seed=1, missing_if={'dvt': 0.1})")
         self._missing_if = {
-            _cause(model, cause): _pair(f"missing_if {cause}", share) for cause, share in (missing_if or {}).items()
+            _cause(model, cause): _pair(f"missing_if {cause}", share) for cause, share in missing_if.items()
         }
         check_number("label_noise", label_noise)
         if not 0 <= label_noise <= 1:
@@ -214,9 +215,10 @@ def simulate_batches(
 
     check_number("number of cases", n, whole=True, least=0)
     check_flags(with_causes=with_causes, label=label, complaint=complaint)
+    check_number("label_noise", label_noise)
     if label_noise and not label:
         raise CaseError(f"label_noise {label_noise}: there are no labels to make wrong; ask for them")
-    if prevalence:
+    if prevalence is not None and (not hasattr(prevalence, "keys") or len(prevalence)):
         from kneebayes.learn.prevalence import with_prevalence  # here: a template does not wait for scipy
 
         model = with_prevalence(model, prevalence)

@@ -188,7 +188,7 @@ class MappedReader:
         *,
         chunk_rows: int,
     ) -> None:
-        self.stamp, given = file_stamp(path), CaseMapping.of(mapping or {})
+        self.stamp, given = file_stamp(path), CaseMapping.of({} if mapping is None else mapping)
         known = {CASE_ID, *coder.columns} - set(ignore)
         self.reader = reader = open_reader(path, chunk_rows=chunk_rows, keep=set(keep) - known, reading=given.read)
         try:
@@ -430,6 +430,8 @@ def _choose(written: list[str], columns: Iterable[str] | None, keep: list[str]) 
 
 def shows_progress(wanted: bool | None) -> bool:
     """Say whether to show a bar: by default on a terminal; never where standard error is closed, or is no stream."""
+    if wanted is not None:
+        check_flags(progress=wanted)
     try:
         return sys.stderr.isatty() if wanted is None else wanted and sys.stderr.writable()
     except (AttributeError, ValueError):

@@ -145,11 +145,29 @@ print(kb.load_model("extended").diagnose({"age": 67}).probabilities["dvt"].hex()
 """
 
 
+# Of what is in a zip, and nowhere else, the environment has no metadata.
+NOT_INSTALLED = """
+import importlib.metadata as metadata
+known = metadata.version
+def version(name):
+    if name == "kneebayes":
+        raise metadata.PackageNotFoundError(name)
+    return known(name)
+metadata.version = version
+from kneebayes.__main__ import main
+main()
+"""
+
+
 def test_it_runs_from_a_zip(archive: Path, cases: Path) -> None:
     inside: dict[str, Any] = {"env": {"PYTHONPATH": str(archive)}, "cwd": str(cases.parent)}
     where = "import kneebayes; print(kneebayes.__file__)"
     assert run([sys.executable, "-c", where], **inside).stdout.startswith(str(archive))
-    for command in ([sys.executable, "-c", SHIPPED], [*COMMAND, "score", str(cases)]):
+    for command in (
+        [sys.executable, "-c", SHIPPED],
+        [*COMMAND, "score", str(cases)],
+        [sys.executable, "-c", NOT_INSTALLED, "score", str(cases), "--format", "fhir-ndjson"],
+    ):
         assert run(command, **inside).stdout == run(command).stdout != ""
 
 
