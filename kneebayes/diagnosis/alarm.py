@@ -29,13 +29,17 @@ that is found out for each sign: 0 for most, as links make log r superadditive. 
 ``E(r | no cause)`` is at least ``q * exp(sum(P(c | no cause) / q * log r(c)))``: over the causes c of which r is over
 ``exp(-STEEP)``, given that none of the others is there. The probability of that, q, is at least 1 - the sum of theirs,
 and ``P(c | no cause)`` is at most ``P(c) / P(no cause)``, by the posteriors that are known already.
+
+What risk factors do is bounded for each pattern of their component's evidence, where its table is small. For them r is
+that of what the component triggers, which is there less often than the cause is: if it triggers c with a chance of at
+most t, and others do with one of at least u, ``P(triggered | c is there)`` is at most ``t / (t + (1 - t) * u)``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from itertools import product
 from math import prod
 from typing import NamedTuple
@@ -47,6 +51,7 @@ from kneebayes.cases.problems import Kind, Why, why
 from kneebayes.errors import ModelFileError, ThresholdError, UnknownNameError, check_kind, check_number, nearest
 from kneebayes.inference.evidence import UNKNOWN, Codes, Evidence
 from kneebayes.inference.network import CompiledModel, Engine, Posteriors
+from kneebayes.inference.tables import Component, patterns
 from kneebayes.spec.model_spec import LEVELS, AlarmRule, Condition, ModelSpec
 from kneebayes.templates import percent
 
@@ -60,7 +65,8 @@ MAX_KEPT = 512  # lists of sets
 PAIRS = 1 << 17  # of a case and a retraction, which are answered at a time
 ROUNDING = 1e-12
 STEEP = 8.0  # any number is right; this one spares most
-LOG_TINY = -700.0
+LOG_TINY, HUGE = -700.0, 1e9
+MAX_ENTRIES = 1 << 20  # of a table that is gone through for each way to retract its signs
 
 
 @dataclass(frozen=True)
@@ -457,13 +463,25 @@ class _Sign:
     log_least: Floats
 
 
+class _Move(NamedTuple):
+    """Signs of one finding or component, as bits, that are retracted together, and the bounds of log r by pattern.
+
+    The last row of the bounds holds whatever the pattern; findings, and components of large tables, have no other.
+    """
+
+    bits: int
+    component: int  # -1 for a finding
+    log_most: Floats  # (patterns + 1,)
+    steep: list[tuple[int, Floats]]  # causes with (patterns + 1,): the lower bound as `_split` gives it, where not 0
+    gentle: list[tuple[int, Floats]]
+
+
 class _Subsets(NamedTuple):
-    """Sets of signs to retract: as bits, (sets,), and the bounds of log r, the lower one as `_split` gives it."""
+    """Sets of signs to retract: as bits, (sets,), and the moves that they are made of, (sets, moves)."""
 
     bits: NDArray[np.int64]
-    log_most: Floats
-    steep: Floats
-    gentle: Floats
+    moves: list[_Move]
+    chosen: Floats
 
 
 class Retractions:
@@ -474,6 +492,10 @@ class Retractions:
         self.column = network.columns.index(network.model.alarm.cause)
         self._signs = _doubtful(network)
         self._subsets: dict[int, _Subsets] = {}
+        self._moves: dict[int, _Move] = {}
+        # of each sign, its component of risk factors; a finding is a source of its own
+        component = {row: k for k, part in enumerate(network.tables.components) for row in part.rows}
+        self._source = [component.get(sign.row, -1 - sign.row) for sign in self._signs]
         self._by_row: dict[int, int] = {}  # the signs of each variable, as bits
         for place, sign in enumerate(self._signs):
             self._by_row[sign.row] = self._by_row.get(sign.row, 0) | 1 << place
@@ -515,9 +537,9 @@ class Retractions:
         present = np.where(np.isfinite(needed) & (worth > probability), self._present(evidence.codes), 0)
         too_many = prod(1.0 + np.bitwise_count(present & own) for own in self._by_row.values()) > self.most
         highest[too_many] = 1.0
-        case, bits = self._pairs(np.where(too_many, 0, present), probability, needed, causes)
+        case, bits = self._pairs(evidence, np.where(too_many, 0, present), needed, causes)
 
-        def look(own: NDArray[np.intp], taken: NDArray[np.int64]) -> Floats:
+        def look(own: NDArray[np.intp], taken: NDArray[np.int64]) -> tuple[Evidence, Floats]:
             """Compute the posteriors of some retractions, and note those that are higher."""
             trial = evidence[own]
             for place, sign in enumerate(self._signs):
@@ -528,39 +550,26 @@ class Retractions:
             np.maximum.at(highest, own, found)
             higher = (found > before) & (found == highest[own])
             retracted[own[higher]] = taken[higher]
-            return values
+            return trial, values
 
         for start in range(0, len(case), PAIRS):
             own, taken = case[start : start + PAIRS], bits[start : start + PAIRS]
             if causes is not None:  # signs with wide bounds are retracted first, for better ones of the others
                 sets, which = np.unique(taken & self._wide, return_inverse=True)
                 first, place = np.unique(own * len(sets) + which, return_inverse=True)
-                case_of, wide = first // len(sets), sets[first % len(sets)]
-                known, new = causes[case_of], wide > 0
-                known[new] = look(case_of[new], wide[new])[:, : causes.shape[1]]
-                known = known[place]
-                others = taken & ~self._wide
-                may = (others > 0) & self._may(others, known, target[own])
-                own, taken = own[may], taken[may]
+                own, wide, others = first // len(sets), sets[first % len(sets)], np.zeros(len(first), dtype=np.int64)
+                np.bitwise_or.at(others, place, taken & ~self._wide)
+                known, new = causes[own], wide > 0
+                trial = evidence[own]
+                found, values = look(own[new], wide[new])
+                trial.codes[:, new], known[new] = found.codes, values[:, : causes.shape[1]]
+                p = known[:, self.column]
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    left = target[own] - np.log(p / (1.0 - p))
+                which, bits_left = self._pairs(trial, others, left, known)
+                own, taken = own[which], wide[which] | bits_left
             look(own, taken)
         return highest, retracted
-
-    def _may(self, bits: NDArray[np.int64], causes: Floats, target: Floats) -> Bools:
-        """Say which sets of signs, (n,), may bring the log-odds of the cause to a target, by the posteriors so far."""
-        sets, place = np.unique(bits, return_inverse=True)
-        said = sets[:, None] >> np.arange(len(self._signs)) & 1
-        log_most = np.where(said, [sign.log_most for sign in self._signs], 0.0).sum(axis=1)
-        steep, gentle = _split(said @ np.array([sign.log_least for sign in self._signs]))
-        probability, odds, dot = causes[:, self.column], self._odds(causes), "sc,sc->s"
-        with np.errstate(divide="ignore", invalid="ignore"):
-            needed = target - np.log(probability / (1.0 - probability))
-            least = _log_least(np.einsum(dot, odds, steep[place]), np.einsum(dot, odds, gentle[place]))
-        return np.asarray(~(log_most[place] - least + ROUNDING < needed))  # a bound that is NaN spares nothing
-
-    def _odds(self, causes: Floats) -> Floats:
-        """Bound P(each cause | no alarm's cause) by posteriors, (n, causes)."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(causes / (1.0 - causes[:, [self.column]]))
 
     def said(self, retracted: int) -> str:
         """Say the signs of which `max_posterior` gives the bits: without these, and with those in a lower band."""
@@ -582,44 +591,137 @@ class Retractions:
         return signs
 
     def _pairs(
-        self, present: NDArray[np.int64], probability: Floats, needed: Floats, causes: Floats | None
+        self, evidence: Evidence, present: NDArray[np.int64], needed: Floats, causes: Floats | None
     ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
         """List the retractions that may add ``needed`` to the log-odds: the case, and the signs retracted as bits."""
-        cases: list[NDArray[np.intp]] = []
-        retracted: list[NDArray[np.int64]] = []
-        odds = None if causes is None else self._odds(causes)
         order = np.argsort(present, kind="stable")
         order = order[present[order] > 0]
         sets, first = np.unique(present[order], return_index=True)
-        for own, signs in zip(np.split(order, first)[1:], sets.tolist(), strict=True):
-            subsets = self._subsets_of(signs)
-            reach = np.full((len(own), len(subsets.bits)), np.inf)
-            if odds is not None:
-                reach = subsets.log_most - _log_least(odds[own] @ subsets.steep.T, odds[own] @ subsets.gentle.T)
-            which, place = np.nonzero(~(reach + ROUNDING < needed[own, None]))  # a bound that is NaN spares nothing
-            cases.append(own[which])
+        bound = self._bound_by(evidence[order], causes[order]) if causes is not None else None
+        cases: list[NDArray[np.intp]] = [np.zeros(0, dtype=np.intp)]
+        retracted: list[NDArray[np.int64]] = [np.zeros(0, dtype=np.int64)]
+        for signs, start, stop in zip(sets.tolist(), first.tolist(), [*first.tolist(), len(order)][1:], strict=True):
+            subsets, own = self._subsets_of(signs), slice(start, stop)
+            reach = np.full((len(subsets.bits), stop - start), np.inf) if bound is None else bound(subsets, own)
+            place, which = np.nonzero(~(reach + ROUNDING < needed[order[own]]))  # a bound that is NaN spares nothing
+            cases.append(order[own][which])
             retracted.append(subsets.bits[place])
-        if not cases:
-            return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.int64)
         return np.concatenate(cases), np.concatenate(retracted)
+
+    def _bound_by(self, evidence: Evidence, causes: Floats) -> Callable[[_Subsets, slice], Floats]:
+        """Make what bounds the log-odds that sets of signs may add in some cases, (sets, cases)."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            odds = np.ascontiguousarray(causes.T) / (1.0 - causes[:, self.column])  # of each without the cause, at most
+        risks = cache(lambda: self._risks(evidence, odds))
+
+        def bound(subsets: _Subsets, own: slice) -> Floats:
+            bounds = np.zeros((3, len(subsets.moves), own.stop - own.start))
+            for place, move in enumerate(subsets.moves):
+                row, weight = np.zeros(odds.shape[1], dtype=np.intp), odds
+                if len(move.log_most) > 1:
+                    row, weight = risks()[move.component]
+                bounds[0, place] = move.log_most[row[own]]
+                for i, part in enumerate((move.steep, move.gentle), 1):
+                    for c, by_row in part:
+                        bounds[i, place] += weight[c, own] * by_row[row[own]]
+            log_most, steep, gentle = subsets.chosen @ bounds
+            return np.asarray(log_most - _log_least(steep, gentle))
+
+        return bound
+
+    def _risks(self, evidence: Evidence, odds: Floats) -> dict[int, tuple[NDArray[np.intp], Floats]]:
+        """Find for each source of risks the rows of its bounds, (n,), and P(it triggers each cause), at most."""
+        components, rows, kept = self.network.tables.components, {}, np.ones(odds.shape)
+        for k, (least, _) in self._chances.items():
+            rows[k] = patterns(components[k].part, evidence.codes)
+            for answer in evidence.soft:
+                if answer.row in components[k].rows:
+                    rows[k][answer.cases] = len(least) - 1
+            for target, own in zip(components[k].targets, least.T, strict=True):
+                kept[target] *= np.take(1.0 - own, rows[k])  # P(no risk factor triggers it), at most
+        weight = {k: odds.copy() for k in set(self._source) & self._chances.keys()}
+        for k, own in weight.items():
+            for target, low, high in zip(
+                components[k].targets, *(chance.T for chance in self._chances[k]), strict=True
+            ):
+                with np.errstate(divide="ignore", invalid="ignore"):  # by Bayes' theorem, of a cause that is there
+                    others = np.maximum(0.0, 1.0 - kept[target] / np.take(1.0 - low, rows[k]))
+                    share = 1.0 / (1.0 + others * np.take(1.0 / high - 1.0, rows[k]))
+                own[target] *= np.where(np.isnan(share), 1.0, share)
+        return {k: (rows[k], own) for k, own in weight.items()}
+
+    @cached_property
+    def _chances(self) -> dict[int, tuple[Floats, Floats]]:
+        """P(a component triggers each target), at least and at most whatever else it triggers, by rows as of a move."""
+        found = {}
+        for k, component in enumerate(self.network.tables.components):
+            if self._is_wide(component):
+                continue
+            shape = (component.n_patterns + 1, len(component.targets))
+            least, most = np.zeros(shape), np.ones(shape)
+            for i in range(shape[1]):
+                absent, present = np.moveaxis(component.trigger.reshape(len(least) - 1, 1 << i, 2, -1), 2, 0)
+                with np.errstate(invalid="ignore"):
+                    chance = (present / (absent + present)).reshape(len(least) - 1, -1)
+                never = np.isnan(chance)
+                least[:-1, i] = np.where(never, 1.0, chance).min(axis=1)
+                most[:-1, i] = np.where(never, 0.0, chance).max(axis=1)
+            found[k] = least, most
+        return found
+
+    def _is_wide(self, component: Component) -> bool:
+        """Say whether the table of a component is too large to go through for each way to retract its signs."""
+        return component.n_patterns << len(component.targets) > MAX_ENTRIES
 
     def _subsets_of(self, signs: int) -> _Subsets:
         """List the sets of some signs but the empty one, worked out once; not all are kept, as there may be many."""
         subsets = self._subsets.get(signs)
         if subsets is None:
+            moves, bits, chosen = list[_Move](), np.zeros(1, dtype=np.int64), np.zeros((1, 0))
             places = [place for place in range(len(self._signs)) if signs >> place & 1]
-            places = sorted(places, key=lambda place: -self._signs[place].log_most)
-            bits, log_most = np.zeros(1, dtype=np.int64), np.zeros(1)
-            log_least = np.zeros((1, len(self.network.model.causes)))
-            for row in dict.fromkeys(self._signs[place].row for place in places):  # one way at most to take each back
-                own = [(self._signs[place], place) for place in places if self._signs[place].row == row]
-                bits = np.concatenate([bits, *(bits | 1 << place for _, place in own)])
-                log_most = np.concatenate([log_most, *(log_most + sign.log_most for sign, _ in own)])
-                log_least = np.concatenate([log_least, *(log_least + sign.log_least for sign, _ in own)])
-            subsets = _Subsets(bits[1:], log_most[1:], *_split(log_least[1:]))
+            for source in dict.fromkeys(self._source[place] for place in places):
+                own = self._moves_of([place for place in places if self._source[place] == source])
+                one = np.vstack([np.zeros(len(own)), np.eye(len(own))])  # one move of a source at most
+                bits = (bits | np.array([0, *(move.bits for move in own)])[:, None]).ravel()
+                chosen = np.hstack([np.tile(chosen, (len(one), 1)), np.repeat(one, len(chosen), axis=0)])
+                moves += own
+            subsets = _Subsets(bits[1:], moves, chosen[1:])
             if len(self._subsets) < MAX_KEPT:
                 self._subsets[signs] = subsets
         return subsets
+
+    def _moves_of(self, places: list[int]) -> list[_Move]:
+        """List the ways to retract some signs of one source, each row in one way at most."""
+        sets = [0]
+        for row in dict.fromkeys(self._signs[place].row for place in places):
+            own = [1 << place for place in places if self._signs[place].row == row]
+            sets += [others | one for one in own for others in sets]
+        for bits in sets[1:]:
+            if bits not in self._moves:
+                self._moves[bits] = self._move(bits)
+        return [self._moves[bits] for bits in sets[1:]]
+
+    def _move(self, bits: int) -> _Move:
+        """Bound what retracting some signs of one source does."""
+        places = [place for place in range(len(self._signs)) if bits >> place & 1]
+        signs, source = [self._signs[place] for place in places], self._source[places[0]]
+        log_most = np.array([sum(sign.log_most for sign in signs)])
+        log_least = np.sum([sign.log_least for sign in signs], axis=0)[None]
+        component = self.network.tables.components[max(source, 0)]
+        if source >= 0 and not self._is_wide(component):
+            code = np.stack(np.unravel_index(np.arange(component.n_patterns), component.radix))
+            held = np.ones(component.n_patterns, dtype=bool)
+            for sign in signs:
+                at = component.rows.index(sign.row)
+                held &= sign.held[code[at]] > 0
+                code[at] = sign.instead % component.radix[at]
+            now, before = np.flatnonzero(held), np.ravel_multi_index(tuple(code[:, held]), component.radix)
+            bounder = _triggered(component, log_least.shape[1], self.column)
+            found = bounder.of_each(*_log_ratio(component.trigger[now], component.trigger[before]))
+            log_most, log_least = np.tile(log_most, len(held) + 1), np.tile(log_least, (len(held) + 1, 1))
+            log_most[now], log_least[now] = found
+        parts = ([(c, own) for c, own in enumerate(part.T.copy()) if own.any()] for part in _split(log_least))
+        return _Move(bits, max(source, -1), np.minimum(log_most, HUGE), *parts)
 
 
 def _split(log_least: Floats) -> tuple[Floats, Floats]:
@@ -661,21 +763,16 @@ def _doubtful(network: CompiledModel) -> list[_Sign]:
                     continue
                 held = np.isin([*range(len(events)), UNKNOWN], lowering).astype(np.int64)
                 both = [(nows[now], before) for now in lowering]
-                doubtful.append(_Sign(row, held, instead, *_bounds(both, present, there, place)))
+                doubtful.append(_Sign(row, held, instead, *_Bounder(present, there, place).of_all(both)))
             continue
         component = next(c for c in tables.components if row in c.rows)
-        triggered = np.zeros((1 << len(component.targets), len(model.causes)), dtype=bool)
-        triggered[:, component.targets] = (
-            np.arange(len(triggered))[:, None] >> np.arange(len(component.targets))[::-1] & 1
-        )
+        bounder = _triggered(component, len(model.causes), place)
         rows = cache(partial(component.with_code, name))
         for instead, held in _risk_taken_back(model, name, sign):
             pairs = [_possible(rows(code), rows(instead)) for code in np.flatnonzero(held).tolist()]
             if component.targets == (place,) and all(_raises(now, before) for now, before in pairs):
                 continue
-            doubtful.append(
-                _Sign(row, held, instead, *_bounds(pairs, triggered, np.ones(len(triggered), dtype=bool), place))
-            )
+            doubtful.append(_Sign(row, held, instead, *bounder.of_all(pairs)))
     return doubtful
 
 
@@ -734,26 +831,43 @@ def _raises(now: Floats, before: Floats) -> bool:
     return bool((share_now >= share_before - ROUNDING).all())
 
 
-def _bounds(pairs: list[tuple[Floats, Floats]], present: Bools, with_cause: Bools, place: int) -> tuple[float, Floats]:
-    """Bound log r from above, and from below by cause; what the latter lacks is added to the former.
+class _Bounder(NamedTuple):
+    """Bounds log r, from above, and from below by cause; what the latter lacks is added to the former."""
 
-    ``pairs`` are rows with a sign and with it retracted, by which of the causes are ``present``, the first none;
-    ``with_cause`` are those that may be where the alarm's cause, in that place, is there.
-    """
-    log_least = np.zeros(present.shape[1])
-    pairs = [(now, before) for now, before in pairs if len(now)]  # else nobody can have the sign, or be without it
-    if not pairs:
-        return 0.0, log_least
+    present: Bools  # (columns, causes): which causes are there, by column of what r is the ratio of; in the first, none
+    with_cause: Bools  # (columns,): which may be where the alarm's cause is there
+    place: int  # of the alarm's cause
+
+    def of_all(self, pairs: list[tuple[Floats, Floats]]) -> tuple[float, Floats]:
+        """Bound it for all of some rows, with a sign and with it retracted."""
+        ratios = [_log_ratio(now, before) for now, before in pairs if len(now)]
+        if not ratios:  # nobody can have the sign, or be without it
+            return 0.0, np.zeros(self.present.shape[1])
+        low, high = (np.concatenate(own) for own in zip(*ratios, strict=True))
+        log_most, log_least = self.of_each(low.min(axis=0)[None], high.max(axis=0)[None])
+        return float(log_most[0]), log_least[0]
+
+    def of_each(self, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+        """Bound it for each of some rows, (rows,) and (rows, causes)."""
+        without, alone = ~self.present[:, self.place], self.present.sum(axis=1) == 1
+        log_least = np.stack([low[:, without & alone & own].min(axis=1, initial=0.0) for own in self.present.T], axis=1)
+        slack = (log_least @ self.present.T - low)[:, without].max(axis=1, initial=0.0)
+        return high[:, self.with_cause].max(axis=1) + slack, log_least
+
+
+def _log_ratio(now: Floats, before: Floats) -> tuple[Floats, Floats]:
+    """Bound the logarithm of before over now, to that of the first column, from below and above, (rows, columns)."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.concatenate([before / now for now, before in pairs])
-        if not (np.isfinite(ratio[:, 0]) & (ratio[:, 0] > 0)).all():
-            return np.inf, log_least  # no bound: a sign that is certain, or that has no other reason
+        ratio = before / now
         log_ratio = np.log(ratio / ratio[:, :1])
-    never = np.isnan(log_ratio)
-    log_most = np.where(never, -np.inf, log_ratio)[:, with_cause].max()
-    low = np.maximum(np.where(never, np.inf, log_ratio).min(axis=0), LOG_TINY)
-    without, alone = ~present[:, place], present.sum(axis=1) == 1
-    for c in range(len(log_least)):
-        log_least[c] = low[without & alone & present[:, c]].min(initial=0.0)
-    slack = (present @ log_least - low)[without].max(initial=0.0)
-    return float(log_most + slack), log_least
+    never, bounded = np.isnan(log_ratio), np.isfinite(ratio[:, :1]) & (ratio[:, :1] > 0)
+    low = np.where(never, np.inf, np.maximum(log_ratio, LOG_TINY))
+    # no bound: a sign that is certain, or that has no other reason
+    return np.where(bounded, low, 0.0), np.where(bounded, np.where(never, -np.inf, log_ratio), np.inf)
+
+
+def _triggered(component: Component, n_causes: int, place: int) -> _Bounder:
+    """Bound what risk factors do by what they trigger; the alarm's cause may be there without."""
+    triggered = np.zeros((1 << len(component.targets), n_causes), dtype=bool)
+    triggered[:, component.targets] = np.arange(len(triggered))[:, None] >> np.arange(len(component.targets))[::-1] & 1
+    return _Bounder(triggered, np.ones(len(triggered), dtype=bool), place)

@@ -227,7 +227,7 @@ def test_retractions_that_cannot_matter_are_not_computed(monkeypatch: pytest.Mon
     fewest, _ = retractions.max_posterior(Evidence(codes), own, sought, causes=causes)
     np.testing.assert_array_equal(fewest[reached], whole[reached])
     present, needed = retractions._present(codes), np.log(sought / (1 - sought)) - np.log(own / (1 - own))
-    counts = [len(retractions._pairs(present, own, needed, p)[0]) for p in (None, causes)]
+    counts = [len(retractions._pairs(Evidence(codes), present, needed, p)[0]) for p in (None, causes)]
     assert counts[1] < 0.9 * counts[0]
     monkeypatch.setattr(CompiledModel, "posteriors", None)
     best, taken = retractions.max_posterior(Evidence(codes), own, np.full(len(own), np.inf))
@@ -408,6 +408,48 @@ def test_no_reading_that_matters_is_spared(seed: int) -> None:
         some, _ = retractions.max_posterior(Evidence(codes), own, worth, causes=causes, engine="numpy")
         matters = (whole >= worth) & (worth > own)
         np.testing.assert_array_equal(some[matters], whole[matters], err_msg=str(factor))
+
+
+@pytest.mark.parametrize("seed", [9, 11, 13])
+def test_no_reading_that_matters_is_spared_beside_unsure_answers(seed: int) -> None:
+    network = CompiledModel(random_model(seed, risks=4, causes=3, findings=6))
+    codes, rng = random_codes(network.model, 1500, seed), np.random.default_rng(seed)
+    soft = []
+    for row, name in enumerate(network.model.risks):
+        cases = np.flatnonzero(rng.random(codes.shape[1]) < 0.4)
+        codes[row, cases] = UNKNOWN
+        soft.append(SoftEvidence(row, cases, rng.uniform(0.05, 1.0, len(network.model.risks[name].states))))
+    evidence = Evidence(codes, tuple(soft))
+    causes = network.posteriors(evidence, engine="numpy").values[:, :3]
+    possible = np.flatnonzero(~np.isnan(causes[:, 0]))
+    evidence, causes = evidence[possible], causes[possible]
+    own, retractions = causes[:, network.columns.index("c0")], Retractions(network)
+    whole, _ = retractions.max_posterior(evidence, own, np.nextafter(own, 1.0), engine="numpy")
+    for factor in (1.0001, 1.1, 1.5):
+        worth = np.minimum(own * factor, 1 - 1e-9)
+        some, _ = retractions.max_posterior(evidence, own, worth, causes=causes, engine="numpy")
+        matters = (whole >= worth) & (worth > own)
+        assert matters.any()
+        np.testing.assert_array_equal(some[matters], whole[matters], err_msg=str(factor))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_a_component_triggers_lies_within_its_bounds(seed: int) -> None:
+    network = CompiledModel(random_model(seed, risks=4, causes=3, findings=6))
+    retractions = Retractions(network)
+    for k, (least, most) in retractions._chances.items():
+        component = network.tables.components[k]
+        assert set(least[-1].tolist()) == {0.0}
+        assert set(most[-1].tolist()) == {1.0}
+        n_targets = len(component.targets)
+        for pattern, row in enumerate(component.trigger):
+            for i in range(n_targets):
+                bit = 1 << n_targets - 1 - i
+                for rest in (rest for rest in range(len(row)) if not rest & bit):
+                    whole = row[rest] + row[rest | bit]
+                    if whole > 0:
+                        chance = row[rest | bit] / whole
+                        assert least[pattern, i] - 1e-12 <= chance <= most[pattern, i] + 1e-12
 
 
 def test_the_bounds_of_a_finding_are_those_of_its_links() -> None:
