@@ -439,8 +439,8 @@ def test_what_a_component_triggers_lies_within_its_bounds(seed: int) -> None:
     retractions = Retractions(network)
     for k, (least, most) in retractions._chances.items():
         component = network.tables.components[k]
-        assert set(least[-1].tolist()) == {0.0}
-        assert set(most[-1].tolist()) == {1.0}
+        assert set(least[-1].tolist()) <= {0.0}
+        assert set(most[-1].tolist()) <= {1.0}
         n_targets = len(component.targets)
         for pattern, row in enumerate(component.trigger):
             for i in range(n_targets):
