@@ -61,12 +61,13 @@ NOT_ASSESSED, CAUTION, URGENT = (LEVELS.index(level) for level in ("not_assessed
 MAX_DOUBTFUL = 63  # signs of a model: a set of them is the bits of an int64
 MAX_RETRACTIONS = 1 << 12  # of a case
 MAX_STATES = 1 << 26  # joint states of the causes, over all retractions of a case
-MAX_KEPT = 512  # lists of sets
+MAX_KEPT = 512  # lists of sets, and moves
 PAIRS = 1 << 17  # of a case and a retraction, which are answered at a time
 ROUNDING = 1e-12
 STEEP = 8.0  # any number is right; this one spares most
 LOG_TINY, HUGE = -700.0, 1e9
-MAX_ENTRIES = 1 << 20  # of a table that is gone through for each way to retract its signs
+MAX_BY_PATTERN = 2  # signs that are retracted together
+MAX_PATTERNS, MAX_ENTRIES = 1 << 10, 1 << 19  # of a table that is gone through for each way to retract its signs
 
 
 @dataclass(frozen=True)
@@ -670,8 +671,8 @@ class Retractions:
         return found
 
     def _is_wide(self, component: Component) -> bool:
-        """Say whether the table of a component is too large to go through for each way to retract its signs."""
-        return component.n_patterns << len(component.targets) > MAX_ENTRIES
+        """Say whether a component has too many patterns to bound what its signs do by each."""
+        return component.n_patterns > MAX_PATTERNS or component.n_patterns << len(component.targets) > MAX_ENTRIES
 
     def _subsets_of(self, signs: int) -> _Subsets:
         """List the sets of some signs but the empty one, worked out once; not all are kept, as there may be many."""
@@ -691,24 +692,30 @@ class Retractions:
         return subsets
 
     def _moves_of(self, places: list[int]) -> list[_Move]:
-        """List the ways to retract some signs of one source, each row in one way at most."""
+        """List the ways to retract some signs of one source, each row in one way at most; not all are kept."""
         sets = [0]
         for row in dict.fromkeys(self._signs[place].row for place in places):
             own = [1 << place for place in places if self._signs[place].row == row]
             sets += [others | one for one in own for others in sets]
+        moves = []
         for bits in sets[1:]:
-            if bits not in self._moves:
-                self._moves[bits] = self._move(bits)
-        return [self._moves[bits] for bits in sets[1:]]
+            move = self._moves.get(bits)
+            if move is None:
+                is_kept = len(self._moves) < MAX_KEPT
+                move = self._move(bits, by_pattern=is_kept)
+                if is_kept:
+                    self._moves[bits] = move
+            moves.append(move)
+        return moves
 
-    def _move(self, bits: int) -> _Move:
-        """Bound what retracting some signs of one source does."""
+    def _move(self, bits: int, *, by_pattern: bool) -> _Move:
+        """Bound what retracting some signs of one source does, one or two of them by pattern if that is wanted."""
         places = [place for place in range(len(self._signs)) if bits >> place & 1]
         signs, source = [self._signs[place] for place in places], self._source[places[0]]
         log_most = np.array([sum(sign.log_most for sign in signs)])
         log_least = np.sum([sign.log_least for sign in signs], axis=0)[None]
         component = self.network.tables.components[max(source, 0)]
-        if source >= 0 and not self._is_wide(component):
+        if by_pattern and len(signs) <= MAX_BY_PATTERN and source >= 0 and not self._is_wide(component):
             code = np.stack(np.unravel_index(np.arange(component.n_patterns), component.radix))
             held = np.ones(component.n_patterns, dtype=bool)
             for sign in signs:

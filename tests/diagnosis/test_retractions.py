@@ -410,6 +410,23 @@ def test_no_reading_that_matters_is_spared(seed: int) -> None:
         np.testing.assert_array_equal(some[matters], whole[matters], err_msg=str(factor))
 
 
+@pytest.mark.parametrize(("name", "value"), [("MAX_KEPT", 2), ("MAX_PATTERNS", 1), ("MAX_BY_PATTERN", 1)])
+def test_what_is_not_bounded_by_pattern_is_bounded_over_all(
+    name: str, value: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, codes, own = mixed_up()
+    causes = network.posteriors(Evidence(codes)).values[:, : len(network.model.causes)]
+    worth = np.minimum(own * 1.1, 1 - 1e-9)
+    whole, _ = Retractions(network).max_posterior(Evidence(codes), own, np.nextafter(own, 1.0), engine="numpy")
+    monkeypatch.setattr(f"kneebayes.diagnosis.alarm.{name}", value)
+    retractions = Retractions(network)
+    some, _ = retractions.max_posterior(Evidence(codes), own, worth, causes=causes, engine="numpy")
+    matters = (whole >= worth) & (worth > own)
+    assert matters.any()
+    np.testing.assert_array_equal(some[matters], whole[matters])
+    assert len(retractions._moves) <= 2 or name != "MAX_KEPT"
+
+
 @pytest.mark.parametrize("seed", [9, 11, 13])
 def test_no_reading_that_matters_is_spared_beside_unsure_answers(seed: int) -> None:
     network = CompiledModel(random_model(seed, risks=4, causes=3, findings=6))
