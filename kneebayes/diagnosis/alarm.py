@@ -471,7 +471,7 @@ class _Move(NamedTuple):
     """
 
     bits: int
-    component: int  # -1 for a finding
+    component: int  # negative for a finding
     log_most: Floats  # (patterns + 1,)
     steep: list[tuple[int, Floats]]  # causes with (patterns + 1,): the lower bound as `_split` gives it, where not 0
     gentle: list[tuple[int, Floats]]
@@ -656,7 +656,7 @@ class Retractions:
         """P(a component triggers each target), at least and at most whatever else it triggers, by rows as of a move."""
         found = {}
         for k, component in enumerate(self.network.tables.components):
-            if self._is_wide(component):
+            if not _is_small(component):
                 continue
             shape = (component.n_patterns + 1, len(component.targets))
             least, most = np.zeros(shape), np.ones(shape)
@@ -669,10 +669,6 @@ class Retractions:
                 most[:-1, i] = np.where(never, 0.0, chance).max(axis=1)
             found[k] = least, most
         return found
-
-    def _is_wide(self, component: Component) -> bool:
-        """Say whether a component has too many patterns to bound what its signs do by each."""
-        return component.n_patterns > MAX_PATTERNS or component.n_patterns << len(component.targets) > MAX_ENTRIES
 
     def _subsets_of(self, signs: int) -> _Subsets:
         """List the sets of some signs but the empty one, worked out once; not all are kept, as there may be many."""
@@ -714,8 +710,8 @@ class Retractions:
         signs, source = [self._signs[place] for place in places], self._source[places[0]]
         log_most = np.array([sum(sign.log_most for sign in signs)])
         log_least = np.sum([sign.log_least for sign in signs], axis=0)[None]
-        component = self.network.tables.components[max(source, 0)]
-        if by_pattern and len(signs) <= MAX_BY_PATTERN and source >= 0 and not self._is_wide(component):
+        component = self.network.tables.components[source] if source >= 0 else None
+        if by_pattern and component and _is_small(component) and len(signs) <= MAX_BY_PATTERN:
             code = np.stack(np.unravel_index(np.arange(component.n_patterns), component.radix))
             held = np.ones(component.n_patterns, dtype=bool)
             for sign in signs:
@@ -728,7 +724,12 @@ class Retractions:
             log_most, log_least = np.tile(log_most, len(held) + 1), np.tile(log_least, (len(held) + 1, 1))
             log_most[now], log_least[now] = found
         parts = ([(c, own) for c, own in enumerate(part.T.copy()) if own.any()] for part in _split(log_least))
-        return _Move(bits, max(source, -1), np.minimum(log_most, HUGE), *parts)
+        return _Move(bits, source, np.minimum(log_most, HUGE), *parts)
+
+
+def _is_small(component: Component) -> bool:
+    """Say whether a component has few enough patterns to bound what its signs do by each."""
+    return component.n_patterns <= MAX_PATTERNS and component.n_patterns << len(component.targets) <= MAX_ENTRIES
 
 
 def _split(log_least: Floats) -> tuple[Floats, Floats]:
