@@ -18,6 +18,7 @@ import typer
 from kneebayes.cases.coding import CASE_ID
 from kneebayes.errors import CaseError, FileFormatError
 from kneebayes.spec.model_spec import ModelSpec
+from kneebayes.templates import percent
 from kneebayes.ui.options import say
 from kneebayes.ui.session import End, Interview
 
@@ -200,9 +201,10 @@ def converse(
 def standing(dx: Diagnosis) -> str:
     """Say in a line how things stand: the alarm and what is likeliest."""
     ranked = sorted(dx.probabilities.items(), key=lambda item: -item[1])[:TOP]
-    top = ", ".join(f"{dx.label(name)} {p:.0%}" for name, p in ranked)
+    top = ", ".join(f"{dx.label(name)} {percent(p)}" for name, p in ranked)
     level = dx.alarm.level.replace("_", " ").upper()
-    return f"   Alarm: {level} ({dx.label(dx.model.alarm.cause)} {dx.alarm.probability:.1%}). Likeliest: {top}."
+    probability = percent(dx.alarm.probability)
+    return f"   Alarm: {level} ({dx.label(dx.model.alarm.cause)} {probability}). Likeliest: {top}."
 
 
 def _listen() -> str:
