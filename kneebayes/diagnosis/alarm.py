@@ -37,11 +37,10 @@ most t, and others do with one of at least u, ``P(triggered | c is there)`` is a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from itertools import product
-from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -61,7 +60,7 @@ NOT_ASSESSED, CAUTION, URGENT = (LEVELS.index(level) for level in ("not_assessed
 MAX_DOUBTFUL = 63  # signs of a model: a set of them is the bits of an int64
 MAX_RETRACTIONS = 1 << 12  # of a case
 MAX_STATES = 1 << 26  # joint states of the causes, over all retractions of a case
-MAX_KEPT = 512  # lists of sets, and moves
+MAX_KEPT = 512  # moves
 PAIRS = 1 << 17  # of a case and a retraction, which are answered at a time
 ROUNDING = 1e-12
 STEEP = 8.0  # any number is right; this one spares most
@@ -476,13 +475,15 @@ class _Move(NamedTuple):
     steep: list[tuple[int, Floats]]  # causes with (patterns + 1,): the lower bound as `_split` gives it, where not 0
     gentle: list[tuple[int, Floats]]
 
+    def bound(self, cases: NDArray[np.intp], row: NDArray[np.intp] | None, weight: Floats, bounds: Floats) -> None:
+        """Write down the bounds of log r for some cases, by their patterns and by how often each cause is there.
 
-class _Subsets(NamedTuple):
-    """Sets of signs to retract: as bits, (sets,), and the moves that they are made of, (sets, moves)."""
-
-    bits: NDArray[np.int64]
-    moves: list[_Move]
-    chosen: Floats
+        ``bounds``, (3, n), add up over moves: the upper one, and the two that `_log_least` makes the lower one of.
+        """
+        rows = np.zeros(len(cases), dtype=np.intp) if row is None else row[cases]
+        bounds[0, cases] = self.log_most[rows]
+        for own, part in zip(bounds[1:], (self.steep, self.gentle), strict=True):
+            own[cases] = sum(weight[c, cases] * by_row[rows] for c, by_row in part)
 
 
 class Retractions:
@@ -492,14 +493,14 @@ class Retractions:
         self.network = network
         self.column = network.columns.index(network.model.alarm.cause)
         self._signs = _doubtful(network)
-        self._subsets: dict[int, _Subsets] = {}
         self._moves: dict[int, _Move] = {}
         # of each sign, its component of risk factors; a finding is a source of its own
         component = {row: k for k, part in enumerate(network.tables.components) for row in part.rows}
         self._source = [component.get(sign.row, -1 - sign.row) for sign in self._signs]
-        self._by_row: dict[int, int] = {}  # the signs of each variable, as bits
-        for place, sign in enumerate(self._signs):
+        self._by_row, self._by_source = dict[int, int](), dict[int, int]()  # the signs of each, as bits
+        for place, (sign, source) in enumerate(zip(self._signs, self._source, strict=True)):
             self._by_row[sign.row] = self._by_row.get(sign.row, 0) | 1 << place
+            self._by_source[source] = self._by_source.get(source, 0) | 1 << place
         self.most = max(1, min(MAX_RETRACTIONS, MAX_STATES // network.n_joint))
         self._wide = sum(1 << place for place, sign in enumerate(self._signs) if sign.log_most > 0.0)
         if len(self._signs) > MAX_DOUBTFUL:
@@ -536,7 +537,7 @@ class Retractions:
             target = np.log(worth / (1.0 - worth))
             needed = target - np.log(probability / (1.0 - probability))
         present = np.where(np.isfinite(needed) & (worth > probability), self._present(evidence.codes), 0)
-        too_many = prod(1.0 + np.bitwise_count(present & own) for own in self._by_row.values()) > self.most
+        too_many = self._count_sets(present) > self.most
         highest[too_many] = 1.0
         case, bits = self._pairs(evidence, np.where(too_many, 0, present), needed, causes)
 
@@ -595,40 +596,46 @@ class Retractions:
         self, evidence: Evidence, present: NDArray[np.int64], needed: Floats, causes: Floats | None
     ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
         """List the retractions that may add ``needed`` to the log-odds: the case, and the signs retracted as bits."""
-        order = np.argsort(present, kind="stable")
-        order = order[present[order] > 0]
-        sets, first = np.unique(present[order], return_index=True)
-        bound = self._bound_by(evidence[order], causes[order]) if causes is not None else None
-        cases: list[NDArray[np.intp]] = [np.zeros(0, dtype=np.intp)]
-        retracted: list[NDArray[np.int64]] = [np.zeros(0, dtype=np.int64)]
-        for signs, start, stop in zip(sets.tolist(), first.tolist(), [*first.tolist(), len(order)][1:], strict=True):
-            subsets, own = self._subsets_of(signs), slice(start, stop)
-            reach = np.full((len(subsets.bits), stop - start), np.inf) if bound is None else bound(subsets, own)
-            place, which = np.nonzero(~(reach + ROUNDING < needed[order[own]]))  # a bound that is NaN spares nothing
-            cases.append(order[own][which])
-            retracted.append(subsets.bits[place])
-        return np.concatenate(cases), np.concatenate(retracted)
+        has_signs = np.flatnonzero(present)
+        n_sets = np.cumsum(self._count_sets(present[has_signs]))
+        found = [(np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.int64))]
+        for own in np.split(has_signs, np.flatnonzero(np.diff(n_sets // PAIRS)) + 1):
+            case, bits, reach = self._reach(evidence[own], present[own], None if causes is None else causes[own])
+            may = (bits > 0) & ~(reach + ROUNDING < needed[own[case]])  # a bound that is NaN spares nothing
+            found.append((own[case[may]], bits[may]))
+        return np.concatenate([case for case, _ in found]), np.concatenate([bits for _, bits in found])
 
-    def _bound_by(self, evidence: Evidence, causes: Floats) -> Callable[[_Subsets, slice], Floats]:
-        """Make what bounds the log-odds that sets of signs may add in some cases, (sets, cases)."""
+    def _count_sets(self, present: NDArray[np.int64]) -> Floats:
+        """Count the retractions of cases, (n,), each as it is among them."""
+        n_sets = np.ones(len(present))
+        for own in self._by_row.values():
+            n_sets *= 1 + np.bitwise_count(present & own)
+        return n_sets
+
+    def _reach(
+        self, evidence: Evidence, present: NDArray[np.int64], causes: Floats | None
+    ) -> tuple[NDArray[np.intp], NDArray[np.int64], Floats]:
+        """List all retractions, as cases and bits, with what each may add to the log-odds at most."""
+        case, bits, sums = np.arange(evidence.n), np.zeros(evidence.n, dtype=np.int64), list(np.zeros((3, evidence.n)))
+        known = np.full((evidence.n, len(self.network.model.causes)), np.nan) if causes is None else causes
         with np.errstate(divide="ignore", invalid="ignore"):
-            odds = np.ascontiguousarray(causes.T) / (1.0 - causes[:, self.column])  # of each without the cause, at most
+            odds = np.ascontiguousarray(known.T) / (1.0 - known[:, self.column])  # of each without the cause, at most
         risks = cache(lambda: self._risks(evidence, odds))
-
-        def bound(subsets: _Subsets, own: slice) -> Floats:
-            bounds = np.zeros((3, len(subsets.moves), own.stop - own.start))
-            for place, move in enumerate(subsets.moves):
-                row, weight = np.zeros(odds.shape[1], dtype=np.intp), odds
-                if len(move.log_most) > 1:
-                    row, weight = risks()[move.component]
-                bounds[0, place] = move.log_most[row[own]]
-                for i, part in enumerate((move.steep, move.gentle), 1):
-                    for c, by_row in part:
-                        bounds[i, place] += weight[c, own] * by_row[row[own]]
-            log_most, steep, gentle = subsets.chosen @ bounds
-            return np.asarray(log_most - _log_least(steep, gentle))
-
-        return bound
+        for mask in self._by_source.values():  # of each source one move at most
+            grown = [(case, bits, *sums)]
+            for move in self._moves_of(np.unique(present & mask).tolist()):
+                has = present & move.bits == move.bits
+                row, weight = risks()[move.component] if len(move.log_most) > 1 else (None, odds)
+                bounds = np.zeros((3, evidence.n))
+                move.bound(np.flatnonzero(has), row, weight, bounds)
+                takes = np.flatnonzero(has[case])
+                own = case[takes]
+                grown.append(
+                    (own, bits[takes] | move.bits, *(a[takes] + b[own] for a, b in zip(sums, bounds, strict=True)))
+                )
+            case, bits, *sums = map(np.concatenate, zip(*grown, strict=True))
+        reach = np.full(len(case), np.inf) if causes is None else sums[0] - _log_least(sums[1], sums[2])
+        return case, bits, reach
 
     def _risks(self, evidence: Evidence, odds: Floats) -> dict[int, tuple[NDArray[np.intp], Floats]]:
         """Find for each source of risks the rows of its bounds, (n,), and P(it triggers each cause), at most."""
@@ -670,31 +677,17 @@ class Retractions:
             found[k] = least, most
         return found
 
-    def _subsets_of(self, signs: int) -> _Subsets:
-        """List the sets of some signs but the empty one, worked out once; not all are kept, as there may be many."""
-        subsets = self._subsets.get(signs)
-        if subsets is None:
-            moves, bits, chosen = list[_Move](), np.zeros(1, dtype=np.int64), np.zeros((1, 0))
-            places = [place for place in range(len(self._signs)) if signs >> place & 1]
-            for source in dict.fromkeys(self._source[place] for place in places):
-                own = self._moves_of([place for place in places if self._source[place] == source])
-                one = np.vstack([np.zeros(len(own)), np.eye(len(own))])  # one move of a source at most
-                bits = (bits | np.array([0, *(move.bits for move in own)])[:, None]).ravel()
-                chosen = np.hstack([np.tile(chosen, (len(one), 1)), np.repeat(one, len(chosen), axis=0)])
-                moves += own
-            subsets = _Subsets(bits[1:], moves, chosen[1:])
-            if len(self._subsets) < MAX_KEPT:
-                self._subsets[signs] = subsets
-        return subsets
-
-    def _moves_of(self, places: list[int]) -> list[_Move]:
-        """List the ways to retract some signs of one source, each row in one way at most; not all are kept."""
-        sets = [0]
-        for row in dict.fromkeys(self._signs[place].row for place in places):
-            own = [1 << place for place in places if self._signs[place].row == row]
-            sets += [others | one for one in own for others in sets]
+    def _moves_of(self, signs: list[int]) -> list[_Move]:
+        """List the ways to retract any of some sets of signs of one source, each row in one way at most."""
+        sets: dict[int, None] = {}
+        for whole in signs:
+            parts = [0]
+            for mask in self._by_row.values():
+                own = [1 << place for place in range(len(self._signs)) if whole & mask & 1 << place]
+                parts += [others | one for one in own for others in parts]
+            sets |= dict.fromkeys(parts[1:])
         moves = []
-        for bits in sets[1:]:
+        for bits in sets:
             move = self._moves.get(bits)
             if move is None:
                 is_kept = len(self._moves) < MAX_KEPT
