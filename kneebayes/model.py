@@ -89,12 +89,8 @@ class Model:
             f"{len(f.causes)} causes, {len(f.findings)} findings>"
         )
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"file": self.file, "fit_report": self.fit_report}  # what is compiled is compiled anew
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["file"])  # type: ignore[misc]
-        self.fit_report = state["fit_report"]
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.file,), {"fit_report": self.fit_report}  # what is compiled is compiled anew
 
     def _chosen(self, thresholds: Thresholds | None) -> Thresholds:
         return self._thresholds if thresholds is None else thresholds
@@ -181,7 +177,7 @@ class Model:
             posteriors = self._by_pgmpy(coded.evidence, posteriors)
         assessed = self.assessor.assess(coded.evidence, self._chosen(thresholds), posteriors=posteriors, engine="numpy")
         words, amounts = self._coder.words(coded.evidence), self._coder.amounts(case)
-        return Diagnosis.of(assessed, words, [*told, *coded.warnings], amounts)
+        return Diagnosis(assessed, words, [*told, *coded.warnings], amounts)
 
     @cached_property
     def network(self) -> CompiledModel:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -61,48 +61,32 @@ class Diagnosis:
 
     assessment: Assessment
     evidence: dict[str, str]
-    probabilities: dict[str, float]
-    details: dict[str, float]
-    alarm: Alarm
-    red_flags: list[str]
     warnings: list[str]
     amounts: dict[str, str]
 
-    @classmethod
-    def of(
-        cls, assessment: Assessment, evidence: dict[str, str], warnings: Iterable[str], amounts: Mapping[str, str]
-    ) -> Self:
-        """Put an assessment of one case into words.
+    @cached_property
+    def probabilities(self) -> dict[str, float]:
+        """Of the causes, in model order, and of none of them."""
+        return dict(self._columns()[: len(self.model.causes) + 1])
 
-        Parameters
-        ----------
-        assessment : Assessment
-            Of the one case.
-        evidence : dict of str to str
-            What was known, as state names.
-        warnings : iterable of str
-            What limits the result.
-        amounts : mapping of str to str
-            What was given as a number, by variable, with its unit.
+    @cached_property
+    def details(self) -> dict[str, float]:
+        """Of further states of causes."""
+        return dict(self._columns()[len(self.model.causes) + 1 :])
 
-        Returns
-        -------
-        Diagnosis
-            With the alarm's reasons.
-        """
-        posteriors = assessment.posteriors
-        values = dict(zip(posteriors.columns, posteriors.values[0].tolist(), strict=True))
-        ranked = (*assessment.assessor.model.causes, NONE)
-        return cls(
-            assessment=assessment,
-            evidence=evidence,
-            probabilities={name: values[name] for name in ranked},
-            details={name: p for name, p in values.items() if name not in ranked},
-            alarm=assessment.alarm(),
-            red_flags=assessment.red_flags(),
-            warnings=list(warnings),
-            amounts=dict(amounts),
-        )
+    @cached_property
+    def alarm(self) -> Alarm:
+        """The alarm with its reasons."""
+        return self.assessment.alarm()
+
+    @cached_property
+    def red_flags(self) -> list[str]:
+        """Variables that raise a red flag."""
+        return self.assessment.red_flags()
+
+    def _columns(self) -> list[tuple[str, float]]:
+        posteriors = self.assessment.posteriors
+        return list(zip(posteriors.columns, posteriors.values[0].tolist(), strict=True))
 
     @property
     def network(self) -> CompiledModel:
@@ -143,11 +127,12 @@ class Diagnosis:
     def __reduce__(self) -> tuple[Any, ...]:
         # the text of the model and the case, from which the rest is made anew: a compiled model has megabytes
         a = self.assessment
-        case = (a.evidence, a.posteriors, a.thresholds, self.evidence, self.warnings, self.amounts)
-        return _unpickled, (packed(self.model), *case)
+        case = (packed(self.model), a.evidence, a.thresholds, a.posteriors)
+        return _unpickled, (*case, self.evidence, self.warnings, self.amounts)
 
     def __str__(self) -> str:
         known = ", ".join(f"{name}={state}" for name, state in self.evidence.items())
+        counted = points_line(self.model, self.evidence)
         width = max(len(self.label(name)) for name in self.probabilities)
         lines = [
             f"{self.model.title} ({self.model.name} {self.model.version})",
@@ -157,7 +142,7 @@ class Diagnosis:
             f"  {self.alarm.advice}",
             *(f"  - {reason}" for reason in self.alarm.reasons),
         ]
-        lines += [line] if (line := points_line(self.model, self.evidence)) else []
+        lines += [counted] if counted else []
         if self.alarm.questions:
             lines += ["  Not answered:", *(f"    {self.model.askable[q].question}" for q in self.alarm.questions)]
         if self.red_flags:
@@ -588,13 +573,7 @@ def _assessor(model: bytes) -> Assessor:
 
 
 def _unpickled(
-    model: bytes,
-    evidence: Evidence,
-    posteriors: Posteriors,
-    thresholds: Thresholds,
-    known: dict[str, str],
-    warnings: list[str],
-    amounts: dict[str, str],
+    model: bytes, evidence: Evidence, thresholds: Thresholds, posteriors: Posteriors, *said: Any
 ) -> Diagnosis:
     """Make a diagnosis of its model and case; those of one model share what is compiled."""
-    return Diagnosis.of(_assessor(model).assess(evidence, thresholds, posteriors=posteriors), known, warnings, amounts)
+    return Diagnosis(_assessor(model).assess(evidence, thresholds, posteriors=posteriors), *said)
