@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ from kneebayes.plots.style import (
     take_axes,
     widen,
     wrapped,
+    write_beside,
 )
 from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.templates import percent
@@ -104,7 +105,7 @@ def plot_posterior(dx: Diagnosis, *, intervals: pd.DataFrame | None = None, ax: 
             ax.plot([low, high], [y, y], color=ink(), linewidth=1.2, zorder=3, marker="|", markersize=7)
             reach, said = max(reach, high), f"{said}  ({percent(low)} to {percent(high)})"
         furthest = max(furthest, reach)
-        ax.annotate(said, (reach, y), xytext=(6, 0), textcoords="offset points", va="center", fontsize="small")
+        write_beside(ax, said, (reach, y), 6)
     name_rows(ax, [dx.label(name) for name in names])
     ax.get_yticklabels()[names.index(cause)].set_fontweight("bold")
     ax.tick_params(axis="y", left=False)
@@ -162,7 +163,7 @@ def plot_explanation(explanation: Explanation, *, ax: Axes | None = None) -> Axe
     last = len(steps) + 1
     for row, place, p in ((0, start, explanation.prior), (last, at, explanation.posterior)):
         ax.plot(place, row, "D", color=ink(), markersize=7, zorder=3)
-        ax.annotate(percent(p), (place, row), (9, 0), textcoords="offset points", va="center", fontweight="bold")
+        write_beside(ax, percent(p), (place, row), 9, fontsize="medium", fontweight="bold")
     ax.plot([at, at], [last - 0.6, last], color=GREY, linewidth=1, zorder=1)
     name_rows(ax, ["Before", *(wrapped(said, 38) for said, _ in steps), "Now"])
     ax.set_ylim(last + 0.6, -0.6)
@@ -208,7 +209,7 @@ def plot_questions(questions: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         ax.barh(y, row["gain"], height=0.6, **style)
         changes = f"changes the alarm in {percent(row['alarm_change'])}" if row["alarm_change"] > 0 else "alarm stays"
         said = f"{row['gain']:.2f} bits; {changes}"
-        ax.annotate(said, (row["gain"], y), (5, 0), textcoords="offset points", va="center", fontsize="small")
+        write_beside(ax, said, (row["gain"], y), 5)
     asked = [f"{row['question']}{' (key)' if row['key'] else ''}" for _, row in questions.iterrows()]
     name_rows(ax, [wrapped(text, 42) for text in asked], fontsize="small")
     ax.tick_params(axis="y", left=False)
@@ -220,23 +221,16 @@ def plot_questions(questions: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 def _step(ax: Axes, row: int, at: float, change: float, decibans: float) -> None:
     up = change >= 0
-    ax.barh(
-        row,
-        change,
-        left=at,
-        height=0.62,
-        color=BLUE if up else PALE,
-        edgecolor=BLUE,
-        linewidth=0.8,
-        hatch=None if up else "////",
-        zorder=2,
-    )
+    ax.barh(row, change, left=at, height=0.62, zorder=2, **_look(up))
     ax.plot([at, at], [row - 1, row + 0.31], color=GREY, linewidth=1, zorder=1)
     ratio = np.exp(abs(change))
     said = ("certain" if up else "ruled out") if np.isinf(decibans) else f"{TIMES if up else '÷'} {ratio:.3g}"
-    side = (5, 0) if up else (-5, 0)
-    end, align = (at + change, "left" if up else "right")
-    ax.annotate(said, (end, row), side, textcoords="offset points", va="center", ha=align, fontsize="small")
+    write_beside(ax, said, (at + change, row), 5 if up else -5)
+
+
+def _look(up: bool) -> dict[str, Any]:
+    """How bars that go up look, and those that go down, in grey too."""
+    return {"facecolor": BLUE if up else PALE, "edgecolor": BLUE, "linewidth": 0.8, "hatch": None if up else "////"}
 
 
 @dataclass(frozen=True)
@@ -352,24 +346,18 @@ def plot_tornado(
     check_table(sensitivities, ["p", "low", "high", "posterior_low", "posterior_high"], call)
     if n is not None:
         check_number("n", n, whole=True, least=1)
+    from matplotlib.patches import Patch
+
     target = model.alarm.cause if target is None else target
     table = sensitivities.iloc[:n]
     ax = take_axes(ax, 8.5, 1.5 + 0.42 * max(1, len(table)))
-    now = _posterior(sensitivities)
+    first = sensitivities[["p", "a", "b", "c", "d"]].iloc[0]
+    now = float(_curve(first, first["p"]))
     for y, (_, row) in enumerate(table.iterrows()):
-        for end, hatch, colour in (("low", "////", PALE), ("high", None, BLUE)):
-            p, number = float(row[f"posterior_{end}"]), float(row[end])
-            ax.barh(y, p - now, left=now, height=0.62, color=colour, edgecolor=BLUE, linewidth=0.8, hatch=hatch)
-            right = p > now or (p == now and end == "high")
-            ax.annotate(
-                percent(number),
-                (p, y),
-                (4 if right else -4, 0),
-                textcoords="offset points",
-                ha="left" if right else "right",
-                va="center",
-                fontsize="small",
-            )
+        for end in ("low", "high"):
+            p, is_high = float(row[f"posterior_{end}"]), end == "high"
+            ax.barh(y, p - now, left=now, height=0.62, **_look(is_high))
+            write_beside(ax, percent(float(row[end])), (p, y), 4 if p > now or (p == now and is_high) else -4)
     ax.axvline(now, color=ink(), linewidth=1)
     name_rows(ax, [wrapped(number_label(model, str(place)), 44) for place in table.index], fontsize="small")
     ax.tick_params(axis="y", left=False)
@@ -381,7 +369,8 @@ def plot_tornado(
     ax.xaxis.set_major_formatter(lambda value, _: f"{value * 100:.3g}%" if 0 <= value <= 1 else "")
     ax.set_xlabel(f"probability of {model.label_of(target)}")
     ax.set_title(f"What {percent(now)} depends on", loc="left")
-    _ends_key(ax)
+    marks = [Patch(label="number at its low end", **_look(False)), Patch(label="at its high end", **_look(True))]
+    legend_below(ax, handles=marks, title="beside the bars: that end")
     return ax
 
 
@@ -428,7 +417,7 @@ def plot_curves(
     'probability of Deep vein thrombosis'
     """
     check_kind(model, "askable", call := "plot_curves(dx.sensitivity(), model=model.file)")
-    check_table(sensitivities, ["p", "low", "high", "a", "b", "c", "d"], call)
+    check_table(sensitivities, columns := ["p", "low", "high", "a", "b", "c", "d"], call)
     numbers = list(sensitivities.index[:1]) if numbers is None else names_of("numbers", numbers)
     target = model.alarm.cause if target is None else target
     for place in numbers:
@@ -436,11 +425,10 @@ def plot_curves(
             raise UnknownNameError(
                 f"no number '{place}' in these sensitivities.{nearest(place, list(sensitivities.index))}"
             )
-    check_table(sensitivities.loc[numbers], (), call)
+    table = sensitivities.loc[numbers, columns]
+    check_table(table, (), call)
     ax = take_axes(ax, 7, 4.4)
-    widest = float(sensitivities.loc[numbers, "high"].max())
-    for i, place in enumerate(numbers):
-        row = {name: float(sensitivities[name][place]) for name in ("low", "high", "p", "a", "b", "c", "d")}
+    for i, (place, row) in enumerate(table.iterrows()):
         low, high = row["low"], row["high"]
         style: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "linestyle": STYLES[i % len(STYLES)]}
         within, beyond = np.linspace(low, high, POINTS), np.linspace(0, 1, 5 * POINTS)
@@ -449,22 +437,22 @@ def plot_curves(
         ax.plot(beyond, _curve(row, beyond), linewidth=0.8, **style)
         ax.plot(within, _curve(row, within), linewidth=2.4, **style)
         ax.plot(
-            [row["p"]],
-            _curve(row, np.array([row["p"]])),
+            row["p"],
+            _curve(row, row["p"]),
             marker=MARKERS[i % len(MARKERS)],
             markersize=8,
             markeredgecolor=ax.get_facecolor(),
-            label=wrapped(number_label(model, place), 60),
+            label=wrapped(number_label(model, str(place)), 60),
             zorder=4,
             **style,
         )
     # a line beyond the range tells little, and rare things would fill a corner only
-    right = min(1.0, 2.5 * widest)
+    right = min(1.0, 2.5 * float(table["high"].max()))
     seen = [np.asarray(line.get_ydata())[np.asarray(line.get_xdata()) <= right] for line in ax.lines]
     top = min(1.0, 1.1 * float(np.nanmax(np.concatenate(seen))) + 1e-6)
     ax.set(xlim=(0, right), ylim=(0, top))
     if len(numbers) > 1:
-        _lanes(ax, sensitivities, numbers, top)
+        _lanes(ax, table, top)
     ax.set_ylabel(f"probability of {model.label_of(target)}")
     ax.set_xlabel("number of the model (shaded: plausible range; mark: its value)")
     for axis in (ax.xaxis, ax.yaxis):
@@ -474,36 +462,20 @@ def plot_curves(
     return ax
 
 
-def _lanes(ax: Axes, sensitivities: pd.DataFrame, numbers: Sequence[str], top: float) -> None:
+def _lanes(ax: Axes, table: pd.DataFrame, top: float) -> None:
     """Shade the ranges of several numbers one below the other: on top of each other they could not be told apart."""
     height = LANE * top
-    for i, place in enumerate(numbers):
-        low, high, p = (float(sensitivities[name][place]) for name in ("low", "high", "p"))
+    for i, (low, high, p) in enumerate(table[["low", "high", "p"]].to_numpy()):
         colour, y = COLOURS[i % len(COLOURS)], -(i + 0.75) * height
         ax.barh(y, high - low, left=low, height=0.7 * height, color=colour, alpha=0.35)
         ax.plot([p], [y], MARKERS[i % len(MARKERS)], color=colour, markersize=5, markeredgecolor=ax.get_facecolor())
     ax.axhline(0, color=ink(), linewidth=0.8)
     ax.set_yticks([tick for tick in ax.get_yticks() if 0 <= tick <= top])
-    ax.set_ylim(-(len(numbers) + 0.4) * height, top)
+    ax.set_ylim(-(len(table) + 0.4) * height, top)
 
 
-def _curve(row: Mapping[str, float], t: Floats) -> Floats:
+def _curve(row: pd.Series[float], t: Any) -> Any:
+    """Posterior by a number of the model at t; NaN where the evidence is impossible."""
     evidence = row["c"] + row["d"] * t
     with np.errstate(invalid="ignore", divide="ignore"):
-        curve: Floats = np.where(evidence > 0, (row["a"] + row["b"] * t) / evidence, np.nan)
-    return curve
-
-
-def _posterior(sensitivities: pd.DataFrame) -> float:
-    first = {name: float(sensitivities[name].iloc[0]) for name in ("p", "a", "b", "c", "d")}
-    return float(_curve(first, np.array([first["p"]]))[0])
-
-
-def _ends_key(ax: Axes) -> None:
-    from matplotlib.patches import Patch
-
-    marks = [
-        Patch(facecolor=PALE, edgecolor=BLUE, hatch="////", label="number at its low end"),
-        Patch(facecolor=BLUE, edgecolor=BLUE, label="at its high end"),
-    ]
-    legend_below(ax, handles=marks, title="beside the bars: that end")
+        return np.where(evidence > 0, (row["a"] + row["b"] * t) / evidence, np.nan)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 MAX_NAMED = 45  # cases up to which each row has its name
 STRIPE = 0.6  # width of the alarm, in columns
 SHADE = "Greys"
+DARK = ("urgent", "emergency")  # levels whose colour takes white letters
 WIDTH, HEIGHT = 6.4, 4.8  # inches, of the plots of an evaluation
 
 
@@ -171,27 +172,10 @@ def plot_alarm_levels(scores: pd.DataFrame, groups: Iterable[Any], *, model: Mod
     left = np.zeros(len(names))
     for level in reversed(LEVELS):
         width = shares[level].to_numpy(dtype=float)
-        ax.barh(
-            np.arange(len(names)),
-            width,
-            left=left,
-            color=LEVEL_COLOURS[level],
-            height=0.7,
-            edgecolor=ink(),
-            linewidth=0.5,
-        )
-        dark = level in ("urgent", "emergency")
-        for y, (start, share) in enumerate(zip(left, width, strict=True)):
-            if share >= 0.05:
-                ax.text(
-                    start + share / 2,
-                    y,
-                    f"{share:.0%}",
-                    ha="center",
-                    va="center",
-                    fontsize="small",
-                    color="white" if dark else INK,
-                )
+        look: dict[str, Any] = {"color": LEVEL_COLOURS[level], "edgecolor": ink(), "linewidth": 0.5}
+        bars = ax.barh(range(len(names)), width, left=left, height=0.7, **look)
+        said, colour = [f"{share:.0%}" if share >= 0.05 else "" for share in width], "white" if level in DARK else INK
+        ax.bar_label(bars, said, label_type="center", fontsize="small", color=colour)
         left += width
     keep_inside(ax)
     totals = counts.sum(axis=1)

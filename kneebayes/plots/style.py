@@ -118,6 +118,12 @@ def name_rows(ax: Axes, names: Sequence[str], **text: Any) -> None:
     ax.grid(False, axis="y")
 
 
+def write_beside(ax: Axes, said: str, at: tuple[float, float], gap: float, **text: Any) -> None:
+    """Write beside a point, so many points to its right, or to its left if under 0."""
+    align = "right" if gap < 0 else "left"
+    ax.annotate(said, at, (gap, 0), textcoords="offset points", va="center", ha=align, **{"fontsize": "small", **text})
+
+
 def wrapped(text: str, width: int = 30) -> str:
     """Break a label into lines of so many letters."""
     return "\n".join(textwrap.wrap(text, width, break_long_words=False))
