@@ -428,7 +428,8 @@ def plot_curves(
     table = sensitivities.loc[numbers, columns]
     check_table(table, (), call)
     ax = take_axes(ax, 7, 4.4)
-    for i, (place, row) in enumerate(table.iterrows()):
+    for i, place in enumerate(numbers):
+        row = table.loc[place]
         low, high = row["low"], row["high"]
         style: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "linestyle": STYLES[i % len(STYLES)]}
         within, beyond = np.linspace(low, high, POINTS), np.linspace(0, 1, 5 * POINTS)
@@ -442,7 +443,7 @@ def plot_curves(
             marker=MARKERS[i % len(MARKERS)],
             markersize=8,
             markeredgecolor=ax.get_facecolor(),
-            label=wrapped(number_label(model, str(place)), 60),
+            label=wrapped(number_label(model, place), 60),
             zorder=4,
             **style,
         )

@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kneebayes.errors import UnknownNameError, check_kind, nearest
-from kneebayes.plots.style import ALARM, BLUE, INK, PALE, font_size, ink, keep_inside, literal, take_axes, widen
+from kneebayes.plots.style import (
+    ALARM,
+    BLUE,
+    INK,
+    PALE,
+    figure_of,
+    font_size,
+    ink,
+    keep_inside,
+    literal,
+    take_axes,
+    widen,
+    write_beside,
+)
 from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.templates import percent
 
@@ -63,19 +76,15 @@ def ordered(names: Mapping[str, object], causes: list[str], strengths: Mapping[t
     """
     centre = {}
     for name in names:
-        own = _pulls(name, causes, strengths)
+        own = [
+            (place, strengths[arrow])
+            for place, cause in enumerate(causes)
+            for arrow in ((name, cause), (cause, name))
+            if arrow in strengths
+        ]
         if own:
             centre[name] = float(np.average([place for place, _ in own], weights=[p + 1e-6 for _, p in own]))
     return sorted(centre, key=centre.__getitem__)
-
-
-def _pulls(name: str, causes: list[str], strengths: Mapping[tuple[str, str], float]) -> list[tuple[int, float]]:
-    return [
-        (place, strengths[arrow])
-        for place, cause in enumerate(causes)
-        for arrow in ((name, cause), (cause, name))
-        if arrow in strengths
-    ]
 
 
 def link_width(strength: float) -> float:
@@ -148,14 +157,18 @@ def plot_network(
     outer = [ordered(names, causes, strengths) for names in (model.risks, model.findings)]
     if known_only:
         outer = [[name for name in names if name in evidence] for names in outer]
-    columns = [outer[0], causes, outer[1]]
     longest = max(6.0, len(outer[0]), BOX * len(causes), len(outer[1]))
     ax = take_axes(ax, 10.5, 1.2 + ROW * longest)
     ax.set_axis_off()
+    heading: dict[str, Any] = {"va": "center", "fontsize": font_size(FONT), "color": "#777777", "fontweight": "bold"}
     places: dict[str, Place] = {}
-    for x, names in zip((LEFT, MIDDLE, RIGHT), columns, strict=True):
-        for i, name in enumerate(names):
-            places[name] = (x, (i + 0.5) / len(names) * longest)
+    for x, align, word, names in (
+        (LEFT, "right", "RISK FACTORS", outer[0]),
+        (MIDDLE, "center", "CAUSES", causes),
+        (RIGHT, "left", "FINDINGS", outer[1]),
+    ):
+        ax.text(x, -0.7, word, ha=align, **heading)
+        places |= {name: (x, (i + 0.5) / len(names) * longest) for i, name in enumerate(names)}
     labels = {
         name: _node(
             ax,
@@ -169,16 +182,11 @@ def plot_network(
         )
         for name, place in places.items()
     }
-    for x, word in ((LEFT, "risk factors"), (MIDDLE, "causes"), (RIGHT, "findings")):
-        align = {LEFT: "right", MIDDLE: "center", RIGHT: "left"}[x]
-        ax.text(
-            x, -0.7, word.upper(), ha=align, va="center", fontsize=font_size(FONT), color="#777777", fontweight="bold"
-        )
     ax.set(xlim=(-0.85, 2.85), ylim=(longest + KEY, -1.2))
     keep_inside(ax)
     _key(ax, _fit(ax, longest + KEY + 1.2), cased=bool(evidence))
     edges = {name: _edges(ax, labels[name]) for name in causes}
-    for (parent, child), strength in {**strengths, **dict.fromkeys(dependences(model))}.items():
+    for (parent, child), strength in {**strengths, **dict.fromkeys(dependences(model), 0.0)}.items():
         if parent in places and child in places:
             known = [evidence[name] for name in (parent, child) if name in evidence]
             _arrow(ax, parent, child, places, edges, strength, known, crowded=len(strengths) > 60)
@@ -188,8 +196,7 @@ def plot_network(
 def _edges(ax: Axes, label: Text) -> tuple[Place, Place]:
     """Measure where the box of a cause ends on the left and on the right."""
     box, inverse = label.get_window_extent(), ax.transData.inverted()
-    figure = ax.get_figure(root=True)
-    pad = PAD * float(label.get_fontsize()) * (figure.dpi if figure else 72.0) / 72
+    pad = PAD * float(label.get_fontsize()) * figure_of(ax).dpi / 72
     y = label.get_position()[1]
     left, right = (float(inverse.transform((x, box.y0))[0]) for x in (box.x0 - pad, box.x1 + pad))
     return (left, y), (right, y)
@@ -201,7 +208,7 @@ def _arrow(
     child: str,
     places: Mapping[str, Place],
     edges: Mapping[str, tuple[Place, Place]],
-    strength: float | None,
+    strength: float,
     known: list[str],
     *,
     crowded: bool,
@@ -217,7 +224,6 @@ def _arrow(
     elif parent in edges:  # the causes' own arrows run down on their left and up on their right
         start, end = (edges[name][0 if down else 1] for name in (parent, child))
     bow = 0.35 if parent in edges else -0.35 if down else 0.35  # those of risk factors keep clear of their labels
-    told = "-" if not known else ":" if "absent" in known else "-"
     ax.add_patch(
         FancyArrowPatch(
             start,
@@ -225,8 +231,8 @@ def _arrow(
             arrowstyle="-|>" if among else "-",
             mutation_scale=9,
             connectionstyle=f"arc3,rad={bow}" if among else "arc3",
-            linewidth=max(1.0 if among or known else 0.0, link_width(strength) if strength is not None else 0.0),
-            linestyle="--" if among else told,
+            linewidth=max(1.0 if among or known else 0.0, link_width(strength)),
+            linestyle="--" if among else ":" if "absent" in known else "-",
             color=BLUE if known else "#777777" if among else "#8c8c8c",
             alpha=0.8 if known else 0.9 if among else 0.4 if crowded else 0.7,
             shrinkA=0 if parent in edges else 5,
@@ -263,33 +269,16 @@ def _node(
         words = text if probability is None or (state and not unsure) else f"{text}  {percent(probability)}"
         bold = "bold" if own or state else "normal"
         colour = INK if state else ink()
-        return ax.text(
-            *place,
-            words,
-            ha="center",
-            va="center",
-            fontsize=font_size(FONT),
-            bbox=box,
-            zorder=5,
-            fontweight=bold,
-            color=colour,
-        )
+        look: dict[str, Any] = {"fontsize": font_size(FONT), "fontweight": bold, "color": colour, "zorder": 5}
+        return ax.text(*place, words, ha="center", va="center", bbox=box, **look)
     mark, size = ("x", 5) if absent and binary else ("o", 6) if state else ("o", 2.5)
     shade = ink() if state else "#777777"
     fill, edge = ax.get_facecolor() if unsure else shade, 1.6 if unsure or mark == "x" else 0
     ax.plot(*place, mark, markersize=size, color=shade, markerfacecolor=fill, markeredgewidth=edge, zorder=4)
-    side, align = (-7, "right") if place[0] == LEFT else (7, "left")
-    return ax.annotate(
-        text,
-        place,
-        (side, 0),
-        textcoords="offset points",
-        ha=align,
-        va="center",
-        fontsize=font_size(FONT) - 0.5,
-        color="#777777" if cased and state is None else ink(),
-        fontweight="bold" if state and not absent and not unsure else "normal",
-    )
+    colour = "#777777" if cased and state is None else ink()
+    bold = "bold" if state and not absent and not unsure else "normal"
+    gap, size = -7 if place[0] == LEFT else 7, font_size(FONT) - 0.5
+    return write_beside(ax, text, place, gap, fontsize=size, color=colour, fontweight=bold)
 
 
 def _key(ax: Axes, font: float, *, cased: bool) -> None:
@@ -315,9 +304,7 @@ def _key(ax: Axes, font: float, *, cased: bool) -> None:
 
 def _fit(ax: Axes, rows: float) -> float:
     """Make labels small enough for their rows, widen the x axis until those on both sides fit, and give their size."""
-    figure = ax.get_figure(root=True)
-    if figure is None:
-        return font_size(FONT)
+    figure = figure_of(ax)
     figure.draw_without_rendering()  # how much room there is shows only now
     room = ax.get_window_extent()
     boxes = [(text, text.get_window_extent().width) for text in ax.texts]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from scipy.special import logit
 
@@ -19,6 +19,8 @@ from kneebayes.spec.model_spec import LEVELS
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 Options = ParamSpec("Options")
 Drawn = TypeVar("Drawn")
@@ -70,10 +72,17 @@ def take_axes(ax: Axes | None, width: float, height: float) -> Axes:
 
         ax = plt.subplots(figsize=(width, height), layout="constrained")[1]
     check_kind(ax, "findobj", "ax=plt.subplots()[1]")
+    if ax.get_figure() is None:
+        raise OptionError("these axes were removed from their figure: ax=plt.subplots()[1]")
     for text in ax.findobj(Text):  # those that the caller's axes came with
         text.set_parse_math(False)
     ax.spines[["top", "right"]].set_visible(False)
     return ax
+
+
+def figure_of(ax: Axes) -> Figure:
+    """Give the figure that axes are in, whatever subfigures are between."""
+    return cast("Figure", ax.get_figure(root=True))
 
 
 def ink() -> Any:
@@ -94,15 +103,14 @@ def legend_below(ax: Axes, *, handles: Sequence[Artist] | None = None, title: st
     """Put a legend of what is labelled, or of some handles, under the x axis, where it covers nothing."""
     from matplotlib.transforms import ScaledTranslation
 
-    figure, words = ax.get_figure(root=True), [ax.xaxis.label, *ax.get_xticklabels()[:1]]
+    words = [ax.xaxis.label, *ax.get_xticklabels()[:1]]
     points = BELOW * sum(float(word.get_fontsize()) for word in words) / len(words)
-    under = ScaledTranslation(0, -points / 72, figure.dpi_scale_trans) if figure else None
-    place = ax.transAxes + under if under else ax.transAxes
+    under = ScaledTranslation(0, -points / 72, figure_of(ax).dpi_scale_trans)
     ax.legend(
         handles=ax.get_legend_handles_labels()[0] if handles is None else handles,
         loc="upper right",  # to the left of the axes there is room, under the words beside the bars
         bbox_to_anchor=(1, 0),
-        bbox_transform=place,
+        bbox_transform=ax.transAxes + under,
         title=title,
         title_fontsize="small",
         fontsize="small",
@@ -118,10 +126,11 @@ def name_rows(ax: Axes, names: Sequence[str], **text: Any) -> None:
     ax.grid(False, axis="y")
 
 
-def write_beside(ax: Axes, said: str, at: tuple[float, float], gap: float, **text: Any) -> None:
+def write_beside(ax: Axes, said: str, at: tuple[float, float], gap: float, **text: Any) -> Text:
     """Write beside a point, so many points to its right, or to its left if under 0."""
     align = "right" if gap < 0 else "left"
-    ax.annotate(said, at, (gap, 0), textcoords="offset points", va="center", ha=align, **{"fontsize": "small", **text})
+    text = {"fontsize": "small", "va": "center", "ha": align, **text}
+    return ax.annotate(said, at, (gap, 0), textcoords="offset points", **text)
 
 
 def wrapped(text: str, width: int = 30) -> str:
@@ -157,11 +166,8 @@ def keep_inside(ax: Axes) -> None:
 def widen(ax: Axes) -> None:
     """Stretch an x axis on both sides, from limits that hold what is drawn, until the texts in it fit."""
     keep_inside(ax)
-    figure = ax.get_figure(root=True)
-    if figure is None:
-        return
     for _ in range(4):  # texts keep their size, so that each step needs a smaller one
-        figure.draw_without_rendering()
+        figure_of(ax).draw_without_rendering()
         inverse, (left, right) = ax.transData.inverted(), ax.get_xlim()
         boxes = [text.get_window_extent() for text in ax.texts if text.get_text()]
         gap = NEAR * (right - left)
@@ -177,10 +183,7 @@ def make_room(ax: Axes, right: float) -> None:
     right = right or 1.0
     ax.set_xlim(0, right)
     keep_inside(ax)
-    figure = ax.get_figure(root=True)
-    if figure is None:
-        return
-    figure.draw_without_rendering()  # the width of axes and texts is known only then
+    figure_of(ax).draw_without_rendering()  # the width of axes and texts is known only then
     width = ax.get_window_extent().width
     shares = [1.0]  # of the width, that the axis up to `right` may take
     for text in ax.texts:
