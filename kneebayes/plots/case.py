@@ -16,14 +16,12 @@ from kneebayes.plots.network import plot_network
 from kneebayes.plots.style import (
     ALARM,
     BLUE,
-    COLOURS,
     GREY,
-    MARKERS,
     PALE,
-    STYLES,
     check_table,
     ink,
     legend_below,
+    line_looks,
     literal,
     make_room,
     name_rows,
@@ -428,19 +426,19 @@ def plot_curves(
     table = sensitivities.loc[numbers, columns]
     check_table(table, (), call)
     ax = take_axes(ax, 7, 4.4)
-    for i, place in enumerate(numbers):
+    for place, (colour, line, mark) in zip(numbers, line_looks(len(numbers)), strict=True):
         row = table.loc[place]
         low, high = row["low"], row["high"]
-        style: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "linestyle": STYLES[i % len(STYLES)]}
+        style: dict[str, Any] = {"color": colour, "linestyle": line}
         within, beyond = np.linspace(low, high, POINTS), np.linspace(0, 1, 5 * POINTS)
         if len(numbers) == 1:
-            ax.axvspan(low, high, color=style["color"], alpha=0.10, linewidth=0)
+            ax.axvspan(low, high, color=colour, alpha=0.10, linewidth=0)
         ax.plot(beyond, _curve(row, beyond), linewidth=0.8, **style)
         ax.plot(within, _curve(row, within), linewidth=2.4, **style)
         ax.plot(
             row["p"],
             _curve(row, row["p"]),
-            marker=MARKERS[i % len(MARKERS)],
+            marker=mark,
             markersize=8,
             markeredgecolor=ax.get_facecolor(),
             label=wrapped(number_label(model, place), 60),
@@ -466,10 +464,10 @@ def plot_curves(
 def _lanes(ax: Axes, table: pd.DataFrame, top: float) -> None:
     """Shade the ranges of several numbers one below the other: on top of each other they could not be told apart."""
     height = LANE * top
-    for i, (low, high, p) in enumerate(table[["low", "high", "p"]].to_numpy()):
-        colour, y = COLOURS[i % len(COLOURS)], -(i + 0.75) * height
+    for i, (colour, _, mark) in enumerate(line_looks(len(table))):
+        (low, high, p), y = table[["low", "high", "p"]].iloc[i], -(i + 0.75) * height
         ax.barh(y, high - low, left=low, height=0.7 * height, color=colour, alpha=0.35)
-        ax.plot([p], [y], MARKERS[i % len(MARKERS)], color=colour, markersize=5, markeredgecolor=ax.get_facecolor())
+        ax.plot([p], [y], mark, color=colour, markersize=5, markeredgecolor=ax.get_facecolor())
     ax.axhline(0, color=ink(), linewidth=0.8)
     ax.set_yticks([tick for tick in ax.get_yticks() if 0 <= tick <= top])
     ax.set_ylim(-(len(table) + 0.4) * height, top)

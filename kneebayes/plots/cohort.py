@@ -12,16 +12,14 @@ from kneebayes.cases.labels import NONE
 from kneebayes.errors import OptionError, UnknownNameError, check_kind, nearest
 from kneebayes.plots.style import (
     BLUE,
-    COLOURS,
     GREY,
     INK,
     LEVEL_COLOURS,
-    MARKERS,
-    STYLES,
     check_table,
     ink,
     keep_inside,
     legend_below,
+    line_looks,
     literal,
     take_axes,
     wrapped,
@@ -293,7 +291,7 @@ def plot_roc(evaluation: Evaluation, *, ax: Axes | None = None) -> Axes:
     truth = evaluation.truth[evaluation.alarm_cause].to_numpy()
     known = np.isfinite(truth)
     ax.plot([0, 1], [0, 1], color=GREY, linewidth=1, zorder=1)
-    styles = _styles(len(evaluation.comparison))
+    styles = line_looks(len(evaluation.comparison))
     for (name, row), (colour, line, mark) in zip(evaluation.comparison.iterrows(), styles, strict=True):
         auc, flags = float(row["auc"]), bool(np.isfinite(row["sensitivity"]) and np.isfinite(row["specificity"]))
         if np.isfinite(auc):
@@ -347,7 +345,7 @@ def plot_decision_curve(evaluation: Evaluation, *, ax: Axes | None = None) -> Ax
     table = evaluation.decision
     x = table.index.to_numpy()
     compared = [name for name in table.columns if name not in ("model_low", "model_high", "treat_all", "treat_none")]
-    for name, (colour, line, _) in zip(compared, _styles(len(compared)), strict=True):
+    for name, (colour, line, _) in zip(compared, line_looks(len(compared)), strict=True):
         label = name if name != "model" else evaluation.model.name
         ax.plot(x, table[name], color=colour, linestyle=line, linewidth=1.5, label=label)
     if "model_low" in table:
@@ -368,11 +366,6 @@ def plot_decision_curve(evaluation: Evaluation, *, ax: Axes | None = None) -> Ax
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     legend_below(ax)
     return ax
-
-
-def _styles(n: int) -> list[tuple[str, Any, str]]:
-    """Give each line its colour, dashes and mark, so that a print in grey tells them apart."""
-    return [(COLOURS[i % len(COLOURS)], STYLES[i % len(STYLES)], MARKERS[i % len(MARKERS)]) for i in range(n)]
 
 
 def _label(evaluation: Evaluation, name: str) -> str:

@@ -85,6 +85,11 @@ def figure_of(ax: Axes) -> Figure:
     return cast("Figure", ax.get_figure(root=True))
 
 
+def line_looks(n: int) -> list[tuple[str, Any, str]]:
+    """Give each of n lines its colour, dashes and mark, so that a print in grey tells them apart."""
+    return [(COLOURS[i % len(COLOURS)], STYLES[i % len(STYLES)], MARKERS[i % len(MARKERS)]) for i in range(n)]
+
+
 def ink() -> Any:
     """Give the colour of lines and words that the style in use has."""
     from matplotlib import rcParams
