@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, TypeVar, Unpack, overload
 
 import numpy as np
 
@@ -48,6 +48,21 @@ if TYPE_CHECKING:
 
 Frame = TypeVar("Frame")
 MAX_DIGITS = 300  # to round to: no double has more
+
+
+class ScoreOptions(TypedDict, total=False):
+    """What `Model.score` takes besides, whatever it returns; `Model.score` says what each is."""
+
+    keep: Iterable[str]
+    ignore: Iterable[str]
+    thresholds: Thresholds | None
+    errors: Literal["raise", "null"]
+    intervals: float | None
+    draws: int
+    seed: int
+    round: int | None
+    redact: bool
+    mapping: MappingLike | None
 
 
 class Model:
@@ -219,39 +234,11 @@ class Model:
         return Posteriors(exact.columns, np.array([[values[name] for name in exact.columns]]), exact.log_evidence)
 
     @overload
-    def score(
-        self,
-        frame: Frame,
-        *,
-        keep: Iterable[str] = (),
-        ignore: Iterable[str] = (),
-        thresholds: Thresholds | None = None,
-        errors: Literal["raise", "null"] = "raise",
-        intervals: float | None = None,
-        draws: int = 200,
-        seed: int = 0,
-        round: int | None = None,
-        redact: bool = False,
-        mapping: MappingLike | None = None,
-        rejects: Literal[False] = False,
-    ) -> Frame: ...
+    def score(self, frame: Frame, *, rejects: Literal[False] = False, **options: Unpack[ScoreOptions]) -> Frame: ...
 
     @overload
     def score(
-        self,
-        frame: Frame,
-        *,
-        keep: Iterable[str] = (),
-        ignore: Iterable[str] = (),
-        thresholds: Thresholds | None = None,
-        errors: Literal["raise", "null"] = "raise",
-        intervals: float | None = None,
-        draws: int = 200,
-        seed: int = 0,
-        redact: bool = False,
-        round: int | None = None,
-        mapping: MappingLike | None = None,
-        rejects: Literal[True],
+        self, frame: Frame, *, rejects: Literal[True], **options: Unpack[ScoreOptions]
     ) -> tuple[Frame, Frame]: ...
 
     def score(
