@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from kneebayes.diagnosis.alarm import Assessment
@@ -96,11 +97,10 @@ def from_normal(z: Floats, p: Floats, low: Floats, high: Floats) -> Floats:
     steps = np.abs(z) / DEVIATIONS
     drawn = np.broadcast_to(p, z.shape).copy()
     for end, side in ((low, z < 0), (high, z > 0)):
-        with np.errstate(divide="ignore", invalid="ignore"):
-            logit, logit_end = _logit(p), _logit(end)
-            inside = 1.0 / (1.0 + np.exp(-(logit + (logit_end - logit) * steps)))
+        with np.errstate(invalid="ignore"):
+            inside = expit(logit(p) + (logit(end) - logit(p)) * steps)
         plain = np.clip(p + (end - p) * steps, 0.0, 1.0)
-        moved = np.where(np.isfinite(logit) & np.isfinite(logit_end), inside, plain)
+        moved = np.where(np.isfinite(logit(p)) & np.isfinite(logit(end)), inside, plain)
         drawn = np.where(side & (end != p), moved, drawn)
     return drawn
 
@@ -130,11 +130,6 @@ def _at(drawn: Floats, rank: Floats, n: NDArray[np.integer]) -> Floats:
     first, second = (np.take_along_axis(drawn, i[..., None], axis=-1)[..., 0] for i in (below, above))
     value: Floats = first + (second - first) * (rank - below)
     return value
-
-
-def _logit(p: Floats) -> Floats:
-    odds: Floats = np.log(p) - np.log1p(-p)
-    return odds
 
 
 @dataclass(frozen=True, eq=False, repr=False)

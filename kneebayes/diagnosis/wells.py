@@ -129,14 +129,11 @@ class Points:
         """Items whose answer is not known."""
         return [name for name, holds in self.items.items() if holds is None]
 
-    def reached(self, total: float) -> list[str]:
-        """Name the classes that a number of points reaches, in the order of the sheet; none for the lowest class."""
-        return [name for name, cutoff in self.sheet.cutoffs.items() if total >= cutoff.at_least]
-
     @property
     def classes(self) -> list[str] | None:
-        """The classes reached, or None where that depends on what is not known."""
-        low, high = (self.reached(total) for total in self.range)
+        """The classes reached, none for the lowest; None where that depends on what is not known."""
+        cutoffs = self.sheet.cutoffs.items()
+        low, high = ([name for name, cutoff in cutoffs if total >= cutoff.at_least] for total in self.range)
         return low if low == high else None
 
     @property

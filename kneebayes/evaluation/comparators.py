@@ -65,9 +65,9 @@ def distinct(comparators: Sequence[Comparator]) -> list[Comparator]:
     ]
 
 
-def model_comparator(model: Model, scored: Scored, used: Places, cause: str) -> Comparator:
+def model_comparator(model: Model, scored: Scored, used: Places, cause: str, name: str = "") -> Comparator:
     """Take a model's answers from its scores of the rows used; it flags nobody if its alarm is for another cause."""
-    name = f"{model.file.name} {model.file.version}"
+    name = name or f"{model.file.name} {model.file.version}"
     place = _place(scored, used)
     p = {target: scored.table[target].to_numpy()[place] for target in (*model.causes, NONE)}
     if model.file.alarm.cause != cause:

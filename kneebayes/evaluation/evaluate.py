@@ -7,7 +7,7 @@ import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -230,7 +230,7 @@ class Evaluation:
             "read": self.n_read,
             "rejected": self.n_rejected,
             "unlabelled": self.n_unlabelled,
-            "thresholds": {"caution": self.thresholds.caution, "urgent": self.thresholds.urgent},
+            "thresholds": asdict(self.thresholds),
             "bootstrap": self.bootstrap,
             "seed": self.seed,
             **{
@@ -364,8 +364,8 @@ def evaluate(
     check_kind(label, "casefold", "kb.evaluate(model, cases, label='diagnosis')")
     if bootstrap is not None:
         check_number("bootstrap", bootstrap, whole=True, least=0)
-    called, ignore = _called(against), names_of("ignore", ignore)
-    models, sheet = [model, *(other for _, other in called)], read_sheet() if baselines else None
+    called, ignore = [("", model), *_called(against)], names_of("ignore", ignore)
+    models, sheet = [other for _, other in called], read_sheet() if baselines else None
     known = [column for m in models for column in m.scorer.coder.columns] + list(sheet.columns if sheet else ())
     outcomes = names_of("outcome_columns", outcome_columns)
     wanted = [*known, label, ALSO, *(f"{NOT_EVIDENCE_PREFIX}{cause}" for cause in model.file.causes), CASE_ID]
@@ -381,7 +381,7 @@ def evaluate(
             f"none of {len(read.table)} rows has a label and can be scored: there is nothing to evaluate{refused}"
         )
     thresholds = Thresholds.of(model.file) if thresholds is None else thresholds
-    compared = _compared(models, cases, [name for name, _ in called], sheet, thresholds.caution, seed)
+    compared = _compared(called, cases, sheet, thresholds.caution, seed)
     times = min(MAX_RESAMPLES, max(MIN_RESAMPLES, DRAWS // len(cases.used))) if bootstrap is None else bootstrap
     return Evaluation(
         model=model.file,
@@ -400,13 +400,11 @@ def evaluate(
 
 
 def _compared(
-    models: Sequence[Model], cases: _Labelled, names: list[str], sheet: ScoreSheet | None, caution: float, seed: int
+    called: Sequence[tuple[str, Model]], cases: _Labelled, sheet: ScoreSheet | None, caution: float, seed: int
 ) -> list[Comparator]:
-    """Take the answers of the models, the others called by these names where they have some, and of the baselines."""
-    model = models[0]
-    answers = zip(models, cases.scores, ["", *names], strict=True)
-    found = [(name, model_comparator(m, s, cases.used, cases.cause)) for m, s, name in answers]
-    compared = [replace(comparator, name=name or comparator.name) for name, comparator in found]
+    """Take the answers of the models, called by these names where they have some, and of the baselines."""
+    model, scores = called[0][1], cases.scores
+    compared = [model_comparator(m, s, cases.used, cases.cause, n) for (n, m), s in zip(called, scores, strict=True)]
     if sheet is not None:
         codes = model.scorer.code(cases.table, ignore=cases.no_evidence).evidence.hardened()
         compared += [sheet_score(sheet, cases.table), any_symptom(model.assessor, codes)]

@@ -373,13 +373,8 @@ def _label(evaluation: Evaluation, name: str) -> str:
 
 
 def _percent(ax: Axes, top: float) -> None:
-    digits = 0 if top > 0.1 else 1
-
-    def written(value: float, _: Any) -> str:
-        return f"{value:.{digits}%}"
-
-    ax.xaxis.set_major_formatter(written)
-    ax.yaxis.set_major_formatter(written)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(lambda value, _: f"{value:.0%}" if top > 0.1 else f"{value:.1%}")
 
 
 @dataclass(frozen=True)
