@@ -28,7 +28,6 @@ from kneebayes.plots.style import (
     odds_axis,
     share_axis,
     take_axes,
-    widen,
     wrapped,
     write_beside,
 )
@@ -108,7 +107,7 @@ def plot_posterior(dx: Diagnosis, *, intervals: pd.DataFrame | None = None, ax: 
     ax.get_yticklabels()[names.index(cause)].set_fontweight("bold")
     ax.tick_params(axis="y", left=False)
     ax.set(ylim=(-0.6, len(names) - 0.4), xlabel="probability (causes may coexist)")
-    make_room(ax, furthest)
+    make_room(ax, 0, furthest)
     share_axis(ax)
     ax.plot([], [], "|", color=ink(), markersize=10, markeredgewidth=2.2, label=f"before: {complaint} alone")
     if intervals is not None:
@@ -166,8 +165,7 @@ def plot_explanation(explanation: Explanation, *, ax: Axes | None = None) -> Axe
     name_rows(ax, ["Before", *(wrapped(said, 38) for said, _ in steps), "Now"])
     ax.set_ylim(last + 0.6, -0.6)
     ax.tick_params(axis="y", left=False)
-    ax.set_xlim(min(reached) - MARGIN, max(reached) + MARGIN)
-    widen(ax)
+    make_room(ax, min(reached) - MARGIN, max(reached) + MARGIN)
     odds_axis(ax, *ax.get_xlim())
     name = explanation.model.label_of(explanation.target)
     ax.set(xlabel=f"probability of {name} (scale of log-odds)")
@@ -213,7 +211,7 @@ def plot_questions(questions: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.tick_params(axis="y", left=False)
     ax.set(ylim=(max(1, len(questions)) - 0.4, -0.6), xlabel="expected information about the causes (bits)")
     ax.set_title("What to ask next", loc="left")
-    make_room(ax, float(questions["gain"].max()) if len(questions) else 1.0)
+    make_room(ax, 0, float(questions["gain"].max() if len(questions) else 0) or 1.0)
     return ax
 
 
@@ -362,8 +360,7 @@ def plot_tornado(
     ax.set_ylim(max(1, len(table)) - 0.4, -0.6)
     low, high = (float(f(table[["posterior_low", "posterior_high"]].to_numpy())) for f in (np.nanmin, np.nanmax))
     margin = 0.02 * max(high - low, 0.001)
-    ax.set_xlim(low - margin, high + margin)
-    widen(ax)
+    make_room(ax, low - margin, high + margin)
     ax.xaxis.set_major_formatter(lambda value, _: f"{value * 100:.3g}%" if 0 <= value <= 1 else "")
     ax.set_xlabel(f"probability of {model.label_of(target)}")
     ax.set_title(f"What {percent(now)} depends on", loc="left")

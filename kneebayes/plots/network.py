@@ -18,8 +18,8 @@ from kneebayes.plots.style import (
     ink,
     keep_inside,
     literal,
+    make_room,
     take_axes,
-    widen,
     write_beside,
 )
 from kneebayes.spec.model_spec import ModelSpec
@@ -317,6 +317,5 @@ def _fit(ax: Axes, rows: float) -> float:
     font = max(MIN_FONT, min(largest, high, largest * SPREAD * room.width / sum(sides)))
     for text in ax.texts:
         text.set_fontsize(float(text.get_fontsize()) * font / largest)
-    ax.set_xlim(LEFT, RIGHT)
-    widen(ax)
+    make_room(ax, LEFT, RIGHT)
     return font

@@ -38,6 +38,8 @@ PROBABILITIES = (
 MAX_TICKS = 7
 BELOW = 3.4  # sizes of its letters from the x axis to under its label
 NEAR = 0.01  # of the width of axes: what is kept free beside texts
+MAX_STRETCH = 5  # of an axis for texts, which leaves a fifth for the bars
+MAX_STEPS = 50  # towards it: half of the way each, where texts take half of the axes
 
 
 def literal(plot: Callable[Options, Drawn]) -> Callable[Options, Drawn]:
@@ -168,32 +170,23 @@ def keep_inside(ax: Axes) -> None:
         text.set_in_layout(False)
 
 
-def widen(ax: Axes) -> None:
+def make_room(ax: Axes, low: float, high: float) -> None:
     """Stretch an x axis on both sides, from limits that hold what is drawn, until the texts in it fit."""
-    keep_inside(ax)
-    for _ in range(4):  # texts keep their size, so that each step needs a smaller one
-        figure_of(ax).draw_without_rendering()
-        inverse, (left, right) = ax.transData.inverted(), ax.get_xlim()
-        boxes = [text.get_window_extent() for text in ax.texts if text.get_text()]
-        gap = NEAR * (right - left)
-        low = min([left, *(inverse.transform((box.x0, 0))[0] - gap for box in boxes)])
-        high = max([right, *(inverse.transform((box.x1, 0))[0] + gap for box in boxes)])
-        ax.set_xlim(low, high)
-        if max(left - low, high - right) < gap:
-            return
-
-
-def make_room(ax: Axes, right: float) -> None:
-    """Stretch an x axis from 0, past the largest value drawn, until what is written to the right of the bars fits."""
-    right = right or 1.0
-    ax.set_xlim(0, right)
+    ax.set_xlim(low, high)
     keep_inside(ax)
     figure_of(ax).draw_without_rendering()  # the width of axes and texts is known only then
     width = ax.get_window_extent().width
-    shares = [1.0]  # of the width, that the axis up to `right` may take
-    for text in ax.texts:
-        beside = text.get_window_extent().x1 - ax.transData.transform((text.xy[0], 0))[0]  # type: ignore[attr-defined]
-        place = text.xy[0] / right  # type: ignore[attr-defined]
-        if place > 0:
-            shares.append((width - beside) / width / place)
-    ax.set_xlim(0, right / max(0.2, min(shares)))
+    texts = [text for text in ax.texts if text.get_text()]
+    places = [getattr(text, "xy", text.get_position()) for text in texts]
+    reach = [
+        (place[0], [(end - ax.transData.transform(place)[0]) / width for end in text.get_window_extent().intervalx])
+        for text, place in zip(texts, places, strict=True)
+    ]
+    left, right = low, high
+    for _ in range(MAX_STEPS):  # texts keep their size, so that the wider the axis, the more of it they take
+        span = right - left
+        left = min([low, *(x + (before - NEAR) * span for x, (before, _) in reach)])
+        right = max([high, *(x + (after + NEAR) * span for x, (_, after) in reach)])
+        if right - left > MAX_STRETCH * (high - low):
+            break
+    ax.set_xlim(left, right)
