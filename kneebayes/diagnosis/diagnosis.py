@@ -121,7 +121,7 @@ class Diagnosis:
         return list(self.probabilities)[leading(np.array(list(self.probabilities.values())))]
 
     def __repr__(self) -> str:
-        leading = f"{self.most_likely} {self.probabilities[self.most_likely]:.1%}"
+        leading = f"{self.most_likely} {percent(self.probabilities[self.most_likely])}"
         return f"<diagnosis by {self.model.name} {self.model.version}: alarm {self.alarm.level}, {leading}>"
 
     def __reduce__(self) -> tuple[Any, ...]:

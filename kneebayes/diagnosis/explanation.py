@@ -28,6 +28,7 @@ from kneebayes.errors import check_kind, check_number
 from kneebayes.inference.evidence import DECIBANS, NOTICEABLE, UNKNOWN, Evidence, SoftEvidence
 from kneebayes.inference.network import CompiledModel, leading
 from kneebayes.spec.model_spec import ModelSpec
+from kneebayes.templates import percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -326,14 +327,16 @@ class Explanation:
         return frame
 
     def _instead(self, part: Contribution) -> str:
-        return f"{part.without:.1%} instead of {self.posterior:.1%}"
+        then, now = percent(part.without), percent(self.posterior)
+        return f"{then} too" if then == now else f"{then} instead of {now}"
 
     def __repr__(self) -> str:
-        return f"<explanation of {self.target}: {self.prior:.1%} to {self.posterior:.1%}>"
+        return f"<explanation of {self.target}: {percent(self.prior)} to {percent(self.posterior)}>"
 
     def __str__(self) -> str:
         label = self.model.label_of(self.target)
-        lines = [f"Why {label}: from {self.prior:.1%} to {self.posterior:.1%} ({self.change:+z.1f} decibans)"]
+        ends = f"from {percent(self.prior)} to {percent(self.posterior)}"
+        lines = [f"Why {label}: {ends} ({self.change:+z.1f} decibans)"]
         leading = [part for part in self.contributions if part.noticeable]
         lines += [f"  {part.decibans:+z6.1f}  {self.sentence(part)}" for part in leading]
         if len(leading) < len(self.contributions):
@@ -346,7 +349,7 @@ class Explanation:
             lines.append(f"  Pull against each other: {known[up]} / {known[down]}{more}.")
         for rival in self.explained_away[:2]:
             other = self.model.label_of(rival.cause)
-            lines.append(f"  Held down by {other}: were that ruled out, it would be at {rival.probability:.1%}.")
+            lines.append(f"  Held down by {other}: were that ruled out, it would be at {percent(rival.probability)}.")
         if not self.exact:
             worst = max(part.standard_error for part in self.contributions)
             lines.append(f"  Shares are sampled: standard error up to {worst:.2g} decibans.")

@@ -17,7 +17,7 @@ from kneebayes.diagnosis.uncertainty import uncertainty
 from kneebayes.diagnosis.wells import points_line
 from kneebayes.errors import FileFormatError, MissingExtraError
 from kneebayes.plots.case import number_label, priors
-from kneebayes.templates import percent, render
+from kneebayes.templates import render
 
 if TYPE_CHECKING:
     from kneebayes.diagnosis.diagnosis import Diagnosis
@@ -64,7 +64,6 @@ def case_page(dx: Diagnosis, when: date) -> str:
         wells=points_line(model, dx.evidence),
         numbers=numbers,
         references={name: words for name, words in model.references.items() if name in cited},
-        percent=percent,
     )
 
 

@@ -45,6 +45,7 @@ from kneebayes.inference.network import CompiledModel, Engine, Posteriors, Versi
 from kneebayes.inference.tables import ParameterVector
 from kneebayes.spec.model_spec import LEVELS, ModelSpec
 from kneebayes.spec.yaml_io import changed_version, with_numbers
+from kneebayes.templates import percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -177,8 +178,8 @@ class Uncertainty:
     def sentence(self) -> str:
         """What the draws say of the alarm."""
         rest = [(name, share) for name, share in reversed(self.shares.items()) if name != self.alarm and share > 0]
-        others = [f"{LEVEL_WORDS[name]} in {_share(share)}" for name, share in rest]
-        same = f"{LEVEL_WORDS[self.alarm]} in {_share(self.shares[self.alarm])} of {self.draws} plausible models"
+        others = [f"{LEVEL_WORDS[name]} in {percent(share)}" for name, share in rest]
+        same = f"{LEVEL_WORDS[self.alarm]} in {percent(self.shares[self.alarm])} of {self.draws} plausible models"
         said = "; ".join([same, *others])
         return f"The alarm is robust: {said}." if self.robust else f"The alarm is NOT robust: {said}."
 
@@ -206,10 +207,13 @@ class Uncertainty:
         labels = [self.network.model.label_of(name) for name in self.network.columns]
         width = max(map(len, labels))
         rows = sorted(zip(labels, self.posterior, self.low, self.high, strict=True), key=lambda r: -r[1])
-        lines = [f"  {label:<{width}}  {p:6.1%}  {low:6.1%} to {high:6.1%}" for label, p, low, high in rows]
+        lines = [
+            f"  {label:<{width}}  {percent(p):>6}  {percent(low):>6} to {percent(high):>6}"
+            for label, p, low, high in rows
+        ]
         error = max(np.nanmax(self.low_error, initial=0.0), np.nanmax(self.high_error, initial=0.0))
-        head = f"Posterior and {self.level:.0%} interval over the plausible ranges of the model's numbers"
-        return "\n".join([head, *lines, f"Monte Carlo error of an end: at most {error:.2%}.", self.sentence])
+        head = f"Posterior and {percent(self.level)} interval over the plausible ranges of the model's numbers"
+        return "\n".join([head, *lines, f"Monte Carlo error of an end: at most {percent(error)}.", self.sentence])
 
 
 def uncertainty(assessed: Assessment, *, level: float = 0.9, draws: int = 1000, seed: int = 0) -> Uncertainty:
@@ -317,8 +321,3 @@ def _by_draw(parameters: ParameterVector, values: Floats, evidence: Evidence) ->
             list(pool.map(work, range(len(values))))
         found.append(drawn)
     return np.concatenate(found)
-
-
-def _share(share: float) -> str:
-    """Write a share, of which a few draws are not none, nor all but a few all."""
-    return f"{share:.0%}" if share in (0, 1) or 0.01 <= share <= 0.99 else f"{share:.1%}"

@@ -46,7 +46,7 @@ from kneebayes.evaluation.comparators import (
 from kneebayes.plots.cohort import plot_calibration, plot_decision_curve, plot_roc
 from kneebayes.scoring.scorer import Scored
 from kneebayes.spec.model_spec import LEVELS, NOT_EVIDENCE_PREFIX, ModelSpec
-from kneebayes.templates import render
+from kneebayes.templates import percent, render
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -614,7 +614,7 @@ def _text(evaluation: Evaluation) -> str:
         n_missed = len(evaluation.missed) or "none"
         lines += ["", f"Cases of {evaluation.alarm_cause} missed, with the alarm below caution: {n_missed}"]
     if evaluation._warns and len(evaluation.missed):
-        lines.append(evaluation.missed.to_string(float_format=lambda p: f"{p:.1%}"))
+        lines.append(evaluation.missed.to_string(float_format=percent))
     if evaluation.bootstrap:
         lines += ["", f"In brackets: 95 % intervals, Wilson's for shares, else of {evaluation.bootstrap} resamples."]
     return "\n".join([*lines, *(f"Note: {note}" for note in evaluation.notes[first:]), evaluation.model.disclaimer])
@@ -687,7 +687,7 @@ def _content(evaluation: Evaluation) -> dict[str, object]:
         words = table.rename(index=labels, columns=labels).rename_axis(index=None)
         sections.append((heading.replace(cause, labels[cause]), words, "narrow" if heading == CONFUSION else ""))
         if heading.startswith("Alarm for"):
-            missed = evaluation.missed.assign(probability=[f"{p:.1%}" for p in evaluation.missed["probability"]])
+            missed = evaluation.missed.assign(probability=evaluation.missed["probability"].map(percent))
             shown = missed.rename_axis(index=None) if len(missed) else None
             sections.append((f"Cases of {labels[cause]} missed, with the alarm below caution", shown, ""))
     rules = {str(name): rule for name, rule in evaluation.comparison["rule"].items() if rule}

@@ -19,6 +19,7 @@ import kneebayes
 from kneebayes.cases.coding import Coder
 from kneebayes.errors import CaseError, MissingExtraError, UnknownColumnError, check_choice, check_kind, nearest
 from kneebayes.spec.model_spec import ModelSpec
+from kneebayes.templates import percent
 
 if TYPE_CHECKING:
     from kneebayes.diagnosis.diagnosis import Diagnosis
@@ -54,11 +55,12 @@ def causes_assessment(
             "outcome": _outcome(model, name),
             "probabilityDecimal": _per_cent(posterior[name]),
         }
-        parts = [f"{state}: {posterior[f'{name}_{state}']:.1%}" for state in cause.states[2:]]
+        parts = [f"{state}: {percent(posterior[f'{name}_{state}'])}" for state in cause.states[2:]]
         if parts:
             prediction["rationale"] = f"Of which {'; '.join(parts)}"
         predictions.append(prediction)
-    none = f"None of these causes: {posterior['none_of_these']:.1%}. Causes may coexist: this need not add up to 100 %."
+    none = f"None of these causes: {percent(posterior['none_of_these'])}. "
+    none += "Causes may coexist: this need not add up to 100%."
     return {
         "resourceType": "RiskAssessment",
         "status": "preliminary",

@@ -111,7 +111,7 @@ def plot_posterior(dx: Diagnosis, *, intervals: pd.DataFrame | None = None, ax: 
     share_axis(ax)
     ax.plot([], [], "|", color=ink(), markersize=10, markeredgewidth=2.2, label=f"before: {complaint} alone")
     if intervals is not None:
-        words = f"{intervals.attrs['level']:.0%} interval" if "level" in intervals.attrs else "interval"
+        words = f"{percent(intervals.attrs['level'])} interval" if "level" in intervals.attrs else "interval"
         ax.plot([], [], color=ink(), linewidth=1.2, marker="|", markersize=7, label=words)
     legend_below(ax)
     ax.set_title(f"Alarm: {dx.alarm.level.replace('_', ' ')}", loc="left", fontweight="bold")

@@ -42,6 +42,8 @@ def percent(p: float) -> str:
 def _environment() -> Environment:
     from jinja2 import Environment, FunctionLoader, StrictUndefined  # here: a diagnosis does not wait for it
 
-    return Environment(
+    made = Environment(
         loader=FunctionLoader(read), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    made.globals["percent"] = percent
+    return made

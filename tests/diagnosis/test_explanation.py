@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from functools import cache
 from itertools import combinations, permutations
 from pathlib import Path
@@ -20,6 +21,7 @@ from kneebayes.errors import UnknownNameError
 from kneebayes.inference.evidence import DECIBANS, Evidence
 from kneebayes.inference.network import CompiledModel
 from kneebayes.interop.pgmpy import Reference
+from kneebayes.templates import percent
 from kneebayes.ui.cli import app
 from tests.oracles import random_model
 
@@ -316,7 +318,18 @@ class TestWords:
                 assert ("lowers" in sentence) == (piece.decibans < 0)
             else:
                 assert "hardly changes" in sentence
-            assert f"{piece.without:.1%} instead of {explanation.posterior:.1%}" in sentence
+            without, now = percent(piece.without), percent(explanation.posterior)
+            assert sentence.endswith(
+                f"without it, {without} too." if without == now else f"{without} instead of {now}."
+            )
+
+    def test_percentages_are_those_that_the_diagnosis_says(self) -> None:
+        explanation = self.DX.explanation("dvt")
+        assert f"{self.DX.label('dvt')} {percent(explanation.posterior)}" in " ".join(str(self.DX).split())
+        assert f" to {percent(explanation.posterior)} (" in str(explanation)
+        assert explanation.sentence(replace(explanation.contributions[0], decibans=0.1, without=0.048)).endswith(
+            "hardly changes Deep vein thrombosis; without it, 4.8% too."
+        )
 
     def test_ratio_is_the_factor_of_the_odds(self) -> None:
         table = self.DX.explain("dvt")

@@ -463,11 +463,3 @@ class TestManyCases:
         with pytest.raises(OptionError, match="between 0 and 1"):
             score_file(MODEL, tmp_path / "cases.csv", tmp_path / "scores.csv", intervals=90)
         assert not (tmp_path / "scores.csv").exists()
-
-
-@pytest.mark.parametrize(
-    ("share", "said"),
-    [(0.0, "0%"), (0.001, "0.1%"), (0.005, "0.5%"), (0.01, "1%"), (0.4, "40%"), (0.999, "99.9%"), (1.0, "100%")],
-)
-def test_a_few_draws_are_not_said_to_be_none(share: float, said: str) -> None:
-    assert robustness._share(share) == said
