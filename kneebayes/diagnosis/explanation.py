@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from kneebayes.cases.coding import by_answer
 from kneebayes.diagnosis.alarm import column_of
 from kneebayes.errors import check_kind, check_number
-from kneebayes.inference.evidence import DECIBANS, NOTICEABLE, UNKNOWN, Evidence, SoftEvidence
-from kneebayes.inference.network import CompiledModel, leading
+from kneebayes.inference.evidence import DECIBANS, NOTICEABLE, UNKNOWN, Codes, Evidence, SoftEvidence
+from kneebayes.inference.network import MIN_COMPILED, RARE, CompiledModel, is_compiled, leading
 from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.templates import percent
 
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Sets = NDArray[np.bool_]
 MAX_EXACT = 14  # things known
-MAX_ROWS = 1 << 16  # of one batch: unsure answers need more rows than sure ones
+BATCH = 256  # subsets whose joint distributions are there at a time
+MIN_RESTS = 3  # findings from which on joint distributions of some subsets cost less than compiled posteriors of all
 ORDERS = 500
 NEARLY_CERTAIN = 0.99  # from here on 1 - P has lost digits, and P(absent) is computed by itself
 
@@ -380,11 +382,11 @@ def explain(
 ) -> Explanation:
     """Explain the posterior of a target, a column of the posteriors, by the evidence of one case.
 
-    Shares of up to ``max_exact`` sure things are exact, at 2 ** n posteriors; for more, ``orders`` are drawn.
+    Shares of up to ``max_exact`` things are exact, from 2 ** n subsets; for more, ``orders`` are drawn.
     """
     case = _Case(network, evidence, target)
     n = len(case.rows)
-    if n <= max_exact and case.n_rows <= MAX_ROWS:
+    if n <= max_exact:
         values, chances = case.cube()
         shares = exact_shares(values)
         ones = [1 << (n - 1 - i) for i in range(n)]
@@ -415,40 +417,45 @@ class _Case:
             self.base[complaint] = known.pop(complaint)
         self.known = known
         self.rows = sorted([*known, *self.likelihood])
-        self.states = [
-            [known[row]] if row in known else np.flatnonzero(self.likelihood[row]).tolist() for row in self.rows
-        ]
-        self.n_rows = int(np.prod([1.0 + len(states) for states in self.states]))
 
     def cube(self) -> tuple[Floats, Floats]:
         """Log-odds, and logarithm of P(evidence), of every subset in the order of `subsets`."""
-        shape = [1 + len(states) for states in self.states]
-        places = np.unravel_index(np.arange(self.n_rows), shape) if shape else ()
-        codes = np.repeat(self.base, self.n_rows, axis=1)
-        for row, states, place in zip(self.rows, self.states, places, strict=True):
-            codes[row] = np.array([UNKNOWN, *states], dtype=np.int8)[place]
-        weighed = []
-        for part in self._parts(Evidence(codes)):
-            cube = part.reshape(shape)
-            for axis, row in enumerate(self.rows):
-                if row in self.likelihood:  # pool its states by their likelihoods
-                    without, *each = np.moveaxis(cube, axis, 0)
-                    logs = np.log(self.likelihood[row][self.states[axis]])
-                    pooled = [own + log for own, log in zip(each, logs, strict=True)]
-                    cube = np.stack([without, np.logaddexp.reduce(pooled)], axis=axis)
-            weighed.append(cube.ravel())
-        return _odds(*weighed)
+        n, among = len(self.rows), self.network.membership[self.column] > 0
+        # P(all) is the sum over joint states of P(first parts, state) P(rest | state): of both halves one row a subset,
+        # and every pair by a product of matrices. Risk factors say nothing given the state: they are among the first
+        first = max(n // 2, sum(row < len(self.network.model.risks) for row in self.rows))
+        if n - first < MIN_RESTS and is_compiled("auto", 1 << n, MIN_COMPILED):
+            return self.values(subsets(n))
+        ahead, rest = np.zeros((1 << first, n), dtype=bool), np.zeros((1 << (n - first), n), dtype=bool)
+        ahead[:, :first], rest[:, first:] = subsets(first), subsets(n - first)
+        likelihood = self.network.likelihood(self._with(rest, Evidence.empty(len(self.base)).codes))
+        weighed = likelihood[:, among].T, likelihood[:, ~among].T
+        chances: list[list[Floats]] = [[], []]
+        with threadpool_limits(1, "blas"):  # on another number of threads it would sum in another order
+            for start in range(0, len(ahead), BATCH):
+                joint = self.network.joint(self._with(ahead[start : start + BATCH], self.base))
+                for states, own, found in zip((among, ~among), weighed, chances, strict=True):
+                    found.append(joint[:, states] @ own)
+        present, absent = (np.concatenate(found).ravel() for found in chances)
+        if (present + absent).min() < RARE:
+            return self.values(subsets(n))
+        with np.errstate(divide="ignore"):
+            return _odds(np.log(present), np.log(absent))
 
-    def values(self, sets: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    def values(self, sets: Sets) -> tuple[Floats, Floats]:
         """Log-odds, and logarithm of P(evidence), of some subsets, (sets, parts)."""
-        codes = np.repeat(self.base, len(sets), axis=1)
+        return _odds(*self._parts(self._with(sets, self.base)))
+
+    def _with(self, sets: Sets, base: Codes) -> Evidence:
+        """Know some subsets of the parts, (sets, parts), beside what is known in all."""
+        codes = np.repeat(base, len(sets), axis=1)
         soft = []
         for row, own in zip(self.rows, sets.T, strict=True):
             if row in self.likelihood:
                 soft.append(SoftEvidence(row, np.flatnonzero(own), self.likelihood[row]))
             else:
                 codes[row, own] = self.known[row]
-        return _odds(*self._parts(Evidence(codes, tuple(soft))))
+        return Evidence(codes, tuple(soft))
 
     def rivals(self) -> list[tuple[str, float]]:
         """Log-odds of the target where each other cause is absent, if that is possible."""

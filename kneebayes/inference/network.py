@@ -505,10 +505,21 @@ class CompiledModel:
                 np.add.at(joint, expanded.case[part], weight * self._joint(expanded.codes[:, part]))
         else:
             joint = self._joint(evidence.codes)
-        for answer in evidence.soft:  # a cause or finding depends on nothing but the joint state: no need to expand it
-            if answer.row >= n_risks:
-                joint[answer.cases] *= self._steps.findings.mixed(answer.row - n_risks, answer.likelihood)
-        return joint
+        return self._with_soft(joint, evidence)
+
+    def likelihood(self, evidence: Evidence) -> Floats:
+        """Compute P(what is known of causes and findings | joint state of the causes), (n, joint states)."""
+        weights = np.empty((evidence.n, self.n_joint))
+        for cases, weight in self._steps.findings.weights(evidence.codes):
+            weights[cases] = weight
+        return self._with_soft(weights, evidence)
+
+    def _with_soft(self, weights: Floats, evidence: Evidence) -> Floats:
+        """Weigh by soft answers to causes and findings: given the joint state, they need not be expanded."""
+        for answer in evidence.soft:
+            if answer.row >= len(self._radix):
+                weights[answer.cases] *= self._steps.findings.mixed(answer.row - len(self._radix), answer.likelihood)
+        return weights
 
     def _log_joint(self, evidence: Evidence) -> Floats:
         """Logarithm of the same, however improbable."""

@@ -16,6 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 import kneebayes as kb
+from kneebayes.diagnosis import explanation as explanation_of
 from kneebayes.diagnosis.explanation import Explanation, exact_shares, explain, sampled_shares, subsets
 from kneebayes.errors import UnknownNameError
 from kneebayes.inference.evidence import DECIBANS, Evidence
@@ -173,6 +174,22 @@ class TestSums:
             change = (log_odds(explanation.posterior) - log_odds(explanation.prior)) * DECIBANS
             assert total == pytest.approx(explanation.change, abs=1e-9)
             assert total == pytest.approx(change, abs=1e-9)
+
+    @pytest.mark.parametrize("constant", [{"RARE": 2.0}, {"MIN_RESTS": 99, "MIN_COMPILED": 1}])
+    def test_the_ways_to_work_out_subsets_agree(
+        self, constant: dict[str, float], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        case = vignette(0) | {"calf_pain": "present:0.7", "dvt": "present:0.2"}
+        monkeypatch.setattr(explanation_of, "BATCH", 5)  # the last batch is not full
+        one = explained(case, "dvt").content()
+        for name, value in constant.items():
+            monkeypatch.setattr(explanation_of, name, value)
+        other = explained(case, "dvt").content()
+        for name in ("prior", "posterior", "change", "tension"):
+            assert one[name] == pytest.approx(other[name], abs=1e-9)
+        assert len(one["pieces"]) == len(other["pieces"]) == len(case) - 1  # the complaint is where it starts
+        for piece, again in zip(one["pieces"], other["pieces"], strict=True):
+            assert piece == pytest.approx(again, abs=1e-9)
 
     def test_more_than_14_pieces_are_sampled_by_seed_and_still_add_up(self) -> None:
         row = MODEL.simulate(1, seed=4, missing=0.4).iloc[0]
