@@ -36,6 +36,7 @@ PROBABILITIES = (
     *(0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999, 0.9999, 0.99999),
 )
 MAX_TICKS = 7
+POINTS = 10  # of letters, for which plots have the sizes they ask for
 BELOW = 3.4  # sizes of its letters from the x axis to under its label
 NEAR = 0.01  # of the width of axes: what is kept free beside texts
 MAX_STRETCH = 5  # of an axis for texts, which leaves a fifth for the bars
@@ -66,13 +67,17 @@ def check_table(table: object, columns: Iterable[str], call: str, *, least: int 
 
 
 def take_axes(ax: Axes | None, width: float, height: float) -> Axes:
-    """Give the caller's axes, or those of a new figure of so many inches, with only the spines that carry a scale."""
+    """Give the caller's axes, or those of a new figure, with only the spines that carry a scale.
+
+    The figure has so many inches where letters have `POINTS`, and grows with the letters of the style in use.
+    """
     from matplotlib.text import Text
 
     if ax is None:
         from matplotlib import pyplot as plt
 
-        ax = plt.subplots(figsize=(width, height), layout="constrained")[1]
+        scale = font_size(1 / POINTS)
+        ax = plt.subplots(figsize=(width * scale, height * scale), layout="constrained")[1]
     check_kind(ax, "findobj", "ax=plt.subplots()[1]")
     if ax.get_figure() is None:
         raise OptionError("these axes were removed from their figure: ax=plt.subplots()[1]")

@@ -431,6 +431,18 @@ def test_in_the_dark_no_line_and_no_mark_is_dark(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "name", ["posterior", *(pytest.param(n, marks=pytest.mark.slow) for n in ("explanation", "questions", "tornado"))]
+)
+def test_with_the_large_letters_of_a_talk_rows_keep_apart(name: str) -> None:
+    with mpl.rc_context({"font.size": 18, "ytick.labelsize": 16.5, "axes.labelsize": 18}):
+        ax = PLOTS[name](DX, MODEL, None)
+        figure_of(ax).draw_without_rendering()
+    boxes = sorted((label.get_window_extent() for label in ax.get_yticklabels()), key=lambda box: float(box.y0))
+    assert all(above.y0 >= below.y1 - 1 for below, above in pairwise(boxes))
+    assert boxes[0].x0 >= 0
+
+
+@pytest.mark.parametrize(
     "name", ["posterior", *(pytest.param(n, marks=pytest.mark.slow) for n in ("tornado", "roc", "decision_curve"))]
 )
 def test_a_legend_covers_nothing_of_its_plot(name: str) -> None:
