@@ -313,6 +313,7 @@ def test_another_model_takes_the_answers_over(emptied: Visit) -> None:
     chooser.select_option(value="posterior_knee_pain_extended")
     # fourteen causes take their time
     playwright.expect(emptied.page.locator(".kb-asking > .kb-active_cancer")).to_have_count(1, timeout=5 * PATIENCE)
+    assert emptied.page.locator(".kb-tools > b").evaluate("title => title.scrollWidth <= title.clientWidth")
     emptied.row("active_cancer").locator("button[data-state=absent]").click()
     playwright.expect(emptied.page.locator(".kb-known li")).to_have_count(2, timeout=5 * PATIENCE)
     emptied.shoot("extended")
@@ -411,6 +412,21 @@ def test_the_case_is_copied_as_a_paragraph_for_a_record(emptied: Visit) -> None:
     emptied.page.get_by_text("For the record").click()
 
 
+def test_questions_that_are_being_worked_out_are_said_to_be(browser: Any, tmp_path: Path) -> None:
+    with shell(tmp_path) as address:
+        page, held = opened(browser, "shell", **DESKTOP).page, list[Any]()
+        page.route("**/say", lambda route: held.append(route))
+        page.goto(address)
+        heading = page.get_by_role("heading", name="Ask next")
+        playwright.expect(heading).to_have_text("Ask next: being worked out ...")
+        page.unroute("**/say")
+        for route in held:
+            route.continue_()
+        playwright.expect(page.locator(".kb-slot .kb-row")).to_have_count(4)
+        playwright.expect(heading).to_have_text("Ask next")
+        page.context.close()
+
+
 def test_a_program_that_has_ended_is_told_while_the_page_loads_and_after(browser: Any, tmp_path: Path) -> None:
     with shell(tmp_path) as address:
         page = opened(browser, "shell", **DESKTOP).page
@@ -458,8 +474,15 @@ def test_a_phone_shows_all_of_it_and_the_alarm_stays_in_sight(emptied: Visit) ->
             box = button.bounding_box()
             assert box["x"] >= 0
             assert box["x"] + box["width"] <= NARROW["width"]
+        row, bars = page.locator(".kb-asking > .kb-sex"), page.locator(".kb-bars")
+        assert bars.bounding_box()["y"] + bars.bounding_box()["height"] <= row.bounding_box()["y"]
         page.locator(".kb-bar").first.scroll_into_view_if_needed()
         emptied.shoot("clot_narrow_bars")
+        place = row.bounding_box()
+        for state in ("present", "absent"):  # whatever bars and alarm come to say, the rows below them stay
+            emptied.click("breathlessness_chest_pain", state)
+            emptied.shows({**CASES[CLOT], "breathlessness_chest_pain": state})
+            assert row.bounding_box() == place
         page.locator(".kb-known li").last.scroll_into_view_if_needed()
         if emptied.place == "shell":
             playwright.expect(page.locator(".kb-alarm")).to_be_in_viewport(ratio=0.9)

@@ -158,6 +158,7 @@ class Page {
     this.examples = choose('Load an example', [['', 'Load an example ...'], ...form.examples], '',
       name => name && this.replace({do: 'example', name}, 'The example has taken the place of'));
     const part = (name, attributes = {}) => this[name] = make('div', {class: `kb-${name}`, ...attributes});
+    part('certainty');
     this.known = make('ol', {class: 'kb-known', tabindex: 0, 'aria-label': 'Known so far'});
     for (const event of ['pointerleave', 'focusout']) {
       this.known.addEventListener(event, () => requestAnimationFrame(() => this.tidy()));
@@ -170,9 +171,9 @@ class Page {
       part('alarm', {role: 'status', 'aria-live': 'polite', tabindex: 0}),
       make('div', {class: 'kb-columns'},
         make('section', {class: 'kb-pane kb-asking', 'aria-label': 'Questions', tabindex: 0}, heading('First'),
-          ...first, heading('Ask next'), ...this.slots.map(slot => slot.node), heading('All other questions'), ...more),
+          ...first, this.next = heading('Ask next'), ...this.slots.map(slot => slot.node), heading('All other questions'), ...more),
         make('section', {class: 'kb-pane kb-results', 'aria-label': 'How likely', tabindex: 0}, heading('How likely'),
-          part('bars'), part('wells'), part('certainty'),
+          part('bars'), part('legend', {class: 'kb-note'}), part('wells'),
           this.whys = make('details', {class: 'kb-why', ontoggle: () => this.showLater()},
             make('summary', {}, 'Why'), part('why')),
           this.text('record', 'For the record'), this.text('code', 'As code')),
@@ -226,8 +227,10 @@ class Page {
   // One after the other, so that what is asked for first is there first.
   showLater() {
     const ask = this.later('ask');
+    if (ask) this.fill();
+    const asked = this.slots.some(slot => slot.row);
+    this.next.textContent = asked ? 'Ask next' : ask ? 'Ask next: nothing else tells more' : 'Ask next: being worked out ...';
     if (!ask) return;
-    this.fill();
     const sure = this.later('sure');
     if (!sure) return;
     this.showSure(sure);
@@ -243,7 +246,8 @@ class Page {
         ` \u00a0 ${alarm.of}: `, make('b', {}, alarm.p), make('p', {}, alarm.advice)),
       make('ul', {'aria-label': 'Why this alarm'}, ...alarm.reasons.map(reason => make('li', {}, reason)),
         flags.length ? make('li', {}, make('b', {}, 'Red flags: '), flags.join(', ')) : null,
-        ...warnings.map(words => make('li', {}, words))));
+        ...warnings.map(words => make('li', {}, words))),
+      this.certainty);
   }
 
   showBars({bars}) {
@@ -268,8 +272,9 @@ class Page {
         style: `left:${percent(range[0])};width:${percent(range[1] - range[0])}`}));
       bar.querySelector('.kb-number').append(make('span', {class: 'kb-hidden'}, `, ${range[2]}`));
     }
-    this.certainty.replaceChildren(sure.sentence, make('p', {class: 'kb-note'}, `Line: ${sure.level} of plausible ` +
-      'models. Upright tick: with nothing known but the complaint. Causes may coexist.'));
+    this.certainty.textContent = sure.sentence;
+    this.legend.textContent = `Line: ${sure.level} of plausible models. Marks above and below: with nothing known but the ` +
+      'complaint. Causes may coexist.';
     this.certainty.classList.remove('kb-old');
   }
 
