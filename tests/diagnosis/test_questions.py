@@ -99,6 +99,7 @@ def test_questions_do_not_depend_on_how_many_answers_are_weighed_at_once(
         assert weighed(dx, target) == at_once
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("soft", [False, True], ids=["sure", "soft"])
 @pytest.mark.parametrize(("levels", "sure"), [(2, False), (4, False), (3, True)])
 @pytest.mark.parametrize("seed", range(4))

@@ -427,6 +427,7 @@ def test_what_is_not_bounded_by_pattern_is_bounded_over_all(
     assert len(retractions._moves) <= 2 or name != "MAX_KEPT"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [9, 11, 13])
 def test_no_reading_that_matters_is_spared_beside_unsure_answers(seed: int) -> None:
     network = CompiledModel(random_model(seed, risks=4, causes=3, findings=6))

@@ -184,6 +184,7 @@ class TestTable:
         assert table["swing"]["findings.knee_locking.leak"] < 1e-15  # nothing is known of locking
         assert table["swing"]["risks.age.prior.forties"] == pytest.approx(0.0, abs=1e-12)  # the age is known
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("case", [CASES["a swollen leg"], CASES["a young woman"], {"age": 45}], ids=str)
     def test_leader_changes_where_it_says(self, case: dict[str, object]) -> None:
         dx = MODEL.diagnose(case)

@@ -49,6 +49,7 @@ def test_the_items_are_those_of_the_guideline() -> None:
     assert {name: item.points for name, item in read_sheet().items.items()} == ITEMS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SIGNS)
 def test_each_sign_is_one_point_of_its_item(model: kb.Model, name: str) -> None:
     counted = model.diagnose({**ALL_ABSENT, name: True}).wells(alternative_as_likely=False)

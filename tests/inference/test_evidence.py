@@ -146,6 +146,7 @@ REAL: dict[str, tuple[dict[str, str], dict[str, list[float]]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("evidence", "unsure"), REAL.values(), ids=REAL)
 def test_real_model(evidence: dict[str, str], unsure: dict[str, list[float]]) -> None:
     agree("posterior_knee_pain", {"posterior_knee_pain": "present", **evidence} if evidence else evidence, unsure)

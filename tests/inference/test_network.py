@@ -70,6 +70,7 @@ def improbable(n_findings: int = 100) -> tuple[ModelSpec, np.ndarray]:
     return model, codes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["numpy", "numba"])
 def test_what_is_too_improbable_for_a_float_is_as_exact(engine: Engine) -> None:
     model, codes = improbable()

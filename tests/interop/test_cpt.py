@@ -95,6 +95,7 @@ def numbers(effect: Any) -> dict[str, float]:
     return {f"{key}.{place}": p for key, own in effect.items() for place, p in numbers(own).items()}
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_any_model_comes_back_from_its_tables(data: st.DataObject) -> None:

@@ -55,6 +55,7 @@ def written(model: ModelSpec, tmp_path_factory: pytest.TempPathFactory) -> dict[
     return paths
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["bif", "bifxml", "net", "uai", "xdsl"])
 def test_what_pyagrum_writes_is_read_as_it_means_it(
     ending: str, written: dict[tuple[str, str], Path], model: ModelSpec

@@ -285,6 +285,7 @@ def deadline(seconds: float = 60) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", HANGING)
 def test_a_text_that_never_ends_its_blocks_is_refused_at_once(case: str, tmp_path: Path) -> None:
     name, piece = HANGING[case]

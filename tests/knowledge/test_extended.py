@@ -75,6 +75,7 @@ def test_what_it_changes_of_the_article_has_a_reason_of_its_own(model: kb.Model,
     assert [new.why for old, new in changed if new.why == old.why] == []
 
 
+@pytest.mark.slow
 def test_without_a_word_on_what_is_new_the_nine_are_about_as_frequent(model: kb.Model, article: kb.Model) -> None:
     cases: list[dict[str, object]] = [{}, {"age": 30}, {"age": 75}, {"inner_knee_pain": True}]
     for case in cases:
@@ -225,6 +226,7 @@ def test_more_facts_on_a_clot_raise_it_step_by_step(model: kb.Model) -> None:
     assert all(b > 1.2 * a for a, b in pairwise(steps))
 
 
+@pytest.mark.slow
 def test_pgmpy_gives_the_same_posteriors(model: kb.Model) -> None:
     cases: list[dict[str, object]] = [
         {"age": 67, "sex": "female", "oestrogen_use": True, "calf_circumference_3cm": True, "d_dimer": "negative"},

@@ -264,6 +264,7 @@ def moved(model: ModelSpec, seed: int, deviation: float) -> ModelSpec:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("weight", "levels"), [(0.5, 2), (2.0, 2), (1.0, 4)])
 def test_the_reported_log_posterior_is_the_one_of_the_docstring_and_no_number_could_raise_it(
     weight: float, levels: int
@@ -282,6 +283,7 @@ def test_the_reported_log_posterior_is_the_one_of_the_docstring_and_no_number_co
                 assert log_posterior(with_numbers(fitted, {place: other}), start, cases, weight) < at_end + 1e-9
 
 
+@pytest.mark.slow
 def test_the_mode_of_a_tiny_model_is_where_a_general_optimiser_finds_it() -> None:
     start = small(6, risks=1, causes=1, findings=2, levels=3)
     frame = drawn(moved(start, 3, 1.5), 8, 4)
@@ -438,6 +440,7 @@ def test_25_vignettes_move_little() -> None:
 # What comes out
 
 
+@pytest.mark.slow
 def test_every_fitted_number_says_so_and_the_model_saves_and_loads(tmp_path: Path) -> None:
     model = kb.load_model()
     fitted = model.fit(drawn(model.file, 12, 1), max_steps=4)

@@ -89,6 +89,7 @@ def test_only_the_leaks_of_the_named_causes_change_and_they_say_so() -> None:
     assert len(again.provenance) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("p", "links"), [(0.9999, True), (1 - 1e-15, True), (1 - 1e-16, False)])
 def test_no_number_becomes_certain_however_common_the_cause(p: float, links: bool, tmp_path: Path) -> None:
     """A certain link would make of a case that has the risk factor without the cause an impossible one."""
@@ -105,6 +106,7 @@ def test_no_number_becomes_certain_however_common_the_cause(p: float, links: boo
     assert not dx.intervals(draws=20).isna().any(axis=None)
 
 
+@pytest.mark.slow
 def test_with_links_a_risk_factor_tells_as_much_as_before_and_with_leaks_less() -> None:
     """And only leaks and links together make a cause rarer than its links alone."""
     model = kb.load_model()

@@ -47,6 +47,7 @@ def joint_given_complaint(model: ModelSpec) -> dict[tuple[int, ...], float]:
     return {world: weight / whole for world, weight in weights.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_draws_follow_the_exact_joint_distribution(seed: int) -> None:
     model = random_model(seed, risks=3, causes=3, findings=2, states=3)
@@ -67,6 +68,7 @@ def test_draws_follow_the_exact_joint_distribution(seed: int) -> None:
     assert all(expected[world] > 0 for world in observed)
 
 
+@pytest.mark.slow
 def test_posteriors_of_simulated_cases_are_calibrated() -> None:
     model = kb.load_model()
     cases = model.simulate(20_000, seed=11, missing=(0.3, 0.6), with_causes=True)

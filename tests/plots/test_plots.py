@@ -360,6 +360,7 @@ def test_what_is_not_there_is_refused_by_name(draw: Callable[[], Axes], error: t
 # What all of them keep to
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLOTS)
 def test_no_label_is_cut_off(name: str) -> None:
     ax = drawn(name).ax

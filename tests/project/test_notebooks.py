@@ -65,6 +65,7 @@ def notebook(folder: Path, *sources: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_two_runs_give_the_same_bytes_with_output(tmp_path: Path) -> None:
     path = notebook(tmp_path, "import os\nprint('first')\nprint(os.listdir())", "6 * 7")
     texts = []

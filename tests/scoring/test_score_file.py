@@ -741,6 +741,7 @@ def naive_end_of_last_row(block: bytes) -> int:
     return end
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alphabet", [b'a,"\n', b'",\n', b'aa,,\r\n"'], ids=["stray_quotes", "dense", "returns"])
 def test_rows_are_cut_where_a_walk_over_the_bytes_cuts_them(alphabet: bytes) -> None:
     rng = np.random.default_rng(5)

@@ -445,6 +445,7 @@ class TestSaying:
 class TestInterruption:
     """Being stopped half way."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["int", "term"])
     def test_leaves_no_file(self, tmp_path: Path, number: int, code: int) -> None:
         arguments = ["simulate", "-n", "100000000", "--seed", "1", "-o", str(tmp_path / "cases.csv")]

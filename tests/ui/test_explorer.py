@@ -95,6 +95,7 @@ def certain() -> kb.Model:
     return kb.Model(ModelSpec.model_validate(content))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "facts", "some"),
     [
