@@ -1,7 +1,7 @@
 """What an evaluation measures: the figures of one probability, their bootstrap intervals, and the tables of them.
 
-A resample is a count for each case, so the cases need sorting only once. The figures of the whole are those of a
-resample that counts each case once.
+A resample is a count for each case, so the cases need sorting only once; for
+one resample that counts each case once its figures are those of the whole.
 """
 
 from __future__ import annotations
@@ -112,19 +112,32 @@ def figures(truth: Bools, p: Floats) -> dict[str, float]:
 
     `Evaluation` says what each is, under ``causes``.
     """
-    n = len(truth)
-    whole = {name: float(value[0]) for name, value in resampled_figures(truth, p, np.ones((1, n))).items()}
+    from sklearn import metrics
+
+    n, nan = len(truth), float("nan")
+    both = bool(truth.any() and not truth.all())
     place = calibration_bins(p)
-    share, base = np.bincount(place) / max(n, 1), truth.mean() if n else np.nan
-    predicted, observed = (np.bincount(place, x) / np.bincount(place) for x in (p, truth))
-    parts = {
-        "reliability": share @ (predicted - observed) ** 2 if n else np.nan,
-        "resolution": share @ (observed - base) ** 2 if n else np.nan,
-        "uncertainty": base * (1 - base),
+    counts = np.bincount(place)
+    predicted, observed = np.bincount(place, p) / counts, np.bincount(place, truth) / counts
+    base = truth.mean() if n else nan
+    brier = float(metrics.brier_score_loss(truth, p, pos_label=True)) if n else nan
+    reliability = float(counts @ (predicted - observed) ** 2 / n) if n else nan
+    resolution = float(counts @ (observed - base) ** 2 / n) if n else nan
+    uncertainty = float(base * (1 - base))
+    intercept, slope = recalibration(truth, p)
+    return {
+        "auc": float(metrics.roc_auc_score(truth, p)) if both else nan,
+        "average_precision": float(metrics.average_precision_score(truth, p)) if truth.any() else nan,
+        "brier": brier,
+        "reliability": reliability,
+        "resolution": resolution,
+        "uncertainty": uncertainty,
+        "within_bins": brier - (reliability - resolution + uncertainty),
+        "log_loss": float(metrics.log_loss(truth, p, labels=[False, True])) if n else nan,
+        "calibration_intercept": intercept,
+        "calibration_slope": slope,
+        "calibration_error": float(counts @ abs(predicted - observed) / n) if n else nan,
     }
-    parts["within_bins"] = whole["brier"] - (parts["reliability"] - parts["resolution"] + parts["uncertainty"])
-    first = {name: whole[name] for name in ("auc", "average_precision", "brier")}
-    return {name: float(value) for name, value in (first | parts | whole).items()}
 
 
 def recalibration(truth: Bools, p: Floats) -> tuple[float, float]:
@@ -197,7 +210,7 @@ def resampled_figures(truth: Bools, p: Floats, counts: Floats) -> dict[str, Floa
     kind. The bins are those of the whole.
     """
     auc, average_precision = _resampled_ranking(truth, p, counts)
-    y, n = truth.astype(np.float64), counts.sum(axis=1)
+    y, cut, n = truth.astype(np.float64), np.clip(p, SMALLEST, 1 - SMALLEST), counts.sum(axis=1)
     place = calibration_bins(p)
     in_bin = np.eye(place.max(initial=0) + 1)[place]
     start = recalibration(truth, p)
@@ -208,17 +221,11 @@ def resampled_figures(truth: Bools, p: Floats, counts: Floats) -> dict[str, Floa
             "auc": auc,
             "average_precision": average_precision,
             "brier": counts @ (p - y) ** 2 / n,
-            "log_loss": counts @ _log_losses(truth, p) / n,
+            "log_loss": -(counts @ (y * np.log(cut) + (1 - y) * np.log1p(-cut))) / n,
             "calibration_intercept": intercept,
             "calibration_slope": slope,
             "calibration_error": abs(counts @ (in_bin * (p - y)[:, None])).sum(axis=1) / n,
         }
-
-
-def _log_losses(truth: Bools, p: Floats) -> Floats:
-    """Give the logarithmic loss of each case, (n,), finite also of 0 and 1."""
-    losses: Floats = -np.log(np.clip(np.where(truth, p, 1 - p), SMALLEST, 1 - SMALLEST))
-    return losses
 
 
 def _resampled_ranking(truth: Bools, score: Floats, counts: Floats) -> tuple[Floats, Floats]:
@@ -364,6 +371,8 @@ def comparison_table(
 
     ``auc_difference`` is an AUC less the model's, with an interval of paired resamples.
     """
+    from sklearn.metrics import log_loss, roc_auc_score
+
     truth = labels.present[known, labels.targets.index(cause)] == 1
     ranked = {c.name: c.score[known] for c in comparators if c.score is not None}
     drawn: dict[str, list[Floats]] = {name: [np.zeros(0)] for name in ranked}
@@ -373,8 +382,7 @@ def comparison_table(
     own = comparators[0].name
     aucs = {}
     if truth.any() and not truth.all():
-        once = np.ones((1, len(truth)))
-        aucs = {name: float(_resampled_ranking(truth, score, once)[0][0]) for name, score in ranked.items()}
+        aucs = {name: float(roc_auc_score(truth, score)) for name, score in ranked.items()}
     rows = []
     for other in comparators:
         row: dict[str, float | str] = {"rule": other.rule, "n": len(truth), "cases": int(truth.sum())}
@@ -389,7 +397,9 @@ def comparison_table(
                 row["auc_low"], row["auc_high"] = interval(theirs)
                 row["auc_difference_low"], row["auc_difference_high"] = interval(theirs - mine)
         losses = {
-            target: float(_log_losses(labels.present[some, i] == 1, other.probabilities[target][some]).mean())
+            target: float(
+                log_loss(labels.present[some, i] == 1, other.probabilities[target][some], labels=[False, True])
+            )
             for i, target in enumerate(labels.targets)
             if target in other.probabilities and (some := labels.present[:, i] >= 0).any()
         }

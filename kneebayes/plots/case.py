@@ -424,7 +424,7 @@ def plot_curves(
     check_table(table, (), call)
     ax = take_axes(ax, 7, 4.4)
     for place, (colour, line, mark) in zip(numbers, line_looks(len(numbers)), strict=True):
-        row: Any = table.loc[place]
+        row = table.loc[place]
         low, high = row["low"], row["high"]
         style: dict[str, Any] = {"color": colour, "linestyle": line}
         within, beyond = np.linspace(low, high, POINTS), np.linspace(0, 1, 5 * POINTS)
@@ -470,7 +470,7 @@ def _lanes(ax: Axes, table: pd.DataFrame, top: float) -> None:
     ax.set_ylim(-(len(table) + 0.4) * height, top)
 
 
-def _curve(row: Any, t: Any) -> Any:
+def _curve(row: pd.Series[float], t: Any) -> Any:
     """Posterior by a number of the model at t; NaN where the evidence is impossible."""
     evidence = row["c"] + row["d"] * t
     with np.errstate(invalid="ignore", divide="ignore"):

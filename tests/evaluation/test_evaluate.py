@@ -144,6 +144,12 @@ def test_figures_of_resamples_are_scikit_learns_with_weights(ties: bool) -> None
         assert line == pytest.approx(recalibration(truth[repeated], p[repeated]), abs=1e-8)
 
 
+def test_resampling_once_each_gives_the_figures_of_the_whole() -> None:
+    truth, p = some_cases(150, 8)
+    whole, found = figures(truth, p), resampled_figures(truth, p, np.ones((1, 150)))
+    assert {name: values[0] for name, values in found.items()} == pytest.approx({n: whole[n] for n in found})
+
+
 def test_intervals_hold_what_they_should_and_are_absent_where_resamples_agree() -> None:
     assert interval(np.arange(1001) / 1000) == pytest.approx((0.025, 0.975))
     assert all(math.isnan(x) for x in interval(np.ones(100)))
