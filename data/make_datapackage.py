@@ -226,7 +226,7 @@ def describe(model: ModelSpec, clinical: ModelSpec) -> dict[str, Any]:
             resource(
                 "textbook_pictures",
                 "Textbook pictures of the clinical model's further causes",
-                "Written from the literature, three of each; a test wants the right cause first.",
+                "Written from the literature, six of each; a test wants the right cause first.",
                 pair_fields(clinical),
             ),
             resource(

@@ -1,6 +1,6 @@
 """Textbook pictures of the further causes: the right one first, and no milder an alarm than by the article's model.
 
-The pictures were written from the literature before the clinical model had a number.
+T01 to T15 were written from the literature before the clinical model had a number, T16 to T30 before it was asked.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FURTHER = (
     "other_knee_injury",
 )
 LEVELS = ("not_assessed", "low", "caution", "urgent", "emergency")
-ENOUGH = 12  # of 15 with the right cause first
+ENOUGH = 24  # of 30 with the right cause first
 
 
 def read_pictures() -> dict[str, tuple[str, dict[str, str]]]:
@@ -56,8 +56,8 @@ def first(model: kb.Model, case: dict[str, str]) -> str:
     return str(model.diagnose(case).posterior.idxmax())
 
 
-def test_there_are_three_pictures_of_each_further_cause() -> None:
-    assert Counter(cause for cause, _ in PICTURES.values()) == dict.fromkeys(FURTHER, 3)
+def test_there_are_six_pictures_of_each_further_cause() -> None:
+    assert Counter(cause for cause, _ in PICTURES.values()) == dict.fromkeys(FURTHER, 6)
     assert len({tuple(sorted(case.items())) for _, case in PICTURES.values()}) == len(PICTURES)
 
 
@@ -83,7 +83,7 @@ def test_a_named_mimic_never_makes_the_alarm_milder_than_the_article_does(
 @pytest.mark.parametrize("picture", [i for i, (cause, _) in PICTURES.items() if cause == "cellulitis"])
 def test_cellulitis_never_talks_a_swollen_leg_out_of_the_alarm(picture: str, clinical: kb.Model) -> None:
     _, case = PICTURES[picture]
-    assert case["unilateral_leg_swelling"] == "present"
+    assert case.get("unilateral_leg_swelling") == "present" or case["leg_swelling"] == "both_unequal"
     sure = {**case, "cellulitis": "present"}
     assert clinical.diagnose(sure).alarm.level in ("caution", "urgent", "emergency")
 
