@@ -622,7 +622,9 @@ class BoundMapping:
         """Say a problem of our table by the columns of the file, and what the mapping can do about it."""
         reason = problem.why
         if reason.kind is Kind.VALUE and self.mapping.columns is not None:
-            reason = Why(reason.kind, f"{reason.text}{VALUES_REMEDY}", f"{reason.plain}{VALUES_REMEDY}")
+            reason = Why(
+                reason.kind, f"{reason.text.removesuffix('.')}{VALUES_REMEDY}", f"{reason.plain}{VALUES_REMEDY}"
+            )
         return Problem(problem.row, self.column_of(problem.column), problem.value, reason, problem.case_id)
 
     def apply(self, table: pa.Table | pa.RecordBatch) -> Mapped:

@@ -308,7 +308,7 @@ def plot_roc(evaluation: Evaluation, *, ax: Axes | None = None) -> Axes:
             ax.plot([], [], color=colour, label=label, **shown)
     ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     ax.set(xlabel="false alarms (1 - specificity)", ylabel="sensitivity")
-    ax.set_title(f"{_label(evaluation, evaluation.alarm_cause)}: points are where each flags a case", loc="left")
+    ax.set_title(f"{_label(evaluation, evaluation.alarm_cause)}:\npoints are where each flags a case", loc="left")
     _percent(ax, 1)
     if ax.get_legend_handles_labels()[0]:
         legend_below(ax)
@@ -362,7 +362,7 @@ def plot_decision_curve(evaluation: Evaluation, *, ax: Axes | None = None) -> Ax
             word, (threshold, top), xytext=(3, -8), textcoords="offset points", fontsize="small", color="#777777"
         )
     ax.set(xlim=(0, x[-1]), ylim=(-0.35 * top, top), xlabel="threshold probability", ylabel="net benefit per case")
-    ax.set_title(f"{_label(evaluation, evaluation.alarm_cause)}: is it worth acting on the number?", loc="left")
+    ax.set_title(f"{_label(evaluation, evaluation.alarm_cause)}:\nis it worth acting on the number?", loc="left")
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     legend_below(ax)
     return ax

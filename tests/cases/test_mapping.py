@@ -437,7 +437,10 @@ def test_a_dry_run_counts_what_the_model_would_refuse_and_says_what_to_do() -> N
     assert "Bett -> bed_confined: 1 empty, 2 refused\n" in said
     assert "Fieber -> fever: 2 unknown, 1 present\n" in said
     assert "3 rows, of which 2 can't be read\n  Bett: not allowed" in said
-    assert said.endswith("; or say under values in the mapping what theirs mean")
+    assert said.endswith(remedy := ", or nothing if unknown; or say under values in the mapping what theirs mean")
+    with pytest.raises(CaseError) as refused:
+        MODEL.score(pd.DataFrame({"Alter": ["abc"]}), mapping={"columns": {"Alter": "age"}})
+    assert str(refused.value).endswith(remedy)
 
 
 def test_a_value_that_means_unknown_is_an_empty_cell_of_the_complaint_too() -> None:
