@@ -684,16 +684,14 @@ class Model:
             Whether to fit the priors of risk factors too.
         label : str
             The column of leading causes.
-        ignore : iterable of str
-            Columns to leave out.
+        ignore, mapping
+            As for `score`.
         max_steps : int
             At most so many expectation steps.
         tolerance : float
             Stop once a step raises the log posterior by less than this per case.
         progress : bool, optional
             Whether to show a progress bar; by default if stderr is a terminal.
-        mapping : CaseMapping, mapping, str or pathlib.Path, optional
-            What the columns and values mean, as for `score`.
 
         Returns
         -------
@@ -750,10 +748,8 @@ class Model:
             Whether labels, where there are any, count as known.
         least : int
             Findings and pairs known in fewer cases are left out.
-        ignore : iterable of str
-            Columns to leave out.
-        mapping : CaseMapping, mapping, str or pathlib.Path, optional
-            What the columns and values mean, as for `score`.
+        ignore, mapping
+            As for `score`.
 
         Returns
         -------

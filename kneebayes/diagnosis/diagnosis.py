@@ -127,7 +127,7 @@ class Diagnosis:
     def __reduce__(self) -> tuple[Any, ...]:
         # the text of the model and the case, from which the rest is made anew: a compiled model has megabytes
         a = self.assessment
-        case = (packed(self.model), a.evidence, a.thresholds, a.posteriors)
+        case = (packed(self.model), a.evidence, a.posteriors, a.thresholds)
         return _unpickled, (*case, self.evidence, self.warnings, self.amounts)
 
     def __str__(self) -> str:
@@ -573,7 +573,7 @@ def _assessor(model: bytes) -> Assessor:
 
 
 def _unpickled(
-    model: bytes, evidence: Evidence, thresholds: Thresholds, posteriors: Posteriors, *said: Any
+    model: bytes, evidence: Evidence, posteriors: Posteriors, thresholds: Thresholds, *said: Any
 ) -> Diagnosis:
     """Make a diagnosis of its model and case; those of one model share what is compiled."""
     return Diagnosis(_assessor(model).assess(evidence, thresholds, posteriors=posteriors), *said)

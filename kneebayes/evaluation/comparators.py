@@ -134,15 +134,18 @@ def cross_validated(model: ModelSpec, codes: Codes, labels: Labels, *, threshold
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.naive_bayes import CategoricalNB
+    from sklearn.preprocessing import OneHotEncoder
 
     causes = set(model.causes)
     evidence = [row for row, name in enumerate(model.variables) if name not in causes and (codes[row] >= 0).any()]
     cards = [len(list(model.events.values())[row]) for row in evidence]
     # naive Bayes takes not known as a value of its own; regression as neither state
     coded = (codes[evidence] + 1).T.astype(np.int64)
+    one_hot = OneHotEncoder(categories=[np.arange(1, card + 1) for card in cards], handle_unknown="ignore")
+    indicators = one_hot.fit_transform(coded) if cards else coded
     kinds: list[tuple[str, Callable[[], Any], Any]] = [
         ("Naive Bayes", lambda: CategoricalNB(min_categories=np.array(cards) + 1), coded),
-        ("Logistic regression", lambda: LogisticRegression(solver="newton-cholesky"), _indicators(coded, cards)),
+        ("Logistic regression", lambda: LogisticRegression(solver="newton-cholesky"), indicators),
     ]
     few: list[str] = []
     usable: list[int] = []
@@ -191,27 +194,14 @@ def _out_of_fold(make: Callable[[], Any], x: Any, present: Codes, seed: int) -> 
     return p
 
 
-def _indicators(coded: NDArray[np.int64], cards: list[int]) -> Any:
-    """Give one sparse column for each state of each variable."""
-    from sklearn.preprocessing import OneHotEncoder
-
-    states = [np.arange(1, card + 1) for card in cards]
-    return OneHotEncoder(categories=states, handle_unknown="ignore").fit_transform(coded) if cards else coded
-
-
 def _any_holds(table: pa.Table, condition: Condition) -> tuple[Bools, Bools]:
     """Say in which rows any column is in one of its states, and in which any is known."""
     holds, known = np.zeros((2, table.num_rows), dtype=bool)
     for name, states in condition.items():
         if name in table.column_names:
-            met, answered = _holds(table[name], states)
-            holds, known = holds | met, known | answered
+            cells = encode_column(table[name])
+            words = [str(value).strip().lower() for value in cells.values]
+            words = [ABSENT_PRESENT[SYNONYMS[word]] if word in SYNONYMS else word for word in words]
+            holds |= cells.spread(word in states for word in words) == 1
+            known |= cells.index >= 0
     return holds, known
-
-
-def _holds(column: pa.ChunkedArray, states: tuple[str, ...]) -> tuple[Bools, Bools]:
-    """Say in which rows a column is in one of the states, and in which it is known."""
-    cells = encode_column(column)
-    words = [str(value).strip().lower() for value in cells.values]
-    words = [ABSENT_PRESENT[SYNONYMS[word]] if word in SYNONYMS else word for word in words]
-    return cells.spread(word in states for word in words) == 1, np.asarray(cells.index >= 0)

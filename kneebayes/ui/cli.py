@@ -14,6 +14,7 @@ import signal
 import sys
 import warnings
 import webbrowser
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -27,8 +28,6 @@ from kneebayes.ui.options import Facts, Ignore, MapFile, ModelOption, Output, Qu
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from pyarrow import Table
 
     from kneebayes.cases.problems import Problem
     from kneebayes.model import Model
@@ -579,12 +578,12 @@ def _cases(source: str, model: Model, ignore: list[str], mapping: Any, *further:
     return cases
 
 
-def _learn(source: str, known: tuple[Any, ...], learn: Callable[[Table], Any]) -> Any:
-    """Learn from a whole file of cases, in which no row may be refused."""
-    cases = _cases(source, *known)
+def _learn(learn: Callable[..., Any], source: str, model: Model, ignore: list[str], mapping: Any, *further: str) -> Any:
+    """Learn from a whole file of cases, in which no row may be refused; the rest is as for `_cases`."""
+    cases = _cases(source, model, ignore, mapping, *further)
     try:
         if not cases.problems:
-            return learn(cases.table)
+            return learn(cases.table, ignore=ignore, mapping=mapping)
         problems: Sequence[Problem] = cases.problems
     except CaseError as error:
         if not error.problems:
@@ -628,10 +627,9 @@ def fit(
     from kneebayes.spec.yaml_io import model_target
 
     model_target(target)  # refuses now, not after the work
-    loaded, left_out = load(model), options.names(ignore)
-    choices: dict[str, Any] = {"prior_weight": prior_weight, "risk_factors": risk_factors, "label": label}
-    choices |= {"ignore": left_out, "mapping": mapping, "progress": False if quiet else None}
-    fitted = _learn(source, (loaded, left_out, mapping, label), lambda frame: loaded.fit(frame, **choices))
+    loaded, shown = load(model), False if quiet else None
+    learn = partial(loaded.fit, prior_weight=prior_weight, risk_factors=risk_factors, label=label, progress=shown)
+    fitted = _learn(learn, source, loaded, options.names(ignore), mapping, label)
     fitted.save(target)
     typer.echo(str(fitted.fit_report))
     if not quiet:
@@ -658,9 +656,9 @@ def check(
     quiet: Quiet = False,
 ) -> None:
     """Run ``kneebayes check``."""
-    loaded, left_out = load(model), options.names(ignore)
-    choices: dict[str, Any] = {"pairs": pairs, "labels": labels, "least": least, "ignore": left_out, "mapping": mapping}
-    table = _learn(source, (loaded, left_out, mapping), lambda frame: loaded.check(frame, **choices))
+    loaded = load(model)
+    learn = partial(loaded.check, pairs=pairs, labels=labels, least=least)
+    table = _learn(learn, source, loaded, options.names(ignore), mapping)
     if as_csv:
         typer.echo(table.to_csv(index=False), nl=False)
     elif table.empty:
