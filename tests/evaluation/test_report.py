@@ -122,15 +122,6 @@ def test_points_of_the_calibration_plot_are_the_bins(evaluated: Any) -> None:
         plot_calibration(evaluated, cause="dvtt")
 
 
-@pytest.mark.parametrize("plot", [plot_calibration, plot_roc, plot_decision_curve])
-def test_plots_draw_into_the_axes_they_are_given(evaluated: Any, plot: Any) -> None:
-    figure = mpl.figure.Figure()
-    ax = figure.subplots()
-    assert plot(evaluated, ax=ax) is ax
-    assert ax.get_xlabel()
-    assert ax.get_ylabel()
-
-
 def test_the_roc_plot_has_a_curve_for_what_ranks_and_a_point_for_what_flags(evaluated: Any) -> None:
     ax = plot_roc(evaluated, ax=mpl.figure.Figure().subplots())
     labels = ax.get_legend_handles_labels()[1]

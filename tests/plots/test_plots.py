@@ -32,7 +32,7 @@ from kneebayes.plots.case import (
 )
 from kneebayes.plots.cohort import plot_alarm_levels, plot_cases
 from kneebayes.plots.network import dependences, link_strengths, link_width, plot_network
-from kneebayes.plots.style import LEVEL_COLOURS
+from kneebayes.plots.style import LEVEL_COLOURS, figure_of
 from kneebayes.spec.model_spec import LEVELS, ModelSpec
 from kneebayes.templates import percent
 
@@ -40,7 +40,6 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
 ROOT = Path(__file__).parents[2]
@@ -60,12 +59,6 @@ DX = MODEL.diagnose(CASE)
 def _closed() -> Iterator[None]:
     yield
     plt.close("all")
-
-
-def figure_of(ax: Axes) -> Figure:
-    figure = ax.get_figure(root=True)
-    assert figure is not None
-    return figure
 
 
 def bars(ax: Axes) -> list[Rectangle]:
