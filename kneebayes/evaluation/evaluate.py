@@ -565,10 +565,13 @@ RATES = ("sensitivity", "specificity", "ppv", "npv")
 COLUMNS = 5  # of small calibration plots
 
 
-def _sections(evaluation: Evaluation) -> dict[str, pd.DataFrame]:
-    """Give the tables to read, with numbers as text, by heading, in the order to read them."""
+def _sections(evaluation: Evaluation, cause: str) -> dict[str, pd.DataFrame]:
+    """Give the tables to read, with numbers as text, by heading, in the order to read them; ``cause`` is the alarm's.
+
+    The last, of cases that were missed, may have no rows.
+    """
     causes, compared = evaluation.causes[evaluation.causes["n"] > 0], evaluation.comparison
-    top, cause = evaluation.top[evaluation.top["n"] > 0], evaluation.alarm_cause
+    top = evaluation.top[evaluation.top["n"] > 0]
     found = {
         "Leading causes": pd.DataFrame(
             {"share right": _with_interval(top, "share"), "right": top["right"], "of": top["n"]}
@@ -597,7 +600,12 @@ def _sections(evaluation: Evaluation) -> dict[str, pd.DataFrame]:
         )
     if evaluation.confusion.size:
         found[CONFUSION] = evaluation.confusion
-    return {heading: table for heading, table in found.items() if len(table)}
+    found = {heading: table for heading, table in found.items() if len(table)}
+    if evaluation._warns:
+        n_missed = len(evaluation.missed) or "none"
+        missed = evaluation.missed.assign(probability=evaluation.missed["probability"].map(percent))
+        found[f"Cases of {cause} missed, with the alarm below caution: {n_missed}"] = missed
+    return found
 
 
 def _text(evaluation: Evaluation) -> str:
@@ -605,16 +613,11 @@ def _text(evaluation: Evaluation) -> str:
     lines = [f"Evaluation of {evaluation.title}", evaluation.counts]
     first = len(evaluation.given[:1])
     lines += [f"Note: {note}" for note in evaluation.notes[:first]]
-    for heading, table in _sections(evaluation).items():
+    for heading, table in _sections(evaluation, evaluation.alarm_cause).items():
         if heading == CONFUSION:  # too wide for a terminal
             lines += ["", "Leading cause taken for another (which may be present too)", *_mistakes(evaluation)]
         else:
-            lines += ["", heading, table.to_string()]
-    if evaluation._warns:
-        n_missed = len(evaluation.missed) or "none"
-        lines += ["", f"Cases of {evaluation.alarm_cause} missed, with the alarm below caution: {n_missed}"]
-    if evaluation._warns and len(evaluation.missed):
-        lines.append(evaluation.missed.to_string(float_format=percent))
+            lines += ["", heading, *([table.to_string()] if len(table) else [])]
     if evaluation.bootstrap:
         lines += ["", f"In brackets: 95 % intervals, Wilson's for shares, else of {evaluation.bootstrap} resamples."]
     return "\n".join([*lines, *(f"Note: {note}" for note in evaluation.notes[first:]), evaluation.model.disclaimer])
@@ -679,17 +682,12 @@ def _plots(evaluation: Evaluation) -> dict[str, object]:
 
 def _content(evaluation: Evaluation) -> dict[str, object]:
     """Give what the templates show."""
-    cause = evaluation.alarm_cause
     labels = {name: node.label for name, node in evaluation.model.causes.items()}
     labels |= {name: name.replace("_", " ") for name in (NONE, *LEVELS)}
-    sections: list[tuple[str, pd.DataFrame | None, str]] = []
-    for heading, table in _sections(evaluation).items():
-        words = table.rename(index=labels, columns=labels).rename_axis(index=None)
-        sections.append((heading.replace(cause, labels[cause]), words, "narrow" if heading == CONFUSION else ""))
-        if heading.startswith("Alarm for"):
-            missed = evaluation.missed.assign(probability=evaluation.missed["probability"].map(percent))
-            shown = missed.rename_axis(index=None) if len(missed) else None
-            sections.append((f"Cases of {labels[cause]} missed, with the alarm below caution", shown, ""))
+    sections = []
+    for heading, table in _sections(evaluation, labels[evaluation.alarm_cause]).items():
+        words = table.rename(index={} if table.index.name == CASE_ID else labels, columns=labels)
+        sections.append((heading, words, "narrow" if heading == CONFUSION else ""))
     rules = {str(name): rule for name, rule in evaluation.comparison["rule"].items() if rule}
     return {"evaluation": evaluation, "sections": sections, "rules": rules if len(rules) > 1 else {}}
 
