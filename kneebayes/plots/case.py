@@ -424,7 +424,7 @@ def plot_curves(
     check_table(table, (), call)
     ax = take_axes(ax, 7, 4.4)
     for place, (colour, line, mark) in zip(numbers, line_looks(len(numbers)), strict=True):
-        row = table.loc[place]
+        row = table.T[place]
         low, high = row["low"], row["high"]
         style: dict[str, Any] = {"color": colour, "linestyle": line}
         within, beyond = np.linspace(low, high, POINTS), np.linspace(0, 1, 5 * POINTS)
