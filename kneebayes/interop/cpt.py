@@ -67,6 +67,8 @@ def checked_nodes(nodes: Iterable[Node], source: str, *, tolerance: float = COLU
     for node in nodes:
         if node.name in found:
             raise FileFormatError(f"{source}: the node '{node.name}' stands twice")
+        if not node.states:
+            raise FileFormatError(f"{source}: the node {node.name} has no states")
         found[node.name] = node
     if not found:
         raise FileFormatError(f"{source}: no nodes in it: not a network, or not in this format")

@@ -53,7 +53,7 @@ from kneebayes.spec.model_spec import (
     ModelSpec,
     made_columns,
 )
-from kneebayes.spec.yaml_io import problems_of
+from kneebayes.spec.yaml_io import parse_json, problems_of
 
 Format = Literal["bif", "xmlbif", "net", "xdsl", "uai", "json"]
 ENDINGS: dict[str, Format] = {
@@ -601,7 +601,7 @@ def _text(path: Path, *, what: str = "network") -> str:
             text = content.decode(declared[1].decode())
             return text.replace(declared[0].decode(), declared[0].decode().replace(declared[1].decode(), "UTF-8"), 1)
         return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         raise FileFormatError(f"{path}: can't read the {what}: {error}; save it as UTF-8") from error
     except LookupError as error:
         raise FileFormatError(f"{path}: can't read the {what}: {error}") from error
@@ -751,7 +751,7 @@ def _first_parent_fastest(node: Node) -> Node:
 def read_json(text: str, source: str) -> tuple[list[Node], dict[str, Any] | None]:
     """Read a network that `json_text` wrote, and the model file that came with it."""
     try:
-        content = json.loads(text)
+        content = parse_json(text)
         if content["format"] != JSON_FORMAT:
             raise FileFormatError(f"{source}: format '{content['format']}', not '{JSON_FORMAT}'")
         nodes = [
@@ -778,7 +778,7 @@ def _integers(words: Iterator[str], n: int) -> list[int]:
 
 def _read_sidecar(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(_text(path, what="labels"))
+        content = parse_json(_text(path, what="labels"))
         if content["format"] != SIDECAR_FORMAT or not isinstance(content["model"], dict):
             raise ValueError(f"format {content['format']!r}, not {SIDECAR_FORMAT!r}")
     except (ValueError, KeyError, TypeError, RecursionError) as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ import kneebayes
 from kneebayes.cases.coding import Coder
 from kneebayes.errors import CaseError, MissingExtraError, UnknownColumnError, check_choice, check_kind, nearest
 from kneebayes.spec.model_spec import ModelSpec
+from kneebayes.spec.yaml_io import parse_json
 from kneebayes.templates import percent
 
 if TYPE_CHECKING:
@@ -37,9 +39,11 @@ QUESTIONNAIRE = "urn:kneebayes:questionnaire:{}"
 EXTENSION = "http://hl7.org/fhir/StructureDefinition/{}"
 ABSENT_REASON = EXTENSION.format("data-absent-reason")
 NO_ANSWER = tuple(f"http://terminology.hl7.org/CodeSystem/{name}" for name in ("data-absent-reason", "v3-NullFlavor"))
+UCUM = "http://unitsofmeasure.org"
 UNITS = {"years": ("a",), "days": ("d",)}  # as UCUM has them
 MAX_DEPTH = 100  # of nested items; a questionnaire of kneebayes has 2
 PER_CENT_DIGITS = 10
+FORBIDDEN = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f]")  # in any text of FHIR
 
 
 def causes_assessment(
@@ -202,11 +206,12 @@ def diagnosis_bundle(
     ``patient`` is whom it is about, ``Patient/123`` or the id alone; ``basis`` are references to what it rests on, such
     as ``QuestionnaireResponse/7``; ``when`` is by default now, in UTC.
     """
-    references = [basis] if isinstance(basis, str) and basis else list(basis)
-    check_kind(patient, "strip", "dx.to_fhir(patient='Patient/123')")
+    references = [basis] if isinstance(basis, str) and basis else list(basis or ())
+    check_kind(patient, "casefold", "dx.to_fhir(patient='Patient/123')")
     if not patient.strip() or patient.endswith("/"):
         raise CaseError(f"patient: '{patient}' names nobody: give an id, or a reference such as Patient/123")
     when = datetime.now(UTC).replace(microsecond=0) if when is None else when
+    check_kind(when, "astimezone", "dx.to_fhir(patient='Patient/123', when=datetime.now(UTC))")
     about: dict[str, Any] = {
         "subject": {"reference": patient if "/" in patient or ":" in patient else f"Patient/{patient}"},
         "occurrenceDateTime": when.isoformat() if when.tzinfo else when.astimezone().isoformat(),
@@ -248,8 +253,8 @@ def read_response(response: object, model: ModelSpec, version: Version = "R5") -
     _refuse_modified(content, "QuestionnaireResponse")
     content = _without_absent(content)
     checked(content, version)
-    if content["status"] not in SCORED_STATUS:
-        raise CaseError(f"QuestionnaireResponse: its status is {content['status']}, so it is not scored")
+    if (status := content.get("status", "not said")) not in SCORED_STATUS:
+        raise CaseError(f"QuestionnaireResponse: its status is {status}, so it is not scored")
     asked = str(content.get("questionnaire", "")).partition("|")[0]
     own = QUESTIONNAIRE.format(model.name)
     if asked and asked != own:
@@ -294,7 +299,7 @@ def _plain(response: object) -> dict[str, Any]:
     try:
         if hasattr(response, "model_dump_json"):
             response = response.model_dump_json()
-        content = json.loads(response) if isinstance(response, (str, bytes)) else response
+        content = parse_json(response) if isinstance(response, (str, bytes)) else response
     except (ValueError, RecursionError) as error:
         raise CaseError(f"QuestionnaireResponse: no JSON: {error}") from error
     if not isinstance(content, Mapping):
@@ -342,6 +347,8 @@ def _answers(items: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, list[Map
         if "linkId" not in item:
             raise CaseError("QuestionnaireResponse: an item has no linkId, so nobody knows what it answers")
         answers = item.get("answer", [])
+        if answers and _is_absent(item):
+            raise _answered_and_absent(item["linkId"])
         if answers:
             yield str(item["linkId"]), answers
         yield from _answers(item.get("item", []))
@@ -349,10 +356,14 @@ def _answers(items: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, list[Map
             yield from _answers(answer.get("item", []))
 
 
+def _answered_and_absent(link: object) -> CaseError:
+    return CaseError(f"QuestionnaireResponse: {link} has an answer, and a reason why there is none; give one")
+
+
 def _value(model: ModelSpec, link: str, answer: Mapping[str, Any]) -> object:
     """Read what an answer gives, in the forms that may mean a case's values; None where it says that it is none."""
     if _is_absent(answer):
-        raise CaseError(f"QuestionnaireResponse: {link} has an answer, and a reason why there is none; give one")
+        raise _answered_and_absent(link)
     for kind in ("valueBoolean", "valueInteger", "valueDecimal", "valueString"):
         if kind in answer:
             value: object = answer[kind]
@@ -381,7 +392,8 @@ def _coded(model: ModelSpec, link: str, coding: Mapping[str, Any]) -> object:
 def _measured(model: ModelSpec, link: str, quantity: Mapping[str, Any]) -> object:
     """Read a quantity in the unit of the column."""
     numeric = model.numeric_inputs.get(link)
-    units = () if numeric is None else (numeric.unit, *UNITS.get(numeric.unit, ()))
+    is_ucum = quantity.get("system", UCUM) == UCUM
+    units = (numeric.unit, *UNITS.get(numeric.unit, ())) if numeric and is_ucum else ()
     given = quantity.get("code", quantity.get("unit"))
     if numeric is None or given not in units or "comparator" in quantity or "value" not in quantity:
         needed = f"a number of {numeric.unit}" if numeric else "a boolean or a coding"
@@ -391,11 +403,13 @@ def _measured(model: ModelSpec, link: str, quantity: Mapping[str, Any]) -> objec
 
 
 def _refuse_empty(content: object, place: str, depth: int = 0) -> None:
-    """Refuse what FHIR forbids in JSON and the library lets pass: what is empty, and null but in a list."""
+    """Refuse what FHIR forbids and the library lets pass: what is empty, null but in a list, control characters."""
     if depth > MAX_DEPTH:
         raise CaseError(f"FHIR {place[:40]}...: nested over {MAX_DEPTH} deep")
     if isinstance(content, str) and not content.strip():
         raise CaseError(f"FHIR {place}: is empty: leave it out, or say what it is")
+    if isinstance(content, str) and (found := FORBIDDEN.search(content)):
+        raise CaseError(f"FHIR {place}: holds the control character {found[0]!a}: write text without it")
     if isinstance(content, Mapping | list | tuple):
         if not content:
             raise CaseError(f"FHIR {place}: is empty: leave it out, or say what it is")

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pgmpy.inference import VariableElimination
     from pgmpy.models import DiscreteBayesianNetwork
 
+NODES_IN_ROW = 10
+
 
 def to_pgmpy(model: ModelSpec) -> DiscreteBayesianNetwork:
     """Build the pgmpy network of a model, the noisy-ORs written out as whole tables.
@@ -157,7 +159,7 @@ def pgmpy_text(model: ModelSpec, format: str) -> str:
         from pgmpy.readwrite import BIFWriter, XDSLWriter, XMLBIFWriter
     if format == "xdsl":
         root = XDSLWriter(network, network_id=model.name).root
-        _name_in_xdsl(root, {name: variable.label for name, variable in model.variables.items()})
+        _show_in_xdsl(root, {name: variable.label for name, variable in model.variables.items()})
         ElementTree.indent(root)
         return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
     return str({"bif": BIFWriter, "xmlbif": XMLBIFWriter}[format](network))
@@ -176,12 +178,15 @@ def read_pgmpy(text: str, format: str) -> list[Node]:
     return nodes
 
 
-def _name_in_xdsl(root: ElementTree.Element, labels: Mapping[str, str]) -> None:
-    """Put labels where GeNIe shows them: pgmpy repeats the identifiers there."""
-    for node in root.iterfind("extensions/genie/node"):
-        name = node.find("name")
-        if name is not None:
-            name.text = labels[node.attrib["id"]]
+def _show_in_xdsl(root: ElementTree.Element, labels: Mapping[str, str]) -> None:
+    """Put labels where GeNIe shows them, and nodes in rows: pgmpy repeats identifiers and strews nodes at random."""
+    width, height = 72, 48  # as pgmpy has them
+    for number, node in enumerate(root.iterfind("extensions/genie/node")):
+        x, y = 2 * width * (number % NODES_IN_ROW), 2 * height * (number // NODES_IN_ROW)
+        shown = {"name": labels[node.attrib["id"]], "position": f"{x} {y} {x + width} {y + height}"}
+        for tag, text in shown.items():
+            if (part := node.find(tag)) is not None:
+                part.text = text
 
 
 @contextmanager

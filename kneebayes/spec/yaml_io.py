@@ -15,6 +15,7 @@ import atexit
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from copy import deepcopy
@@ -151,6 +152,18 @@ def read_words(path: str | Path, what: str) -> tuple[Any, dict[Place, int]]:
     except yaml.YAMLError as error:
         raise ModelFileError(f"{path}: not a safe YAML file: {error}") from error
     return (None if root is None else content(root, ())), lines
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Read JSON; ValueError also where a name stands twice in one object, of which Python would keep the last."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        repeated = next((name for name, n in Counter(name for name, _ in pairs).items() if n > 1), None)
+        if repeated is not None:
+            raise ValueError(f"the name '{repeated[:MAX_QUOTED]}' stands twice in one object")
+        return dict(pairs)
+
+    return json.loads(text, object_pairs_hook=once)
 
 
 def _plain(path: str | os.PathLike[str]) -> Path:

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -167,8 +167,10 @@ def test_a_reason_for_no_answer_is_unknown_and_beside_an_answer_refused(
     response = respond(item=[item("fever", answer)], questionnaire="urn:kneebayes:questionnaire:posterior_knee_pain")
     assert model.case_from_fhir(response, version) == {}
     both = respond(item=[item("fever", answer | {"valueBoolean": True})], questionnaire=response["questionnaire"])
-    with pytest.raises(CaseError, match="fever has an answer, and a reason why there is none"):
-        model.case_from_fhir(both, version)
+    beside = respond(item=[item("fever", {"valueBoolean": True}) | {"extension": [REASON]}])
+    for response in (both, beside):
+        with pytest.raises(CaseError, match="fever has an answer, and a reason why there is none"):
+            model.case_from_fhir(response, version)
 
 
 def test_what_modifies_an_answer_is_never_passed_over(model: kb.Model) -> None:
@@ -203,6 +205,22 @@ def test_empty_references_are_refused(parts: dict[str, Any], model: kb.Model) ->
         model.diagnose(CASE).to_fhir(**parts)
 
 
+@pytest.mark.parametrize("parts", [{"patient": b"7"}, {"patient": None}, {"patient": "7", "when": date(2026, 11, 1)}])
+def test_what_is_no_reference_and_no_moment_gets_the_right_call(parts: dict[str, Any], model: kb.Model) -> None:
+    with pytest.raises(OptionError, match=r"not for a value of type \w+: dx\.to_fhir\(patient='Patient/123'"):
+        model.diagnose(CASE).to_fhir(**parts)
+
+
+def test_no_basis_is_none(model: kb.Model) -> None:
+    written = model.diagnose(CASE).to_fhir(patient="7", basis=None).model_dump_json()  # type: ignore[arg-type]
+    assert "basis" not in json.loads(written)["entry"][0]["resource"]
+
+
+def test_a_control_character_is_written_nowhere(model: kb.Model) -> None:
+    with pytest.raises(CaseError, match=r"reference: holds the control character '\\x1b'"):
+        model.diagnose(CASE).to_fhir(patient="Patient/\x1b[31m")
+
+
 @pytest.mark.parametrize(
     ("response", "error", "message"),
     [
@@ -215,10 +233,19 @@ def test_empty_references_are_refused(parts: dict[str, Any], model: kb.Model) ->
         (respond(item=[item("fever", {"valueTime": "10:00:00"})]), CaseError, "fever is answered by valueTime"),
         (respond(status=None), CaseError, "FHIR QuestionnaireResponse.status: is null: leave it out"),
         (respond(status="done"), CaseError, "its status is done, so it is not scored"),
+        (
+            {
+                "_status" if n == "status" else n: {"extension": [REASON]} if n == "status" else v
+                for n, v in respond().items()
+            },
+            CaseError,
+            "its status is not said, so it is not scored",
+        ),
         (respond(answers=[1]), CaseError, "FHIR R5 QuestionnaireResponse"),
         (respond(item=None), CaseError, "item: is null"),
         (respond(item=[]), CaseError, "item: is empty"),
         (respond(item=[item("calf_pain", {"valueString": ""})]), CaseError, "valueString: is empty"),
+        (respond(item=[item("calf_pain", {"valueString": "y\x00es"})]), CaseError, r"valueString: holds .* '\\x00'"),
         (respond(item=[{"_linkId": {"id": "a"}}]), CaseError, "linkId"),
         (respond(item=[nested(2000)]), CaseError, "nested over 100 deep"),
         (respond(item=[coded("sex", display="Male")]), CaseError, "sex is answered by a coding without a code"),
@@ -231,8 +258,18 @@ def test_empty_references_are_refused(parts: dict[str, Any], model: kb.Model) ->
         (respond(item=[quantity("age", unit="months", value=800)]), CaseError, "can't be read: give a number of years"),
         (respond(item=[quantity("age", unit="years", value=67, comparator=">")]), CaseError, "give a number of years"),
         (respond(item=[quantity("calf_pain", unit="years", value=1)]), CaseError, "give a boolean or a coding"),
+        (
+            respond(item=[quantity("age", value=67, system="urn:other", code="a")]),
+            CaseError,
+            "age is answered by a quantity that can't be read",
+        ),
         (respond(item=[item("age", {"valueDate": "1950-01-01"})]), CaseError, "age is answered by valueDate"),
         ("{", CaseError, "no JSON"),
+        (
+            json.dumps(respond(item=[item("fever", {"valueBoolean": True})]))[:-1] + ', "item": []}',
+            CaseError,
+            "no JSON: the name 'item' stands twice in one object",
+        ),
         ("[]", CaseError, "a JSON object is needed, not list"),
     ],
 )

@@ -240,11 +240,19 @@ def test_an_effect_that_depends_on_another_cause_is_no_noisy_or() -> None:
         ("x.net", "net {}", "not a whole NET file"),
         ("x.net", "net {}\ndecision d {}", "holds a decision"),
         ("x.json", "[]", "not a network as JSON"),
+        ("x.json", '{"format": "kneebayes-network", "format": 1}', "the name 'format' stands twice in one object"),
         ("x.bif", "nothing", "no nodes"),
         ("x.bif", "network n { }\nvariable a { type discrete [ 2 ] { yes, no };\n", "not a whole BIF file"),
         ("x.bif", "probability ( a | b { table 1; }\n", "not a whole BIF file"),
         ("x.bif", "/* for ever", "not a whole BIF file"),
         ("x.xmlbif", "nothing", "pgmpy can't read this as xmlbif"),
+        ("x.net", "node a { states = (); }\npotential (a) { data = (); }\n", "the node a has no states"),
+        (
+            "x.xdsl",
+            '<?xml version="1.0" encoding="undefined"?><smile/>',
+            "can't read the network: .*undefined encoding",
+        ),
+        ("x.xdsl", '<?xml version="1.0" encoding="punycode"?><smile/>_', "can't read the network: "),
         ("x.xdsl", "<smile><noisymax id='a'/></smile>", "<noisymax>"),
     ],
 )
@@ -355,6 +363,15 @@ def test_xdsl_has_the_last_parent_vary_fastest_and_the_labels(files: dict[str, P
     numbers = [float(word) for word in (cpt.findtext("probabilities") or "").split()]
     np.testing.assert_allclose(numbers, np.moveaxis(node.table, 0, -1).ravel(), rtol=0, atol=1e-15)
     assert {n.findtext("name") for n in root.iterfind("extensions/genie/node")} == {"x"}
+    places = [n.findtext("position") for n in root.iterfind("extensions/genie/node")]
+    assert len(set(places)) == len(places) == len(model.variables)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_network_is_written_in_the_same_bytes_again(name: str, files: dict[str, Path], model: ModelSpec) -> None:
+    before = files[name].read_bytes()
+    export(model, files[name])
+    assert files[name].read_bytes() == before
 
 
 def test_the_commands_export_and_import(tmp_path: Path) -> None:
