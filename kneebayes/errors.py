@@ -8,7 +8,7 @@ import re
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from math import inf
-from numbers import Integral, Real
+from numbers import Integral, Rational, Real
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -83,7 +83,7 @@ def check_number(name: str, value: object, *, whole: bool = False, least: float 
     kneebayes.errors.OptionError: seed -1: give a whole number from 0 up
     """
     is_number = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
-    if is_number and not isinstance(value, float) and abs(value) > MAX_NUMBER:  # type: ignore[arg-type]
+    if is_number and isinstance(value, Rational) and abs(value) > MAX_NUMBER:  # type: ignore[operator]
         raise OptionError(f"{name}: a number of over 100 digits")
     if not is_number or value < least:  # type: ignore[operator]  # what NaN would mean, the caller knows
         kind = "whole number" if whole else "number"
@@ -128,7 +128,7 @@ def check_kind(value: object, mark: str, call: str) -> None:
 
 def names_of(option: str, names: Iterable[object] | None) -> list[str]:
     """List the names that an option gives, each once; a text would be taken letter by letter."""
-    if isinstance(names, str) or not isinstance(names, Iterable | None):
+    if isinstance(names, str | bytes) or not isinstance(names, Iterable | None):
         raise UnknownColumnError(f"{option}={names!r}: give a list of names, as in {option}=[{names!r}]")
     return list(dict.fromkeys(map(str, () if names is None else names)))  # an index or array has no truth value
 

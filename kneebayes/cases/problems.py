@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
-from numbers import Number
+from numbers import Number, Rational
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,9 +165,10 @@ def cell_text(value: object) -> str:
         value = value.value
     if isinstance(value, Decimal) and value.is_zero():
         return "0"  # of many places it is 0E-20
+    is_fraction = isinstance(value, Rational) and value.denominator != 1
     try:
-        text = str(value)
-    except ValueError:  # of a whole number of over 4,300 digits
+        text = str(float(value) if is_fraction else value)  # type: ignore[arg-type]
+    except (ValueError, OverflowError):  # of a whole number of over 4,300 digits
         return f"{type(value).__name__} of thousands of digits"
     looks_like_number = text.lstrip("+-. ")[:1].isdigit()
     return f"{type(value).__name__} {text}" if looks_like_number and not isinstance(value, (str, Number)) else text

@@ -90,6 +90,7 @@ class Thresholds:
     def __post_init__(self) -> None:
         for name, value in {"caution": self.caution, "urgent": self.urgent}.items():
             check_number(name, value)
+            object.__setattr__(self, name, float(value))  # of 32 bits it would be compared in as many
         if not 0 < self.caution <= self.urgent <= 1:
             raise ThresholdError(
                 f"thresholds caution {self.caution:g} and urgent {self.urgent:g}: both must lie in (0, 1], caution not "
@@ -147,6 +148,7 @@ class Thresholds:
         """
         for name, value in {"miss": miss, "false_alarm": false_alarm}.items():
             check_number(name, value)
+        miss, false_alarm = float(miss), float(false_alarm)
         if not (miss > 0 and false_alarm > 0 and np.isfinite([miss, false_alarm]).all()):
             raise ThresholdError(f"harms miss {miss:g} and false_alarm {false_alarm:g} must be finite and over 0")
         return cls(false_alarm / (false_alarm + miss), urgent)

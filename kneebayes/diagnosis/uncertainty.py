@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 DEVIATIONS = 1.6448536269514722  # of a normal distribution's 95 % quantile from its median
 MIN_DRAWS = 20  # of which the 5 % and 95 % quantiles are still inside
+MAX_DRAWS = 100_000  # of which the numbers of a model take some gigabytes, and no digit that is shown moves
 FEW_CASES = 16  # up to which a case at a time under all draws is quicker than all cases a draw at a time
 CHUNK_BYTES = 1 << 28  # of answers of all draws, before they become intervals; each lays the tables out anew
 LEVEL_WORDS = {level: level.replace("_", " ") for level in LEVELS}
@@ -273,6 +274,8 @@ def batch_uncertainty(
         raise OptionError(f"intervals at level {level:g}: give a share between 0 and 1, such as 0.9")
     if draws < MIN_DRAWS:
         raise OptionError(f"{draws} draws are too few for an interval: at least {MIN_DRAWS}")
+    if draws > MAX_DRAWS:
+        raise OptionError(f"{draws:,} draws are more than an interval can use: at most {MAX_DRAWS:,}")
     n, network, cause = assessed.evidence.n, assessed.assessor.network, assessed.assessor.column
     parameters, floor = network.parameters, assessed.floor
     values = draw(parameters, draws, seed=seed)

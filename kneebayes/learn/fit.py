@@ -398,7 +398,8 @@ def fit(
     """
     check_flags(risk_factors=risk_factors)
     for name, value in {"prior_weight": prior_weight, "max_steps": max_steps, "tolerance": tolerance}.items():
-        check_number(name, value)
+        check_number(name, value, whole=name == "max_steps")
+    prior_weight = float(prior_weight)
     if not 0 <= prior_weight <= MAX_PRIOR_WEIGHT:
         raise OptionError(
             f"prior_weight {prior_weight:g}: must be from 0 to {MAX_PRIOR_WEIGHT:g}, at which cases move nothing"

@@ -20,7 +20,16 @@ from numpy.typing import NDArray
 
 from kneebayes.cases.coding import CASE_ID
 from kneebayes.cases.labels import ALSO, LABEL, NONE
-from kneebayes.errors import CaseError, ModelFileError, UnknownNameError, check_flags, check_kind, check_number, nearest
+from kneebayes.errors import (
+    CaseError,
+    ModelFileError,
+    OptionError,
+    UnknownNameError,
+    check_flags,
+    check_kind,
+    check_number,
+    nearest,
+)
 from kneebayes.inference.tables import conditional_table
 from kneebayes.spec.model_spec import NOT_EVIDENCE_PREFIX, Cause, Distribution, ModelSpec, NumericInput, Probability
 
@@ -31,6 +40,7 @@ if TYPE_CHECKING:
 Codes = dict[str, NDArray[np.int8]]
 Shares = float | tuple[float, float]
 BLOCK = 1 << 15  # part of what a seed means: another size gives other cases
+MAX_CASES = 10**9  # hundreds of gigabytes, and days
 MAX_EMPTY_BLOCKS = 100  # three million attempts: a complaint rarer than that is a mistake in the model file
 
 
@@ -214,6 +224,8 @@ def simulate_batches(
     import pyarrow as pa
 
     check_number("number of cases", n, whole=True, least=0)
+    if n > MAX_CASES:
+        raise OptionError(f"number of cases {n:,}: up to {MAX_CASES:,} at once; draw more by further seeds")
     check_flags(with_causes=with_causes, label=label, complaint=complaint)
     check_number("label_noise", label_noise)
     if label_noise and not label:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -141,6 +142,8 @@ LIKELIHOODS: dict[str, tuple[str, object, list[float]]] = {
     "one": ("calf_pain", "present:0.75", [0.25, 0.75]),
     "both": ("calf_pain", "present:0.75, absent:0.5", [0.5, 0.75]),
     "a ratio": ("calf_pain", {"present": 4, "absent": 1}, [1, 4]),
+    "numbers of other kinds": ("calf_pain", {"present": Fraction(3, 4), "absent": Decimal("0.5")}, [0.5, 0.75]),
+    "a state as values say it": ("calf_pain", {True: 0.75}, [0.25, 0.75]),
     "synonyms, any case": ("calf_pain", "Yes: 0.75", [0.25, 0.75]),
     "semicolons": ("calf_pain", "present:0.75; absent:0.5", [0.5, 0.75]),
     "as a mapping is written": ("calf_pain", "{'present': 0.75, \"absent\": 0.5}", [0.5, 0.75]),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from enum import Enum
 from fnmatch import fnmatchcase
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -431,6 +432,15 @@ def test_no_names_are_none_and_a_number_is_no_list_of_names(option: str) -> None
     assert MODEL.score(frame, **nothing).equals(MODEL.score(frame))
     with pytest.raises(UnknownColumnError, match=rf"{option}=0: give a list of names, as in {option}=\[0\]"):
         MODEL.score(frame, **number)
+    letters: dict[str, Any] = {option: b"age"}
+    with pytest.raises(UnknownColumnError, match=rf"{option}=b'age': give a list of names"):
+        MODEL.score(frame, **letters)
+
+
+def test_a_fraction_is_the_number_that_it_is() -> None:
+    frame = pd.DataFrame({"age": [Fraction(135, 2), Fraction(20 * 10**400 + 1, 10**400)]})
+    expected = MODEL.score(pd.DataFrame({"age": [67.5, 20.0]}))
+    pd.testing.assert_frame_equal(MODEL.score(frame), expected)
 
 
 @pytest.mark.parametrize("name", [0, "0"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from itertools import product
 from typing import Any
 
@@ -310,6 +311,13 @@ def test_thresholds_that_make_no_sense_are_refused(caution: float, urgent: float
     with pytest.raises(ThresholdError, match="both must lie in"):
         Thresholds(caution, urgent)
     assert issubclass(ThresholdError, KneeBayesError)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float16, np.int64, Fraction])
+def test_thresholds_are_numbers_of_full_width_whatever_came(kind: Any) -> None:
+    one = kind(1)
+    assert str(Thresholds(one / 4, one)) == "Thresholds(caution=0.25, urgent=1.0)"
+    assert Thresholds.from_harms(miss=one, false_alarm=one, urgent=one) == Thresholds(0.5, 1.0)
 
 
 def test_thresholds_come_from_the_model_file_unless_given() -> None:

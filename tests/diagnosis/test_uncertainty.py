@@ -365,6 +365,10 @@ class TestOneCase:
         with pytest.raises(OptionError, match="between 0 and 1"):
             MODEL.diagnose({}).intervals(level)
 
+    def test_more_draws_than_memory_holds_are_refused(self) -> None:
+        with pytest.raises(OptionError, match="1,000,000,000 draws are more than an interval can use: at most 100,000"):
+            MODEL.diagnose({}).intervals(0.9, draws=10**9)
+
     def test_too_few_draws_are_refused(self) -> None:
         with pytest.raises(OptionError, match="19 draws are too few"):
             MODEL.diagnose({}).intervals(draws=19)

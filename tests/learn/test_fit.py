@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -494,12 +495,20 @@ def test_numbers_without_a_range_stay() -> None:
         ({"prior_weight": np.inf}, "prior_weight inf"),
         ({"prior_weight": "2"}, "prior_weight '2': give a number"),
         ({"max_steps": 0}, "max_steps 0"),
+        ({"max_steps": 2.5}, "max_steps 2.5: give a whole number"),
     ],
-    ids=["negative_weight", "infinite_weight", "weight_in_words", "no_steps"],
+    ids=["negative_weight", "infinite_weight", "weight_in_words", "no_steps", "half_a_step"],
 )
 def test_options_out_of_range_are_refused(options: dict[str, Any], said: str) -> None:
     with pytest.raises(OptionError, match=said):
         kb.load_model().fit(pd.DataFrame({"age": [50]}), **options)
+
+
+@pytest.mark.parametrize("weight", [np.float32(2.5), Fraction(5, 2), np.float16(2.5)], ids=repr)
+def test_a_weight_is_the_same_number_whatever_kind_it_is_of(weight: Any) -> None:
+    frame = pd.DataFrame({"age": [50, 60], "calf_pain": ["yes", "no"], "label": ["dvt", "leg_cramps"]})
+    found = kb.load_model().fit(frame, prior_weight=weight, max_steps=2, tolerance=1e9)
+    assert found.file == kb.load_model().fit(frame, prior_weight=2.5, max_steps=2, tolerance=1e9).file
 
 
 REFUSED: dict[str, tuple[dict[str, list[Any]], type[Exception], str]] = {

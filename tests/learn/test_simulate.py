@@ -193,6 +193,7 @@ def test_a_band_without_a_whole_number_is_refused() -> None:
     ("arguments", "message"),
     [
         ({"n": -1, "seed": 1}, "from 0 up"),
+        ({"n": 10**23, "seed": 1}, "up to 1,000,000,000 at once"),
         ({"n": 5, "seed": -1}, "seed -1"),
         ({"n": 5, "seed": 1, "missing": 1.5}, "missing 1.5"),
         ({"n": 5, "seed": 1, "missing": (0.1, float("nan"))}, "missing"),
