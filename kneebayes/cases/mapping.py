@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ from pydantic import (
 
 from kneebayes.cases.coding import (
     CASE_ID,
+    MARKS,
     MAX_NAMED,
     SYNONYMS,
     Coder,
@@ -460,6 +462,7 @@ class BoundMapping:
         self.coder, self.mapping, self.names = coder, mapping, tuple(names)
         self.keep = tuple(dict.fromkeys(map(str, keep)))
         left_out = tuple(map(str, ignore))
+        warn_of_idle(self.names, left_out)
         self._known = (*known_columns(coder.model), *further)
         columns = mapping.columns
         if columns is None:
@@ -1034,6 +1037,14 @@ def _years(start: NDArray[np.datetime64], end: NDArray[np.datetime64]) -> NDArra
 def told_of(others: Sequence[str]) -> list[str]:
     """Say which columns were left out although nobody named them, if there are any."""
     return [f"columns left out, as nothing is said of them: {listed(others)}"] if others else []
+
+
+def warn_of_idle(names: Iterable[str], patterns: Iterable[str]) -> None:
+    """Warn of what is to be left out and is not there: a mistyped name leaves in what was meant."""
+    names = frozenset(names)
+    idle = [p for p in patterns if p not in names and (MARKS.isdisjoint(p) or len(unnamed(names, [p])) == len(names))]
+    if idle:
+        warnings.warn(f"ignore: there is no column {listed(idle)}", stacklevel=3)
 
 
 def listed(names: Iterable[str]) -> str:

@@ -461,6 +461,7 @@ def ask(
     """Run ``kneebayes ask``."""
     if sys.stdin is None:
         raise CaseError("standard input is closed, so nobody can answer: `kneebayes diagnose` takes what is known")
+    options.need_output()
     from kneebayes.ui import ask
 
     loaded = load(model)
@@ -537,6 +538,7 @@ def evaluate(
 
     if as_json and as_csv:
         raise CaseError("--json and --csv are two ways to print the same: give one")
+    options.need_output()
     if report is not None:
         check_report(report)  # now, not after the work
     loaded = load(model)
@@ -627,6 +629,7 @@ def fit(
     from kneebayes.spec.yaml_io import model_target
 
     model_target(target)  # refuses now, not after the work
+    options.need_output()
     loaded, shown = load(model), False if quiet else None
     learn = partial(loaded.fit, prior_weight=prior_weight, risk_factors=risk_factors, label=label, progress=shown)
     fitted = _learn(learn, source, loaded, options.names(ignore), mapping, label)
@@ -697,9 +700,12 @@ def export(
     """Run ``kneebayes export``."""
     paths = load(model).export(target, format)
     if not quiet:
-        alone = target != "-" or format == "json"
         said = " and ".join(map(str, paths))
-        say(f"wrote {said}" if alone else "wrote the network to standard output; its labels go beside a file only")
+        say(
+            f"wrote {said}"
+            if said != "-" or format == "json"
+            else "wrote the network to standard output; its labels go beside a file only"
+        )
 
 
 @app.command(

@@ -168,6 +168,11 @@ def fill_closed_streams() -> None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
+def need_output() -> None:
+    """Refuse a standard output that is closed, before work of which the result would be lost there."""
+    os.write(1, b"")
+
+
 def _end_output() -> None:
     """Write what is left to standard output, or let it go: the interpreter would try again at its end, and fail."""
     try:

@@ -513,6 +513,24 @@ def test_columns_that_nobody_named_are_said_to_be_left_out_once_and_all(tmp_path
     assert "left out" not in run("diagnose", "age=50", "--map", str(tmp_path / "m.yaml"))
 
 
+def test_what_is_to_be_left_out_and_is_not_there_is_said_once(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("case_id,age,label,lab_x\n1,50,dvt,3\n2,60,leg_cramps,4\n", "utf-8")
+    said = r"ignore: there is no column 'lba_\*', 'Lab_x'$"
+    words = ["--ignore", "lab_*,lba_*", "--ignore", "Lab_x"]
+    into: dict[str, list[str | Path]] = {
+        "score": ["-o", tmp_path / "o.csv"],
+        "fit": ["-o", tmp_path / "o.yaml"],
+        "evaluate": [],
+        "check": [],
+    }
+    for command, options in into.items():
+        with pytest.warns(UserWarning, match=said) as warned:
+            run(command, tmp_path / "a.csv", *words, *options)
+        assert len(warned) == 1
+    with pytest.warns(UserWarning, match=said):
+        kb.load_model().score(pd.read_csv(tmp_path / "a.csv"), ignore=["lab_*", "lba_*", "Lab_x"])
+
+
 class TestLearning:
     """What `fit` and `check` print, write and refuse."""
 

@@ -59,6 +59,14 @@ def test_what_goes_to_a_closed_standard_output_is_said_in_a_line(words: str) -> 
     assert (done.returncode, done.stderr) == (2, SAID[words])
 
 
+@pytest.mark.parametrize("words", ["ask age=67 --save saved.csv", "fit cases.csv -o saved.yaml", "evaluate cases.csv"])
+def test_work_of_which_the_result_would_be_lost_is_not_begun(cases: Path, words: str) -> None:
+    cases.write_text("case_id,age,label\na,67,dvt\n", encoding="utf-8")
+    done = run([*COMMAND, *words.split()], ">&-", cwd=str(cases.parent), input="quit\n")
+    assert (done.returncode, done.stderr) == (2, SAID["diagnose age=67"])
+    assert [path.name for path in cases.parent.iterdir()] == ["cases.csv"]
+
+
 @pytest.mark.parametrize("words", ["ask", "score -", "evaluate -"])
 def test_a_closed_standard_input_is_said_in_a_line(words: str) -> None:
     done = run([*COMMAND, *words.split()], "<&-")
