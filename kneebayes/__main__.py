@@ -1,4 +1,4 @@
-"""``kneebayes`` and ``python -m kneebayes``: the command line, which can be stopped while it is being imported."""
+"""``kneebayes`` and ``python -m kneebayes``: the command line, which can be stopped while it is imported or set up."""
 
 import sys
 
@@ -7,11 +7,12 @@ def main() -> None:
     """Run the command line."""
     try:
         from kneebayes.ui.cli import main as run
+
+        run()
     except KeyboardInterrupt:
         if sys.stderr is not None:
             print("kneebayes: stopped", file=sys.stderr)
         sys.exit(130)
-    run()
 
 
 if __name__ == "__main__":

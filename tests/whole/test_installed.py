@@ -119,6 +119,19 @@ def test_it_is_stopped_in_a_line_while_it_is_being_imported(tmp_path: Path) -> N
     assert (process.returncode, said) == (130, "kneebayes: stopped\n")
 
 
+def test_it_is_stopped_in_a_line_while_its_commands_are_set_up() -> None:
+    script = """
+import typer.main
+def stopped(app):
+    raise KeyboardInterrupt
+typer.main.get_command = stopped
+from kneebayes.__main__ import main
+main()
+"""
+    done = run([sys.executable, "-c", script, "diagnose", "age=67"])
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "kneebayes: stopped\n")
+
+
 @pytest.mark.parametrize("words", ["--help", "score --help", "ask --help"])
 def test_help_says_the_same_without_docstrings(words: str) -> None:
     whole = run([*COMMAND, *words.split()])
