@@ -62,7 +62,7 @@ def fold(text: str) -> tuple[str, ...]:
     """
     text = re.sub(r"(?<=[a-zäöüß])(?=[A-ZÄÖÜ])", " ", str(text))
     text = re.sub(r"(?<=\d)cm\b", " cm", text, flags=re.IGNORECASE)
-    text = unicodedata.normalize("NFKD", text.casefold().replace("œ", "oe"))
+    text = unicodedata.normalize("NFKD", text.casefold().replace("œ", "oe").replace("ł", "l"))
     text = "".join(c for c in text if not unicodedata.combining(c))
     for spelt, letter in (("ae", "a"), ("oe", "o"), ("ue", "u")):
         text = text.replace(spelt, letter)
@@ -153,6 +153,19 @@ class Drafter:
             phrase: {n for n in names if numeric.get(n, n) not in names - {n}} or names
             for phrase, names in self._phrases.items()
         }
+        self._same = {word: fold(first) for first, *rest in self.words["same"] for said in rest for word in fold(said)}
+        self._alike = [self._by_same(phrases) for phrases in (self._phrases, self._parts, self._wider)]
+
+    def _in_same(self, words: Iterable[str]) -> frozenset[str]:
+        """Put for each word the first of those that say the same."""
+        return frozenset(chain(*(self._same.get(word, (word,)) for word in words)))
+
+    def _by_same(self, phrases: Mapping[frozenset[str], set[str]]) -> dict[frozenset[str], set[str]]:
+        found: dict[frozenset[str], set[str]] = defaultdict(set)
+        for phrase, names in phrases.items():
+            if len(same := self._in_same(phrase)) > 1 or len(phrase) == 1:  # no rest of a phrase stands for it
+                found[same] |= names
+        return found
 
     def _by_phrase(self, kind: str, known: Iterable[str]) -> dict[frozenset[str], set[str]]:
         found: dict[frozenset[str], set[str]] = defaultdict(set)
@@ -168,7 +181,8 @@ class Drafter:
         exact_name = next((name for name in self.coder.columns if normal(name) == normal(header)), None)
         if exact_name is not None:
             return {exact_name}, set()
-        if found := {before} if (before := self._before(header)) else self._named(header):
+        found, parts, wider = self._kinds(header)
+        if found and not (found & (parts | wider)):
             # A number of days is no answer, an answer no number, and below a limit is not above it.
             in_units = self._units & set(fold(" ".join(_BRACKETS.findall(header))))
             is_number = found <= {*self.coder.model.numeric_inputs}
@@ -177,12 +191,11 @@ class Drafter:
             else:
                 doubtful = bool(in_units) or "<" in header or "≤" in header
             return (set(), found) if doubtful or self._adds(header, found) else (found, set())
-        if parts := self._said(self._parts, header) | self._said(self._wider, header):
-            return set(), parts
+        if parts or wider:
+            return set(), parts | wider
         near: set[str] = set()
-        for words in self._forms(header):
-            own = frozenset(words)
-            for phrase, names in (*self._phrases.items(), *self._parts.items(), *self._wider.items()):
+        for own in {*map(self._in_same, self._forms(header))}:
+            for phrase, names in chain(*(phrases.items() for phrases in self._alike)):
                 both = own & phrase
                 if (
                     both
@@ -192,6 +205,19 @@ class Drafter:
                     near |= names
         earlier = {before.cause: before.variable for before in self._befores if before.is_said(self._forms(header))}
         return set(), {earlier.get(name, name) for name in near}
+
+    def _kinds(self, header: str) -> tuple[set[str], set[str], set[str]]:
+        """Say of which variables a header has the very words, what it is a part of, and what it says more than.
+
+        Where none has its words, those that say the same are taken.
+        """
+        named = {before} if (before := self._before(header)) else self._named(header)
+        parts, wider = (self._said(phrases, header) for phrases in (self._parts, self._wider))
+        if named or parts or wider:
+            return named, parts - named, wider - named
+        same = [said for said in map(self._in_same, self._meanings(header)) if len(said) > 1]
+        named, parts, wider = (set().union(*(phrases.get(said, ()) for said in same)) for phrases in self._alike)
+        return named, parts, wider
 
     def _said(self, phrases: Mapping[frozenset[str], set[str]], header: str) -> set[str]:
         return {name for words in self._meanings(header) for name in phrases.get(frozenset(words), ())}
@@ -205,9 +231,10 @@ class Drafter:
             return _Doubt(f"'{min(negations)}' may turn its answers round")
         if near & {*self.coder.model.numeric_inputs}:
             return None
-        if any(self._said(self._parts, text) for text in (header, label)):
+        _, parts, wider = (any(found) for found in zip(self._kinds(header), self._kinds(label), strict=True))
+        if parts:
             return _Doubt("a part of it: no to a part is not no to the whole", "absent")
-        if any(self._said(self._wider, text) for text in (header, label)):
+        if wider:
             return _Doubt("more than it: yes to more is not yes to this", "present")
         return None
 
@@ -387,8 +414,10 @@ class Drafter:
         if not exact and label and not choice:
             exact, also = self.variables(label)
             near |= also
-        elif label and not choice and (said := self.variables(label)[0]) and said != exact:
-            exact, near = set(), exact | said
+        elif label and not choice:
+            said, less = self.variables(label)[0], set().union(*self._kinds(label)[1:])
+            if said != exact and (said or less):
+                exact, near = set(), exact | said | less
         if not cells.n_filled:
             return _Proposal(why="empty")
         if len(exact) > 1:
@@ -396,7 +425,7 @@ class Drafter:
         symptoms = {frozenset(fold(said)) for said in self.words["symptoms"]}
         if not choice and any(frozenset(form) in symptoms for form in self._forms(header)):
             return self._choices(cells)
-        if not exact and (tested := self._found_by_test(header)):
+        if not exact and (tested := self._found_by_test(header) or self._found_by_test(label)):
             return _Proposal(unsure=tested, why="what a test found: the outcome, no evidence; else ignore it")
         if not exact:
             if "___" in name or choice:
