@@ -238,6 +238,14 @@ def test_errors_raise_names_the_first_row_and_counts_the_others() -> None:
         MODEL.score(pd.DataFrame({"age": [30, 200, 201, 40, 202]}))
 
 
+def test_errors_raise_says_each_reason_once_the_most_frequent_of_each_column_first() -> None:
+    frame = pd.DataFrame({"sex": ["m1", *["m2"] * 3, "m1", "male"], "fever": [None] * 4 + ["hot", "warm"], "age": 200})
+    first = ["row 0.*'200'.*6 rows", "row 1.*'m2'.*3 rows", "row 4.*'hot'", "row 0.*'m1'.*2 rows", "row 5.*'warm'"]
+    with pytest.raises(CaseError, match=".*; ".join(first)) as caught:
+        MODEL.score(frame)
+    assert str(caught.value).count("; row ") == 4
+
+
 @pytest.mark.parametrize("errors", ["ignore", "", None, "Raise"])
 def test_another_way_with_errors_is_refused(errors: Any) -> None:
     with pytest.raises(UnknownNameError, match=r"no way to treat errors .*: use one of raise, null"):

@@ -14,11 +14,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from kneebayes.cases.coding import CASE_ID, EncodedColumn
-from kneebayes.cases.problems import Problem, cell_text
+from kneebayes.cases.problems import Problem, cell_text, most_frequent
 from kneebayes.errors import CaseError, FileFormatError
 from kneebayes.inference import cores
 
-MAX_NAMED = 3  # rows in one error
+MAX_NAMED = 5  # reasons in one error
 MIN_SHARED = 1 << 15  # rows of a table whose columns are encoded on all cores
 TELLING_EXTENSIONS = ("arrow.bool8", "arrow.uuid")  # whose cells are read for what they say
 UNSIGNED = (pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64())  # polars indexes its categories so: no room for -1
@@ -77,12 +77,15 @@ def row_name(frame: Any, row: int) -> str:
 
 
 def case_error(frame: Any, problems: Sequence[Problem], remedy: str, *, redact: bool = False) -> CaseError:
-    """Say of the first few rows of a frame, by the names its user knows them by, why they can't be used."""
+    """Say by the most frequent reasons why rows of a frame can't be used, each of the first row that has it."""
     said = [
-        f"{p.place}: {p.plain}"
-        if redact
-        else row_name(frame, p.row) + (f", column '{p.column}'" if p.column else "") + f": {p.reason}"
-        for p in problems[:MAX_NAMED]
+        (
+            f"{p.place}: {p.plain}"
+            if redact
+            else row_name(frame, p.row) + (f", column '{p.column}'" if p.column else "") + f": {p.reason}"
+        )
+        + (f" ({n} rows)" if n > 1 else "")
+        for p, n in most_frequent(problems)[:MAX_NAMED]
     ]
     n_rows = len({problem.row for problem in problems})
     error = CaseError("; ".join(said) + (f" ({n_rows} rows {remedy})" if n_rows > 1 else ""))

@@ -7,11 +7,13 @@ here only, so that what may be said of a person where others read along is to be
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from numbers import Number, Rational
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,6 +137,18 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.place}: {self.reason}"
+
+
+def most_frequent(problems: Sequence[Problem]) -> list[tuple[Problem, int]]:
+    """Give the first problem of each reason and its number of rows: the most frequent of each column and kind first."""
+    counts = Counter((problem.column, problem.why.kind, problem.value) for problem in problems)
+    first = {(problem.column, problem.why.kind, problem.value): problem for problem in reversed(problems)}
+    ranks: Counter[tuple[str, Kind]] = Counter()
+    ranked = []
+    for (column, kind, value), n in counts.most_common():
+        ranked.append((ranks[column, kind], first[column, kind, value], n))
+        ranks[column, kind] += 1
+    return [(problem, n) for _, problem, n in sorted(ranked, key=itemgetter(0))]
 
 
 NO_CASES = (Kind.LEFT_OUT, Kind.JOINED)

@@ -66,7 +66,7 @@ class ScoreSummary:
     warnings : dict of str to int
         What to tell the user, and of how many rows.
     reasons : tuple of str
-        Why the first few rows were rejected, without what they hold.
+        The most frequent reasons why rows were rejected, each with the first row that has it, without what it holds.
     refused : dict of (str, str) to int
         In how many rows a value was not allowed, by column and value; the value is empty where it might tell of
         somebody: numbers, texts, and words that stand in few rows.
@@ -274,7 +274,7 @@ class _Pipeline:
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
         self.writer.finish()
-        self.summary += ScoreSummary(refused=self.refused.counts())
+        self.summary += ScoreSummary(reasons=self.refused.reasons(), refused=self.refused.counts())
 
     def _part(self, piece: Any) -> _Part:
         """Parse a piece, score its rows, and make the scores ready to be written."""
@@ -315,20 +315,18 @@ class _Pipeline:
             raise DefectError(f"{counted}: this is a defect of kneebayes, please report it")
         if n_scored:
             self.writer.write(encoded)
-        self.refused.add(problems)
         first = self.summary.read + 1  # the number of the row at place 0
+        self.refused.add(problems, first=first)
         if self.rejects and problems:
             self.rejects.write(problems, first=first)
-        numbered = (replace(problem, row=problem.row + first) for problem in problems[:MAX_REASONS])
-        reasons = tuple(f"{problem.place}: {problem.plain}" for problem in numbered)
         n_unknown = int(nothing_known.sum())
         warnings = part.warnings | ({NOTHING_KNOWN: n_unknown} if n_unknown else {})
-        self.summary += ScoreSummary(n_read, n_scored, n_rejected, warnings, reasons, len(no_cases))
+        self.summary += ScoreSummary(n_read, n_scored, n_rejected, warnings, left_out=len(no_cases))
         return n_read
 
 
 class RefusedValues:
-    """How often which value was not allowed in which column.
+    """Why rows were refused, and how often which value was not allowed in which column.
 
     Where others read along, a value is named only if it is one of a few words of a column of states: of at most
     `MAX_CODE` characters, or at most `MAX_WORD` and in `MIN_ROWS` rows or more.
@@ -342,15 +340,26 @@ class RefusedValues:
             if column.variable in coder.columns and column.variable not in coder.model.numeric_inputs
         }
         self._counts: Counter[tuple[str, str]] = Counter()
+        self._reasons: Counter[tuple[str, Kind]] = Counter()
+        self._first: dict[tuple[str, Kind], Problem] = {}
 
-    def add(self, problems: Iterable[Problem]) -> None:
-        """Count the values of rows that are refused."""
+    def add(self, problems: Iterable[Problem], *, first: int) -> None:
+        """Count the reasons and values of rows that are refused; ``first`` is the number of the row at place 0."""
         for problem in problems:
+            reason = problem.column, problem.why.kind
+            self._reasons[reason] += 1
+            if reason not in self._first:
+                self._first[reason] = replace(problem, row=problem.row + first)
             if problem.why.kind in (Kind.VALUE, Kind.MAPPED_VALUE, Kind.OUTSIDE, Kind.MAPPED_NUMBER, Kind.DATE):
                 key = problem.column, problem.value.strip()
                 known = key in self._counts or len(self._counts) < MAX_COUNTED
                 shown = problem.column in self._named and len(key[1]) <= MAX_WORD and known
                 self._counts[key if shown else (problem.column, "")] += 1
+
+    def reasons(self) -> tuple[str, ...]:
+        """Give the most frequent reasons, each with the first row that has it."""
+        said = ((self._first[reason], n) for reason, n in self._reasons.most_common(MAX_REASONS))
+        return tuple(f"{p.place}: {p.plain}" + (f" ({n:,} rows)" if n > 1 else "") for p, n in said)
 
     def counts(self) -> dict[tuple[str, str], int]:
         """Give the numbers of rows, the most frequent first, those of values that are not named together."""
