@@ -66,9 +66,9 @@ def file_kind(path: str, *, also: Sequence[str] = ()) -> tuple[str, str | None]:
 
 def is_special(path: str) -> bool:
     """Say whether a path is a pipe or a device, which has no ending and can't be replaced."""
-    if os.path.dirname(path) in DEVICE_FOLDERS:  # may be redirected to a file, which is somebody else's to name
-        return os.path.exists(path) and not os.path.isdir(path)
-    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
+    # A device may be redirected to a file, which is somebody else's to name.
+    is_file = os.path.isfile(path) and os.path.dirname(path) not in DEVICE_FOLDERS
+    return os.path.exists(path) and not is_file and not os.path.isdir(path)
 
 
 def plain_path(path: str | os.PathLike[str]) -> str:
@@ -190,15 +190,13 @@ class AtomicFile:
         if path == STANDARD_STREAM:
             raise FileFormatError("-: standard output is not for what is written here: give the name of a file")
         _check_place(path, "model.yaml" if path.endswith(".yaml") else "posteriors.csv")
-        try:
+        with self.explained():
             if not is_special(path):
                 self._open_beside(os.path.realpath(path))
             elif stream:
                 self.file = os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND), "wb")
             else:
                 raise FileFormatError(f"{path}: is a pipe or a device: give the name of a file")
-        except OSError as error:
-            raise self._refused(error) from error
 
     def _open_beside(self, final: str) -> None:
         folder, name = os.path.split(final)
@@ -226,22 +224,25 @@ class AtomicFile:
             self._temporary = path
             self.file = os.fdopen(handle, "wb")
 
-    def _refused(self, error: OSError) -> FileFormatError:
-        name = "standard output" if self.path == STANDARD_STREAM else self.path
-        return FileFormatError(f"{name}: can't be written: {error.strerror or error}")
-
-    def write(self, data: bytes | memoryview) -> None:
-        """Write bytes, in order."""
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Say of what goes wrong which file can't be written."""
         try:
-            self.file.write(data)
+            yield
         except BrokenPipeError:
             raise  # whoever reads has had enough, as head(1) does: no fault of the file
         except OSError as error:
-            raise self._refused(error) from error
+            name = "standard output" if self.path == STANDARD_STREAM else self.path
+            raise FileFormatError(f"{name}: can't be written: {error.strerror or error}") from error
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Write bytes, in order."""
+        with self.explained():
+            self.file.write(data)
 
     def sync(self) -> None:
         """Make sure that what was written is on the disk, and may be read by whom it may."""
-        try:
+        with self.explained():
             self.file.flush()
             if self._temporary:
                 os.fsync(self.file.fileno())
@@ -251,16 +252,12 @@ class AtomicFile:
                 _check_place(self._final, "posteriors.csv")  # what it has become meanwhile
                 if is_special(self._final):
                     raise FileFormatError(f"{self.path}: has become a pipe or a device meanwhile: give another name")
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise self._refused(error) from error
 
     def take_place(self) -> None:
         """Let the file appear; `commit` is how."""
         if self._is_standard:
             return
-        try:
+        with self.explained():
             if not self._temporary or fcntl is None:  # else its lock holds until it is in its place
                 self.file.close()
             if self._temporary:
@@ -269,8 +266,6 @@ class AtomicFile:
                 self.in_place = True
                 _sync_folder(os.path.dirname(self._final))
                 self.file.close()
-        except OSError as error:
-            raise self._refused(error) from error
 
     def discard(self) -> None:
         """Leave nothing behind, unless it was committed."""

@@ -17,20 +17,18 @@ other away and cause each other. There are two ways to get there:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from math import inf, isfinite
 from numbers import Real
-from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from kneebayes.errors import PrevalenceError, UnknownNameError, check_flags, nearest
+from kneebayes.errors import PrevalenceError, check_choice, check_flags
 from kneebayes.inference.counts import Expectation
 from kneebayes.inference.evidence import UNKNOWN, Cases
-from kneebayes.inference.network import CompiledModel
-from kneebayes.inference.tables import Layout, Tables
+from kneebayes.inference.tables import Layout
 from kneebayes.spec.model_spec import ModelSpec, Probability
 from kneebayes.spec.yaml_io import changed_version, with_numbers
 
@@ -65,127 +63,93 @@ def with_prevalence(model: ModelSpec, prevalence: Mapping[str, float], *, links:
     targets = {name: _checked(model, name, value) for name, value in wanted.items()}
     if not targets:
         return model
-    way = _ByRates(model, targets) if links else _ByLeaks(model, targets)
-    found, reached = match_prevalence(way.posteriors, way.start, np.array(list(targets.values())))
-    if (np.abs(reached - list(targets.values())) > TOLERANCE).any():
-        way.refuse(found, reached)
+    way = _Way(model, targets, links=links)
+    found = _matched(way)
+    way.refuse_missed(found)
     said = ", ".join(f"{name} {value:g}" for name, value in targets.items())
     note = f"prevalence given the complaint alone set to {said}, by {'leaks and links' if links else 'the leaks'}"
     version = changed_version(model.version, CHANGED)
     return with_numbers(model, way.numbers(found), provenance=(*model.provenance, note), version=version)
 
 
-def match_prevalence(
-    posteriors: Callable[[Floats], tuple[Floats, Floats]], start: Floats, wanted: Floats
-) -> tuple[Floats, Floats]:
-    """Find the numbers, in -46 to 46, at which P(cause) of each cause is as wanted; give them and P(cause) there.
-
-    ``posteriors`` takes a number for each cause and returns P(cause) and P(not the cause). Where there is no such
-    place, the one nearest in log-odds is found.
-    """
+def _matched(way: _Way) -> Floats:
+    """Find the numbers, in -46 to 46, at which P(cause) of each cause is as wanted; else the nearest in log-odds."""
     from scipy.optimize import least_squares  # here: it takes a while to import
 
-    log_odds, tiny = logit(wanted), np.finfo(float).tiny
+    log_odds, tiny = logit(list(way.targets.values())), np.finfo(float).tiny
 
     def misses(x: Floats) -> Floats:
-        there, absent = posteriors(x)
-        missed: Floats = np.log(np.maximum(there, tiny)) - np.log(np.maximum(absent, tiny)) - log_odds
-        return missed
+        there, absent = np.log(np.maximum(way.posteriors(x), tiny))
+        return np.asarray(there - absent - log_odds)
 
-    found = least_squares(misses, start, bounds=(-MAX_LOG, MAX_LOG), xtol=1e-15, ftol=1e-15, gtol=1e-15).x
-    return found, posteriors(found)[0]
+    return np.asarray(
+        least_squares(misses, way.start, bounds=(-MAX_LOG, MAX_LOG), xtol=1e-15, ftol=1e-15, gtol=1e-15).x
+    )
 
 
-class ComplaintOnly:
-    """The posteriors of some causes in people of whom nothing but the complaint is known, with any tables."""
+class _Way:
+    """What a number for each cause makes of the model, and that of the posteriors of people with the complaint alone.
 
-    def __init__(self, model: ModelSpec, names: Sequence[str]) -> None:
+    The number is the log-odds of the cause's leak; with ``links`` the logarithm of one factor on all its rates.
+    """
+
+    def __init__(self, model: ModelSpec, targets: Mapping[str, float], *, links: bool) -> None:
+        self.model, self.targets, self.links = model, targets, links
+        self.layout, self.before = Layout(model), dict(model.probabilities())
+        self.values = np.array([number.p for number in self.before.values()])
+        own = [_cause(model, place) if links or place.endswith(".leak") else None for place in self.before]
+        self.places = [np.array([i for i, name in enumerate(own) if name == cause], dtype=int) for cause in targets]
+        leaks = [model.causes[name].leak.p for name in targets]
+        self.start = np.zeros(len(targets)) if links else np.clip(logit(leaks), -12.0, 12.0)
         codes = np.full((len(model.variables), 1), UNKNOWN, dtype=np.int8)
         codes[list(model.variables).index(model.complaint)] = 1
         cards = [len(cause.states) for cause in model.causes.values()]
-        states = np.stack(np.unravel_index(np.arange(int(np.prod(cards))), cards), axis=1)
         self.case = Cases(codes, np.ones((1, len(cards), max(cards)), dtype=bool), np.ones(1))
-        self.members = [states[:, list(model.causes).index(name)] > 0 for name in names]
+        states = np.stack(np.unravel_index(np.arange(int(np.prod(cards))), cards))
+        self.members = states[[list(model.causes).index(name) for name in targets]] > 0  # (targets, joint states)
 
-    def posteriors(self, tables: Tables) -> tuple[Floats, Floats]:
-        """Compute P(cause) and P(not the cause) of each; neither is one minus the other, so both keep their digits."""
-        joint = Expectation(tables).counts(self.case).joint
-        return (
-            np.array([joint[members].sum() for members in self.members]),
-            np.array([joint[~members].sum() for members in self.members]),
-        )
-
-
-class _ByRates:
-    """The posteriors as a function of the logarithm of one factor on each cause's rates."""
-
-    def __init__(self, model: ModelSpec, targets: Mapping[str, float]) -> None:
-        self.model, self.targets, self.start = model, targets, np.zeros(len(targets))
-        self.people, self.parameters = ComplaintOnly(model, list(targets)), CompiledModel(model).parameters
-        own = [_cause(model, place) for place in self.parameters.names]
-        self.places = [np.array([i for i, name in enumerate(own) if name == cause], dtype=int) for cause in targets]
-        self.rates = [np.log1p(-np.minimum(self.parameters.p[places], ALMOST)) for places in self.places]
-
-    def posteriors(self, factors: Floats) -> tuple[Floats, Floats]:
-        values = self.parameters.p.copy()
-        for places, rates, factor in zip(self.places, self.rates, factors.tolist(), strict=True):
-            values[places] = np.minimum(-np.expm1(math.exp(factor) * rates), ALMOST)
-        return self.people.posteriors(self.parameters.network.layout.fill(values))
-
-    def numbers(self, factors: Floats) -> dict[str, Probability]:
-        by_cause = dict(zip(self.targets, factors.tolist(), strict=True))
-        new: dict[str, Probability] = {}
-        for place, before in self.model.probabilities():
-            cause = _cause(self.model, place)
-            if cause in by_cause:
-                low, p, high = (
-                    min(-math.expm1(math.exp(by_cause[cause]) * math.log1p(-min(x, ALMOST))), ALMOST)
-                    for x in (before.range[0], before.p, before.range[1])
-                )
-                said = f"{self.targets[cause]:g} of {cause} given the complaint, by leaks and links"
-                new[place] = _changed(before, p, (low, high), said)
-        return new
-
-    def refuse(self, factors: Floats, reached: Floats) -> NoReturn:
-        raise _not_together(self.model, self.targets, reached, "leaks and links")
-
-
-class _ByLeaks:
-    """The posteriors as a function of the log-odds of the causes' leaks."""
-
-    def __init__(self, model: ModelSpec, targets: Mapping[str, float]) -> None:
-        self.model, self.targets = model, targets
-        self.start = np.clip([logit(model.causes[name].leak.p) for name in targets], -12.0, 12.0)
-        self.people = ComplaintOnly(model, list(targets))
-        self.layout = Layout(model)
-        self.values = np.array([number.p for _, number in model.probabilities()])
-        self.places = [self.layout.index.place[f"causes.{name}.leak"] for name in targets]
-
-    def posteriors(self, log_odds: Floats) -> tuple[Floats, Floats]:
+    def posteriors(self, x: Floats) -> Floats:
+        """P(cause) and P(not the cause), (2, targets); neither is one minus the other, so both keep their digits."""
         values = self.values.copy()
-        values[self.places] = np.minimum(expit(log_odds), ALMOST)
-        return self.people.posteriors(self.layout.fill(values))
+        for places, one in zip(self.places, x.tolist(), strict=True):
+            values[places] = self._changed(values[places], one)
+        joint = Expectation(self.layout.fill(values)).counts(self.case).joint
+        return np.array([[joint[members].sum() for members in some] for some in (self.members, ~self.members)])
 
-    def numbers(self, log_odds: Floats) -> dict[str, Probability]:
+    def _changed(self, p: Floats, x: float) -> Floats:
+        if self.links:
+            return np.minimum(-np.expm1(math.exp(x) * np.log1p(-np.minimum(p, ALMOST))), ALMOST)
+        return np.full_like(p, min(float(expit(x)), ALMOST))
+
+    def numbers(self, x: Floats) -> dict[str, Probability]:
+        """Give the new numbers, by place, with their ranges and what they were."""
         new: dict[str, Probability] = {}
-        for (name, target), leak in zip(
-            self.targets.items(), np.minimum(expit(log_odds), ALMOST).tolist(), strict=True
-        ):
-            before = self.model.causes[name].leak
-            low, high = before.range
-            if 0.0 < before.p < 1.0:
-                shift = logit(leak) - logit(before.p)
-                ends = (e if e in (0.0, 1.0) else float(expit(logit(e) + shift)) for e in before.range)
-                low, high = ends
-            said = f"{target:g} given the complaint"
-            new[f"causes.{name}.leak"] = _changed(before, leak, (min(low, leak), max(high, leak)), said)
+        names = list(self.before)
+        by = " of {} given the complaint, by leaks and links" if self.links else " given the complaint"
+        for (cause, target), places, one in zip(self.targets.items(), self.places, x.tolist(), strict=True):
+            for name in (names[i] for i in places):
+                before = self.before[name]
+                ends, p = np.array(before.range), float(self._changed(np.array(before.p), one))
+                if self.links:
+                    ends = self._changed(ends, one)
+                elif 0.0 < before.p < 1.0:  # in log-odds as far as the number; an end of 0 or 1 stays
+                    ends = expit(logit(ends) + logit(p) - logit(before.p))
+                low, high = ends.tolist()
+                new[name] = _changed(before, p, (min(low, p), max(high, p)), f"{target:g}{by.format(cause)}")
         return new
 
-    def refuse(self, log_odds: Floats, reached: Floats) -> NoReturn:
-        got = zip(self.targets.items(), log_odds.tolist(), reached.tolist(), strict=True)
-        low = [(name, value, there) for (name, value), x, there in got if there > value and expit(x) < 1e-6]
+    def refuse_missed(self, x: Floats) -> None:
+        """Refuse prevalences that are not reached."""
+        reached = self.posteriors(x)[0].tolist()
+        got = [(name, value, there) for (name, value), there in zip(self.targets.items(), reached, strict=True)]
+        if all(abs(there - value) <= TOLERANCE for _, value, there in got):
+            return
+        rare = zip(got, expit(x).tolist(), strict=True)
+        low = [one for one, leak in rare if not self.links and one[2] > one[1] and leak < 1e-6]
         if not low:
-            raise _not_together(self.model, self.targets, reached, "leaks")
+            by = "leaks and links" if self.links else "leaks"
+            said = ", ".join(f"{name} {there:.6g}" for name, _, there in got)
+            raise PrevalenceError(f"{self.model.name}: no {by} give these prevalences together; the nearest are {said}")
         said = "; ".join(
             f"{name} can't be as rare as {value:g}: without any leak, its links alone make it {there:.6g} of those "
             "with the complaint"
@@ -196,11 +160,6 @@ class _ByLeaks:
             f"{self.model.name}: {said}{others}. Ask for more, or let its "
             "links change too: with_prevalence(..., links=True)."
         )
-
-
-def _not_together(model: ModelSpec, targets: Mapping[str, float], reached: Floats, by: str) -> PrevalenceError:
-    said = ", ".join(f"{name} {there:.6g}" for name, there in zip(targets, reached, strict=True))
-    return PrevalenceError(f"{model.name}: no {by} give these prevalences together; the nearest are {said}")
 
 
 def _changed(before: Probability, p: float, ends: tuple[float, float], said: str) -> Probability:
@@ -214,15 +173,12 @@ def _cause(model: ModelSpec, place: str) -> str | None:
     """Name the cause that a number brings about."""
     section, name, kind, *_ = place.split(".")
     if section == "interactions":
-        return model.interactions[int(name)].target if model.interactions[int(name)].target in model.causes else None
+        return model.interactions[int(name)].target
     return name if section == "causes" and kind != "split" else None
 
 
 def _checked(model: ModelSpec, name: str, value: object) -> float:
-    if name not in model.causes:
-        raise UnknownNameError(
-            f"no cause '{name}': give one of {', '.join(model.causes)}.{nearest(name, model.causes)}"
-        )
+    check_choice("cause", name, list(model.causes))
     number = float(value) if isinstance(value, Real) and not isinstance(value, bool | np.bool_) else inf
     if not (isfinite(number) and 0.0 < number < 1.0):
         hint = f" Did you mean {number / 100:g}?" if 1.0 <= number < 100.0 else ""

@@ -16,26 +16,18 @@ from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from kneebayes.atomic import STANDARD_STREAM, AtomicFile, commit, plain_path
 from kneebayes.cases.coding import CASE_ID
 from kneebayes.cases.labels import ALSO, LABEL, NONE
-from kneebayes.errors import (
-    CaseError,
-    ModelFileError,
-    OptionError,
-    UnknownNameError,
-    check_flags,
-    check_kind,
-    check_number,
-    nearest,
-)
+from kneebayes.errors import CaseError, ModelFileError, OptionError, check_choice, check_flags, check_kind, check_number
 from kneebayes.inference.tables import conditional_table
 from kneebayes.spec.model_spec import NOT_EVIDENCE_PREFIX, Cause, Distribution, ModelSpec, NumericInput, Probability
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
 Codes = dict[str, NDArray[np.int8]]
 Shares = float | tuple[float, float]
@@ -132,9 +124,9 @@ class Writer:
         self._missing = _pair("missing", missing)
         missing_if = {} if missing_if is None else missing_if
         check_kind(missing_if, "keys", "simulate(100, seed=1, missing_if={'dvt': 0.1})")
-        self._missing_if = {
-            _cause(model, cause): _pair(f"missing_if {cause}", share) for cause, share in missing_if.items()
-        }
+        for cause in missing_if:
+            check_choice("cause", cause, list(model.causes))
+        self._missing_if = {cause: _pair(f"missing_if {cause}", share) for cause, share in missing_if.items()}
         check_number("label_noise", label_noise)
         if not 0 <= label_noise <= 1:
             raise CaseError(f"label_noise {label_noise}: a share from 0 to 1")
@@ -182,16 +174,9 @@ def _pair(option: str, shares: Shares) -> tuple[float, float]:
     return pair[0], pair[1]
 
 
-def _cause(model: ModelSpec, name: str) -> str:
-    if name not in model.causes:
-        raise UnknownNameError(f"no cause '{name}': use one of {', '.join(model.causes)}.{nearest(name, model.causes)}")
-    return name
-
-
 def frame_of(batches: Iterable[pa.RecordBatch]) -> pd.DataFrame:
     """Make a frame of cases that were drawn, which can be scored; NA where a number is empty."""
     import pandas as pd
-    import pyarrow as pa
 
     table = pa.Table.from_batches(list(batches)).unify_dictionaries()
     frame: pd.DataFrame = table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
@@ -221,8 +206,6 @@ def simulate_batches(
     >>> [(batch.num_rows, batch.column_names[:2]) for batch in batches]
     [(5, ['case_id', 'age'])]
     """
-    import pyarrow as pa
-
     check_number("number of cases", n, whole=True, least=0)
     if n > MAX_CASES:
         raise OptionError(f"number of cases {n:,}: up to {MAX_CASES:,} at once; draw more by further seeds")
@@ -278,9 +261,6 @@ def write_cases(batches: Iterable[pa.RecordBatch], target: str) -> int:
 
     CSV or Parquet by extension, also .csv.gz and .csv.zst; ``-`` is CSV to standard output.
     """
-    import pyarrow as pa
-
-    from kneebayes.atomic import STANDARD_STREAM, AtomicFile, commit, plain_path
     from kneebayes.scoring.writers import open_writer
 
     batches = iter(batches)
@@ -301,8 +281,6 @@ def write_cases(batches: Iterable[pa.RecordBatch], target: str) -> int:
 
 
 def _named(states: NDArray[np.int8], names: tuple[str, ...], hidden: NDArray[np.bool_] | None) -> pa.DictionaryArray:
-    import pyarrow as pa
-
     return pa.DictionaryArray.from_arrays(pa.array(states, mask=hidden), pa.array(names, pa.string()))
 
 
@@ -335,8 +313,6 @@ def template(model: ModelSpec) -> pa.RecordBatch:
 
     The row is a case drawn from the model; its causes stay empty, as they are what is asked.
     """
-    import pyarrow as pa
-
     drawn = next(simulate_batches(model, 1, seed=0, missing=0))
     empty = [name for name in model.columns if name not in drawn.schema.names]
     columns = dict(zip(drawn.schema.names, drawn.columns, strict=True))

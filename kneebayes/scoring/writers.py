@@ -6,8 +6,8 @@ import csv
 import io
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
@@ -151,22 +151,15 @@ class ParquetWriter(Writer):
     def _flush(self) -> None:
         table = pa.concat_tables(self._held)
         self._held = []
-        with self._explained():
+        with self.file.explained():
             self._writer.write_table(table, row_group_size=table.num_rows)
 
     def finish(self) -> None:
         """Write the last row group and the footer."""
         if self._held:
             self._flush()
-        with self._explained():
+        with self.file.explained():
             self._writer.close()
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise FileFormatError(f"{self.file.path}: can't be written: {error.strerror or error}") from error
 
     def abandon(self) -> None:
         """Close the writer while its file is open: it would try to later, in vain."""
