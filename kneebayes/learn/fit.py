@@ -36,7 +36,7 @@ what is known of the case, not on what the cell would have said.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -49,9 +49,10 @@ from tqdm.auto import tqdm
 from kneebayes.cases.labels import LABEL, Cohort, read_cohort
 from kneebayes.errors import CaseError, OptionError, check_flags, check_number
 from kneebayes.inference.counts import MIN_COMPILED, Expectation
-from kneebayes.inference.evidence import UNKNOWN, Cases
-from kneebayes.inference.network import CompiledModel, Engine
+from kneebayes.inference.evidence import Cases
+from kneebayes.inference.network import Engine
 from kneebayes.inference.tables import Component, Counts, Layout, ParameterIndex, Tables
+from kneebayes.learn.prevalence import complaint_only
 from kneebayes.scoring.score_file import shows_progress
 from kneebayes.spec.model_spec import ModelSpec, Probability
 from kneebayes.spec.yaml_io import changed_version, with_numbers
@@ -439,26 +440,24 @@ class EmProblem:
 
     def __init__(self, priors: DirichletPriors, cases: Cases) -> None:
         self.priors, self.cases, self.model = priors, cases, priors.model
-        self.parameters = CompiledModel(self.model).parameters
-        place = {name: i for i, name in enumerate(self.parameters.names)}
-        self.places = np.array([place[name] for name in priors.places], dtype=np.intp)
+        self.layout, self.values = Layout(self.model), np.array([number.p for _, number in self.model.probabilities()])
+        self.places = np.array([self.layout.index.place[name] for name in priors.places], dtype=np.intp)
         self.engine: Engine = "numba" if len(cases.weight) >= MIN_COMPILED else "numpy"
-        self.complaint = list(self.model.variables).index(self.model.complaint)
-        said = cases.codes[self.complaint]
+        said = cases.codes[list(self.model.variables).index(self.model.complaint)]
         self.came = np.array([cases.weight[said == 1].sum(), cases.weight[said == 0].sum()])
 
     def log_evidence(self) -> Floats:
         """Compute log P(what is known of each case), with the numbers to start from."""
-        return self._at(self.priors.start).counts(self.cases)[0].log_evidence
+        return self._counter(self.priors.start)(self.cases, self.engine)[0].log_evidence
 
     def step(self, p: Floats) -> tuple[float, Floats]:
         """Compute the log posterior of some numbers, and the numbers one step up from there."""
-        at = self._at(p)
-        counts, numbers = at.counts(self.cases)
+        count = self._counter(p)
+        counts, numbers = count(self.cases, self.engine)
         log_posterior = float(self.cases.weight @ counts.log_evidence) + self.priors.log_prior(p)
         for state in (0, 1):  # what those did not say who did not come
             if self.came[state] > 0:
-                others, theirs = at.counts(self._nothing_but(state), "numpy")
+                others, theirs = count(complaint_only(self.model, state), "numpy")
                 chance = float(np.exp(others.log_evidence[0]))
                 log_posterior -= float(self.came[state] * np.log1p(-chance))
                 weight = self.came[state] * chance / (1.0 - chance)
@@ -467,41 +466,28 @@ class EmProblem:
 
     def information(self, p: Floats) -> Floats:
         """Estimate the information on the log-odds of each number from how the scores of batches of cases vary."""
-        at, n = self._at(p), len(self.cases.weight)
+        count, n = self._counter(p), len(self.cases.weight)
         edges = np.linspace(0, n, min(n, BATCHES) + 1).astype(int)
         scores, most = [], np.zeros(len(p))
         for start, stop in pairwise(edges.tolist()):
-            part = slice(start, stop)
-            codes, allowed, weight = self.cases
-            successes, trials = at.counts(Cases(codes[:, part], allowed[part], weight[part]))[1]
+            successes, trials = count(self.cases.chosen(slice(start, stop)), self.engine)[1]
             scores.append((successes - p * trials) / np.sqrt(stop - start))
             most += trials * p * (1.0 - p)
         return np.minimum(n * np.var(scores, axis=0, ddof=1), most) if n > 1 else np.zeros(len(p))
 
-    def _at(self, p: Floats) -> _FilledModel:
-        values = self.parameters.p.copy()
+    def _counter(self, p: Floats) -> Callable[[Cases, Engine], tuple[Counts, NoisyOrCounts]]:
+        """Fill numbers in, to count cases with, and successes and trials of the numbers that are learned."""
+        values = self.values.copy()
         values[self.places] = p
-        return _FilledModel(self.parameters.network.layout, values, self.places, self.engine)
+        tables = self.layout.fill(values)
+        expectation = Expectation(tables)
 
-    def _nothing_but(self, complaint: int) -> Cases:
-        codes = np.full((len(self.cases.codes), 1), UNKNOWN, dtype=np.int8)
-        codes[self.complaint] = complaint
-        return Cases(codes, np.ones((1, *self.cases.allowed.shape[1:]), dtype=bool), np.ones(1))
+        def count(cases: Cases, engine: Engine) -> tuple[Counts, NoisyOrCounts]:
+            counts = expectation.counts(cases, engine=engine)
+            successes, trials = noisy_or_counts(values, tables, counts)
+            return counts, NoisyOrCounts(successes[self.places], trials[self.places])
 
-
-class _FilledModel:
-    """The model with some numbers in it, ready to count."""
-
-    def __init__(self, layout: Layout, values: Floats, places: NDArray[np.intp], engine: Engine) -> None:
-        self.values, self.places, self.engine = values, places, engine
-        self.tables = layout.fill(values)
-        self.expectation = Expectation(self.tables)
-
-    def counts(self, cases: Cases, engine: Engine | None = None) -> tuple[Counts, NoisyOrCounts]:
-        """Count cases, and successes and trials of the numbers that are learned."""
-        counts = self.expectation.counts(cases, engine=engine or self.engine)
-        successes, trials = noisy_or_counts(self.values, self.tables, counts)
-        return counts, NoisyOrCounts(successes[self.places], trials[self.places])
+        return count
 
 
 def squarem(

@@ -101,12 +101,9 @@ class _Way:
         self.places = [np.array([i for i, name in enumerate(own) if name == cause], dtype=int) for cause in targets]
         leaks = [model.causes[name].leak.p for name in targets]
         self.start = np.zeros(len(targets)) if links else np.clip(logit(leaks), -12.0, 12.0)
-        codes = np.full((len(model.variables), 1), UNKNOWN, dtype=np.int8)
-        codes[list(model.variables).index(model.complaint)] = 1
-        cards = [len(cause.states) for cause in model.causes.values()]
-        self.case = Cases(codes, np.ones((1, len(cards), max(cards)), dtype=bool), np.ones(1))
-        states = np.stack(np.unravel_index(np.arange(int(np.prod(cards))), cards))
-        self.members = states[[list(model.causes).index(name) for name in targets]] > 0  # (targets, joint states)
+        self.case = complaint_only(model)
+        causes = [list(model.causes).index(name) for name in targets]
+        self.members = self.layout.states.T[causes] > 0  # (targets, joint states)
 
     def posteriors(self, x: Floats) -> Floats:
         """P(cause) and P(not the cause), (2, targets); neither is one minus the other, so both keep their digits."""
@@ -160,6 +157,14 @@ class _Way:
             f"{self.model.name}: {said}{others}. Ask for more, or let its "
             "links change too: with_prevalence(..., links=True)."
         )
+
+
+def complaint_only(model: ModelSpec, state: int = 1) -> Cases:
+    """Make the case of somebody of whom nothing is known but whether the complaint is there."""
+    codes = np.full((len(model.variables), 1), UNKNOWN, dtype=np.int8)
+    codes[list(model.variables).index(model.complaint)] = state
+    most = max(len(cause.states) for cause in model.causes.values())
+    return Cases(codes, np.ones((1, len(model.causes), most), dtype=bool), np.ones(1))
 
 
 def _changed(before: Probability, p: float, ends: tuple[float, float], said: str) -> Probability:

@@ -130,8 +130,8 @@ def read_words(path: str | Path, what: str) -> tuple[Any, dict[Place, int]]:
 
     So that ``no``, ``007`` and ``1.0`` are what they are in somebody's table, without quotes.
     """
-    path = _plain(path)
-    text, lines = _read_text(path, what), {}
+    path, lines = _plain(path), {}
+    root = _root(_read_text(path, what), str(path))
 
     def content(node: yaml.Node, place: Place) -> Any:
         lines[place] = node.start_mark.line + 1
@@ -145,12 +145,6 @@ def read_words(path: str | Path, what: str) -> tuple[Any, dict[Place, int]]:
             return [content(value, (*place, number)) for number, value in enumerate(node.value)]
         return "" if node.tag == "tag:yaml.org,2002:null" else node.value
 
-    try:
-        _refuse_depth_and_size(text, str(path))
-        root = yaml.compose(text, Loader=_Loader)
-        _refuse_depth_aliases_and_repeats(root, str(path))
-    except yaml.YAMLError as error:
-        raise ModelFileError(f"{path}: not a safe YAML file: {error}") from error
     return (None if root is None else content(root, ())), lines
 
 
@@ -182,22 +176,31 @@ def _read_text(path: Path, what: str = "model file") -> str:
         raise ModelFileError(f"{path}: can't read the {what}: {error}") from error
 
 
-def _content(text: str, source: str) -> Any:
-    """Read YAML, as safe as it gets, into plain objects."""
+def _root(text: str, source: str) -> yaml.Node | None:
+    """Read YAML, as safe as it gets."""
     try:
         _refuse_depth_and_size(text, source)
-        loader = _Loader(text)
-        try:
-            node = loader.get_single_node()
-            _refuse_depth_aliases_and_repeats(node, source)
-            return loader.construct_document(node) if node is not None else None
-        finally:
-            loader.dispose()
+        root = yaml.compose(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        _refuse_what_came_before(text, source, error)
+        raise _unsafe(source, error) from error
+    _refuse_depth_aliases_and_repeats(root, source)
+    return root
+
+
+def _unsafe(source: str, error: yaml.YAMLError) -> ModelFileError:
+    return ModelFileError(f"{source}: not a safe YAML file: {' '.join(str(error).split())}")
+
+
+def _content(text: str, source: str) -> Any:
+    """Read YAML into plain objects."""
+    try:
+        root = _root(text, source)
+        return None if root is None else _Loader("").construct_document(root)
     except ModelFileError:
         raise
     except yaml.YAMLError as error:
-        _refuse_what_came_before(text, source, error)
-        raise ModelFileError(f"{source}: not a safe YAML file: {' '.join(str(error).split())}") from error
+        raise _unsafe(source, error) from error
     except Exception as error:  # a tag that its text does not fit fails as Python does: KeyError for !!bool x
         raise ModelFileError(f"{source}: not a model file: {error}") from error
 
@@ -460,34 +463,26 @@ def merged(parent: Content, child: Content, *, source: str = "model", place: str
     """
     whole = dict(parent)
     for key, value in child.items():
-        where = f"{place}.{key}" if place else str(key)
+        where, old = f"{place}.{key}" if place else str(key), whole.get(key)
         if value is None:
             if key not in whole:
                 hint = nearest(str(key), map(str, parent))
                 raise ModelFileError(f"{source}: {where}: taken away by null, but what it extends has none.{hint}")
             del whole[key]
-        elif _merge(whole.get(key), value):
-            whole[key] = merged(whole[key], value, source=source, place=where)
-        elif where in ADDED and isinstance(whole.get(key), list) and isinstance(value, list):
-            whole[key] = _added(whole[key], value, ADDED[where])
+        elif isinstance(old, dict) and isinstance(value, dict) and not isinstance(value.get("p"), int | float):
+            whole[key] = merged(old, value, source=source, place=where)
+        elif where in ADDED and isinstance(old, list) and isinstance(value, list):
+            whole[key] = _added(old, value, ADDED[where])
         else:
             whole[key] = value
     return whole
 
 
-def _merge(old: object, new: object) -> bool:
-    """Say whether two values merge by key: mappings do, unless the new one is a number with its source."""
-    return isinstance(old, dict) and isinstance(new, dict) and not isinstance(new.get("p"), int | float)
-
-
 def _added(old: list[Any], new: list[Any], identity: tuple[str, ...]) -> list[Any]:
     whole = list(old)
     for entry in new:
-        places = [i for i, known in enumerate(old) if _same(known, entry, identity)]
-        if places:
-            whole[places[0]] = entry
-        else:
-            whole.append(entry)
+        place = next((i for i, known in enumerate(old) if _same(known, entry, identity)), len(whole))
+        whole[place : place + 1] = [entry]
     return whole
 
 
