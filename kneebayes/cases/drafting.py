@@ -110,9 +110,6 @@ class _Before:
     cause: str
     said: Sequence[frozenset[str]]
 
-    def is_said(self, forms: Iterable[Iterable[str]]) -> bool:
-        return any(said <= {*form} for form in forms for said in self.said)
-
 
 class Drafter:
     """Drafts mappings for one model."""
@@ -203,7 +200,9 @@ class Drafter:
                     and len(own - phrase) <= 2
                 ):
                     near |= names
-        earlier = {before.cause: before.variable for before in self._befores if before.is_said(self._forms(header))}
+        forms = [{*form} for form in self._forms(header)]
+        is_said = (before for before in self._befores if any(s <= form for form in forms for s in before.said))
+        earlier = {before.cause: before.variable for before in is_said}
         return set(), {earlier.get(name, name) for name in near}
 
     def _kinds(self, header: str) -> tuple[set[str], set[str], set[str]]:
@@ -264,7 +263,7 @@ class Drafter:
         for words in self._forms(header):
             if found := self._phrases.get(frozenset(words)):
                 return set(found)
-        if found := {name for words in self._meanings(header) for name in self._phrases.get(frozenset(words), ())}:
+        if found := self._said(self._phrases, header):
             return found
         bare = (frozenset(word for word in form if word not in self._units) for form in self._meanings(header))
         numbers = {name for words in bare for name in self._phrases.get(words, ())}
@@ -330,14 +329,13 @@ class Drafter:
         )
         meanings: dict[str, set[str]] = defaultdict(set)
         if node is not None and not node.is_yes_no:
-            for state in node.states:
-                label = getattr(node, "state_labels", {}).get(state, "")
-                for said in (state, label, *self.words["states"].get(variable, {}).get(state, ())):
-                    meanings[word(said)].add(state)
+            labels = getattr(node, "state_labels", {})
+            by_state = {state: {state, labels.get(state, "")} for state in node.states}
         else:
-            for state in ("present", "absent"):
-                for said in (*answers[state], *self.words["states"].get(variable, {}).get(state, ())):
-                    meanings[word(said)].add(state)
+            by_state = {state: answers[state] for state in ("present", "absent")}
+        for state, own in by_state.items():
+            for said in (*own, *self.words["states"].get(variable, {}).get(state, ())):
+                meanings[word(said)].add(state)
         found = {}
         for value in words:
             means = meanings.get(value, set())
@@ -365,16 +363,16 @@ class Drafter:
     ) -> Draft:
         """Write a mapping for a table; values stand in it only where they are codes, or examples are wanted."""
         self._reading = reading or Reading()
+        self._decimal = self._reading.decimal or "."
         cells = {name: _Cells(table[name]) for name in table.column_names}
-        drafts: dict[str, _Proposal] = {}
-        dates = {name: found for name, c in cells.items() if (found := c.dates) and not c.is_short_code}
+        dates = {name: found for name, c in cells.items() if (found := c.dates)}
         roles = defaultdict(list)
         for name in dates:
             roles[self.day_role(labels.get(name, "")) or self.day_role(name)].append(name)
-        for name, c in cells.items():
-            drafts[name] = (
-                self._days(name, dates, roles) if name in dates else self._column(name, labels.get(name, ""), c)
-            )
+        drafts = {
+            name: self._days(name, dates, roles) if name in dates else self._column(name, labels.get(name, ""), c)
+            for name, c in cells.items()
+        }
         self._settle(drafts, cells)
         first = next(iter(cells), "")
         ids = {first, *(name for name, draft in drafts.items() if (draft.entry or {}).get("variable") == CASE_ID)}
@@ -430,7 +428,8 @@ class Drafter:
         if not exact:
             if "___" in name or choice:
                 return _Proposal(unsure=self._candidates(near), why="a box to tick")
-            if not near or cells.is_text:
+            is_text = cells.n_distinct > MAX_VALUES and cells.share_of_numbers() < 0.5
+            if not near or is_text:
                 return _Proposal()
             doubt = self._doubt(header, label, near)
             why = self._as_bands(near, cells) or (doubt.why if doubt else "")
@@ -438,9 +437,9 @@ class Drafter:
         (variable,) = exact
         if choice:
             ticked = {"checked": "present", "1": "present", "unchecked": "unknown", "0": "unknown"}
-            if self._is_answer(variable) and set(cells.words) <= set(ticked):
+            if self._is_answer(variable) and set(cells.counts) <= set(ticked):
                 why = "a box not ticked is unknown; absent only if everybody was asked"
-                return _Proposal({"variable": variable, "values": {w: ticked[w] for w in cells.words}}, why=why)
+                return _Proposal({"variable": variable, "values": {w: ticked[w] for w in cells.counts}}, why=why)
             return _Proposal(unsure=self._candidates(exact))
         if variable == CASE_ID:
             fits = cells.n_distinct == cells.n_filled
@@ -451,19 +450,15 @@ class Drafter:
         if variable in self.coder.model.causes:
             why = f"the outcome (true_{variable}), or a diagnosis that was known before ({variable})?"
             return _Proposal(unsure=[f"true_{variable}", variable], why=why)
-        if variable in self.coder.model.numeric_inputs and cells.share_of_numbers(self._decimal) >= 0.5:
+        if variable in self.coder.model.numeric_inputs and cells.share_of_numbers() >= 0.5:
             return self._numbers(header + " " + label, variable, cells)
         legend = {word(code): word(said) for code, said in _LEGEND.findall(f"{name} {label}")}
         return self._states(variable, cells, legend)
 
-    @property
-    def _decimal(self) -> str:
-        return self._reading.decimal or "."
-
     def _numbers(self, header: str, variable: str, cells: _Cells) -> _Proposal:
         units = {unit: float(factor) for factor, said in self.words["units"].items() for unit in said}
         numeric = self.coder.model.numeric_inputs[variable]
-        after = {word(u) for u in cells.units(self._decimal)}
+        after = {word(u) for u in cells.units()}
         entry: dict[str, Any] = {"variable": variable}
         why = ""
         named = [units[w] for w in fold(re.sub(r".*[(\[](.*)[)\]].*", r"\1", header)) if w in units and len(w) > 1]
@@ -478,7 +473,7 @@ class Drafter:
             entry["units"] = factors
             if UNDECIDED in factors.values() and variable == "duration_days":
                 why = "in days 1, in weeks 7, in months 30.44"
-        outside = [w for w in cells.words if self._is_outside(variable, w)]
+        outside = [w for w in cells.counts if self._is_outside(variable, w)]
         if outside and "units" not in entry:
             codes = [w for w in outside if w in {word(v) for v in self.words["answers"]["unknown"]}]
             if codes:
@@ -510,7 +505,7 @@ class Drafter:
         if cells.n_distinct > MAX_VALUES:
             why = f"{cells.n_distinct} different values, too many for a column of codes"
             return _Proposal(unsure=[variable], why=why)
-        said = {w: legend.get(w, w) for w in cells.words}  # 1=yes in the header explains a 1
+        said = {w: legend.get(w, w) for w in cells.counts}  # 1=yes in the header explains a 1
         said_means = self.values(variable, said.values())
         means = {w: said_means[s] for w, s in said.items()}
         shown = {w: m for w, m in means.items() if m != UNDECIDED or cells.may_show(w)}
@@ -520,17 +515,13 @@ class Drafter:
         why = f"and {hidden} other values, not shown (--examples): add them" if hidden else ""
         return _Proposal({"variable": variable, "values": shown}, why=why)
 
-    def _is_answered(self, variable: str) -> bool:
-        """Say whether the values of a column can be words for what is asked."""
-        return self.coder.is_yes_no(variable) or variable in self.coder.model.numeric_inputs
-
     def _is_answer(self, variable: str) -> bool:
         """Say whether a tick answers a variable; that of a diagnosis may be the outcome."""
         return self.coder.is_yes_no(variable) and variable not in self.coder.model.causes
 
     def _choices(self, cells: _Cells) -> _Proposal:
         parts = {mark: cells.split(mark) for mark in _CELL_SEPARATORS}
-        mark = max(_CELL_SEPARATORS, key=lambda m: sum(parts[m].values()) if any(m in w for w in cells.words) else 0)
+        mark = max(_CELL_SEPARATORS, key=lambda m: sum(parts[m].values()) if any(m in w for w in cells.counts) else 0)
         counts = parts[mark]
         if len(counts) > MAX_CHOICES:
             return _Proposal(unsure=[], why="free text")
@@ -630,8 +621,11 @@ class Drafter:
         """Write the values of an unsure column as they would stand in its entry, where they are clear but for it."""
         variables = {name.removeprefix(NOT_EVIDENCE_PREFIX) for name in draft.unsure or ()}
         doubt = draft.doubt or _Doubt("", UNKNOWN_SAID)
-        if len(variables) > 1 or doubt.unknown is None or not self._is_answered(variable := min(variables)):
+        if len(variables) > 1 or doubt.unknown is None:
             return ""
+        variable = min(variables)
+        if not self.coder.is_yes_no(variable) and variable not in self.coder.model.numeric_inputs:
+            return ""  # its values are no words for what is asked
         values = ((self._states(variable, cells, {}).entry or {}).get("values")) or {}
         softened = {theirs: UNKNOWN_SAID if ours == doubt.unknown else ours for theirs, ours in values.items()}
         is_read = softened == values and {*values} <= {*SYNONYMS, *UNKNOWN_WORDS}
@@ -683,30 +677,18 @@ class _Cells:
         self.texts = [text for text in dict.fromkeys(texts.values()) if text]
         self.n_filled, self.n_distinct = sum(self.counts.values()), len(self.counts)
 
-    @property
-    def words(self) -> list[str]:
-        return list(self.counts)
-
     def may_show(self, value: str) -> bool:
         """Say whether a value is a code, and not something that may name a person."""
         return len(value) <= MAX_CODE or (len(value) <= MAX_WORD and self.counts[value] >= MIN_ROWS)
 
-    @property
-    def is_text(self) -> bool:
-        return self.n_distinct > MAX_VALUES and self.share_of_numbers(".") < 0.5
-
-    @property
-    def is_short_code(self) -> bool:
-        return all(len(text) < 6 for text in self.texts)
-
-    def share_of_numbers(self, decimal: str) -> float:
+    def share_of_numbers(self) -> float:
         numbers = [t for t in self.texts if re.match(r"[-+]?\d+([.,]\d+)?(?!\d*[./-]\d)", t)]
         return len(numbers) / max(1, len(self.texts))
 
     def has_decimals(self, sign: str) -> bool:
         return any(re.fullmatch(rf"[-+]?\d+[{sign}]\d{{1,2}}(\s*[^\W\d]+)?", text) for text in self.texts)
 
-    def units(self, decimal: str) -> set[str]:
+    def units(self) -> set[str]:
         found = (re.fullmatch(r"[-+]?\d+(?:[.,]\d+)?\s*([^\W\d]+\.?)?", text) for text in self.texts)
         return {(match[1] or "").rstrip(".") for match in found if match}
 

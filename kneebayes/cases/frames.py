@@ -97,13 +97,9 @@ def rejects_frame(frame: Any, problems: Sequence[Problem]) -> Any:
     """Make a frame of the reasons, one a line, of the kind that came in; in pandas its index is that of the rows."""
     narwhal = _narwhal(frame)
     rows = pa.array([problem.row for problem in problems], pa.int64())
-    cells = {
-        "row": rows,
-        "column": pa.array([problem.column for problem in problems], pa.string()),
-        "value": pa.array([problem.value for problem in problems], pa.string()),
-        "reason": pa.array([problem.reason for problem in problems], pa.string()),
-    }
-    output = nw.from_arrow(pa.table(cells), backend=narwhal.implementation).to_native()
+    texts = {name: [getattr(problem, name) for problem in problems] for name in ("column", "value", "reason")}
+    table = pa.table({"row": rows, **{name: pa.array(text, pa.string()) for name, text in texts.items()}})
+    output = nw.from_arrow(table, backend=narwhal.implementation).to_native()
     index = nw.maybe_get_index(narwhal)
     if index is not None:
         output.index = index[rows.to_numpy()]
@@ -112,20 +108,17 @@ def rejects_frame(frame: Any, problems: Sequence[Problem]) -> Any:
 
 def encode_column(column: pa.Array | pa.ChunkedArray) -> EncodedColumn:
     """Split a column of any type into distinct values and an index."""
-    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    if not isinstance(column, pa.ChunkedArray):
+        column = pa.chunked_array([column])
     if isinstance(column.type, pa.BaseExtensionType):
-        column = pa.chunked_array([chunk.storage for chunk in chunks], column.type.storage_type)
-        chunks = column.chunks
+        column = pa.chunked_array([chunk.storage for chunk in column.chunks], column.type.storage_type)
     if pa.types.is_decimal(column.type) and column.type.bit_width < 128:  # Arrow encodes none so small
         column = column.cast(pa.decimal128(column.type.precision, column.type.scale))
-        chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
-    if len(chunks) > 1:
-        column = column.unify_dictionaries() if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-        column = column.unify_dictionaries()
-        chunks = column.chunks
-    if not chunks:
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    encoded = column.unify_dictionaries().chunks
+    if not encoded:
         return EncodedColumn(np.zeros(0, dtype=np.int64), [])
-    encoded = [c if pa.types.is_dictionary(c.type) else c.dictionary_encode() for c in chunks]
     signed = [c.indices.cast(pa.int64()) if c.indices.type in UNSIGNED else c.indices for c in encoded]
     filled = [indices.fill_null(-1) if indices.null_count else indices for indices in signed]
     index = np.concatenate([indices.to_numpy(zero_copy_only=False) for indices in filled])

@@ -213,12 +213,10 @@ def read_cohort(
         allowed[:, :, 1:] &= (present != 0)[:, :, None]
         for c, (cause, column) in enumerate(zip(model.causes.values(), single, strict=True)):
             if len(cause.states) > 2 and column in names:
-                cells = encode_column(table[column])
-                for i, value in enumerate(cells.values):
-                    word = str(value).strip().lower()
-                    if word in cause.states:
-                        rows = cells.index == i
-                        allowed[rows, c] &= np.arange(most) == cause.states.index(word)
+                cells, places = encode_column(table[column]), {state: i for i, state in enumerate(cause.states)}
+                states = cells.spread(places.get(str(value).strip().lower()) for value in cells.values)
+                told = states >= 0
+                allowed[told, c] &= np.arange(most) == states[told, None]
     unsure = sum(int(kept[answer.cases].sum()) for answer in coded.evidence.soft)
     weights = np.ones(len(table)) if weights is None else weights
     cases = Cases(coded.evidence.codes[:, kept], allowed[kept], weights[kept])

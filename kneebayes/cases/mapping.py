@@ -13,7 +13,7 @@ import re
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -616,11 +616,6 @@ class BoundMapping:
 
     # Tables
 
-    def column_of(self, name: str) -> str:
-        """Name the columns of the file that say something of ours (several of ours joined by +)."""
-        theirs = dict.fromkeys(c for part in name.split("+") for c in self._targets.get(part, [part]))
-        return "+".join(theirs)
-
     def named(self, problem: Problem) -> Problem:
         """Say a problem of our table by the columns of the file, and what the mapping can do about it."""
         reason = problem.why
@@ -628,7 +623,8 @@ class BoundMapping:
             reason = Why(
                 reason.kind, f"{reason.text.removesuffix('.')}{VALUES_REMEDY}", f"{reason.plain}{VALUES_REMEDY}"
             )
-        return Problem(problem.row, self.column_of(problem.column), problem.value, reason, problem.case_id)
+        theirs = dict.fromkeys(c for part in problem.column.split("+") for c in self._targets.get(part, [part]))
+        return replace(problem, column="+".join(theirs), why=reason)
 
     def apply(self, table: pa.Table | pa.RecordBatch) -> Mapped:
         """Turn a table of the file's columns into one of ours, with the columns to keep as they came."""
@@ -730,17 +726,9 @@ class BoundMapping:
         words = self._missing | frozenset(map(word, column.missing))
         return lambda value: word(value) in words
 
-    def _looked_up(
-        self, name: str, column: Column, cells: EncodedColumn, read: Callable[[object], str], problems: list[Problem]
-    ) -> EncodedColumn:
-        """Read each distinct value; what can't be read is a problem of its rows, and empty."""
-        is_missing = self._is_missing(column)
-        found = read_distinct(name, cells, lambda value: "" if is_missing(value) else read(value), problems)
-        texts = {text: place for place, text in enumerate(dict.fromkeys(filter(None, found)))}
-        return EncodedColumn(cells.spread(texts.get(text or "") for text in found), list(texts))
-
     def _values(self, name: str, column: Column, cells: EncodedColumn, problems: list[Problem]) -> EncodedColumn:
-        variable = column.variable or ""
+        """Read each distinct value; what can't be read is a problem of its rows, and empty."""
+        variable, is_missing = column.variable or "", self._is_missing(column)
         ours = None if column.values is None else {word(theirs): value for theirs, value in column.values.items()}
         is_number = variable in self.coder.model.numeric_inputs and (
             column.units is not None or self.mapping.read.decimal == ","
@@ -748,51 +736,40 @@ class BoundMapping:
         is_combined = variable in self.coder.columns and len(self._targets[variable]) > 1
 
         def read(value: object) -> str:
+            if is_missing(value):
+                return ""
             if ours is not None:
                 if (found := ours.get(word(value))) is None:
                     raise Refusal(Kind.MAPPED_VALUE, column=name, value=short(value))
                 return found
-            if column.bands is not None:
-                return self._band(name, column.bands, value)
-            if is_number:
-                return self._number(name, column, value)
-            if is_combined:  # what can't be read must not be lost among what others say
-                self.coder.code(variable, value)
-            return cell_text(value)
+            number = self._measured(name, column, value) if is_number or column.bands is not None else None
+            if column.bands is not None and number is not None:
+                return _band(name, column.bands, number, value)
+            text = cell_text(value) if number is None else f"{number:.12g}"
+            if is_combined or number is not None:  # what can't be read must not be lost among what others say
+                self.coder.code(variable, text)
+            return text
 
-        return self._looked_up(name, column, cells, read, problems)
+        found = read_distinct(name, cells, read, problems)
+        texts = {text: place for place, text in enumerate(dict.fromkeys(filter(None, found)))}
+        return EncodedColumn(cells.spread(texts.get(text or "") for text in found), list(texts))
 
-    def _band(self, name: str, bands: Mapping[str, float], value: object) -> str:
-        """Give the state of the highest band that a number reaches."""
-        text, comma = cell_text(value).strip(), self.mapping.read.decimal == ","
-        found = _NUMBER.fullmatch(text)
-        if found is None or found[2] or (("." if comma else ",") in found[1]):
-            said = f" with a decimal {'comma' if comma else 'point'}"
-            raise Refusal(Kind.MAPPED_NUMBER, column=name, value=short(text), allowed=said)
-        number = number_of(found[1].replace(",", ".")) or 0.0
-        reached = [state for state, least in sorted(bands.items(), key=itemgetter(1)) if number >= least]
-        if not reached:
-            raise Refusal(
-                Kind.OUTSIDE, column=name, value=short(text), limits=f"the bands, from {min(bands.values()):g} on"
-            )
-        return reached[-1]
-
-    def _number(self, name: str, column: Column, value: object) -> str:
+    def _measured(self, name: str, column: Column, value: object) -> float | None:
+        """Read a number in our unit; None of what is none, if the column has no units: it may be the name of a band."""
         text, decimal = cell_text(value).strip(), self.mapping.read.decimal or "."
-        found = _NUMBER.fullmatch(text)
+        found, other = _NUMBER.fullmatch(text), "," if decimal == "." else "."
         units = {word(unit): factor for unit, factor in (column.units or {"": 1.0}).items()}
-        unit = word(found[2] or "") if found else ""
-        other = "," if decimal == "." else "."
-        if found is None or unit not in units or other in found[1]:
-            if column.units is None and not (found and other in found[1]):
-                return text  # a band, or what is refused by what the model allows
-            known = ", ".join(repr(u) for u in column.units or () if u)
-            sign = "comma" if decimal == "," else "point"
-            said = f" with a decimal {sign} (and no mark for thousands)" + (f" and one of {known}" if known else "")
-            raise Refusal(Kind.MAPPED_NUMBER, column=name, value=short(text), allowed=said)
-        number = f"{(number_of(found[1].replace(',', '.')) or 0.0) * units[unit]:.12g}"
-        self.coder.code(column.variable or "", number)  # refuses what is out of range
-        return number
+        has_other = found is not None and other in found[1]
+        if found is not None and not has_other:
+            number, factor = number_of(found[1].replace(",", ".")), units.get(word(found[2] or ""))
+            if number is not None and factor is not None:
+                return number * factor
+        if column.units is None and column.bands is None and not has_other:
+            return None
+        known = ", ".join(repr(u) for u in column.units or () if u)
+        sign = "comma" if decimal == "," else "point"
+        said = f" with a decimal {sign} (and no mark for thousands)" + (f" and one of {known}" if known else "")
+        raise Refusal(Kind.MAPPED_NUMBER, column=name, value=short(text), allowed=said)
 
     def _days(self, name: str, cells: EncodedColumn, problems: list[Problem]) -> NDArray[np.datetime64]:
         """Read the days of a column, (n,), NaT where there is none."""
@@ -928,9 +905,11 @@ class BoundMapping:
         joined = dict(cells)
         for name, column in ((name, self.columns[name]) for name in cells if name in self.columns):
             numbers: dict[str, int] = {}
+            values = {word(theirs): word(ours) for theirs, ours in (column.values or {}).items()}
+            is_missing, texts = self._is_missing(column), [word(value) for value in cells[name].values]
+            nothing = {text for text in texts if is_missing(text) or values.get(text, text) in UNKNOWN_WORDS}
             said = cells[name].spread(
-                None if self._says_nothing(column, value) else numbers.setdefault(word(value), len(numbers))
-                for value in cells[name].values
+                None if text in nothing else numbers.setdefault(text, len(numbers)) for text in texts
             )
             filled = rows[said[rows] >= 0]
             index, last = cells[name].index.astype(np.int64), np.full(len(group), -1)
@@ -941,11 +920,6 @@ class BoundMapping:
             problems += [Problem(row, name, "", why(Kind.ROWS_DIFFER)) for row in differ.tolist()]
             joined[name] = EncodedColumn(index, cells[name].values)
         return joined
-
-    def _says_nothing(self, column: Column, value: object) -> bool:
-        values = {word(theirs): ours for theirs, ours in (column.values or {}).items()}
-        text = word(value)
-        return self._is_missing(column)(value) or word(values.get(text, text)) in UNKNOWN_WORDS
 
     def _left_out(self, cells: Mapping[str, EncodedColumn], n: int) -> list[Problem]:
         reason = why(Kind.LEFT_OUT)
@@ -1014,6 +988,15 @@ def _array(column: EncodedColumn, nothing: str | None = None) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array(index, mask=index < 0), pa.array(texts, pa.string()))
 
 
+def _band(name: str, bands: Mapping[str, float], number: float, value: object) -> str:
+    """Give the state of the highest band that a number reaches."""
+    reached = [state for state, least in sorted(bands.items(), key=itemgetter(1)) if number >= least]
+    if not reached:
+        limits = f"the bands, from {min(bands.values()):g} on"
+        raise Refusal(Kind.OUTSIDE, column=name, value=short(value), limits=limits)
+    return reached[-1]
+
+
 def _day(text: str) -> np.datetime64 | None:
     try:
         return np.datetime64(datetime.date.fromisoformat(text), "D")
@@ -1022,16 +1005,10 @@ def _day(text: str) -> np.datetime64 | None:
 
 
 def _years(start: NDArray[np.datetime64], end: NDArray[np.datetime64]) -> NDArray[np.int64]:
-    """Count completed years: birthdays between two days."""
-
-    def parts(day: NDArray[np.datetime64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        months = day.astype("datetime64[M]")
-        in_month = (day - months.astype("datetime64[D]")).astype(np.int64)
-        return months.astype(np.int64) // 12, months.astype(np.int64) % 12 * 31 + in_month
-
-    (first, birthday), (last, today) = parts(start), parts(end)
-    years: NDArray[np.int64] = last - first - (today < birthday)
-    return years
+    """Count completed years, by completed months: one is when its day of the month has come."""
+    first, last = start.astype("datetime64[M]"), end.astype("datetime64[M]")
+    months = (last - first).astype(np.int64) - (end - last < start - first)
+    return np.asarray(months // 12)
 
 
 def told_of(others: Sequence[str]) -> list[str]:

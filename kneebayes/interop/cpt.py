@@ -43,7 +43,7 @@ class Node:
 
 def model_node(model: ModelSpec, name: str) -> Node:
     """Write the whole conditional table of one variable of a model; refuse one that is too large, or off 1 by 1e-9."""
-    scope = {name, *_parents(model, name)}
+    scope = {name, *model.parents(name)}
     size = math.prod(len(model.variables[node].states) for node in scope)
     if size > MAX_TABLE_NUMBERS:
         raise ModelFileError(
@@ -103,13 +103,6 @@ def reordered(nodes: Mapping[str, Node], states: Mapping[str, tuple[str, ...]]) 
     }
 
 
-def _parents(model: ModelSpec, name: str) -> set[str]:
-    if name in model.risks:
-        return set(model.risks[name].parents)
-    node = model.causes[name] if name in model.causes else model.findings[name]
-    return {*node.links, *(parent for i in model.interactions if i.target == name for parent in i.when)}
-
-
 def plain(p: float, *, of: float = 1.0) -> float:
     """Write a number, found as a share ``of`` another, as the short one that rounding errors hide.
 
@@ -140,13 +133,13 @@ def noisy_max_from_table(node: Node, states: Mapping[str, Sequence[str]], *, tol
     """
     at_most = np.cumsum(node.table, axis=0)[:-1]  # (states - 1, states of parent 1, ...)
     over = np.cumsum(node.table[::-1], axis=0)[::-1][1:]  # added up from the other end: small chances keep their digits
-    none = (0,) * len(node.parents)
-    base = _at(at_most, none)
-    made, links = base.reshape(-1, *(1 for _ in none)), {}
+    none: tuple[Any, ...] = (slice(None), *(0 for _ in node.parents))  # of tables with a state of the finding first
+    base = at_most[none]
+    made, links = base.reshape(-1, *(1 for _ in node.parents)), {}
     for axis, parent in enumerate(node.parents):
-        line: tuple[Any, ...] = (*none[:axis], slice(None), *none[axis + 1 :])
-        tails = _tails(node, f"{parent}={{}}", states[parent], base, _at(at_most, line), _at(over, line), tolerance)
-        made = made * np.moveaxis((1.0 - tails).reshape(*tails.shape, *(1 for _ in none[1:])), 1, axis + 1)
+        line = (*none[: axis + 1], slice(None), *none[axis + 2 :])
+        tails = _tails(node, f"{parent}={{}}", states[parent], base, at_most[line], over[line], tolerance)
+        made = made * np.moveaxis((1.0 - tails).reshape(*tails.shape, *(1 for _ in node.parents[1:])), 1, axis + 1)
         more = np.diff(tails, axis=0, append=0.0)  # (states - 1, states of the parent), none over 0
         own = {
             s: [plain(abs(p), of=float(base[0])) for p in column]
@@ -163,14 +156,7 @@ def noisy_max_from_table(node: Node, states: Mapping[str, Sequence[str]], *, tol
             f"P({said} | {given}) is {at_most[(d, *where)]:.6g}, not {made[(d, *where)]:.6g}, the product of what each "
             f"does alone: off {off.max():.3g}",
         )
-    return NoisyMax([plain(p) for p in _at(node.table[1:], none).tolist()], links)
-
-
-def _at(tables: Floats, where: tuple[Any, ...]) -> Floats:
-    """Take what tables, one for each state, have for some states of the parents."""
-    index: tuple[Any, ...] = (slice(None), *where)
-    chosen: Floats = tables[index]
-    return chosen
+    return NoisyMax([plain(p) for p in node.table[1:][none].tolist()], links)
 
 
 def _tails(
@@ -321,8 +307,7 @@ def _cells_off(view: Floats, place: tuple[int, ...]) -> int:
 def _line(absent: Floats, at: tuple[int, ...], axis: int) -> Floats:
     """Take the values along one parent, the others staying where they are."""
     index: tuple[Any, ...] = (*at[:axis], slice(None), *at[axis + 1 :])
-    line: Floats = absent[index]
-    return line
+    return np.asarray(absent[index])
 
 
 def _deviation(absent: Floats, reference: tuple[int, ...], factors: list[Floats], axis: int) -> float:

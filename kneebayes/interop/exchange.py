@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -218,6 +218,7 @@ MAX_HEAD = 100_000  # characters in which a program says its name
 MADE_BY_PYAGRUM = re.compile(r"<!--[^>]*\bpyAgrum\b")
 EVERY_OTHER = "*"  # in place of a node: the word for absence of all that have it and are not named
 ABSENT_WORDS = ("absent", "no", "false", "negative", "none", "off", "0")
+Numbered = Callable[[float, str], dict[str, Any]]  # a number, and its place in the file, as an entry there
 YES_NO = ({"absent", "no", "n", "false", "0"}, {"present", "yes", "y", "true", "1"})  # words that cases say it with
 
 
@@ -381,23 +382,27 @@ def numbers_of(content: dict[str, Any], node: Node, original: ModelSpec | None, 
     """
     name = node.name
     kept = dict(original.probabilities()) if original else {}
+
+    def number(p: float, place: str) -> dict[str, Any]:
+        return _number(p, kept.get(place), how)
+
     all_states = {n: e["states"] for kind in ("risks", "causes", "findings") for n, e in content[kind].items()}
     if name in content["risks"]:
         entry = content["risks"][name]
         entry.pop("prior", None), entry.pop("given", None)
         if not node.parents:
-            entry["prior"] = _distribution(node.table.tolist(), node.states, f"risks.{name}.prior", kept, how)
+            entry["prior"] = _distribution(node.table.tolist(), node.states, f"risks.{name}.prior", number)
             return
         rows = []
         for states in product(*(all_states[parent] for parent in node.parents)):
             at = tuple(all_states[parent].index(s) for parent, s in zip(node.parents, states, strict=True))
             column = node.table[(slice(None), *at)].tolist()
             when = {parent: [state] for parent, state in zip(node.parents, states, strict=True)}
-            rows.append({"when": when, "prior": _distribution(column, node.states, "", kept, how)})
+            rows.append({"when": when, "prior": _distribution(column, node.states, "", number)})
         entry["given"] = rows
         return
     if name in content["findings"]:
-        _finding_numbers(content["findings"][name], node, all_states, kept, how, tolerance)
+        _finding_numbers(content["findings"][name], node, all_states, number, tolerance)
         return
     entry = content["causes"][name]
     links_before = entry.get("links", {})
@@ -409,24 +414,19 @@ def numbers_of(content: dict[str, Any], node: Node, original: ModelSpec | None, 
         node, all_states, free=free, unlinked=unlinked if original else None, tolerance=tolerance
     )
     place = f"causes.{name}"
-    entry["leak"] = _number(found.leak, kept.get(f"{place}.leak"), how)
+    entry["leak"] = number(found.leak, f"{place}.leak")
     entry["links"] = {
-        parent: {s: _number(p, kept.get(f"{place}.links.{parent}.{s}"), how) for s, p in own.items()}
+        parent: {s: number(p, f"{place}.links.{parent}.{s}") for s, p in own.items()}
         for parent, own in found.links.items()
     }
-    entry["split"] = {s: _number(p, kept.get(f"{place}.split.{s}"), how) for s, p in found.split.items()}
+    entry["split"] = {s: number(p, f"{place}.split.{s}") for s, p in found.split.items()}
     others = tuple(i for i in content["interactions"] if i["target"] != name)
     own_interactions = [{"target": name, "when": w, "link": _number(p, None, how)} for w, p in found.interactions]
     content["interactions"] = (*others, *own_interactions)
 
 
 def _finding_numbers(
-    entry: dict[str, Any],
-    node: Node,
-    states: Mapping[str, Sequence[str]],
-    kept: Mapping[str, Any],
-    how: str,
-    tolerance: float,
+    entry: dict[str, Any], node: Node, states: Mapping[str, Sequence[str]], number: Numbered, tolerance: float
 ) -> None:
     """Put the leak and links behind a finding's table into its entry: numbers, or distributions of several states."""
     found = noisy_max_from_table(node, states, tolerance=tolerance)
@@ -434,9 +434,8 @@ def _finding_numbers(
     def effect(chances: list[float], place: str) -> dict[str, Any]:
         place = f"findings.{node.name}.{place}"
         if len(chances) == 1:
-            return _number(chances[0], kept.get(place), how)
-        pairs = zip(node.states[1:], chances, strict=True)
-        return {state: _number(p, kept.get(f"{place}.{state}"), how) for state, p in pairs}
+            return number(chances[0], place)
+        return {state: number(p, f"{place}.{state}") for state, p in zip(node.states[1:], chances, strict=True)}
 
     entry["leak"] = effect(found.leak, "leak")
     entry["links"] = {
@@ -508,12 +507,10 @@ def _words(network: Renamed, name: str) -> dict[str, Any]:
     }
 
 
-def _distribution(
-    column: list[float], states: tuple[str, ...], place: str, kept: Mapping[str, Any], how: str
-) -> dict[str, Any]:
+def _distribution(column: list[float], states: tuple[str, ...], place: str, number: Numbered) -> dict[str, Any]:
     rounded = [plain(p) for p in column[1:]]
     values = rounded if sum(rounded) <= 1 else column[1:]
-    return {s: _number(p, kept.get(f"{place}.{s}"), how) for s, p in zip(states[1:], values, strict=True)}
+    return {s: number(p, f"{place}.{s}") for s, p in zip(states[1:], values, strict=True)}
 
 
 def _number(p: float, before: Any, how: str) -> dict[str, Any]:

@@ -249,8 +249,7 @@ def read_response(response: object, model: ModelSpec, version: Version = "R5") -
     content = _plain(response)
     if content.get("resourceType") != "QuestionnaireResponse":
         raise CaseError(f"a FHIR {content.get('resourceType')}, where a QuestionnaireResponse is needed")
-    _refuse_empty(content, "QuestionnaireResponse")
-    _refuse_modified(content, "QuestionnaireResponse")
+    _refuse_forbidden(content, "QuestionnaireResponse")
     content = _without_absent(content)
     checked(content, version)
     if (status := content.get("status", "not said")) not in SCORED_STATUS:
@@ -282,7 +281,7 @@ def checked(content: Mapping[str, Any], version: Version) -> Any:
     """Check a resource by fhir.resources, whose object it becomes."""
     check_choice("FHIR version", version, get_args(Version))
     kind = str(content["resourceType"])
-    _refuse_empty(content, kind)
+    _refuse_forbidden(content, kind)
     package = "fhir.resources" if version == "R5" else f"fhir.resources.{version}"
     try:
         module = importlib.import_module(f"{package}.{kind.lower()}")
@@ -329,16 +328,6 @@ def _without_absent(content: Any) -> Any:
 def _is_only_absent(answer: object) -> bool:
     is_given = isinstance(answer, Mapping) and any(name.startswith("value") or name == "item" for name in answer)
     return isinstance(answer, Mapping) and not is_given and _is_absent(answer)
-
-
-def _refuse_modified(content: object, place: str) -> None:
-    """Refuse what changes the meaning of what stands beside it, which FHIR forbids to pass over."""
-    if isinstance(content, Mapping | list):
-        for name, value in content.items() if isinstance(content, Mapping) else enumerate(content):
-            if name in ("modifierExtension", "implicitRules"):
-                said = "changes what an answer means, in a way that is not known here: give the answers without it"
-                raise CaseError(f"FHIR {place}.{name}: {said}")
-            _refuse_modified(value, f"{place}.{name}")
 
 
 def _answers(items: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
@@ -402,8 +391,11 @@ def _measured(model: ModelSpec, link: str, quantity: Mapping[str, Any]) -> objec
     return value
 
 
-def _refuse_empty(content: object, place: str, depth: int = 0) -> None:
-    """Refuse what FHIR forbids and the library lets pass: what is empty, null but in a list, control characters."""
+def _refuse_forbidden(content: object, place: str, depth: int = 0) -> None:
+    """Refuse what FHIR forbids and the library lets pass: what is empty, null but in a list, control characters.
+
+    And what changes the meaning of what stands beside it, which FHIR forbids to pass over.
+    """
     if depth > MAX_DEPTH:
         raise CaseError(f"FHIR {place[:40]}...: nested over {MAX_DEPTH} deep")
     if isinstance(content, str) and not content.strip():
@@ -416,4 +408,7 @@ def _refuse_empty(content: object, place: str, depth: int = 0) -> None:
         for name, value in content.items() if isinstance(content, Mapping) else enumerate(content):
             if value is None and isinstance(content, Mapping):
                 raise CaseError(f"FHIR {place}.{name}: is null: leave it out")
-            _refuse_empty(value, f"{place}.{name}", depth + 1)
+            if name in ("modifierExtension", "implicitRules"):
+                said = "changes what an answer means, in a way that is not known here: give the answers without it"
+                raise CaseError(f"FHIR {place}.{name}: {said}")
+            _refuse_forbidden(value, f"{place}.{name}", depth + 1)

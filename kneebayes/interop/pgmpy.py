@@ -31,11 +31,6 @@ def to_pgmpy(model: ModelSpec) -> DiscreteBayesianNetwork:
     """Build the pgmpy network of a model, the noisy-ORs written out as whole tables.
 
     Nodes, states and tables stand in the order of the model file, whatever the hash seed.
-
-    >>> from kneebayes.spec.yaml_io import model_path, read_model
-    >>> network = to_pgmpy(read_model(model_path("posterior_knee_pain")))
-    >>> network.check_model()
-    True
     """
     with _quiet_import():
         from pgmpy.factors.discrete import TabularCPD
@@ -68,12 +63,6 @@ class Reference:
     """The posteriors of a model through pgmpy's VariableElimination: slow, and written by others.
 
     ``network`` is the pgmpy network, built once.
-
-    >>> from kneebayes.spec.yaml_io import model_path, read_model
-    >>> reference = Reference(read_model(model_path("posterior_knee_pain")))
-    >>> posterior = reference.posteriors({"posterior_knee_pain": "present", "bakers_cyst": "intact"})
-    >>> round(posterior["bakers_cyst"], 9), posterior["bakers_cyst_ruptured"], posterior["none_of_these"]
-    (1.0, 0.0, 0.0)
     """
 
     def __init__(self, model: ModelSpec) -> None:

@@ -55,13 +55,6 @@ def check(
     """Compare the findings, and pairs of findings, of cases with what the model expects: see `Model.check`.
 
     A finding with more than two states has a row for each, as ``duration=over_6_months``, and no pairs.
-
-    >>> from kneebayes.spec.yaml_io import model_path, read_model
-    >>> from kneebayes.model import Model
-    >>> model = read_model(model_path("posterior_knee_pain"))
-    >>> table = check(CompiledModel(model), Model(model).simulate(200, seed=1), pairs=False)
-    >>> bool(table["z"].abs().max() < 4.5)
-    True
     """
     import pandas as pd
 

@@ -389,13 +389,6 @@ def fit(
     in ``+fitted``. Each fitted number says in its basis from how many cases it is and what it was; its range is the
     90 % interval of a Beta distribution around it, the other numbers held where they are: narrower than if they were
     not.
-
-    >>> from kneebayes.spec.yaml_io import model_path, read_model
-    >>> from kneebayes.model import Model
-    >>> model = read_model(model_path("posterior_knee_pain"))
-    >>> fitted, report = fit(model, Model(model).simulate(50, seed=1), max_steps=3)
-    >>> report.n_cases, fitted.causes["dvt"].leak.basis[:22]
-    (50, 'fitted: from 50 cases,')
     """
     check_flags(risk_factors=risk_factors)
     for name, value in {"prior_weight": prior_weight, "max_steps": max_steps, "tolerance": tolerance}.items():

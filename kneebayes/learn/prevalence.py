@@ -46,11 +46,6 @@ def with_prevalence(model: ModelSpec, prevalence: Mapping[str, float], *, links:
     By the leaks, or with ``links`` by leaks, links and interactions. The other causes change a little, as they compete
     with these. Each new number says so in its basis, and its range is moved as far as it is, in log-odds where leaks
     alone change and as a rate where links do. A prevalence that can't be had together with the others is refused.
-
-    >>> from kneebayes.spec.yaml_io import model_path, read_model
-    >>> model = with_prevalence(read_model(model_path("posterior_knee_pain")), {"dvt": 0.12})
-    >>> model.provenance
-    ('prevalence given the complaint alone set to dvt 0.12, by the leaks',)
     """
     check_flags(links=links)
     try:

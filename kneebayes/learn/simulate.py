@@ -200,11 +200,6 @@ def simulate_batches(
 
     Columns are ``case_id``, and every risk factor and finding in model order: categories, empty where not known, or
     whole numbers for a variable that a numeric input sets, under the name of the input.
-
-    >>> from kneebayes.spec.yaml_io import model_path, read_model
-    >>> batches = simulate_batches(read_model(model_path("posterior_knee_pain")), 5, seed=1, missing=0)
-    >>> [(batch.num_rows, batch.column_names[:2]) for batch in batches]
-    [(5, ['case_id', 'age'])]
     """
     check_number("number of cases", n, whole=True, least=0)
     if n > MAX_CASES:

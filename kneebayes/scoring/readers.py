@@ -608,7 +608,9 @@ class TableReader(Reader):
 
     def __init__(self, path: str, reading: Reading, *, chunk_rows: int) -> None:
         self._chunk_rows = chunk_rows
-        table, self.labels = read_table(path, reading)
+        read = _workbook if path.lower().endswith(WORKBOOKS) else _statistics
+        with _errors_named(path):
+            table, self.labels = read(path, reading)
         self.names: tuple[str, ...] = tuple(numbered(table.column_names))
         self.table = table.rename_columns(self.names)
         self.is_one_piece = len(self.table) <= chunk_rows
@@ -631,12 +633,6 @@ class TableReader(Reader):
         return Rows(piece, np.arange(piece.num_rows), piece.num_rows)
 
 
-def read_table(path: str, reading: Reading) -> tuple[pa.Table, dict[str, str]]:
-    """Read a workbook or a file of a statistics program as text, and the labels of its columns."""
-    with _errors_named(path):
-        return _workbook(path, reading) if path.lower().endswith(WORKBOOKS) else _statistics(path, reading)
-
-
 @contextmanager
 def _errors_named(path: str) -> Iterator[None]:
     """Say what went wrong: each library has errors of its own, and some quote what they could not read."""
@@ -655,6 +651,7 @@ def _errors_named(path: str) -> Iterator[None]:
 
 
 def _workbook(path: str, reading: Reading) -> tuple[pa.Table, dict[str, str]]:
+    """Read a workbook as text; its columns have no labels."""
     rows = _rows_of_sheet(path, reading)
     wanted = reading.header or (1,)
     if len(rows) < max(wanted):
@@ -684,6 +681,7 @@ def _rows_of_sheet(path: str, reading: Reading) -> list[list[str | None]]:
 
 
 def _statistics(path: str, reading: Reading) -> tuple[pa.Table, dict[str, str]]:
+    """Read a file of a statistics program as text, and the labels of its columns."""
     import pyreadstat
 
     ending = path.lower().rpartition(".")[2]
@@ -956,12 +954,9 @@ def refuse_unnamed(path: str, names: Collection[str], known: Collection[str]) ->
 
 
 def end_of_last_row(block: bytes, separator: bytes = b",") -> int:
-    r"""Say where the last whole row of a text ends, after its line feed: one between quotes ends none.
+    """Say where the last whole row of a text ends, after its line feed: one between quotes ends none.
 
     The text starts with a row; where it holds no whole one, 0.
-
-    >>> end_of_last_row(b'a,b\nc,"d\ne')
-    4
     """
     end = block.rfind(b"\n") + 1
     if not end or b'"' not in block:

@@ -35,7 +35,7 @@ from kneebayes.errors import (
 )
 from kneebayes.inference import cores
 from kneebayes.scoring.readers import Reader, Rows, open_reader, refuse_headless, whole
-from kneebayes.scoring.writers import FhirWriter, RejectsWriter, Writer, open_writer
+from kneebayes.scoring.writers import REJECT_COLUMNS, CsvWriter, FhirWriter, Writer, open_writer, reject_rows
 
 if TYPE_CHECKING:
     from kneebayes.diagnosis.alarm import Thresholds
@@ -153,8 +153,9 @@ def score_file(
             score=partial(score, engine=engine),
             columns=chosen,
             writer=writer,
-            rejects=RejectsWriter(files[0], redact=redact) if len(files) > 1 else None,
+            rejects=CsvWriter(files[0], REJECT_COLUMNS) if len(files) > 1 else None,
             refused=RefusedValues(cases.bound, redact=redact),
+            redact=redact,
         )
 
         def run() -> None:
@@ -254,8 +255,9 @@ class _Pipeline:
     score: Callable[[pa.Table], Scored]
     columns: list[str]
     writer: Writer
-    rejects: RejectsWriter | None
+    rejects: CsvWriter | None
     refused: RefusedValues
+    redact: bool
     summary: ScoreSummary = field(default_factory=ScoreSummary)
     seen: SeenIds = field(default_factory=lambda: SeenIds())
 
@@ -318,7 +320,8 @@ class _Pipeline:
         first = self.summary.read + 1  # the number of the row at place 0
         self.refused.add(problems, first=first)
         if self.rejects and problems:
-            self.rejects.write(problems, first=first)
+            rows_of_text = reject_rows(problems, first=first, redact=self.redact)
+            self.rejects.write(self.rejects.encode_rows(rows_of_text))
         n_unknown = int(nothing_known.sum())
         warnings = part.warnings | ({NOTHING_KNOWN: n_unknown} if n_unknown else {})
         self.summary += ScoreSummary(n_read, n_scored, n_rejected, warnings, left_out=len(no_cases))
@@ -375,12 +378,6 @@ class SeenIds:
     Kept are 64-bit hashes in sorted runs, of which equal ones are merged, so that a batch is looked up with one search
     per run. Two of n different ids have the same hash with probability n ** 2 / 2 ** 65, 3e-8 for a million rows and
     3e-4 for a hundred million; the later of the two would then be taken for a duplicate.
-
-    >>> seen = SeenIds()
-    >>> seen.repeated(seen.hashes(pa.array(["a", "b", "a", "", ""]))).tolist()
-    [False, False, True, False, False]
-    >>> seen.repeated(seen.hashes(pa.array(["c", "b", None]))).tolist()
-    [False, True, False]
     """
 
     def __init__(self) -> None:

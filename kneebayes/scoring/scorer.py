@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kneebayes.cases.coding import CASE_ID, Coded, Coder, check_columns
 from kneebayes.cases.frames import encode_columns, refuse_odd
-from kneebayes.cases.problems import Problem
+from kneebayes.cases.problems import Problem, refused_rows
 from kneebayes.diagnosis.alarm import Assessment, Assessor, Thresholds
 from kneebayes.errors import FileFormatError, UnknownColumnError, check_kind, names_of
 from kneebayes.inference.network import Engine, leading
@@ -110,8 +110,7 @@ class Scorer:
         if CASE_ID in table.column_names and CASE_ID not in ignore:
             output = {CASE_ID: table[CASE_ID], **output}
         result = pa.table({**output, **{name: table[name] for name in keep}})
-        accepted = np.ones(table.num_rows, dtype=bool)
-        accepted[[problem.row for problem in problems]] = False
+        accepted = ~refused_rows(problems, table.num_rows)
         return Scored(
             result if accepted.all() else result.filter(pa.array(accepted)),
             accepted,

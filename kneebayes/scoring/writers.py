@@ -96,20 +96,11 @@ class CsvWriter(Writer):
         return pa.Codec(self._compression, compression_level=COMPRESSION_LEVELS[self._compression]).compress(data)
 
 
-class RejectsWriter:
-    """A CSV of the rows that are not scored: a line for each reason."""
-
-    def __init__(self, file: AtomicFile, *, redact: bool) -> None:
-        self._csv = CsvWriter(file, REJECT_COLUMNS)
-        self._redact = redact
-
-    def write(self, problems: Iterable[Problem], *, first: int) -> None:
-        """Write problems of a piece of which row 0 is row ``first`` of the file."""
-        if self._redact:
-            rows = ((str(first + p.row), "", p.column, "", p.plain) for p in problems)
-        else:
-            rows = ((str(first + p.row), p.case_id, p.column, p.value, p.reason) for p in problems)
-        self._csv.write(self._csv.encode_rows(rows))
+def reject_rows(problems: Iterable[Problem], *, first: int, redact: bool) -> list[tuple[str, ...]]:
+    """Say why rows are not scored, a line for each reason, in a piece of which row 0 is row ``first`` of the file."""
+    if redact:
+        return [(str(first + p.row), "", p.column, "", p.plain) for p in problems]
+    return [(str(first + p.row), p.case_id, p.column, p.value, p.reason) for p in problems]
 
 
 def _csv_text(rows: Iterable[Sequence[str]]) -> str:

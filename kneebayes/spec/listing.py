@@ -65,17 +65,13 @@ def miscounted(model: ModelSpec) -> str | None:
 
 def size(model: ModelSpec) -> str:
     """Say how large a model is, and what its numbers rest on: one that rests on two sources counts for both."""
-    targets: dict[str, set[str]] = {name: set(risk.parents) for name, risk in model.risks.items()}
-    for nodes in (model.causes, model.findings):
-        targets |= {name: set(node.links) for name, node in nodes.items()}
-    for interaction in model.interactions:
-        targets[interaction.target] |= set(interaction.when)
+    n_edges = sum(len(model.parents(name)) for name in model.variables)
     chosen = [_kinds(number.basis) for _, number in numbers(model)]
     counts = Counter(kind for kinds in chosen for kind in kinds)
     by_basis = ", ".join(f"{counts[kind]} {kind}" for kind in (*SOURCES, ALONE) if counts[kind])
     return (
         f"{len(model.risks)} risk factors, {len(model.causes)} causes, {len(model.findings)} findings, "
-        f"{sum(map(len, targets.values()))} edges, {len(chosen)} numbers ({by_basis})"
+        f"{n_edges} edges, {len(chosen)} numbers ({by_basis})"
     )
 
 

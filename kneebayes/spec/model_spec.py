@@ -632,6 +632,14 @@ class ModelSpec(Frozen):
             return f"{known.label}: {'yes' if state == 'present' else 'no'}"
         return f"{known.label}: {known.say(state)}"
 
+    def parents(self, name: str) -> tuple[str, ...]:
+        """Name the variables that one depends on, interactions included."""
+        if name in self.risks:
+            return self.risks[name].parents
+        links = self.causes[name].links if name in self.causes else self.findings[name].links
+        acting = (parent for i in self.interactions if i.target == name for parent in i.when)
+        return tuple(dict.fromkeys([*links, *acting]))
+
     @cached_property
     def risk_order(self) -> tuple[str, ...]:
         """Risk factors, each after the ones it depends on."""

@@ -454,13 +454,7 @@ def _resolved(content: Content, source: str, find: Callable[[str, str], Found]) 
 
 
 def merged(parent: Content, child: Content, *, source: str = "model", place: str = "") -> dict[str, Any]:
-    """Merge two mappings of a model file: the parent's keys in their order, then those that the child adds.
-
-    >>> merged({"causes": {"a": 1, "b": 2}, "care": ["rest"]}, {"causes": {"b": None, "c": 3}, "care": ["walk"]})
-    {'causes': {'a': 1, 'c': 3}, 'care': ['walk']}
-    >>> merged({"general_care": ["rest"]}, {"general_care": ["walk"]})
-    {'general_care': ['rest', 'walk']}
-    """
+    """Merge two mappings of a model file: the parent's keys in their order, then those that the child adds."""
     whole = dict(parent)
     for key, value in child.items():
         where, old = f"{place}.{key}" if place else str(key), whole.get(key)
