@@ -357,9 +357,7 @@ class CaseMapping(Frozen):
         except ValidationError as error:
             raise MappingError(_problems(error, {})) from error
         changed = {"read": reading, "missing": (*self.missing, *missing)}
-        made = self.model_copy(update=changed | ({"ignore": (OTHERS,)} if ignore_others else {}))
-        made._source, made._lines = self._source, self._lines
-        return made
+        return self.model_copy(update=changed | ({"ignore": (OTHERS,)} if ignore_others else {}))
 
     @classmethod
     def schema_text(cls) -> str:

@@ -51,6 +51,7 @@ from kneebayes.spec.model_spec import (
     RESERVED,
     UNKNOWN_WORDS,
     ModelSpec,
+    Probability,
     made_columns,
 )
 from kneebayes.spec.yaml_io import parse_json, problems_of
@@ -513,14 +514,13 @@ def _distribution(column: list[float], states: tuple[str, ...], place: str, numb
     return {s: number(p, f"{place}.{s}") for s, p in zip(states[1:], values, strict=True)}
 
 
-def _number(p: float, before: Any, how: str) -> dict[str, Any]:
+def _number(p: float, before: Probability | None, how: str) -> dict[str, Any]:
     """Write a number with its range, basis and reason; one that did not change keeps its own."""
     p = min(max(p, 0.0), 1.0)
     if before is None:
         return {"p": p, "range": (p, p), "basis": _by(how), "why": how}
     if abs(before.p - p) <= 10 ** (1 - DIGITS):
-        number: dict[str, Any] = before.model_dump()
-        return number
+        return before.model_dump()
     low, high = before.range
     why = f"{how}; was {before.p:g}: {before.why}"
     return {"p": p, "range": (min(low, p), max(high, p)), "basis": _by(how), "why": why}
@@ -750,7 +750,7 @@ def read_json(text: str, source: str) -> tuple[list[Node], dict[str, Any] | None
     try:
         content = parse_json(text)
         if content["format"] != JSON_FORMAT:
-            raise FileFormatError(f"{source}: format '{content['format']}', not '{JSON_FORMAT}'")
+            raise ValueError(f"format '{content['format']}', not '{JSON_FORMAT}'")
         nodes = [
             Node(
                 str(node["name"]),
@@ -762,8 +762,6 @@ def read_json(text: str, source: str) -> tuple[list[Node], dict[str, Any] | None
             for node in content["network"]
         ]
     except (KeyError, TypeError, ValueError, IndexError, RecursionError, OverflowError) as error:
-        if isinstance(error, FileFormatError):
-            raise
         said = f"no '{error.args[0]}' in it" if isinstance(error, KeyError) else str(error)
         raise FileFormatError(f"{source}: not a network as JSON: {said[:MAX_SAID]}") from error
     return nodes, content.get("model")
@@ -774,16 +772,14 @@ def _integers(words: Iterator[str], n: int) -> list[int]:
 
 
 def _read_sidecar(path: Path) -> dict[str, Any]:
+    text = _text(path, what="labels")
     try:
-        content = parse_json(_text(path, what="labels"))
+        content = parse_json(text)
         if content["format"] != SIDECAR_FORMAT or not isinstance(content["model"], dict):
             raise ValueError(f"format {content['format']!r}, not {SIDECAR_FORMAT!r}")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        if isinstance(error, FileFormatError):
-            raise
         raise FileFormatError(f"{path}: not the labels of an exported network: {error}") from error
-    model: dict[str, Any] = content["model"]
-    return model
+    return dict(content["model"])
 
 
 def _with_names(nodes: Sequence[Node], original: ModelSpec, path: Path) -> list[Node]:

@@ -46,109 +46,70 @@ PER_CENT_DIGITS = 10
 FORBIDDEN = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f]")  # in any text of FHIR
 
 
-def causes_assessment(
-    model: ModelSpec, posterior: Mapping[str, float], about: Mapping[str, Any], *, notes: Iterable[str] = ()
-) -> dict[str, Any]:
-    """Write the posteriors of the causes as a RiskAssessment: one prediction per cause, in per cent.
-
-    ``about`` has the subject, and what else both assessments of a case share; the notes stand before the disclaimer.
-    """
-    predictions = []
-    for name, cause in model.causes.items():
-        prediction: dict[str, Any] = {
-            "outcome": _outcome(model, name),
-            "probabilityDecimal": _per_cent(posterior[name]),
-        }
-        parts = [f"{state}: {percent(posterior[f'{name}_{state}'])}" for state in cause.states[2:]]
-        if parts:
-            prediction["rationale"] = f"Of which {'; '.join(parts)}"
-        predictions.append(prediction)
-    none = f"None of these causes: {percent(posterior['none_of_these'])}. "
-    none += "Causes may coexist: this need not add up to 100%."
-    return {
-        "resourceType": "RiskAssessment",
-        "status": "preliminary",
-        "code": {"text": model.title},
-        "method": _method(model),
-        **about,
-        "prediction": predictions,
-        "note": [{"text": text} for text in (*notes, none, model.disclaimer)],
-    }
-
-
-def alarm_assessment(
+def case_bundle(
     model: ModelSpec,
+    posterior: Mapping[str, float],
     level: str,
-    probability: float,
     about: Mapping[str, Any],
     *,
+    notes: Iterable[str] = (),
     reasons: Iterable[str] = (),
     questions: Iterable[str] = (),
     red_flags: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """Write the alarm as a RiskAssessment of its own, with the advice as its ``mitigation``.
+    """Write a case as a collection of two RiskAssessments, the causes and the alarm; ``about`` is what they share.
 
-    Its ``qualitativeRisk`` is the level in a code system of kneebayes' own.
+    The notes stand with the causes; the reasons, the questions not answered and the red flags with the alarm, whose
+    ``qualitativeRisk`` is its level in a code system of kneebayes' own, and whose ``mitigation`` is the advice.
     """
-    name = model.alarm.cause
-    prediction: dict[str, Any] = {
-        "outcome": _outcome(model, name),
-        "probabilityDecimal": _per_cent(probability),
-        "qualitativeRisk": {
-            "coding": [{"system": LEVEL_SYSTEM, "code": level, "display": level.replace("_", " ")}],
-            "text": level.replace("_", " "),
-        },
-    }
-    said = ". ".join(reasons)
-    if said:
-        prediction["rationale"] = said
+    predictions = []
+    for name, cause in model.causes.items():
+        parts = [f"{state}: {percent(posterior[f'{name}_{state}'])}" for state in cause.states[2:]]
+        predictions.append(_prediction(model, name, posterior, f"Of which {'; '.join(parts)}" if parts else ""))
+    none = f"None of these causes: {percent(posterior['none_of_these'])}. "
+    none += "Causes may coexist: this need not add up to 100%."
+    name, words = model.alarm.cause, level.replace("_", " ")
+    risk = {"coding": [{"system": LEVEL_SYSTEM, "code": level, "display": words}], "text": words}
+    alarm = _prediction(model, name, posterior, ". ".join(reasons), qualitativeRisk=risk)
     asked = " ".join(model.askable[question].question for question in questions)
     flags = "; ".join(model.askable[flag].label for flag in red_flags)
-    notes = [f"{title}: {text}" for title, text in (("Not answered", asked), ("Red flags", flags)) if text]
-    return {
-        "resourceType": "RiskAssessment",
-        "status": "preliminary",
-        "code": {"text": f"Alarm: {model.causes[name].label}"},
-        "method": _method(model),
-        **about,
-        "prediction": [prediction],
-        "mitigation": model.alarm.advice[level],  # type: ignore[index]
-        "note": [{"text": text} for text in (*notes, model.disclaimer)],
-    }
-
-
-def bundle(resources: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Put the contents of resources together, in a Bundle of type collection; its names come from the contents."""
+    said = [f"{title}: {text}" for title, text in (("Not answered", asked), ("Red flags", flags)) if text]
+    advice, title = model.alarm.advice[level], f"Alarm: {model.causes[name].label}"  # type: ignore[index]
     entries = []
-    for resource in resources:
-        name = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(resource, sort_keys=True))
-        entries.append({"fullUrl": f"urn:uuid:{name}", "resource": dict(resource)})
+    for resource in (
+        _assessment(model, model.title, about, predictions, [*notes, none]),
+        _assessment(model, title, about, [alarm], said, mitigation=advice),
+    ):
+        own = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(resource, sort_keys=True))  # of the content
+        entries.append({"fullUrl": f"urn:uuid:{own}", "resource": resource})
     return {"resourceType": "Bundle", "type": "collection", "entry": entries}
 
 
-def questionnaire_content(model: ModelSpec, choice: str) -> dict[str, Any]:
-    """Write the questions of a model as a Questionnaire: all answers optional, the causes not asked.
+def _prediction(
+    model: ModelSpec, name: str, posterior: Mapping[str, float], rationale: str, **further: Any
+) -> dict[str, Any]:
+    per_cent = round(min(max(100.0 * posterior[name], 0.0), 100.0), PER_CENT_DIGITS)
+    said = {"rationale": rationale} if rationale else {}
+    return {"outcome": _outcome(model, name), "probabilityDecimal": per_cent, **further, **said}
 
-    ``choice`` is what this version of FHIR calls an item that is answered by a code.
-    """
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for column, name in model.input_columns.items():
-        groups.setdefault(model.variables[name].group, []).append(_item(model, column, name, choice))
+
+def _assessment(
+    model: ModelSpec,
+    title: str,
+    about: Mapping[str, Any],
+    predictions: list[dict[str, Any]],
+    notes: Iterable[str],
+    **further: str,
+) -> dict[str, Any]:
     return {
-        "resourceType": "Questionnaire",
-        "url": QUESTIONNAIRE.format(model.name),
-        "version": model.version,
-        "name": "".join(word.capitalize() for word in model.name.split("_")),
-        "title": model.title,
-        "status": "draft",
-        "experimental": True,
-        "subjectType": ["Patient"],
-        "description": model.disclaimer,
-        "item": [
-            {"linkId": f"group-{group}", "type": "group", "text": model.groups[group], "item": groups[group]}
-            for group in model.groups
-            if group in groups
-        ],
+        "resourceType": "RiskAssessment",
+        "status": "preliminary",
+        "code": {"text": title},
+        "method": _method(model),
+        **about,
+        "prediction": predictions,
+        **further,
+        "note": [{"text": text} for text in (*notes, model.disclaimer)],
     }
 
 
@@ -189,10 +150,6 @@ def _method(model: ModelSpec) -> dict[str, Any]:
     return {"coding": [coding], "text": f"kneebayes {kneebayes.__version__}, model {model.name} {model.version}"}
 
 
-def _per_cent(p: float) -> float:
-    return round(min(max(100.0 * p, 0.0), 100.0), PER_CENT_DIGITS)
-
-
 def diagnosis_bundle(
     dx: Diagnosis,
     *,
@@ -220,25 +177,45 @@ def diagnosis_bundle(
         about["basis"] = [{"reference": reference} for reference in references]
     known = ", ".join(f"{name}={state}" for name, state in dx.evidence.items())
     notes = [f"Known: {known or 'nothing'}", *dx.warnings]
-    parts = [
-        causes_assessment(dx.model, {**dx.probabilities, **dx.details}, about, notes=notes),
-        alarm_assessment(
-            dx.model,
-            dx.alarm.level,
-            dx.alarm.probability,
-            about,
-            reasons=dx.alarm.reasons,
-            questions=dx.alarm.questions,
-            red_flags=dx.red_flags,
-        ),
-    ]
-    return checked(bundle(parts), version)
+    content = case_bundle(
+        dx.model,
+        {**dx.probabilities, **dx.details},
+        dx.alarm.level,
+        about,
+        notes=notes,
+        reasons=dx.alarm.reasons,
+        questions=dx.alarm.questions,
+        red_flags=dx.red_flags,
+    )
+    return checked(content, version)
 
 
 def questionnaire(model: ModelSpec, version: Version = "R5") -> Any:
-    """Write the questions of a model as FHIR: a group per group of the model; ``linkId`` is the column of a case."""
-    check_choice("FHIR version", version, get_args(Version))
-    return checked(questionnaire_content(model, "choice" if version == "R4B" else "coding"), version)
+    """Write the questions of a model as FHIR: all answers optional, the causes not asked.
+
+    There is a group per group of the model; ``linkId`` is the column of a case.
+    """
+    choice = "choice" if version == "R4B" else "coding"  # an item that is answered by a code
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for column, name in model.input_columns.items():
+        groups.setdefault(model.variables[name].group, []).append(_item(model, column, name, choice))
+    content = {
+        "resourceType": "Questionnaire",
+        "url": QUESTIONNAIRE.format(model.name),
+        "version": model.version,
+        "name": "".join(word.capitalize() for word in model.name.split("_")),
+        "title": model.title,
+        "status": "draft",
+        "experimental": True,
+        "subjectType": ["Patient"],
+        "description": model.disclaimer,
+        "item": [
+            {"linkId": f"group-{group}", "type": "group", "text": model.groups[group], "item": groups[group]}
+            for group in model.groups
+            if group in groups
+        ],
+    }
+    return checked(content, version)
 
 
 def read_response(response: object, model: ModelSpec, version: Version = "R5") -> dict[str, object]:
@@ -321,13 +298,12 @@ def _without_absent(content: Any) -> Any:
         return content
     made = {name: _without_absent(part) for name, part in content.items()}
     if isinstance(answers := made.get("answer"), list):
-        made["answer"] = [a for a in answers if not _is_only_absent(a)]
+        made["answer"] = [
+            a
+            for a in answers
+            if not (isinstance(a, Mapping) and _is_absent(a)) or any(n.startswith(("value", "item")) for n in a)
+        ]
     return {name: part for name, part in made.items() if name != "answer" or part != []}
-
-
-def _is_only_absent(answer: object) -> bool:
-    is_given = isinstance(answer, Mapping) and any(name.startswith("value") or name == "item" for name in answer)
-    return isinstance(answer, Mapping) and not is_given and _is_absent(answer)
 
 
 def _answers(items: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
@@ -355,8 +331,7 @@ def _value(model: ModelSpec, link: str, answer: Mapping[str, Any]) -> object:
         raise _answered_and_absent(link)
     for kind in ("valueBoolean", "valueInteger", "valueDecimal", "valueString"):
         if kind in answer:
-            value: object = answer[kind]
-            return value
+            return answer[kind]
     if "valueCoding" in answer:
         return _coded(model, link, answer["valueCoding"])
     if "valueQuantity" in answer:
@@ -374,8 +349,7 @@ def _coded(model: ModelSpec, link: str, coding: Mapping[str, Any]) -> object:
     if system not in (None, own) or "code" not in coding:
         what = f"of {system}" if system not in (None, own) else "without a code"
         raise CaseError(f"QuestionnaireResponse: {link} is answered by a coding {what}: give a code of {own}")
-    code: object = coding["code"]
-    return code
+    return coding["code"]
 
 
 def _measured(model: ModelSpec, link: str, quantity: Mapping[str, Any]) -> object:
@@ -387,8 +361,7 @@ def _measured(model: ModelSpec, link: str, quantity: Mapping[str, Any]) -> objec
     if numeric is None or given not in units or "comparator" in quantity or "value" not in quantity:
         needed = f"a number of {numeric.unit}" if numeric else "a boolean or a coding"
         raise CaseError(f"QuestionnaireResponse: {link} is answered by a quantity that can't be read: give {needed}")
-    value: object = quantity["value"]
-    return value
+    return quantity["value"]
 
 
 def _refuse_forbidden(content: object, place: str, depth: int = 0) -> None:

@@ -33,7 +33,7 @@ from kneebayes.atomic import STANDARD_STREAM, file_kind, file_stamp, is_special,
 from kneebayes.cases.coding import CASE_ID, Coder, known_columns, unnamed
 from kneebayes.cases.frames import refuse_odd
 from kneebayes.cases.mapping import Reading, matched
-from kneebayes.cases.problems import MAX_SHOWN, Kind, Problem, short, why
+from kneebayes.cases.problems import MAX_SHOWN, Kind, Problem, refused_rows, short, why
 from kneebayes.errors import FileFormatError, MissingExtraError, misspelt, nearest
 
 MAGIC = {
@@ -440,10 +440,14 @@ class CsvReader(Reader):
         )
         n_read = table.num_rows + len(broken)
         positions = np.delete(np.arange(n_read), [problem.row for problem in broken])
-        if mark:
-            table, positions = _refuse_marked(table, positions, mark, broken, self.case_id)
+        found = _marked(table, mark, self.case_id) if mark else []
         if b'"' in piece and self.case_id in table.column_names:
-            table, positions = _refuse_ids_of_lines(table, positions, broken, self.case_id)
+            marked = {problem.row for problem in found}
+            found += [problem for problem in _ids_of_lines(table, self.case_id) if problem.row not in marked]
+        if found:
+            broken += [replace(problem, row=int(positions[problem.row])) for problem in found]
+            good = ~refused_rows(found, table.num_rows)
+            table, positions = table.filter(pa.array(good)), positions[good]
         return Rows(table, positions, n_read, broken)
 
     def _wrong_length(self, row: int, n_fields: int, text: str) -> Problem:
@@ -473,34 +477,26 @@ def _mark_undecoded(piece: bytes, path: str) -> tuple[bytes, str]:
     return _UNDECODED.sub(mark, text).encode("utf-8"), mark
 
 
-def _refuse_marked(
-    table: pa.Table, positions: NDArray[np.intp], mark: str, broken: list[Problem], case_id: str
-) -> tuple[pa.Table, NDArray[np.intp]]:
-    """Take the rows with a marked cell out of the table and add them to the broken ones."""
-    decoded = np.ones(table.num_rows, dtype=bool)
+def _marked(table: pa.Table, mark: str, case_id: str) -> list[Problem]:
+    """Find the rows with a marked cell."""
     reason = why(Kind.ENCODING, remedy="save the file as UTF-8, or name what it is, as in --encoding cp1252")
 
     def text(name: str, row: int) -> str:
         cell = table[name][row].as_py() if name in table.column_names else ""
         return short(cell.replace(mark, "\N{REPLACEMENT CHARACTER}"), MAX_SHOWN)
 
+    found = []
     for name in table.column_names:
-        marked = compute.match_substring(table[name], mark).to_numpy()
-        decoded &= ~marked
-        for row in np.flatnonzero(marked).tolist():
-            broken.append(Problem(int(positions[row]), name, text(name, row), reason, text(case_id, row)))
-    return table.filter(pa.array(decoded)), positions[decoded]
+        for row in np.flatnonzero(compute.match_substring(table[name], mark).to_numpy()).tolist():
+            found.append(Problem(row, name, text(name, row), reason, text(case_id, row)))
+    return found
 
 
-def _refuse_ids_of_lines(
-    table: pa.Table, positions: NDArray[np.intp], broken: list[Problem], name: str
-) -> tuple[pa.Table, NDArray[np.intp]]:
-    """Refuse what is likelier a quote left open, with the rows that it swallowed up to the next one, than an id."""
-    odd = compute.match_substring_regex(table[name], "[\r\n]").to_numpy()
-    for row in np.flatnonzero(odd):
-        case_id = short(table[name][int(row)].as_py(), MAX_SHOWN)
-        broken.append(Problem(int(positions[row]), name, case_id, why(Kind.ID_OVER_LINES), case_id))
-    return (table.filter(pa.array(~odd)), positions[~odd]) if odd.any() else (table, positions)
+def _ids_of_lines(table: pa.Table, name: str) -> Iterator[Problem]:
+    """Find what is likelier a quote left open, with the rows that it swallowed up to the next one, than an id."""
+    for row in np.flatnonzero(compute.match_substring_regex(table[name], "[\r\n]").to_numpy()).tolist():
+        case_id = short(table[name][row].as_py(), MAX_SHOWN)
+        yield Problem(row, name, case_id, why(Kind.ID_OVER_LINES), case_id)
 
 
 class ParquetReader(Reader):
@@ -539,7 +535,8 @@ class ParquetReader(Reader):
 
     def _plain(self, table: pa.Table) -> pa.Table:
         """Make text of columns of rare types, each of which would need a reader of its own; ids pass as they are."""
-        is_bytes = self.case_id in table.column_names and _is_bytes(table.schema.field(self.case_id).type)
+        kind = table.schema.field(self.case_id).type if self.case_id in table.column_names else pa.null()
+        is_bytes = any(getattr(pa.types, f"is_{n}binary")(kind) for n in ("", "large_", "fixed_size_"))
         return plain(table, but=self._keep if is_bytes else {*self._keep, self.case_id})
 
     def rows_in_total(self, n_read: int) -> int | None:
@@ -829,10 +826,6 @@ def _is_usual(kind: pa.DataType) -> bool:
     known = ("string", "large_string", "boolean", "integer", "floating", "decimal", "null")
     # A nested column is refused by its name where it is evidence.
     return any(getattr(pa.types, f"is_{name}")(kind) for name in (*known, "nested"))
-
-
-def _is_bytes(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind))
 
 
 def plain(table: pa.Table, but: Collection[str] = (), *, as_ids: bool = False) -> pa.Table:

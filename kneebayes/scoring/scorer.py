@@ -88,10 +88,6 @@ class Scorer:
         Columns to keep are passed through; evidence that is ignored by name is not used. A caller that scores in
         batches names an engine, so that a row's last digit does not depend on the batch's size. ``intervals`` is
         the share of ``draws`` within intervals: see `interval_columns`.
-
-        Raises UnknownColumnError if a column is not accounted for, or one to keep would take the place of an output
-        column; FileFormatError if a column stands twice, or holds lists or structures; OptionError if the options
-        of intervals are out of range.
         """
         keep, ignore = names_of("keep", keep), names_of("ignore", ignore)
         check_kind(table, "column_names", "model.score(frame), or model.score_table(pyarrow.Table.from_pandas(frame))")
@@ -133,16 +129,15 @@ class Scorer:
             engine = self.assessor.network.engine_for(coded.evidence.n)
         assessed = self.assessor.assess(coded.evidence, thresholds, engine=engine)
         refused = {problem.row for problem in coded.problems}
-        impossible = [row for row in np.flatnonzero(assessed.impossible).tolist() if row not in refused]
-        problems = [*coded.problems, *(self._contradiction(assessed, row) for row in impossible)]
+        problems = list(coded.problems)
+        for row in np.flatnonzero(assessed.impossible).tolist():
+            if row not in refused:
+                found = self.assessor.contradiction(assessed.evidence[[row]])
+                problems.append(Problem(row, "+".join(found.values), "+".join(found.values.values()), found.why))
         return coded, assessed, sorted(problems, key=lambda problem: problem.row)
 
     def code(self, table: pa.Table | pa.RecordBatch, *, ignore: Iterable[str] = ()) -> Coded:
-        """Code the evidence of a table; columns that are no evidence are passed over.
-
-        Raises FileFormatError if a column stands twice, or holds lists or structures.
-        """
-        ignore = names_of("ignore", ignore)
+        """Code the evidence of a table; columns that are no evidence are passed over."""
         present = set(table.column_names).difference(ignore)
         taken = [name for name in self.coder.columns if name in present]
         for name in taken:
@@ -150,10 +145,6 @@ class Scorer:
                 raise FileFormatError(f"the column '{name}' stands twice in the table: keep one of them")
             refuse_odd(name, table.schema.field(name).type)
         return self.coder.batch(encode_columns(table, taken), table.num_rows)
-
-    def _contradiction(self, assessed: Assessment, row: int) -> Problem:
-        found = self.assessor.contradiction(assessed.evidence[[row]])
-        return Problem(row, "+".join(found.values), "+".join(found.values.values()), found.why)
 
     def _output(self, assessed: Assessment) -> dict[str, pa.Array]:
         posteriors = assessed.posteriors

@@ -18,7 +18,7 @@ from kneebayes.atomic import AtomicFile, file_kind
 from kneebayes.cases.coding import CASE_ID
 from kneebayes.cases.problems import Problem
 from kneebayes.errors import FileFormatError
-from kneebayes.interop.fhir import alarm_assessment, bundle, causes_assessment
+from kneebayes.interop.fhir import case_bundle
 from kneebayes.scoring.readers import plain
 from kneebayes.spec.model_spec import ModelSpec
 
@@ -183,10 +183,4 @@ class FhirWriter(Writer):
         case = row.get(CASE_ID)
         about = {"subject": {"display": "not identified"} if case is None else {"identifier": {"value": str(case)}}}
         flags = [name for name in row["red_flags"].split(";") if name]
-        probability = row[self.model.alarm.cause]
-        return bundle(
-            [
-                causes_assessment(self.model, row, about),
-                alarm_assessment(self.model, row[self._level], probability, about, red_flags=flags),
-            ]
-        )
+        return case_bundle(self.model, row, row[self._level], about, red_flags=flags)

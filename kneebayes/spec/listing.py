@@ -66,8 +66,9 @@ def miscounted(model: ModelSpec) -> str | None:
 def size(model: ModelSpec) -> str:
     """Say how large a model is, and what its numbers rest on: one that rests on two sources counts for both."""
     n_edges = sum(len(model.parents(name)) for name in model.variables)
-    chosen = [_kinds(number.basis) for _, number in numbers(model)]
-    counts = Counter(kind for kinds in chosen for kind in kinds)
+    chosen = [[part.strip() for part in number.basis.split(";")] for _, number in numbers(model)]
+    kinds = ([kind for kind in SOURCES if any(p.startswith(kind) for p in parts)] or [ALONE] for parts in chosen)
+    counts = Counter(kind for own in kinds for kind in own)
     by_basis = ", ".join(f"{counts[kind]} {kind}" for kind in (*SOURCES, ALONE) if counts[kind])
     return (
         f"{len(model.risks)} risk factors, {len(model.causes)} causes, {len(model.findings)} findings, "
@@ -117,8 +118,3 @@ def _wrapped(text: str, indent: str, *, hang: str | None = None) -> list[str]:
     return textwrap.wrap(
         text, WIDTH, initial_indent=indent, subsequent_indent=after, break_long_words=False, break_on_hyphens=False
     )
-
-
-def _kinds(basis: str) -> set[str]:
-    parts = [part.strip() for part in basis.split(";")]
-    return {kind for kind in SOURCES if any(part.startswith(kind) for part in parts)} or {ALONE}

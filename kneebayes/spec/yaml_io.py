@@ -567,13 +567,8 @@ def _mapping(writer: yaml.SafeDumper, content: dict[str, Any]) -> yaml.Node:
     return node
 
 
-def _list(writer: yaml.SafeDumper, content: list[Any]) -> yaml.Node:
-    return writer.represent_sequence("tag:yaml.org,2002:seq", content, flow_style=False)
-
-
 _Writer.add_representer(str, _text)
 _Writer.add_representer(dict, _mapping)
-_Writer.add_representer(list, _list)
 
 
 def starter_text(name: str) -> str:
