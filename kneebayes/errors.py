@@ -76,12 +76,7 @@ class MissingExtraError(KneeBayesError, ImportError):
 
 
 def check_number(name: str, value: object, *, whole: bool = False, least: float = -inf) -> None:
-    """Refuse an argument that is not a number, or not a whole one, or too small.
-
-    >>> check_number("seed", -1, whole=True, least=0)
-    Traceback (most recent call last):
-    kneebayes.errors.OptionError: seed -1: give a whole number from 0 up
-    """
+    """Refuse an argument that is not a number, or not a whole one, or too small."""
     is_number = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
     if is_number and isinstance(value, Rational) and abs(value) > MAX_NUMBER:  # type: ignore[operator]
         raise OptionError(f"{name}: a number of over 100 digits")
@@ -91,24 +86,14 @@ def check_number(name: str, value: object, *, whole: bool = False, least: float 
 
 
 def check_flags(**flags: object) -> None:
-    """Refuse an argument that is neither true nor false: "no" would count as yes.
-
-    >>> check_flags(redact="no")
-    Traceback (most recent call last):
-    kneebayes.errors.OptionError: redact: give True or False, not a value of type str
-    """
+    """Refuse an argument that is neither true nor false: "no" would count as yes."""
     for name, value in flags.items():
         if type(value).__name__ not in ("bool", "bool_"):  # NumPy's too
             raise OptionError(f"{name}: give True or False, not a value of type {type(value).__name__}")
 
 
 def check_choice(what: str, value: object, known: Sequence[str]) -> None:
-    """Refuse an argument that is none of a few words.
-
-    >>> check_choice("engine", "pgmy", ["exact", "pgmpy"])
-    Traceback (most recent call last):
-    kneebayes.errors.UnknownNameError: no engine 'pgmy': use one of exact, pgmpy. Did you mean 'pgmpy'?
-    """
+    """Refuse an argument that is none of a few words."""
     if not isinstance(value, str) or value not in known:
         said = f"'{value[:80]}'" if isinstance(value, str) else f"of type {type(value).__name__}"
         hint = nearest(value, known) if isinstance(value, str) else ""
@@ -134,11 +119,7 @@ def names_of(option: str, names: Iterable[object] | None) -> list[str]:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Say which known name is nearest to a mistyped one, with a leading blank; nothing where none is near.
-
-    >>> nearest("calf_pian", ["calf_pain", "thigh_pain"])
-    " Did you mean 'calf_pain'?"
-    """
+    """Say which known name is nearest to a mistyped one, with a leading blank; nothing where none is near."""
     close = difflib.get_close_matches(str(name)[:80].strip().lower(), list(known), n=1, cutoff=0.6)
     return f" Did you mean '{close[0]}'?" if close else ""
 

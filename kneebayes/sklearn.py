@@ -147,7 +147,8 @@ class KneeBayesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if len(present):
             weights = _check_sample_weight(sample_weight, present, dtype=np.float64, ensure_non_negative=True)
         if self.learn == "prevalence":
-            seen = weights @ present + self.prior_weight * self._prior(model)
+            alone = model.diagnose({}).probabilities
+            seen = weights @ present + self.prior_weight * np.array([alone[name] for name in self.targets_])
             shares = seen / (weights.sum() + self.prior_weight)
             if not ((shares > 0) & (shares < 1)).all():
                 off = {name: p for name, p in zip(self.targets_, shares.tolist(), strict=True) if not 0 < p < 1}
@@ -276,10 +277,6 @@ class KneeBayesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.targets_ = tuple(names)
         self.classes_ = np.tile([0, 1], (len(names), 1))  # two values for each, which scorers take for multi-label
         return np.asarray(values, dtype=np.int64)
-
-    def _prior(self, model: Model) -> Floats:
-        alone = model.diagnose({}).probabilities
-        return np.array([alone[name] for name in self.targets_])
 
     def _learned(self, file: ModelSpec, cases: Any, present: NDArray[np.int64], weights: Floats) -> ModelSpec:
         from kneebayes.learn.fit import fit

@@ -46,8 +46,13 @@ class EncodedColumn:
     def spread(self, numbers: Iterable[int | None]) -> NDArray[np.int64]:
         """Give each row the number of its distinct value, (n,): -1 where the value has none, or the cell is empty."""
         lookup = np.array([*(-1 if number is None else number for number in numbers), -1], dtype=np.int64)
-        rows: NDArray[np.int64] = lookup[np.maximum(self.index, -1)]
-        return rows
+        return np.asarray(lookup[np.maximum(self.index, -1)])
+
+    def replaced(self, texts: Iterable[str | None]) -> EncodedColumn:
+        """Put a text in the place of each distinct value, or nothing; the same text of several is one value."""
+        texts = list(texts)
+        places = {text: place for place, text in enumerate(dict.fromkeys(filter(None, texts)))}
+        return EncodedColumn(self.spread(places.get(text or "") for text in texts), list(places))
 
 
 @dataclass(frozen=True, eq=False)

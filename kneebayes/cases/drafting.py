@@ -85,21 +85,16 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class _Doubt:
-    """Why a column may not answer what it seems to, and which of its answers then say nothing: None for all."""
-
-    why: str
-    unknown: str | None = None
-
-
-@dataclass(frozen=True)
 class _Proposal:
-    """What is proposed of one column: an entry of the mapping; or candidates; or, with neither, to ignore it."""
+    """What is proposed of one column: an entry of the mapping; or candidates; or, with neither, to ignore it.
+
+    ``unknown`` is which of its answers would say nothing if it were one of the candidates, None for all.
+    """
 
     entry: dict[str, Any] | None = None
     unsure: Sequence[str] | None = None
     why: str = ""
-    doubt: _Doubt | None = None
+    unknown: str | None = UNKNOWN_SAID
 
 
 @dataclass(frozen=True)
@@ -221,21 +216,21 @@ class Drafter:
     def _said(self, phrases: Mapping[frozenset[str], set[str]], header: str) -> set[str]:
         return {name for words in self._meanings(header) for name in phrases.get(frozenset(words), ())}
 
-    def _doubt(self, header: str, label: str, near: set[str]) -> _Doubt | None:
-        """Say why the answers of a column may not be those of the variables that it seems to be about."""
+    def _doubt(self, header: str, label: str, near: set[str]) -> tuple[str, str | None]:
+        """Say why the answers of a column may not be those of what it seems to be about, and which then say nothing."""
         said = {*fold(header), *fold(label)}
         if other := self._other(said, near):
-            return _Doubt(f"'{other}': of somebody or something else, of later, or ruled out? Then ignore it")
+            return f"'{other}': of somebody or something else, of later, or ruled out? Then ignore it", None
         if negations := self._negations & said:
-            return _Doubt(f"'{min(negations)}' may turn its answers round")
+            return f"'{min(negations)}' may turn its answers round", None
         if near & {*self.coder.model.numeric_inputs}:
-            return None
+            return "", UNKNOWN_SAID
         _, parts, wider = (any(found) for found in zip(self._kinds(header), self._kinds(label), strict=True))
         if parts:
-            return _Doubt("a part of it: no to a part is not no to the whole", "absent")
+            return "a part of it: no to a part is not no to the whole", "absent"
         if wider:
-            return _Doubt("more than it: yes to more is not yes to this", "present")
-        return None
+            return "more than it: yes to more is not yes to this", "present"
+        return "", UNKNOWN_SAID
 
     def _adds(self, header: str, found: set[str]) -> bool:
         """Say whether brackets hold more than units, values or other words for what was found: "(mother)"."""
@@ -431,9 +426,9 @@ class Drafter:
             is_text = cells.n_distinct > MAX_VALUES and cells.share_of_numbers() < 0.5
             if not near or is_text:
                 return _Proposal()
-            doubt = self._doubt(header, label, near)
-            why = self._as_bands(near, cells) or (doubt.why if doubt else "")
-            return _Proposal(unsure=self._candidates(near), why=why, doubt=doubt)
+            doubt, unknown = self._doubt(header, label, near)
+            why = self._as_bands(near, cells) or doubt
+            return _Proposal(unsure=self._candidates(near), why=why, unknown=unknown)
         (variable,) = exact
         if choice:
             ticked = {"checked": "present", "1": "present", "unchecked": "unknown", "0": "unknown"}
@@ -572,7 +567,7 @@ class Drafter:
                 about = drafts[half].unsure or [v for k, v in (drafts[half].entry or {}).items() if k == "variable"]
                 if about:
                     why = f"of one side, as '{against}' of the other: which is meant?"
-                    drafts[half] = _Proposal(unsure=about, why=why, doubt=_Doubt(why))
+                    drafts[half] = _Proposal(unsure=about, why=why, unknown=None)
 
     # YAML
 
@@ -620,14 +615,13 @@ class Drafter:
     def _ready(self, draft: _Proposal, cells: _Cells) -> str:
         """Write the values of an unsure column as they would stand in its entry, where they are clear but for it."""
         variables = {name.removeprefix(NOT_EVIDENCE_PREFIX) for name in draft.unsure or ()}
-        doubt = draft.doubt or _Doubt("", UNKNOWN_SAID)
-        if len(variables) > 1 or doubt.unknown is None:
+        if len(variables) > 1 or draft.unknown is None:
             return ""
         variable = min(variables)
         if not self.coder.is_yes_no(variable) and variable not in self.coder.model.numeric_inputs:
             return ""  # its values are no words for what is asked
         values = ((self._states(variable, cells, {}).entry or {}).get("values")) or {}
-        softened = {theirs: UNKNOWN_SAID if ours == doubt.unknown else ours for theirs, ours in values.items()}
+        softened = {theirs: UNKNOWN_SAID if ours == draft.unknown else ours for theirs, ours in values.items()}
         is_read = softened == values and {*values} <= {*SYNONYMS, *UNKNOWN_WORDS}
         if UNDECIDED in values.values() or is_read:
             return ""

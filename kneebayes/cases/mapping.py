@@ -630,7 +630,7 @@ class BoundMapping:
             name: encode_column(table[name]) for name in self.used if name != self.case_id or name in self.mapping.rows
         }
         problems: list[Problem] = []
-        no_cases = self._left_out(cells, table.num_rows)
+        no_cases = self._left_out(cells)
         if self.mapping.join is not None and self.case_id is not None:
             cells = self._joined(cells, encode_column(table[self.case_id]), no_cases, problems)
         said: dict[tuple[str, str], EncodedColumn] = {}
@@ -748,9 +748,7 @@ class BoundMapping:
                 self.coder.code(variable, text)
             return text
 
-        found = read_distinct(name, cells, read, problems)
-        texts = {text: place for place, text in enumerate(dict.fromkeys(filter(None, found)))}
-        return EncodedColumn(cells.spread(texts.get(text or "") for text in found), list(texts))
+        return cells.replaced(read_distinct(name, cells, read, problems))
 
     def _measured(self, name: str, column: Column, value: object) -> float | None:
         """Read a number in our unit; None of what is none, if the column has no units: it may be the name of a band."""
@@ -790,8 +788,7 @@ class BoundMapping:
             days[i] = pd.NaT
         problems += row_problems(name, cells, refused)
         found = np.append(days.to_numpy().astype("datetime64[D]"), np.datetime64("NaT", "D"))
-        result: NDArray[np.datetime64] = found[cells.index]
-        return result
+        return np.asarray(found[cells.index])
 
     def _time(
         self,
@@ -849,12 +846,7 @@ class BoundMapping:
             return {**absent, **found} if chosen and not is_missing(value) else {}
 
         answers = [found or {} for found in read_distinct(name, cells, read, problems)]
-        made = {}
-        for variable in variables:
-            texts = list(dict.fromkeys(a[variable] for a in answers if variable in a))
-            places = (texts.index(a[variable]) if variable in a else None for a in answers)
-            made[variable] = EncodedColumn(cells.spread(places), texts)
-        return made
+        return {variable: cells.replaced(answer.get(variable) for answer in answers) for variable in variables}
 
     def _combined(self, variable: str, columns: list[EncodedColumn], problems: list[Problem]) -> EncodedColumn:
         """Make one column of several that set the same variable."""
@@ -919,7 +911,7 @@ class BoundMapping:
             joined[name] = EncodedColumn(index, cells[name].values)
         return joined
 
-    def _left_out(self, cells: Mapping[str, EncodedColumn], n: int) -> list[Problem]:
+    def _left_out(self, cells: Mapping[str, EncodedColumn]) -> list[Problem]:
         reason = why(Kind.LEFT_OUT)
         problems = []
         for name, values in self.mapping.rows.items():
@@ -981,9 +973,9 @@ def matched(
 
 def _array(column: EncodedColumn, nothing: str | None = None) -> pa.Array:
     """Make an array of texts; one that means nothing is an empty cell."""
-    texts = [cell_text(value) for value in column.values]
-    index = column.spread(None if text == nothing else i for i, text in enumerate(texts)).astype(np.int32)
-    return pa.DictionaryArray.from_arrays(pa.array(index, mask=index < 0), pa.array(texts, pa.string()))
+    texts = column.replaced(None if text == nothing else text for text in map(cell_text, column.values))
+    index = texts.index.astype(np.int32)
+    return pa.DictionaryArray.from_arrays(pa.array(index, mask=index < 0), pa.array(texts.values, pa.string()))
 
 
 def _band(name: str, bands: Mapping[str, float], number: float, value: object) -> str:

@@ -136,7 +136,7 @@ def export(model: ModelSpec, path: str | os.PathLike[str], format: str | None = 
     is standard output, which takes the network alone.
     """
     path = Path(plain_path(path))
-    chosen = _format(path, format)
+    chosen = format_of(path, format)
     content = model.model_dump(mode="json", exclude_defaults=True)
     nodes = [model_node(model, name) for name in model.variables]
     if chosen == "json":
@@ -161,16 +161,11 @@ def export(model: ModelSpec, path: str | os.PathLike[str], format: str | None = 
     return [path, labels]
 
 
-def _format(path: Path, format: str | None) -> str:
-    """Take the format that is named, or that of the ending."""
-    if format is None:
-        return format_of(path)
-    check_choice("exchange format", format, get_args(Format))
-    return format
-
-
-def format_of(path: Path) -> Format:
-    """Tell the format from the ending of a path."""
+def format_of(path: Path, named: str | None = None) -> str:
+    """Take the format that is named, or tell it from the ending of a path."""
+    if named is not None:
+        check_choice("exchange format", named, get_args(Format))
+        return named
     if path.suffix.lower() in NETICAS:
         raise FileFormatError(
             f"{path}: no format of Netica is read or written here: save it there as .dne, open that in GeNIe, and save "
@@ -542,7 +537,7 @@ def import_model(
 ) -> ModelSpec:
     """Read a network and make it a model file, as `kneebayes.import_network` says, which this is the work of."""
     path = Path(plain_path(path))
-    chosen = _format(path, format)
+    chosen = format_of(path, format)
     text = _text(path)
     nodes, known = _nodes(text, chosen, path)
     if labels is not None or (known is None and sidecar_path(path).exists()):

@@ -101,14 +101,14 @@ def _applies(model: ModelSpec, name: str) -> Iterator[tuple[Test, ...]]:
         if any(number.p for number in row.prior.values()):
             continue
         outside = [
-            list(_outside(model, columns[parent], parent, states))
+            list(_outside(model, columns[parent], states))
             for parent, states in row.when.items()
             if set(states) != set(model.variables[parent].states)
         ]
         yield from (sum(ways, ()) for ways in product(*outside))
 
 
-def _outside(model: ModelSpec, column: str, parent: str, states: tuple[str, ...]) -> Iterator[tuple[Test, ...]]:
+def _outside(model: ModelSpec, column: str, states: tuple[str, ...]) -> Iterator[tuple[Test, ...]]:
     """Say, in parts that must all hold, that a column is in none of these states; an empty one is not."""
     numeric = model.numeric_inputs.get(column)
     if numeric is None:

@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.errors import CaseError, ImpossibleEvidenceError, ModelFileError, UnknownNameError, nearest
+from kneebayes.errors import ImpossibleEvidenceError, ModelFileError
 from kneebayes.interop.cpt import Node, model_node
 from kneebayes.spec.model_spec import ModelSpec
 
@@ -83,7 +83,6 @@ class Reference:
         Nothing is taken as known that is not given, the complaint included. ``likelihoods`` are unsure answers,
         P(what was said | state) by variable: a factor of the network like any other.
         """
-        self._check(evidence)
         joint = self._joint(evidence, likelihoods or {})
         total = float(joint.sum())
         if not total > 0:
@@ -129,16 +128,6 @@ class Reference:
             states = {name: list(self.model.variables[name].states)}
             markov.add_factors(DiscreteFactor([name], [len(likelihood)], list(likelihood), state_names=states))
         return type(self._engine)(markov)
-
-    def _check(self, evidence: Mapping[str, str]) -> None:
-        variables = self.model.variables
-        for name, state in evidence.items():
-            if name not in variables:
-                hint = nearest(name, variables) or " The model's variables are its risks, causes and findings."
-                raise UnknownNameError(f"the model has no variable '{name}'.{hint}")
-            allowed = variables[name].states
-            if state not in allowed:
-                raise CaseError(f"{name}: '{state}' is not among {list(allowed)}.{nearest(state, allowed)}")
 
 
 def pgmpy_text(model: ModelSpec, format: str) -> str:
