@@ -195,6 +195,7 @@ def questionnaire(model: ModelSpec, version: Version = "R5") -> Any:
 
     There is a group per group of the model; ``linkId`` is the column of a case.
     """
+    check_choice("FHIR version", version, get_args(Version))
     choice = "choice" if version == "R4B" else "coding"  # an item that is answered by a code
     groups: dict[str, list[dict[str, Any]]] = {}
     for column, name in model.input_columns.items():
