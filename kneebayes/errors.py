@@ -130,8 +130,8 @@ def misspelt(name: str, known: Iterable[str]) -> str:
     A name of another meaning is no near miss, however many letters it shares: a hint is no place to lead somebody from
     chest_pain to calf_pain, or from a code for missing to an answer.
 
-    >>> misspelt("calf_pian", ["calf_pain", "thigh_pain"])
-    " Did you mean 'calf_pain'?"
+    >>> misspelt("calf_pian", ["calf_pain", "thigh_pain"]), misspelt("CalfPain", ["calf_pain"])
+    (" Did you mean 'calf_pain'?", " Did you mean 'calf_pain'?")
     >>> misspelt("chest_pain", ["calf_pain"]), misspelt("bilateral_swelling", ["unilateral_swelling"])
     ('', '')
     """
@@ -140,7 +140,8 @@ def misspelt(name: str, known: Iterable[str]) -> str:
     for other in known:
         pairs = list(zip(words, other.split("_"), strict=False))
         wrong = [(a, b) for a, b in pairs if a != b]
-        if len(words) == other.count("_") + 1 and (not wrong or (len(wrong) == 1 and _one_slip(*wrong[0]))):
+        is_slip = len(words) == other.count("_") + 1 and len(wrong) == 1 and _one_slip(*wrong[0])
+        if is_slip or "".join(words) == other.replace("_", ""):
             close.append(other)
     return f" Did you mean '{close[0]}'?" if len(close) == 1 else ""
 
