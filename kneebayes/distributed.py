@@ -208,27 +208,31 @@ def _compute(dask: Any, tasks: list[Any], scheduler: str | None) -> list[ScoreSu
 
 
 @lru_cache(maxsize=4)
-def _compiled(text: str, version: str) -> Model:
-    """Compile a model once per worker; not for another version, whose numbers may be others."""
+def _compiled(text: str) -> Model:
+    """Compile a model once per worker."""
+    return Model(ModelSpec.model_validate_json(text))
+
+
+def _refuse_other(version: str) -> None:
+    """Refuse to work for another version, whose numbers may be others."""
     if version != kneebayes.__version__:
         raise OptionError(
             f"a Dask worker has kneebayes {kneebayes.__version__}, and {version} sent it work: "
             "install the same version everywhere"
         )
-    return Model(ModelSpec.model_validate_json(text))
 
 
 def _score_partition(frame: pd.DataFrame, text: str, options: dict[str, Any], version: str) -> pd.DataFrame:
-    scored: pd.DataFrame = guarded(
-        lambda: _compiled(text, version).score(frame, **options), lambda: "scoring a partition"
-    )
+    _refuse_other(version)
+    scored: pd.DataFrame = guarded(lambda: _compiled(text).score(frame, **options), lambda: "scoring a partition")
     return scored
 
 
 def _score_part(
     text: str, source: str, target: str, rejects: str | None, options: dict[str, Any], version: str
 ) -> ScoreSummary:
-    return score_file(_compiled(text, version), source, target, rejects=rejects, quiet=True, **options)
+    _refuse_other(version)
+    return score_file(_compiled(text), source, target, rejects=rejects, quiet=True, **options)
 
 
 def _partitions(source: str) -> list[str]:
