@@ -292,11 +292,7 @@ class CsvReader(Reader):
             if b"\n" not in first and b"\r" in first[:-1]:
                 self._row_end = b"\r"  # as old Macs wrote, and Excel still offers
                 first = first.replace(b"\r", b"\n")
-            while (
-                not end_of_last_row(first, self._separator.encode())
-                and len(first) < MAX_ROW_BYTES
-                and (more := self._read(len(first)))
-            ):
+            while not self._has_header(first) and len(first) < MAX_ROW_BYTES and (more := self._read(len(first))):
                 first += more
             self.names, self._first = self._header(first)
         except BaseException:
@@ -318,6 +314,12 @@ class CsvReader(Reader):
                     "unpack it and look; if it is what you want, score the unpacked file."
                 )
         return data if self._row_end == b"\n" else data.replace(self._row_end, b"\n")
+
+    def _has_header(self, first: bytes) -> bool:
+        """Say whether the rows of the header end here; lines without a word, and those above, are none."""
+        wanted = self._reading.header or (1,)
+        lines = first[: end_of_last_row(first, self._separator.encode())].splitlines()[wanted[0] - 1 :]
+        return sum(1 for line in lines if line.strip()) >= len(wanted)
 
     def _header(self, first: bytes) -> tuple[tuple[str, ...], bytes]:
         for magic, what in MAGIC.items():

@@ -752,6 +752,23 @@ def test_rows_are_cut_where_a_walk_over_the_bytes_cuts_them(alphabet: bytes) -> 
         assert end_of_last_row(block) == naive_end_of_last_row(block), block
 
 
+@pytest.mark.parametrize(
+    "header", [b'\n"ca\nse","b"\nd,e\n', b'a,"b\n""c"\n', b"\n\na,b"], ids=["broken", "doubled", "bare"]
+)
+def test_a_header_is_whole_wherever_the_first_bytes_end(
+    header: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "cases.csv"
+    path.write_bytes(header)
+    names = []
+    for length in range(1, len(header) + 2):
+        monkeypatch.setattr("kneebayes.scoring.readers.FIRST_BYTES", length)
+        reader = open_reader(str(path), chunk_rows=10)
+        names.append(tuple(reader.names))
+        reader.close()
+    assert len(set(names)) == 1
+
+
 def test_seen_ids_over_many_batches() -> None:
     rng = np.random.default_rng(1)
     seen, known = SeenIds(), set()
