@@ -624,8 +624,11 @@ class Retractions:
             odds = np.ascontiguousarray(known.T) / (1.0 - known[:, self.column])  # of each without the cause, at most
         risks = cache(lambda: self._risks(evidence, odds))
         for mask in self._by_source.values():  # of each source one move at most
+            own_signs = present & mask
+            if not own_signs.any():
+                continue
             grown = [(case, bits, *sums)]
-            for move in self._moves_of(np.unique(present & mask).tolist()):
+            for move in self._moves_of(np.unique(own_signs).tolist()):
                 has = present & move.bits == move.bits
                 row, weight = risks()[move.component] if len(move.log_most) > 1 else (None, odds)
                 bounds = np.zeros((3, evidence.n))
