@@ -271,12 +271,15 @@ class Intervals(NamedTuple):
 
     def gathered(self, cards: Sequence[int], causes: range, inside: Floats, under: Floats) -> tuple[Floats, Floats]:
         """Let some causes act too: P(in the interval) and P(under it), (I, states), by their joint state."""
+        # the intervals last: a loop over a few states costs more than what it does
+        inside, under = np.ascontiguousarray(inside.T), np.ascontiguousarray(under.T)
+        by_cause = [np.ascontiguousarray(np.moveaxis(own, 0, -1)) for own in (self.low, self.high, self.between)]
         for c in causes:
-            low, high, between = (chance[:, c, None, : cards[c]] for chance in (self.low, self.high, self.between))
-            shape = len(inside), inside.shape[1] * cards[c]
-            inside = (inside[:, :, None] * high + under[:, :, None] * between).reshape(shape)
-            under = (under[:, :, None] * low).reshape(shape)
-        return inside, under
+            low, high, between = (chance[c, : cards[c]] for chance in by_cause)
+            shape = len(inside) * cards[c], inside.shape[1]
+            inside = (inside[:, None] * high + under[:, None] * between).reshape(shape)
+            under = (under[:, None] * low).reshape(shape)
+        return inside.T, under.T
 
 
 @dataclass(frozen=True, eq=False)
@@ -449,10 +452,10 @@ class Layout:
         step = max(1, MAX_KEPT_BYTES // (8 * self.n_joint))  # rows at a time: what they are made of takes as much again
         for start in range(0, len(leaks), step):
             part = slice(start, start + step)
-            own = at_most_leak[part, None]
+            own, links_of = at_most_leak[None, part], np.ascontiguousarray(np.moveaxis(at_most_links[part], 0, -1))
             for c, card in enumerate(self.cards):
-                own = (own[:, :, None] * at_most_links[part, c, None, :card]).reshape(len(own), -1)
-            at_most[part] = own
+                own = (own[:, None] * links_of[c, :card]).reshape(-1, own.shape[1])
+            at_most[part] = own.T
         ends = np.append(self.vector_start, len(self.low))
         for start in range(0, self.n_vectors, step):
             of = ends[start : start + step + 1]
@@ -645,14 +648,15 @@ def outer_halves(weight: Floats, off: Floats, on: Floats) -> tuple[Floats, Float
     (..., T, S), are P(a target is not triggered there) and P(it is). The halves, (..., S, 2 ** half) each, have the
     first target as the highest bit of the first.
     """
-    chance = np.stack([off, on], axis=-1)
+    chance = np.stack([off, on], axis=-2)
     n = off.shape[-2]
     halves = []
     for first, targets in ((weight, range(n // 2)), (np.ones_like(weight), range(n // 2, n))):
-        half = first[..., None]
+        half = first[..., None, :]
         for t in targets:
-            half = (half[..., :, None] * chance[..., t, :, None, :]).reshape(*half.shape[:-1], -1)
-        halves.append(half)
+            half = half[..., :, None, :] * chance[..., t, None, :, :]
+            half = half.reshape(*weight.shape[:-1], -1, weight.shape[-1])
+        halves.append(np.ascontiguousarray(np.swapaxes(half, -1, -2)))
     return halves[0], halves[1]
 
 
@@ -665,13 +669,22 @@ def _moves(n_targets: int) -> Floats:
     return moves
 
 
+@lru_cache(maxsize=MAX_CAUSES)
+def _places(n_targets: int) -> Ints:
+    """Places of those in (after, before) end to end, (triggered, before)."""
+    sets = np.arange(1 << n_targets)
+    places: Ints = (sets | sets[:, None]) << n_targets | sets
+    return places
+
+
 def or_matrices(trigger: Floats) -> Floats:
     """Write what triggers, (n, 2 ** T), do to which of T targets are present as matrices, (n, after, before)."""
     size = trigger.shape[1]
-    moves, matrices = _moves(size.bit_length() - 1).reshape(-1, size), np.zeros((len(trigger), size * size))
-    for triggered in range(size):  # BLAS would sum a single case in another order than several
-        matrices += trigger[:, triggered, None] * moves[:, triggered]
-    return matrices.reshape(-1, size, size)
+    matrices = np.zeros((size * size, len(trigger)))
+    # BLAS would sum a single case in another order than several
+    for places, chance in zip(_places(size.bit_length() - 1), trigger.T, strict=True):
+        matrices[places] += chance
+    return np.ascontiguousarray(matrices.T).reshape(-1, size, size)
 
 
 def or_messages(flow: Floats) -> Floats:
