@@ -27,8 +27,7 @@ from kneebayes.errors import (
     check_number,
     names_of,
 )
-from kneebayes.inference.evidence import UNKNOWN, Evidence
-from kneebayes.inference.network import CompiledModel, Engine, Posteriors
+from kneebayes.inference.network import CompiledModel, Engine
 from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.spec.yaml_io import DEFAULT_MODEL, model_path, read_model
 
@@ -185,13 +184,13 @@ class Model:
             bound = BoundMapping(self._coder, CaseMapping.of(mapping), map(str, case), partial=True)
             case, told = bound.case(case), told_of(bound.others)
         coded = self._coder.case(case)
+        words, amounts = self._coder.words(coded.evidence), self._coder.amounts(case)
         posteriors = self.network.posteriors(coded.evidence)
         if np.isneginf(posteriors.log_evidence[0]):
             raise ImpossibleEvidenceError(self.assessor.contradiction(coded.evidence).why.text)
         if engine == "pgmpy":
-            posteriors = self._by_pgmpy(coded.evidence, posteriors)
+            posteriors = self._reference.answer(coded.evidence, posteriors)
         assessed = self.assessor.assess(coded.evidence, self._chosen(thresholds), posteriors=posteriors, engine="numpy")
-        words, amounts = self._coder.words(coded.evidence), self._coder.amounts(case)
         return Diagnosis(assessed, words, [*told, *coded.warnings], amounts)
 
     @cached_property
@@ -220,18 +219,6 @@ class Model:
         from kneebayes.interop.pgmpy import Reference  # here, because pgmpy takes seconds to import
 
         return Reference(self.file)
-
-    def _by_pgmpy(self, evidence: Evidence, exact: Posteriors) -> Posteriors:
-        """Ask pgmpy for the posteriors of one case."""
-        known: dict[str, str] = {}
-        likelihoods = {self.network.variables[answer.row]: answer.likelihood.tolist() for answer in evidence.soft}
-        for (name, variable), code in zip(self.file.variables.items(), evidence.codes[:, 0].tolist(), strict=True):
-            left = self.file.events[name][code] if code != UNKNOWN else frozenset[str]()
-            if len(left) > 1:
-                likelihoods[name] = [float(state in left) for state in variable.states]
-            known |= dict.fromkeys([name], next(iter(left))) if len(left) == 1 else {}
-        values = self._reference.posteriors(known, likelihoods)
-        return Posteriors(exact.columns, np.array([[values[name] for name in exact.columns]]), exact.log_evidence)
 
     @overload
     def score(self, frame: Frame, *, rejects: Literal[False] = False, **options: Unpack[ScoreOptions]) -> Frame: ...

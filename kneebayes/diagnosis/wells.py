@@ -195,7 +195,7 @@ def points_line(model: ModelSpec, evidence: Mapping[str, str]) -> str:
     Empty unless every item is known but those that a clinician judges.
     """
     sheet = read_sheet()
-    if not model.implied(evidence).keys() & sheet.columns or sheet.cause != model.alarm.cause:
+    if sheet.cause != model.alarm.cause:
         return ""
     counted = points(model, evidence, sheet=sheet)
     return "" if any(counted.sheet.items[name].any_of for name in counted.unknown) else str(counted)

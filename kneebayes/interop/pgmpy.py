@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.errors import ImpossibleEvidenceError, ModelFileError
+from kneebayes.inference.evidence import UNKNOWN, Evidence
+from kneebayes.inference.network import Posteriors
 from kneebayes.interop.cpt import Node, model_node
 from kneebayes.spec.model_spec import ModelSpec
 
@@ -101,6 +103,20 @@ class Reference:
                 for state, p in zip(cause.states[2:], margin[2:], strict=True)
             },
         }
+
+    def answer(self, case: Evidence, exact: Posteriors) -> Posteriors:
+        """Compute the posteriors of one case anew, in the columns of those that exact inference gave."""
+        variables = self.model.variables
+        names = list(variables)
+        known: dict[str, str] = {}
+        likelihoods = {names[answer.row]: answer.likelihood.tolist() for answer in case.soft}
+        for name, code in zip(names, case.codes[:, 0].tolist(), strict=True):
+            left = self.model.events[name][code] if code != UNKNOWN else frozenset[str]()
+            if len(left) > 1:
+                likelihoods[name] = [float(state in left) for state in variables[name].states]
+            known |= dict.fromkeys([name], next(iter(left))) if len(left) == 1 else {}
+        values = self.posteriors(known, likelihoods)
+        return Posteriors(exact.columns, np.array([[values[name] for name in exact.columns]]), exact.log_evidence)
 
     def _joint(self, evidence: Mapping[str, str], likelihoods: Mapping[str, Sequence[float]]) -> NDArray[np.float64]:
         """P(evidence, joint state of the causes), one axis per cause, zero off the states of observed causes."""
