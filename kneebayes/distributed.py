@@ -20,7 +20,7 @@ from kneebayes.diagnosis.alarm import Thresholds
 from kneebayes.errors import FileFormatError, MissingExtraError, OptionError, guarded, names_of
 from kneebayes.inference import cores
 from kneebayes.model import Model, load_model
-from kneebayes.scoring.score_file import ScoreSummary, score_file
+from kneebayes.scoring.score_file import ScoreSummary
 from kneebayes.spec.model_spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ def _score_part(
     text: str, source: str, target: str, rejects: str | None, options: dict[str, Any], version: str
 ) -> ScoreSummary:
     _refuse_other(version)
-    return score_file(_compiled(text), source, target, rejects=rejects, quiet=True, **options)
+    return _compiled(text).score_file(source, target, rejects=rejects, quiet=True, **options)
 
 
 def _partitions(source: str) -> list[str]:

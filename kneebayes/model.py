@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, TypeVar, Unpack, overload
 
 import numpy as np
 
+from kneebayes.atomic import plain_path
 from kneebayes.cases.coding import Coder, check_columns
 from kneebayes.diagnosis.alarm import Assessor, Thresholds
 from kneebayes.diagnosis.diagnosis import Diagnosis
@@ -368,11 +369,12 @@ class Model:
         UnknownColumnError
             If a column is not accounted for.
         """
+        check_kind(table, "column_names", "model.score(frame), or model.score_table(pyarrow.Table.from_pandas(frame))")
         return self.scorer.score(
             table,
             thresholds=self._chosen(thresholds),
-            keep=keep,
-            ignore=ignore,
+            keep=names_of("keep", keep),
+            ignore=names_of("ignore", ignore),
             engine=engine,
             intervals=intervals,
             draws=draws,
@@ -414,25 +416,33 @@ class Model:
         -------
         ScoreSummary
             Rows read, scored and rejected.
+
+        Raises
+        ------
+        OptionError
+            If the format takes no columns, and some are named.
         """
         from kneebayes.scoring.score_file import score_file
 
+        check_choice("format to score into", format, ("table", "fhir-ndjson"))
+        check_number("chunk_rows", chunk_rows, whole=True, least=1)
+        check_flags(quiet=quiet, redact=redact)
+        keep, ignore = names_of("keep", keep), names_of("ignore", ignore)
+        if format == "fhir-ndjson" and (columns is not None or keep):
+            raise OptionError("format fhir-ndjson has no columns: columns and keep go with tables")
         return score_file(
-            self,
-            source,
-            target,
-            rejects=rejects,
+            partial(self.score_table, keep=keep, thresholds=thresholds, intervals=intervals, draws=draws, seed=seed),
+            self.file,
+            plain_path(source),
+            plain_path(target),
+            rejects=None if rejects is None else plain_path(rejects),
             keep=keep,
             ignore=ignore,
-            columns=columns,
-            thresholds=thresholds,
-            intervals=intervals,
-            draws=draws,
-            seed=seed,
+            columns=None if columns is None else names_of("columns", columns),
             chunk_rows=chunk_rows,
             progress=progress,
             quiet=quiet,
-            format=format,
+            as_fhir=format == "fhir-ndjson",
             redact=redact,
             mapping=mapping,
         )
@@ -483,7 +493,8 @@ class Model:
         keep, ignore = names_of("keep", keep), names_of("ignore", ignore)
         table = to_arrow(frame, self._coder.columns)
         check_columns(self.file, table.column_names, keep=keep, ignore=ignore)
-        _, assessed, problems = self.scorer.assess(table, self._chosen(thresholds), ignore=ignore)
+        coded = self.scorer.code(table, ignore=ignore)
+        assessed, problems = self.scorer.assess(coded, self._chosen(thresholds))
         if problems:
             raise case_error(frame, problems, "can't be scored")
         return batch_sensitivity(assessed, target or self.file.alarm.cause)

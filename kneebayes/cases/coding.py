@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 from itertools import product
@@ -59,12 +59,13 @@ class EncodedColumn:
 class Coded:
     """A table of cases as evidence, with at least one problem for each row that is refused: nothing is known of it.
 
-    The warnings say what to tell the user, and of how many rows.
+    ``refused``, bool, (n,), says which rows those are. The warnings say what to tell the user, and of how many rows.
     """
 
     evidence: Evidence
     problems: list[Problem]
-    warnings: dict[str, int] = field(default_factory=dict)
+    refused: NDArray[np.bool_]
+    warnings: dict[str, int]
 
 
 class Coder:
@@ -237,10 +238,12 @@ class Coder:
             if own and len(spoken) > 1:
                 together = self._pool(row, list(spoken), own, codes[row], problems)
                 soft = [answer for answer in soft if answer.row != row] + together
+        refused = np.zeros(n, dtype=bool)
         if problems:
-            codes[:, refused_rows(problems, n)] = UNKNOWN
+            refused = refused_rows(problems, n)
+            codes[:, refused] = UNKNOWN
             problems.sort(key=lambda problem: problem.row)
-        return Coded(Evidence(codes, tuple(soft)), problems, warnings)
+        return Coded(Evidence(codes, tuple(soft)), problems, refused, warnings)
 
     def _column(
         self, name: str, row: int, column: EncodedColumn, problems: list[Problem]

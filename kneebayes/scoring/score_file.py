@@ -10,40 +10,26 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import attrgetter
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kneebayes.atomic import STANDARD_STREAM, AtomicFile, check_paths, commit, file_stamp, plain_path, refuse_changed
+from kneebayes.atomic import STANDARD_STREAM, AtomicFile, check_paths, commit, file_stamp, refuse_changed
 from kneebayes.cases.coding import CASE_ID, Coder
 from kneebayes.cases.mapping import BoundMapping, CaseMapping, MappingLike
 from kneebayes.cases.problems import Kind, Problem, rows_of_no_case, why
-from kneebayes.errors import (
-    DefectError,
-    FileFormatError,
-    OptionError,
-    UnknownColumnError,
-    check_choice,
-    check_flags,
-    check_number,
-    guarded,
-    names_of,
-    nearest,
-)
+from kneebayes.errors import DefectError, FileFormatError, UnknownColumnError, check_flags, guarded, nearest
 from kneebayes.inference import cores
 from kneebayes.scoring.readers import Reader, Rows, open_reader, refuse_headless, whole
 from kneebayes.scoring.writers import REJECT_COLUMNS, CsvWriter, FhirWriter, Writer, open_writer, reject_rows
 
 if TYPE_CHECKING:
-    from kneebayes.diagnosis.alarm import Thresholds
     from kneebayes.inference.network import Engine
-    from kneebayes.model import Model
     from kneebayes.scoring.scorer import Scored
+    from kneebayes.spec.model_spec import ModelSpec
 
-CHUNK_ROWS = 1 << 14  # small enough for a core's cache, large enough that Python's share is small
 FHIR_ENDINGS = (".ndjson", ".jsonl")
 MAX_REASONS = 5
 NOTHING_KNOWN = (
@@ -101,52 +87,38 @@ class ScoreSummary:
 
 
 def score_file(
-    model: Model,
-    source: str | Path,
-    target: str | Path,
+    score_table: Callable[..., Scored],
+    model: ModelSpec,
+    source: str,
+    target: str,
     *,
-    rejects: str | Path | None = None,
-    keep: Iterable[str] = (),
-    ignore: Iterable[str] = (),
-    columns: Iterable[str] | None = None,
-    thresholds: Thresholds | None = None,
-    intervals: float | None = None,
-    draws: int = 200,
-    seed: int = 0,
-    chunk_rows: int = CHUNK_ROWS,
-    progress: bool | None = None,
-    quiet: bool = False,
-    format: Literal["table", "fhir-ndjson"] = "table",
-    redact: bool = False,
-    mapping: MappingLike | None = None,
+    rejects: str | None,
+    keep: list[str],
+    ignore: list[str],
+    columns: list[str] | None,
+    chunk_rows: int,
+    progress: bool | None,
+    quiet: bool,
+    as_fhir: bool,
+    redact: bool,
+    mapping: MappingLike | None,
 ) -> ScoreSummary:
-    """Score a file of cases into another: `kneebayes.score_file` says what each option does."""
-    source, target = plain_path(source), plain_path(target)
-    rejects = None if rejects is None else plain_path(rejects)
-    as_fhir = _is_fhir(format, columns, keep)
+    """Score a file of cases into another, a piece at a time: `kneebayes.score_file` says what each option does.
+
+    ``score_table`` takes a table, ``ignore`` and ``engine``, and raises what no table can be scored by.
+    """
     check_paths(source, target, rejects, endings=FHIR_ENDINGS if as_fhir else ())
-    keep, ignore = names_of("keep", keep), names_of("ignore", ignore)
-    check_number("chunk_rows", chunk_rows, whole=True, least=1)
-    check_flags(quiet=quiet, redact=redact)
     with ExitStack() as stack:
-        cases = MappedReader(source, Coder(model.file), mapping, keep, ignore, chunk_rows=chunk_rows)
+        cases = MappedReader(source, Coder(model), mapping, keep, ignore, chunk_rows=chunk_rows)
         stack.callback(cases.reader.close)
-        score = partial(
-            model.score_table,
-            keep=keep,
-            ignore=cases.ignore,
-            thresholds=thresholds,
-            intervals=intervals,
-            draws=draws,
-            seed=seed,
-        )
+        score = partial(score_table, ignore=cases.ignore)
         empty = score(cases.empty()).table
         chosen = _choose(empty.column_names, columns, keep)
         engine: Engine = "auto" if cases.reader.is_one_piece else "numba"  # the same for every row of a file
         # The rejects first: where the target is, its rejects are.
         files = [stack.enter_context(AtomicFile(path)) for path in (rejects, target) if path is not None]
         file = files[-1]
-        writer = FhirWriter(file, model.file) if as_fhir else open_writer(file, empty.select(chosen).schema)
+        writer = FhirWriter(file, model) if as_fhir else open_writer(file, empty.select(chosen).schema)
         stack.callback(writer.abandon)
         pipeline = _Pipeline(
             cases=cases,
@@ -413,25 +385,17 @@ class SeenIds:
         self._runs.append(run)
 
 
-def _is_fhir(format: str, columns: Iterable[str] | None, keep: Iterable[str]) -> bool:
-    check_choice("format to score into", format, ("table", "fhir-ndjson"))
-    if format == "fhir-ndjson" and (columns is not None or list(keep)):
-        raise OptionError("format fhir-ndjson has no columns: columns and keep go with tables")
-    return format == "fhir-ndjson"
-
-
-def _choose(written: list[str], columns: Iterable[str] | None, keep: list[str]) -> list[str]:
+def _choose(written: list[str], columns: list[str] | None, keep: list[str]) -> list[str]:
     """Names of the columns to write."""
     if columns is None:
         return written
-    chosen = names_of("columns", columns)
-    for name in chosen:
+    for name in columns:
         if name not in written:
             raise UnknownColumnError(
                 f"columns: '{name}' is not a column of the output, which has {', '.join(written)}."
                 f"{nearest(name, written)}"
             )
-    return [*chosen, *(name for name in keep if name not in chosen)]
+    return [*columns, *(name for name in keep if name not in columns)]
 
 
 def shows_progress(wanted: bool | None) -> bool:

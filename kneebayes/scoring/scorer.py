@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from kneebayes.cases.coding import CASE_ID, Coded, Coder, check_columns
 from kneebayes.cases.frames import encode_columns, refuse_odd
-from kneebayes.cases.problems import Problem, refused_rows
+from kneebayes.cases.problems import Problem
 from kneebayes.diagnosis.alarm import Assessment, Assessor, Thresholds
-from kneebayes.errors import FileFormatError, UnknownColumnError, check_kind, names_of
+from kneebayes.errors import FileFormatError, UnknownColumnError
 from kneebayes.inference.network import Engine, leading
 from kneebayes.spec.model_spec import LEVELS, made_columns
 
@@ -76,8 +76,8 @@ class Scorer:
         table: pa.Table | pa.RecordBatch,
         *,
         thresholds: Thresholds,
-        keep: Iterable[str] = (),
-        ignore: Iterable[str] = (),
+        keep: Collection[str] = (),
+        ignore: Collection[str] = (),
         engine: Engine = "auto",
         intervals: float | None = None,
         draws: int = 200,
@@ -89,14 +89,14 @@ class Scorer:
         batches names an engine, so that a row's last digit does not depend on the batch's size. ``intervals`` is
         the share of ``draws`` within intervals: see `interval_columns`.
         """
-        keep, ignore = names_of("keep", keep), names_of("ignore", ignore)
-        check_kind(table, "column_names", "model.score(frame), or model.score_table(pyarrow.Table.from_pandas(frame))")
         check_columns(self.model, table.column_names, keep=keep, ignore=ignore)
         added = () if intervals is None else self.interval_columns
         clash = next((name for name in keep if name in (*self.columns, *added)), None)
         if clash is not None:
             raise UnknownColumnError(f"can't keep column '{clash}': the output has its own of that name; rename yours")
-        coded, assessed, problems = self.assess(table, thresholds, ignore=ignore, engine=engine)
+        coded = self.code(table, ignore=ignore)
+        empty = self.coder.is_empty(coded.evidence)
+        assessed, problems = self.assess(coded, thresholds, engine=engine)
         output = self._output(assessed)
         if intervals is not None:
             from kneebayes.diagnosis.uncertainty import batch_uncertainty  # here: few ask for it
@@ -106,35 +106,22 @@ class Scorer:
         if CASE_ID in table.column_names and CASE_ID not in ignore:
             output = {CASE_ID: table[CASE_ID], **output}
         result = pa.table({**output, **{name: table[name] for name in keep}})
-        accepted = ~refused_rows(problems, table.num_rows)
-        return Scored(
-            result if accepted.all() else result.filter(pa.array(accepted)),
-            accepted,
-            problems,
-            coded.warnings,
-            self.coder.is_empty(coded.evidence),
-        )
+        accepted = ~(coded.refused | assessed.impossible)
+        result = result if accepted.all() else result.filter(pa.array(accepted))
+        return Scored(result, accepted, problems, coded.warnings, empty)
 
     def assess(
-        self,
-        table: pa.Table | pa.RecordBatch,
-        thresholds: Thresholds,
-        *,
-        ignore: Iterable[str] = (),
-        engine: Engine = "auto",
-    ) -> tuple[Coded, Assessment, list[Problem]]:
-        """Code a table and assess its rows, those with problems too; problems are in the order of the rows."""
-        coded = self.code(table, ignore=ignore)
+        self, coded: Coded, thresholds: Thresholds, *, engine: Engine = "auto"
+    ) -> tuple[Assessment, list[Problem]]:
+        """Assess the rows of a table, those with problems too; all problems are in the order of the rows."""
         if engine == "auto":
             engine = self.assessor.network.engine_for(coded.evidence.n)
         assessed = self.assessor.assess(coded.evidence, thresholds, engine=engine)
-        refused = {problem.row for problem in coded.problems}
         problems = list(coded.problems)
-        for row in np.flatnonzero(assessed.impossible).tolist():
-            if row not in refused:
-                found = self.assessor.contradiction(assessed.evidence[[row]])
-                problems.append(Problem(row, "+".join(found.values), "+".join(found.values.values()), found.why))
-        return coded, assessed, sorted(problems, key=lambda problem: problem.row)
+        for row in np.flatnonzero(assessed.impossible & ~coded.refused).tolist():
+            found = self.assessor.contradiction(assessed.evidence[[row]])
+            problems.append(Problem(row, "+".join(found.values), "+".join(found.values.values()), found.why))
+        return assessed, sorted(problems, key=lambda problem: problem.row)
 
     def code(self, table: pa.Table | pa.RecordBatch, *, ignore: Iterable[str] = ()) -> Coded:
         """Code the evidence of a table; columns that are no evidence are passed over."""

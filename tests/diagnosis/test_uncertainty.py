@@ -29,7 +29,6 @@ from kneebayes.inference.compiled.layout import flat_layout
 from kneebayes.inference.evidence import Evidence, SoftEvidence
 from kneebayes.inference.network import CompiledModel, Engine, VersionedCase
 from kneebayes.inference.tables import tables
-from kneebayes.scoring.score_file import score_file
 from kneebayes.spec.model_spec import LEVELS, ModelSpec
 from kneebayes.spec.yaml_io import with_numbers
 from kneebayes.ui.cli import app
@@ -444,7 +443,7 @@ class TestManyCases:
     def test_file_gets_the_same_columns(self, tmp_path: Path) -> None:
         frame = MODEL.simulate(40, seed=6)
         frame.to_csv(tmp_path / "cases.csv", index=False)
-        score_file(MODEL, tmp_path / "cases.csv", tmp_path / "scores.csv", intervals=0.8, draws=20, seed=2)
+        MODEL.score_file(tmp_path / "cases.csv", tmp_path / "scores.csv", intervals=0.8, draws=20, seed=2)
         written, scored = pd.read_csv(tmp_path / "scores.csv"), MODEL.score(frame, intervals=0.8, draws=20, seed=2)
         assert written.columns.tolist() == scored.columns.tolist()
         for name in ("dvt_low", "none_of_these_high", "dvt_alarm_robust", "dvt_alarm_graver"):
@@ -465,5 +464,5 @@ class TestManyCases:
     def test_options_out_of_range_are_refused_before_anything_is_written(self, tmp_path: Path) -> None:
         (tmp_path / "cases.csv").write_text("age\n67\n")
         with pytest.raises(OptionError, match="between 0 and 1"):
-            score_file(MODEL, tmp_path / "cases.csv", tmp_path / "scores.csv", intervals=90)
+            MODEL.score_file(tmp_path / "cases.csv", tmp_path / "scores.csv", intervals=90)
         assert not (tmp_path / "scores.csv").exists()

@@ -32,7 +32,7 @@ from kneebayes.atomic import AtomicFile, commit
 from kneebayes.cases.problems import Kind, Problem, why
 from kneebayes.errors import DefectError, FileFormatError, OptionError, UnknownColumnError
 from kneebayes.scoring.readers import end_of_last_row, open_reader, read_cases
-from kneebayes.scoring.score_file import MAX_RUN, ScoreSummary, SeenIds, score_file
+from kneebayes.scoring.score_file import MAX_RUN, ScoreSummary, SeenIds
 from kneebayes.scoring.scorer import Scored
 from kneebayes.spec.yaml_io import DEFAULT_MODEL, model_path, read_model
 
@@ -102,7 +102,7 @@ def score(tmp_path: Path) -> Callable[..., tuple[ScoreSummary, list[dict[str, st
     def run(content: str | bytes, **options: Any) -> tuple[ScoreSummary, list[dict[str, str]], list[dict[str, str]]]:
         source = write(tmp_path / "cases.csv", content)
         target, rejects = tmp_path / "out.csv", tmp_path / "rejects.csv"
-        counts = score_file(MODEL, source, target, rejects=rejects, **options)
+        counts = MODEL.score_file(source, target, rejects=rejects, **options)
         assert counts.read == counts.scored + counts.rejected
         assert len(rows(target)) == counts.scored
         assert len({r["row"] for r in rows(rejects)}) == counts.rejected
@@ -252,7 +252,7 @@ class TestRejects:
 
     def test_reasons_are_counted_where_no_file_takes_them(self, tmp_path: Path) -> None:
         source = write(tmp_path / "cases.csv", HEADER + "".join(f"c{i},old,,\n" for i in range(20)) + "c20,17,,\n")
-        counts = score_file(MODEL, source, tmp_path / "out.csv")
+        counts = MODEL.score_file(source, tmp_path / "out.csv")
         assert (counts.read, counts.scored, counts.rejected) == (21, 1, 20)
         assert counts.reasons == (
             "row 1, column 'age': not allowed: give a number of years from 0 to 110, or nothing if unknown (20 rows)",
@@ -274,7 +274,7 @@ class TestRejects:
                 return Scored(scored.table.slice(1), scored.accepted, [], {}, scored.empty)
 
         with pytest.raises(RuntimeError, match="defect"):
-            score_file(Leaky(), write(tmp_path / "cases.csv", cases(5)), tmp_path / "out.csv")
+            Leaky().score_file(write(tmp_path / "cases.csv", cases(5)), tmp_path / "out.csv")
         assert os.listdir(tmp_path) == ["cases.csv"]
 
 
@@ -305,7 +305,7 @@ class TestColumns:
     def test_unknown_columns_leave_nothing(self, tmp_path: Path, options: dict[str, Any], message: str) -> None:
         source = write(tmp_path / "cases.csv", "case_id,age" + ("" if options else ",color") + "\nc1,3,\n")
         with pytest.raises(UnknownColumnError, match=message):
-            score_file(MODEL, source, tmp_path / "out.csv", **options)
+            MODEL.score_file(source, tmp_path / "out.csv", **options)
         assert os.listdir(tmp_path) == ["cases.csv"]
 
 
@@ -320,7 +320,7 @@ class TestFormats:
     def test_output(self, tmp_path: Path, ending: str) -> None:
         source = write(tmp_path / "cases.csv", cases(30_000))
         target = tmp_path / f"out.{ending}"
-        score_file(MODEL, source, target, chunk_rows=500)
+        MODEL.score_file(source, target, chunk_rows=500)
         if ending == "parquet":
             frame = parquet.read_table(target).to_pandas()
         else:
@@ -334,7 +334,7 @@ class TestFormats:
     def test_compressed_input(self, tmp_path: Path, ending: str, pack: Callable[[bytes], bytes]) -> None:
         text = cases(30_000).encode()
         source = write(tmp_path / f"cases.csv.{ending}", pack(text[:1000]) + pack(text[1000:]))
-        assert score_file(MODEL, source, tmp_path / "out.csv").scored == 30_000
+        assert MODEL.score_file(source, tmp_path / "out.csv").scored == 30_000
 
     def test_parquet_of_other_types(self, tmp_path: Path) -> None:
         table = pa.table(
@@ -348,20 +348,20 @@ class TestFormats:
         )
         source, target = tmp_path / "cases.parquet", tmp_path / "out.parquet"
         parquet.write_table(table, source, row_group_size=300)
-        counts = score_file(MODEL, source, target, keep=["note"], chunk_rows=64)
+        counts = MODEL.score_file(source, target, keep=["note"], chunk_rows=64)
         assert counts.scored == 1000
         result = parquet.read_table(target)
         assert result["note"].to_pylist() == table["note"].to_pylist()
         assert result["case_id"].equals(table["case_id"])
         assert result["dvt"].to_pylist()[:4] == [None, 1 / 3, 2 / 3, 1.0]
         with pytest.raises(FileFormatError, match="can't be written as CSV"):
-            score_file(MODEL, source, tmp_path / "out.csv", keep=["note"])
-        assert score_file(MODEL, source, tmp_path / "out.csv", ignore=["note"]).scored == 1000
+            MODEL.score_file(source, tmp_path / "out.csv", keep=["note"])
+        assert MODEL.score_file(source, tmp_path / "out.csv", ignore=["note"]).scored == 1000
         assert sorted(os.listdir(tmp_path)) == ["cases.parquet", "out.csv", "out.parquet"]
 
     def test_parquet_without_rows(self, tmp_path: Path) -> None:
         parquet.write_table(pa.table({"case_id": pa.array([], pa.string())}), tmp_path / "cases.parquet")
-        assert score_file(MODEL, tmp_path / "cases.parquet", tmp_path / "out.parquet") == ScoreSummary()
+        assert MODEL.score_file(tmp_path / "cases.parquet", tmp_path / "out.parquet") == ScoreSummary()
         assert parquet.read_table(tmp_path / "out.parquet").column_names[:2] == ["case_id", "dvt"]
 
     def test_parquet_of_many_numbers_is_a_table_of_cases(self, tmp_path: Path) -> None:
@@ -371,7 +371,7 @@ class TestFormats:
 
     def test_duplicates_in_parquet(self, tmp_path: Path) -> None:
         parquet.write_table(pa.table({"case_id": [7, 8, 7], "age": [1, 2, 3]}), tmp_path / "cases.parquet")
-        counts = score_file(MODEL, tmp_path / "cases.parquet", tmp_path / "out.parquet", chunk_rows=2)
+        counts = MODEL.score_file(tmp_path / "cases.parquet", tmp_path / "out.parquet", chunk_rows=2)
         assert counts.reasons == (
             "row 3, column 'case_id': an earlier row has this case_id: "
             "give each case its own, or join rows by join: case_id in a mapping",
@@ -381,7 +381,7 @@ class TestFormats:
     def test_standard_streams(self, monkeypatch: pytest.MonkeyPatch, capfdbinary: Any) -> None:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(cases(3).encode())))
         monkeypatch.setattr(sys, "stdout", os.fdopen(os.dup(1), "w"))
-        assert score_file(MODEL, "-", "-", columns=["case_id", "dvt_alarm"]).scored == 3
+        assert MODEL.score_file("-", "-", columns=["case_id", "dvt_alarm"]).scored == 3
         sys.stdout.close()
         assert capfdbinary.readouterr().out == b"case_id,dvt_alarm\nc0,low\nc1,low\nc2,low\n"
         assert not sys.stdin.closed
@@ -391,7 +391,7 @@ class TestFormats:
         os.mkfifo(pipe)
         writer = threading.Thread(target=lambda: pipe.write_text(cases(100_000)))
         writer.start()
-        assert score_file(MODEL, pipe, os.devnull).scored == 100_000
+        assert MODEL.score_file(pipe, os.devnull).scored == 100_000
         writer.join()
 
 
@@ -422,23 +422,23 @@ class TestRefusals:
         content, message = BAD_SOURCES[name]
         source = write(tmp_path / "cases.csv", content)
         with pytest.raises(FileFormatError, match=f"cases.csv: .*{message}"):
-            score_file(MODEL, source, tmp_path / "out.csv", rejects=tmp_path / "rejects.csv")
+            MODEL.score_file(source, tmp_path / "out.csv", rejects=tmp_path / "rejects.csv")
         assert os.listdir(tmp_path) == ["cases.csv"]
 
     def test_a_quote_open_for_ever_is_found_early(self, tmp_path: Path) -> None:
         source = write(tmp_path / "cases.csv", cases(10) + 'c10,"' + "3,male,\nc11," * 3_000_000)
         with pytest.raises(FileFormatError, match="never closed"):
-            score_file(MODEL, source, tmp_path / "out.csv")
+            MODEL.score_file(source, tmp_path / "out.csv")
 
     @pytest.mark.slow
     @pytest.mark.parametrize(("ending", "pack"), [("gz", gzip.compress), ("zst", zstd)])
     def test_truncated_compression(self, tmp_path: Path, ending: str, pack: Callable[[bytes], bytes]) -> None:
         source = write(tmp_path / f"cases.csv.{ending}", pack(cases(200_000).encode())[:-20])
         with pytest.raises(FileFormatError, match="whole file"):
-            score_file(MODEL, source, tmp_path / "out.csv")
+            MODEL.score_file(source, tmp_path / "out.csv")
         write(source, b"case_id,age\n")
         with pytest.raises(FileFormatError, match="can't be read"):
-            score_file(MODEL, source, tmp_path / "out.csv")
+            MODEL.score_file(source, tmp_path / "out.csv")
         assert os.listdir(tmp_path) == [source.name]
 
     @pytest.mark.parametrize("damage", [b"", b"case_id,age\n", "truncated", "middle"])
@@ -450,7 +450,7 @@ class TestRefusals:
         parts = {"truncated": whole[:-100], "middle": whole[:4000] + bytes(middle) + whole[4000 + middle :]}
         source.write_bytes(parts[damage] if isinstance(damage, str) else damage)
         with pytest.raises(FileFormatError, match=r"cases.parquet: (is empty|can't be read as a whole Parquet file)"):
-            score_file(MODEL, source, tmp_path / "out.parquet")
+            MODEL.score_file(source, tmp_path / "out.parquet")
         assert os.listdir(tmp_path) == ["cases.parquet"]
 
     def test_paths(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -479,7 +479,7 @@ class TestRefusals:
             ((source, out), "rejects\0.csv", "NUL"),
         ):
             with pytest.raises(FileFormatError, match=message):
-                score_file(MODEL, *arguments, rejects=rejects)
+                MODEL.score_file(*arguments, rejects=rejects)
             assert sorted(os.listdir(tmp_path)) == ["cases.csv", "folder.csv", "link.csv"]
         assert source.read_text() == cases(3)
 
@@ -498,16 +498,16 @@ class TestRefusals:
         write(tmp_path / name, cases(3))
         (option,) = read
         with pytest.raises(FileFormatError, match=rf"{name}: --{option} .* is not for such a file: leave it out"):
-            score_file(MODEL, tmp_path / name, tmp_path / "out.csv", mapping={"read": read})
+            MODEL.score_file(tmp_path / name, tmp_path / "out.csv", mapping={"read": read})
 
     def test_chunk_rows(self, tmp_path: Path) -> None:
         with pytest.raises(OptionError, match="chunk_rows 0: give a whole number from 1 up"):
-            score_file(MODEL, tmp_path / "cases.csv", tmp_path / "out.csv", chunk_rows=0)
+            MODEL.score_file(tmp_path / "cases.csv", tmp_path / "out.csv", chunk_rows=0)
 
     @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
     def test_a_full_disk(self, tmp_path: Path) -> None:
         with pytest.raises(FileFormatError, match="No space left"):
-            score_file(MODEL, write(tmp_path / "cases.csv", cases(3)), "/dev/full")
+            MODEL.score_file(write(tmp_path / "cases.csv", cases(3)), "/dev/full")
 
     def test_a_folder_that_can_not_be_written(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def refuse(*_: Any) -> None:
@@ -515,7 +515,7 @@ class TestRefusals:
 
         monkeypatch.setattr(os, "open", refuse)  # root may write anywhere, so modes show nothing
         with pytest.raises(FileFormatError, match=r"out.csv: can't be written: Permission denied"):
-            score_file(MODEL, write(tmp_path / "cases.csv", cases(3)), tmp_path / "out.csv")
+            MODEL.score_file(write(tmp_path / "cases.csv", cases(3)), tmp_path / "out.csv")
 
 
 class TestWholeOrNotAtAll:
@@ -529,7 +529,7 @@ class TestWholeOrNotAtAll:
 
         monkeypatch.setattr(threading.Thread, "start", start)
         with pytest.raises(OSError, match="no further thread can be started here: allow more"):
-            score_file(FakeModel(), write(tmp_path / "cases.csv", cases(3)), tmp_path / "out.csv")
+            FakeModel().score_file(write(tmp_path / "cases.csv", cases(3)), tmp_path / "out.csv")
         assert [path.name for path in tmp_path.iterdir()] == ["cases.csv"]
 
     @pytest.mark.parametrize("ending", ["csv", "parquet"])
@@ -545,7 +545,7 @@ class TestWholeOrNotAtAll:
         target, rejects = write(tmp_path / f"out.{ending}", "old\n"), write(tmp_path / "rejects.csv", "old\n")
         kind = DefectError if isinstance(failure, ValueError) else type(failure)
         with pytest.raises(kind) as caught:
-            score_file(Failing(), source, target, rejects=rejects, chunk_rows=1000)
+            Failing().score_file(source, target, rejects=rejects, chunk_rows=1000)
         assert (target.read_text(), rejects.read_text()) == ("old\n", "old\n")
         assert len(os.listdir(tmp_path)) == 3
         if isinstance(failure, KeyboardInterrupt):
@@ -561,7 +561,7 @@ class TestWholeOrNotAtAll:
                 seen.append([name for name in os.listdir(tmp_path) if not name.startswith(".")])
                 return super().score_table(table, **options)
 
-        score_file(Watching(), write(tmp_path / "cases.csv", cases(30_000)), tmp_path / "out.csv", chunk_rows=1000)
+        Watching().score_file(write(tmp_path / "cases.csv", cases(30_000)), tmp_path / "out.csv", chunk_rows=1000)
         assert len(seen) > 3
         assert all(names == ["cases.csv"] for names in seen)
         assert sorted(os.listdir(tmp_path)) == ["cases.csv", "out.csv"]
@@ -571,11 +571,11 @@ class TestWholeOrNotAtAll:
         target = write(tmp_path / "real.csv", "old")
         target.chmod(0o640)
         (tmp_path / "out.csv").symlink_to(target)
-        score_file(MODEL, source, tmp_path / "out.csv")
+        MODEL.score_file(source, tmp_path / "out.csv")
         assert (tmp_path / "out.csv").is_symlink()
         assert len(rows(target)) == 3
         assert target.stat().st_mode & 0o777 == 0o640
-        score_file(MODEL, source, tmp_path / "new.csv")
+        MODEL.score_file(source, tmp_path / "new.csv")
         assert (tmp_path / "new.csv").stat().st_mode == source.stat().st_mode
 
     def test_leftovers_of_a_dead_run_are_removed_and_others_stay(self, tmp_path: Path) -> None:
@@ -592,7 +592,7 @@ class TestWholeOrNotAtAll:
             write(tmp_path / f".other.csv.{host}-{dead.pid}-x.partial", ""),
         ]
         with AtomicFile(str(tmp_path / "out.csv")) as running:
-            score_file(MODEL, source, tmp_path / "out.csv")
+            MODEL.score_file(source, tmp_path / "out.csv")
             assert not any(path.exists() for path in gone)
             assert all(path.exists() for path in stay)
             running.write(b"of the slower of two\n")
@@ -609,12 +609,12 @@ class TestWholeOrNotAtAll:
         host = socket.gethostname()
         gone = write(tmp_path / f".out.csv.{host}-{dead.pid}-x.partial", "")
         stays = write(tmp_path / f".out.csv.{host}-{os.getppid()}-x.partial", "")
-        score_file(MODEL, write(tmp_path / "cases.csv", cases(3)), tmp_path / "out.csv")
+        MODEL.score_file(write(tmp_path / "cases.csv", cases(3)), tmp_path / "out.csv")
         assert (gone.exists(), stays.exists()) == (False, True)
 
     def test_a_name_as_long_as_names_may_be(self, tmp_path: Path) -> None:
         target = tmp_path / ("x" * 251 + ".csv")
-        score_file(MODEL, write(tmp_path / "cases.csv", cases(3)), target)
+        MODEL.score_file(write(tmp_path / "cases.csv", cases(3)), target)
         assert len(rows(target)) == 3
 
     def test_permissions_are_those_of_new_files_whatever_runs_beside(self, tmp_path: Path) -> None:
@@ -637,7 +637,6 @@ class TestWholeOrNotAtAll:
 SLOW_RUN = """
 import sys, time
 from tests.scoring.test_score_file import FakeModel
-from kneebayes.scoring.score_file import score_file
 
 class Slow(FakeModel):
     def score_table(self, table, **options):
@@ -645,7 +644,7 @@ class Slow(FakeModel):
         return super().score_table(table, **options)
 
 try:
-    score_file(Slow(), sys.argv[1], sys.argv[2], rejects=sys.argv[3], chunk_rows=1)
+    Slow().score_file(sys.argv[1], sys.argv[2], rejects=sys.argv[3], chunk_rows=1)
 except KeyboardInterrupt as stopped:
     print(stopped)
     sys.exit(130)
@@ -688,7 +687,7 @@ class TestProcesses:
         process.communicate(timeout=60)
         assert len(list(tmp_path.glob(".*.partial"))) == 2
         assert not list(tmp_path.glob("[!.]*.csv"))[1:]
-        score_file(MODEL, write(tmp_path / "few.csv", cases(3)), tmp_path / "out.csv", rejects=tmp_path / "rejects.csv")
+        MODEL.score_file(write(tmp_path / "few.csv", cases(3)), tmp_path / "out.csv", rejects=tmp_path / "rejects.csv")
         assert sorted(os.listdir(tmp_path)) == ["cases.csv", "few.csv", "out.csv", "rejects.csv"]
 
 
@@ -697,16 +696,16 @@ class TestProgress:
 
     def test_bar(self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
         source, target = write(tmp_path / "cases.csv", cases(2000)), tmp_path / "out.csv"
-        score_file(MODEL, source, target)
+        MODEL.score_file(source, target)
         assert capsys.readouterr().err == ""
-        score_file(MODEL, source, target, progress=True)
+        MODEL.score_file(source, target, progress=True)
         err = capsys.readouterr().err
         assert "2.00k/2.00k" in err
         assert "rows/s" in err
         monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-        score_file(MODEL, source, target, quiet=True)
+        MODEL.score_file(source, target, quiet=True)
         assert capsys.readouterr().err == ""
-        score_file(MODEL, source, target)
+        MODEL.score_file(source, target)
         assert "rows/s" in capsys.readouterr().err
 
     def test_rows_in_total_are_estimated(self, tmp_path: Path) -> None:
@@ -793,7 +792,7 @@ def test_longest_runs_are_not_merged() -> None:
 
 def test_output_equals_scoring_in_one_go(tmp_path: Path) -> None:
     source = write(tmp_path / "cases.csv", cases(12_345))
-    score_file(MODEL, source, tmp_path / "out.csv", chunk_rows=777)
+    MODEL.score_file(source, tmp_path / "out.csv", chunk_rows=777)
     whole = MODEL.score_table(arrow_csv.read_csv(source)).table
     ours = arrow_csv.read_csv(tmp_path / "out.csv")
     assert ours["case_id"].equals(whole["case_id"])
@@ -883,13 +882,8 @@ b,3,,,absent
 def test_rows_of_one_case_are_joined_wherever_they_stand(tmp_path: Path) -> None:
     (tmp_path / "visits.csv").write_text(VISITS)
     mapping = {"join": "case_id", "ignore": ["visit"]}
-    summary = score_file(
-        load_model(),
-        tmp_path / "visits.csv",
-        tmp_path / "out.csv",
-        rejects=tmp_path / "rejects.csv",
-        mapping=mapping,
-        chunk_rows=2,
+    summary = load_model().score_file(
+        tmp_path / "visits.csv", tmp_path / "out.csv", rejects=tmp_path / "rejects.csv", mapping=mapping, chunk_rows=2
     )
     assert (summary.read, summary.scored, summary.rejected, summary.left_out) == (8, 2, 1, 5)
     got = pd.read_csv(tmp_path / "out.csv", index_col="case_id")
