@@ -168,8 +168,9 @@ def plot_explanation(explanation: Explanation, *, ax: Axes | None = None) -> Axe
     make_room(ax, min(reached) - MARGIN, max(reached) + MARGIN)
     odds_axis(ax, *ax.get_xlim())
     name = explanation.model.label_of(explanation.target)
-    ax.set(xlabel=f"probability of {name} (scale of log-odds)")
-    ax.set_title(f"Why {name}: from {percent(explanation.prior)} to {percent(explanation.posterior)}", loc="left")
+    ax.set_xlabel(f"probability of {name} (scale of log-odds)", loc="right")  # to the left there is room
+    before, now = percent(explanation.prior), percent(explanation.posterior)
+    ax.set_title(wrapped(f"Why {name}: from {before} to {now}", 45), loc="left")
     return ax
 
 

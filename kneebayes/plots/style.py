@@ -9,7 +9,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
 from scipy.special import logit
 
@@ -36,7 +36,9 @@ PROBABILITIES = (
     *(0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999, 0.9999, 0.99999),
 )
 MAX_TICKS = 7
+SIZES: Final = ("font.size", "axes.titlesize", "xtick.labelsize", "ytick.labelsize")  # of letters to come
 POINTS = 10  # of letters, for which plots have the sizes they ask for
+ENOUGH = 0.7  # of the size that a plot has by itself, in which its letters still have room
 BELOW = 3.4  # sizes of its letters from the x axis to under its label
 NEAR = 0.01  # of the width of axes: what is kept free beside texts
 MAX_STRETCH = 5  # of an axis for texts, which leaves a fifth for the bars
@@ -44,7 +46,7 @@ MAX_STEPS = 50  # towards it: half of the way each, where texts take half of the
 
 
 def literal(plot: Callable[Options, Drawn]) -> Callable[Options, Drawn]:
-    """Let a plot write labels as they are: a dollar in one is no formula."""
+    """Let a plot write labels as they are: a dollar in one is no formula; the sizes it makes smaller stay its own."""
 
     @wraps(plot)
     def drawn(*args: Options.args, **options: Options.kwargs) -> Drawn:
@@ -69,22 +71,44 @@ def check_table(table: object, columns: Iterable[str], call: str, *, least: int 
 def take_axes(ax: Axes | None, width: float, height: float) -> Axes:
     """Give the caller's axes, or those of a new figure, with only the spines that carry a scale.
 
-    The figure has so many inches where letters have `POINTS`, and grows with the letters of the style in use.
+    The figure has so many inches where letters have `POINTS`, and grows with the letters of the style in use. In axes
+    of the caller that have much less room, letters are smaller than those of the style.
     """
+    from matplotlib import rcParams
     from matplotlib.text import Text
 
+    scale = font_size(1 / POINTS)
     if ax is None:
         from matplotlib import pyplot as plt
 
-        scale = font_size(1 / POINTS)
         ax = plt.subplots(figsize=(width * scale, height * scale), layout="constrained")[1]
     check_kind(ax, "findobj", "ax=plt.subplots()[1]")
     if ax.get_figure() is None:
         raise OptionError("these axes were removed from their figure: ax=plt.subplots()[1]")
+    smaller = _room(ax, width * scale, height * scale)
+    for name in SIZES:  # until the end of the plot, see `literal`; words are shares of the first
+        if not isinstance(rcParams[name], str):
+            rcParams[name] *= smaller
     for text in ax.findobj(Text):  # those that the caller's axes came with
         text.set_parse_math(False)
+        text.set_fontsize(smaller * float(text.get_fontsize()))
+    for axis in (ax.xaxis, ax.yaxis):
+        for label in axis.get_ticklabels()[:1]:  # others are still to come
+            axis.set_tick_params(labelsize=label.get_fontsize())
     ax.spines[["top", "right"]].set_visible(False)
     return ax
+
+
+def _room(ax: Axes, width: float, height: float) -> float:
+    """Say how much of so many inches there is for axes in a grid, with what is around them; 1 where it suffices."""
+    place, figure = ax.get_subplotspec(), ax.get_figure()
+    if place is None or figure is None:  # placed by hand: what is around them is not known
+        return 1.0
+    cell, whole, inches = place.get_position(figure), figure.subplotpars, figure.dpi_scale_trans.inverted()  # type: ignore[arg-type]
+    page = figure.bbox.transformed(inches)
+    wide = page.width * cell.width / (whole.right - whole.left)
+    high = page.height * cell.height / (whole.top - whole.bottom)
+    return min(1.0, wide / (ENOUGH * width), high / (ENOUGH * height))
 
 
 def figure_of(ax: Axes) -> Figure:
@@ -153,7 +177,7 @@ def wrapped(text: str, width: int = 30) -> str:
 def odds_axis(ax: Axes, low: float, high: float) -> None:
     """Mark the x axis, which is in log-odds from low to high, with the probabilities people know."""
     inside = [p for p in PROBABILITIES if low <= logit(p) <= high]
-    shown = inside[:: max(1, -(-len(inside) // MAX_TICKS))]
+    shown = inside[:: max(1, -(-len(inside) // min(MAX_TICKS, max(1, ax.xaxis.get_tick_space()))))]
     ax.set_xlim(low, high)
     ax.set_xticks(logit(shown), [f"{p * 100:g}%" for p in shown])
 
@@ -194,4 +218,7 @@ def make_room(ax: Axes, low: float, high: float) -> None:
         right = max([high, *(x + (after + NEAR) * span for x, (_, after) in reach)])
         if right - left > MAX_STRETCH * (high - low):
             break
+    else:
+        for text in texts:  # that fit now: plots drawn later may narrow these axes, and must leave the texts their room
+            text.set_in_layout(True)
     ax.set_xlim(left, right)

@@ -436,6 +436,31 @@ def test_with_the_large_letters_of_a_talk_rows_keep_apart(name: str) -> None:
     assert boxes[0].x0 >= 0
 
 
+def test_in_a_grid_the_large_letters_of_a_talk_get_as_small_as_they_must() -> None:
+    with mpl.rc_context({"font.size": 18, "axes.titlesize": 18, "xtick.labelsize": 16.5, "ytick.labelsize": 16.5}):
+        figure, places = plt.subplots(2, 2, figsize=(14, 10), layout="constrained")
+        for name, ax in zip(("posterior", "explanation", "tornado", "questions"), places.flat, strict=True):
+            PLOTS[name](DX, MODEL, ax)
+        assert mpl.rcParams["font.size"] == 18
+        roomy = PLOTS["posterior"](DX, MODEL, plt.subplots(figsize=(14, 8))[1])
+    figure.draw_without_rendering()
+    for ax in places.flat:
+        labels = sorted((label.get_window_extent() for label in ax.get_xticklabels()), key=lambda box: float(box.x0))
+        assert all(left.x1 < right.x0 for left, right in pairwise(labels))
+        assert ax.get_window_extent().width > 0.2 * figure.bbox.width
+        for text in (*ax.texts, ax.xaxis.label, getattr(ax, "_left_title")):  # noqa: B009  (matplotlib names no other way)
+            assert text.get_window_extent().x1 <= figure.bbox.width + 1, text
+    assert roomy.get_yticklabels()[0].get_fontsize() == 16.5
+
+
+def test_a_network_keeps_its_labels_where_a_later_plot_narrows_it() -> None:
+    figure, places = plt.subplots(2, 2, figsize=(9, 7), layout="constrained")
+    first = plot_network(MODEL.file, focus="dvt", ax=places[0, 1])
+    PLOTS["posterior"](DX, MODEL, places[1, 1])
+    figure.draw_without_rendering()
+    assert max(text.get_window_extent().x1 for text in first.texts) <= figure.bbox.width + 1
+
+
 @pytest.mark.parametrize(
     "name", ["posterior", *(pytest.param(n, marks=pytest.mark.slow) for n in ("tornado", "roc", "decision_curve"))]
 )
