@@ -209,7 +209,7 @@ class Model:
         """The same for tables, with their coding."""
         from kneebayes.scoring.scorer import Scorer  # here, so that a single case need not wait for pyarrow
 
-        return Scorer(self.assessor)
+        return Scorer(self.assessor, self._coder)
 
     @cached_property
     def _coder(self) -> Coder:
@@ -432,7 +432,7 @@ class Model:
             raise OptionError("format fhir-ndjson has no columns: columns and keep go with tables")
         return score_file(
             partial(self.score_table, keep=keep, thresholds=thresholds, intervals=intervals, draws=draws, seed=seed),
-            self.file,
+            self._coder,
             plain_path(source),
             plain_path(target),
             rejects=None if rejects is None else plain_path(rejects),
@@ -532,7 +532,7 @@ class Model:
 
         check_flags(examples=examples)
         names = to_arrow(frame, []).column_names
-        return Drafter(self.scorer.coder).draft(to_arrow(frame, names), examples=examples).text
+        return Drafter(self._coder).draft(to_arrow(frame, names), examples=examples).text
 
     def simulate(
         self,

@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from itertools import product
 from typing import NoReturn, TypeVar
+from warnings import warn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -390,6 +391,21 @@ def refuse_unknown(model: ModelSpec, unknown: Sequence[str], remedy: str = "") -
         "names."
     )
     raise UnknownColumnError(f"unknown column{'s' if len(unknown) > 1 else ''} {said}{more}{stop} {remedy}")
+
+
+def warn_of_idle(names: Iterable[str], patterns: Iterable[str]) -> None:
+    """Warn of what is to be left out and is not there: a mistyped name leaves in what was meant."""
+    names = frozenset(names)
+    idle = [p for p in patterns if p not in names and (MARKS.isdisjoint(p) or len(unnamed(names, [p])) == len(names))]
+    if idle:
+        warn(f"ignore: there is no column {listed(idle)}", stacklevel=3)
+
+
+def listed(names: Iterable[str]) -> str:
+    """Name columns in a message: all of them, up to a limit."""
+    names = list(names)
+    more = f" (and {len(names) - MAX_NAMED} more)" if len(names) > MAX_NAMED else ""
+    return ", ".join(f"'{short(name)}'" for name in names[:MAX_NAMED]) + more
 
 
 def number_of(word: str) -> float | None:

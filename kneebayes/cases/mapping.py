@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime
 import json
 import re
-import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -33,17 +32,17 @@ from pydantic import (
 
 from kneebayes.cases.coding import (
     CASE_ID,
-    MARKS,
-    MAX_NAMED,
     SYNONYMS,
     Coder,
     EncodedColumn,
     known_columns,
+    listed,
     number_of,
     read_distinct,
     refuse_unknown,
     row_problems,
     unnamed,
+    warn_of_idle,
 )
 from kneebayes.cases.frames import encode_column, to_arrow
 from kneebayes.cases.problems import Kind, Problem, Refusal, Why, cell_text, refused_rows, rows_of_no_case, short, why
@@ -1004,18 +1003,3 @@ def _years(start: NDArray[np.datetime64], end: NDArray[np.datetime64]) -> NDArra
 def told_of(others: Sequence[str]) -> list[str]:
     """Say which columns were left out although nobody named them, if there are any."""
     return [f"columns left out, as nothing is said of them: {listed(others)}"] if others else []
-
-
-def warn_of_idle(names: Iterable[str], patterns: Iterable[str]) -> None:
-    """Warn of what is to be left out and is not there: a mistyped name leaves in what was meant."""
-    names = frozenset(names)
-    idle = [p for p in patterns if p not in names and (MARKS.isdisjoint(p) or len(unnamed(names, [p])) == len(names))]
-    if idle:
-        warnings.warn(f"ignore: there is no column {listed(idle)}", stacklevel=3)
-
-
-def listed(names: Iterable[str]) -> str:
-    """Name columns in a message: all of them, up to a limit."""
-    names = list(names)
-    more = f" (and {len(names) - MAX_NAMED} more)" if len(names) > MAX_NAMED else ""
-    return ", ".join(f"'{short(name)}'" for name in names[:MAX_NAMED]) + more

@@ -32,7 +32,7 @@ from pyarrow import csv as arrow_csv
 from kneebayes.atomic import STANDARD_STREAM, file_kind, file_stamp, is_special, plain_path, refuse_changed
 from kneebayes.cases.coding import CASE_ID, Coder, known_columns, unnamed
 from kneebayes.cases.frames import refuse_odd
-from kneebayes.cases.mapping import Reading, matched
+from kneebayes.cases.mapping import BoundMapping, CaseMapping, MappingLike, Reading, matched
 from kneebayes.cases.problems import MAX_SHOWN, Kind, Problem, refused_rows, short, why
 from kneebayes.errors import FileFormatError, MissingExtraError, misspelt, nearest
 
@@ -72,6 +72,7 @@ MAX_PIECE_BYTES = 1 << 23
 MAX_ROW_BYTES = 1 << 24  # a longer row is a quote that was never closed, or no table at all
 FREE_BYTES, MAX_RATIO = 1 << 25, 200  # cases shrink to a tenth; a bomb to a thousandth, and less
 MAX_BATCH_BYTES = 1 << 28  # a Parquet file of a few bytes can hold any number of the same long text
+MAX_JOINED = 1 << 19  # rows, which are held in memory
 PRIVATE_USE = (*range(0xE000, 0xF900), *range(0xF0000, 0xFFFFE))  # what means nothing to anyone
 _NUMBERED = re.compile(r"(.*?) ?\(column (\d+)\)")
 _UNDECODED = re.compile("[\udc80-\udcff]")
@@ -143,6 +144,67 @@ class Reader(ABC):
 
     def close(self) -> None:  # noqa: B027  # not all have one open
         """Let go of the file."""
+
+
+class MappedReader:
+    """A file of cases whose pieces come in our columns; where rows are joined, as one, as those of a case may be far.
+
+    ``ignore`` names all columns that are left out, ``bound`` says what the others mean, and ``diagnoses`` which of them
+    are of causes; ``stamp`` tells whether the file has changed since.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        coder: Coder,
+        mapping: MappingLike | None,
+        keep: list[str],
+        ignore: list[str],
+        *,
+        chunk_rows: int,
+    ) -> None:
+        self.stamp, given = file_stamp(path), CaseMapping.of({} if mapping is None else mapping)
+        known = {CASE_ID, *coder.columns} - set(ignore)
+        self.reader = reader = open_reader(path, chunk_rows=chunk_rows, keep=set(keep) - known, reading=given.read)
+        try:
+            if given.columns is None:
+                refuse_headless(path, coder, reader.names, [*keep, *ignore])
+            self.bound = bound = BoundMapping(coder, given, reader.names, keep=keep, ignore=ignore)
+            self.ignore = list(dict.fromkeys([*ignore, *bound.ignored]))
+            causes = (name for name, column in bound.columns.items() if column.variable in coder.model.causes)
+            self.diagnoses = tuple(causes)
+            if not bound.is_identity:
+                reader.case_id = bound.case_id or CASE_ID
+            read = known.difference(self.ignore) if bound.is_identity else bound.used
+            reader.leave_out(set(reader.names).difference(read, keep))
+        except BaseException:
+            reader.close()
+            raise
+
+    def empty(self) -> pa.Table:
+        """All columns, no rows, by which names are checked before anything is written."""
+        empty = self.reader.empty()
+        return empty if self.bound.is_identity else self.bound.apply(empty).table
+
+    def pieces(self) -> Iterable[Any]:
+        """Read in order, a bounded piece at a time; all pieces as one where rows are joined."""
+        return self.reader.pieces() if self.bound.mapping.join is None else [list(self.reader.pieces())]
+
+    def parse(self, piece: Any) -> Rows:
+        """Turn a piece into a table of ours, some of whose rows have problems; safe to call from several threads."""
+        joins = self.bound.mapping.join is not None
+        rows = whole(self.reader, piece) if joins else self.reader.parse(piece)
+        if joins and rows.n_read > MAX_JOINED:
+            raise FileFormatError(
+                f"{rows.n_read:,} rows are too many to be joined by their {CASE_ID} here (up to {MAX_JOINED:,}): join "
+                "them before, or score the file in parts, each with all rows of its cases"
+            )
+        if self.bound.is_identity:
+            return rows
+        mapped = self.bound.apply(rows.table)
+        found = replace(rows, table=mapped.table)
+        found.problems.extend(found.placed(mapped.problems))
+        return found
 
 
 def open_reader(path: str, *, chunk_rows: int, keep: Collection[str] = (), reading: Reading | None = None) -> Reader:

@@ -16,19 +16,18 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kneebayes.atomic import STANDARD_STREAM, AtomicFile, check_paths, commit, file_stamp, refuse_changed
-from kneebayes.cases.coding import CASE_ID, Coder
-from kneebayes.cases.mapping import BoundMapping, CaseMapping, MappingLike
+from kneebayes.atomic import STANDARD_STREAM, AtomicFile, check_paths, commit, refuse_changed
+from kneebayes.cases.mapping import BoundMapping, MappingLike
 from kneebayes.cases.problems import Kind, Problem, rows_of_no_case, why
-from kneebayes.errors import DefectError, FileFormatError, UnknownColumnError, check_flags, guarded, nearest
+from kneebayes.errors import DefectError, UnknownColumnError, check_flags, guarded, nearest
 from kneebayes.inference import cores
-from kneebayes.scoring.readers import Reader, Rows, open_reader, refuse_headless, whole
+from kneebayes.scoring.readers import MappedReader, Reader, Rows
 from kneebayes.scoring.writers import REJECT_COLUMNS, CsvWriter, FhirWriter, Writer, open_writer, reject_rows
 
 if TYPE_CHECKING:
+    from kneebayes.cases.coding import Coder
     from kneebayes.inference.network import Engine
     from kneebayes.scoring.scorer import Scored
-    from kneebayes.spec.model_spec import ModelSpec
 
 FHIR_ENDINGS = (".ndjson", ".jsonl")
 MAX_REASONS = 5
@@ -37,7 +36,6 @@ NOTHING_KNOWN = (
     "lines that are no cases, such as totals, are left out by rows in a mapping"
 )
 MAX_CODE, MAX_WORD, MIN_ROWS, MAX_COUNTED = 2, 20, 5, 10_000
-MAX_JOINED = 1 << 19  # rows, which are held in memory
 MAX_RUN = 1 << 22  # merging longer runs would need their size in memory once more
 
 
@@ -88,7 +86,7 @@ class ScoreSummary:
 
 def score_file(
     score_table: Callable[..., Scored],
-    model: ModelSpec,
+    coder: Coder,
     source: str,
     target: str,
     *,
@@ -109,7 +107,7 @@ def score_file(
     """
     check_paths(source, target, rejects, endings=FHIR_ENDINGS if as_fhir else ())
     with ExitStack() as stack:
-        cases = MappedReader(source, Coder(model), mapping, keep, ignore, chunk_rows=chunk_rows)
+        cases = MappedReader(source, coder, mapping, keep, ignore, chunk_rows=chunk_rows)
         stack.callback(cases.reader.close)
         score = partial(score_table, ignore=cases.ignore)
         empty = score(cases.empty()).table
@@ -118,7 +116,7 @@ def score_file(
         # The rejects first: where the target is, its rejects are.
         files = [stack.enter_context(AtomicFile(path)) for path in (rejects, target) if path is not None]
         file = files[-1]
-        writer = FhirWriter(file, model) if as_fhir else open_writer(file, empty.select(chosen).schema)
+        writer = FhirWriter(file, coder.model) if as_fhir else open_writer(file, empty.select(chosen).schema)
         stack.callback(writer.abandon)
         pipeline = _Pipeline(
             cases=cases,
@@ -142,67 +140,6 @@ def score_file(
             rest = "" if target == STANDARD_STREAM else f"; {target} was {'' if file.in_place else 'not '}written"
             raise KeyboardInterrupt(f"stopped after {pipeline.summary.read:,} rows{rest}") from None
         return pipeline.summary + ScoreSummary(diagnoses=cases.diagnoses, others=cases.bound.others)
-
-
-class MappedReader:
-    """A file of cases whose pieces come in our columns; where rows are joined, as one, as those of a case may be far.
-
-    ``ignore`` names all columns that are left out, ``bound`` says what the others mean, and ``diagnoses`` which of them
-    are of causes; ``stamp`` tells whether the file has changed since.
-    """
-
-    def __init__(
-        self,
-        path: str,
-        coder: Coder,
-        mapping: MappingLike | None,
-        keep: list[str],
-        ignore: list[str],
-        *,
-        chunk_rows: int,
-    ) -> None:
-        self.stamp, given = file_stamp(path), CaseMapping.of({} if mapping is None else mapping)
-        known = {CASE_ID, *coder.columns} - set(ignore)
-        self.reader = reader = open_reader(path, chunk_rows=chunk_rows, keep=set(keep) - known, reading=given.read)
-        try:
-            if given.columns is None:
-                refuse_headless(path, coder, reader.names, [*keep, *ignore])
-            self.bound = bound = BoundMapping(coder, given, reader.names, keep=keep, ignore=ignore)
-            self.ignore = list(dict.fromkeys([*ignore, *bound.ignored]))
-            causes = (name for name, column in bound.columns.items() if column.variable in coder.model.causes)
-            self.diagnoses = tuple(causes)
-            if not bound.is_identity:
-                reader.case_id = bound.case_id or CASE_ID
-            read = known.difference(self.ignore) if bound.is_identity else bound.used
-            reader.leave_out(set(reader.names).difference(read, keep))
-        except BaseException:
-            reader.close()
-            raise
-
-    def empty(self) -> pa.Table:
-        """All columns, no rows, by which names are checked before anything is written."""
-        empty = self.reader.empty()
-        return empty if self.bound.is_identity else self.bound.apply(empty).table
-
-    def pieces(self) -> Iterable[Any]:
-        """Read in order, a bounded piece at a time; all pieces as one where rows are joined."""
-        return self.reader.pieces() if self.bound.mapping.join is None else [list(self.reader.pieces())]
-
-    def parse(self, piece: Any) -> Rows:
-        """Turn a piece into a table of ours, some of whose rows have problems; safe to call from several threads."""
-        joins = self.bound.mapping.join is not None
-        rows = whole(self.reader, piece) if joins else self.reader.parse(piece)
-        if joins and rows.n_read > MAX_JOINED:
-            raise FileFormatError(
-                f"{rows.n_read:,} rows are too many to be joined by their {CASE_ID} here (up to {MAX_JOINED:,}): join "
-                "them before, or score the file in parts, each with all rows of its cases"
-            )
-        if self.bound.is_identity:
-            return rows
-        mapped = self.bound.apply(rows.table)
-        found = replace(rows, table=mapped.table)
-        found.problems.extend(found.placed(mapped.problems))
-        return found
 
 
 @dataclass(frozen=True, eq=False)

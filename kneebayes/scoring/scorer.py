@@ -59,11 +59,10 @@ class Scorer:
     and at a graver one.
     """
 
-    def __init__(self, assessor: Assessor) -> None:
+    def __init__(self, assessor: Assessor, coder: Coder) -> None:
         self.assessor = assessor
-        self.network = assessor.network
         self.model = assessor.model
-        self.coder = Coder(self.model)
+        self.coder = coder
         self.alarm_column = f"{self.model.alarm.cause}_alarm"
         states = {name: cause.states for name, cause in self.model.causes.items()}
         made = tuple(name for name, _ in made_columns(states, self.model.alarm.cause))

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from kneebayes.scoring.readers import Rows
     from kneebayes.scoring.score_file import ScoreSummary
 
-CHUNK_ROWS = 1 << 16
 MAX_SHOWN = 5
 MAX_COLUMNS = 40
 MAX_CHECKED = 20

@@ -894,7 +894,7 @@ def test_rows_of_one_case_are_joined_wherever_they_stand(tmp_path: Path) -> None
 
 
 def test_too_many_rows_to_be_joined_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kneebayes.scoring.score_file.MAX_JOINED", 7)
+    monkeypatch.setattr("kneebayes.scoring.readers.MAX_JOINED", 7)
     (tmp_path / "visits.csv").write_text(VISITS)
     with pytest.raises(FileFormatError, match="8 rows are too many to be joined"):
         kb.score_file(tmp_path / "visits.csv", tmp_path / "out.csv", mapping={"join": "case_id", "ignore": ["visit"]})
