@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import html
 import importlib
+import inspect
 import io
 import json
 import re
@@ -21,31 +22,27 @@ from kneebayes.spec import listing
 ROOT = Path(__file__).parent.parent
 MARK = re.compile(r"^<!-- (\w+): (.+?) -->$", re.MULTILINE)
 RUN = re.compile(r"^```python run\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-# Modules whose public names a user may call; the rest are rooms behind them.
+# Modules with names that a user calls or is given; the rest are rooms behind them.
 MODULES = (
     "model",
     "diagnosis.diagnosis",
     "diagnosis.alarm",
     "diagnosis.explanation",
-    "spec.model_spec",
-    "spec.yaml_io",
+    "diagnosis.uncertainty",
+    "diagnosis.wells",
     "cases.mapping",
     "scoring.score_file",
-    "learn.simulate",
     "evaluation.evaluate",
     "plots.case",
     "plots.network",
     "plots.cohort",
     "ui.widget",
     "learn.fit",
-    "learn.prevalence",
-    "interop.exchange",
-    "interop.pgmpy",
-    "interop.fhir",
     "sklearn",
     "distributed",
     "errors",
 )
+SECTION = re.compile(r"^----", re.MULTILINE)  # of a docstring, as only what users reach has them
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -134,24 +131,35 @@ def numbers() -> str:
 
 
 def reference() -> str:
-    """Write the API reference: every public name of the modules that a user may call."""
+    """Write the API reference: of the modules, the names that a user reaches, and no others."""
     offered = []
     for name in kb.__all__:
         thing = getattr(kb, name)
-        home = f"{getattr(thing, '__module__', '')}.{name}".strip(".")
         if name == "plots":
-            offered.append("`plots`, of which the functions stand under the modules kneebayes.plots")
+            links = ", ".join(link(own, getattr(thing, own)) for own in thing.__all__)
+            offered.append(f"`plots`, with {links}")
         else:
-            offered.append(f"[`{name}`][{home}]" if callable(thing) else f"`{name}`, which is `{thing}`")
+            offered.append(link(name, thing) if callable(thing) else f"`{name}`, which is `{thing}`")
     parts = ["# API reference\n\n`import kneebayes as kb` offers:\n\n" + "\n".join(f"- {words}" for words in offered)]
     for module in MODULES:
         loaded = importlib.import_module(f"kneebayes.{module}")
-        own = {n: thing for n, thing in vars(loaded).items() if callable(thing) and not n.startswith("_")}
-        names = [n for n, thing in own.items() if getattr(thing, "__module__", "") == loaded.__name__]
+        own = {n: thing for n, thing in vars(loaded).items() if getattr(thing, "__module__", "") == loaded.__name__}
+        names = [n for n, thing in own.items() if not n.startswith("_") and reached(n, thing)]
         summary = (loaded.__doc__ or "").strip().splitlines()[0]
         parts.append(f"## kneebayes.{module}\n\n{summary}")
         parts += [f"::: kneebayes.{module}.{name}" for name in names]
     return "\n\n".join(parts)
+
+
+def reached(name: str, thing: Any) -> bool:
+    """Say whether users reach it: it is described in sections, or an error, or draws what is reached."""
+    error = isinstance(thing, type) and issubclass(thing, kb.KneeBayesError)
+    return error or name.endswith("Plots") or SECTION.search(inspect.getdoc(thing) or "") is not None
+
+
+def link(name: str, thing: Any) -> str:
+    """Write a name with where it is described."""
+    return f"[`{name}`][{thing.__module__}.{name}]"
 
 
 def notebooks() -> list[Path]:

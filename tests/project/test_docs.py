@@ -65,6 +65,12 @@ def test_the_reference_has_every_public_name(name: str, site: Path) -> None:
     assert re.search(rf'id="kneebayes(\.\w+)*\.{name}"', text) or f"<code>{name}</code>" in text
 
 
+def test_the_reference_leaves_out_what_is_there_for_other_modules(site: Path) -> None:
+    shown = set(re.findall(r'id="kneebayes((?:\.\w+)+)"', (site / "reference.html").read_text(encoding="utf-8")))
+    assert {".plots.case.plot_tornado", ".plots.case.CasePlots.network", ".errors.OptionError"} <= shown
+    assert not {".diagnosis.alarm.Retractions", ".plots.network.ordered", ".errors.nearest"} & shown
+
+
 def test_numbers_and_rules_are_those_of_the_model_file(site: Path) -> None:
     file = kb.load_model().file
     text = (site / "numbers.html").read_text(encoding="utf-8")
