@@ -104,7 +104,7 @@ def _draw_absent(
     return (rng.random(n) < absent).astype(np.int8)
 
 
-class Writer:
+class Recorder:
     """Decides what is written down of cases.
 
     ``missing`` is the share of cells left empty: one for all, or one for risk factors and one for findings.
@@ -131,6 +131,31 @@ class Writer:
         if not 0 <= label_noise <= 1:
             raise CaseError(f"label_noise {label_noise}: a share from 0 to 1")
         self._noise = label_noise
+        numeric = [name for name in model.input_columns if name in model.numeric_inputs]
+        self.numbers = {name: _whole_numbers(name, model) for name in numeric}
+        self._answers: dict[str, NDArray[np.int8]] = {}  # by code of the variable, the place of the answer, -1 for none
+        for name, column in model.answer_inputs.items():
+            answers = (model.answer(name, event) for event in model.events[column.variable])
+            places = [-1 if answer is None else column.states.index(answer) for answer in answers]
+            self._answers[name] = np.array(places, dtype=np.int8)
+
+    def cells(
+        self, column: str, states: NDArray[np.int8], hidden: NDArray[np.bool_], place: NDArray[np.float64] | None
+    ) -> pa.Array:
+        """Write a column of what is drawn of its variable, empty where hidden, (n,).
+
+        Of ``numbers``, ``place`` in [0, 1) says which of those that stand for the state.
+        """
+        if place is not None:
+            numbers = np.select(
+                [states == s for s in range(len(self.numbers[column]))],
+                [values[(place * len(values)).astype(np.intp)] for values in self.numbers[column]],
+            )
+            return pa.array(numbers, pa.int64(), mask=hidden)
+        if column in self._answers:
+            answers = self._answers[column][states]
+            return _named(answers, self.model.answer_inputs[column].states, hidden | (answers < 0))
+        return _named(states, self.model.variables[column].states, hidden)
 
     def shares(self, codes: Codes, variable: str) -> NDArray[np.float64]:
         """Say how likely each case's cell of a variable is to be left empty, shape (n,)."""
@@ -212,10 +237,9 @@ def simulate_batches(
         from kneebayes.learn.prevalence import with_prevalence  # here: a template does not wait for scipy
 
         model = with_prevalence(model, prevalence)
-    writer = Writer(model, missing=missing, missing_if=missing_if, label_noise=label_noise)
+    recorder = Recorder(model, missing=missing, missing_if=missing_if, label_noise=label_noise)
     entropy = int(seed.integers(1 << 63)) if isinstance(seed, np.random.Generator) else seed
     check_number("seed", entropy, whole=True, least=0)
-    choices = {name: _whole_numbers(name, model) for name in model.input_columns if name in model.numeric_inputs}
     start = block = 0
     while start < n or block == 0:
         draw, amount, empty, name_of = (np.random.default_rng([entropy, block, stream]) for stream in range(4))
@@ -224,23 +248,11 @@ def simulate_batches(
         size = min(drawn, n - start)
         arrays = {CASE_ID: pa.array([f"case_{i}" for i in range(start + 1, start + size + 1)], pa.string())}
         for column, variable in model.input_columns.items():
-            hidden = (empty.random(drawn) < writer.shares(codes, variable))[:size]
-            states, place = codes[variable][:size], amount.random(drawn)[:size] if column in choices else None
-            if column in model.answer_inputs:
-                answers = [model.answer(column, event) for event in model.events[variable]]
-                names = model.answer_inputs[column].states
-                said = np.array([-1 if answer is None else names.index(answer) for answer in answers], dtype=np.int8)
-                arrays[column] = _named(said[states], names, hidden | (said[states] < 0))
-            elif place is None:
-                arrays[column] = _named(states, model.variables[variable].states, hidden)
-            else:
-                numbers = np.select(
-                    [states == s for s in range(len(choices[column]))],
-                    [values[(place * len(values)).astype(np.intp)] for values in choices[column]],
-                )
-                arrays[column] = pa.array(numbers, pa.int64(), mask=hidden)
+            hidden = (empty.random(drawn) < recorder.shares(codes, variable))[:size]
+            place = amount.random(drawn)[:size] if column in recorder.numbers else None
+            arrays[column] = recorder.cells(column, codes[variable][:size], hidden, place)
         if label:
-            leading, also = writer.labels(codes, name_of)
+            leading, also = recorder.labels(codes, name_of)
             arrays[LABEL] = _named(leading[:size].astype(np.int8), (*model.causes, NONE), None)
             arrays[ALSO] = pa.array(also[:size], pa.string())
         for name in model.causes if with_causes else ():
