@@ -113,12 +113,13 @@ class Scorer:
         self, coded: Coded, thresholds: Thresholds, *, engine: Engine = "auto"
     ) -> tuple[Assessment, list[Problem]]:
         """Assess the rows of a table, those with problems too; all problems are in the order of the rows."""
-        if engine == "auto":
-            engine = self.assessor.network.engine_for(coded.evidence.n)
-        assessed = self.assessor.assess(coded.evidence, thresholds, engine=engine)
+        network, evidence = self.assessor.network, coded.evidence
+        engine = network.engine_for(evidence.n) if engine == "auto" else engine
+        posteriors = network.posteriors(evidence, engine=engine)
+        assessed = self.assessor.assess(evidence, thresholds, posteriors=posteriors, engine=engine)
         problems = list(coded.problems)
         for row in np.flatnonzero(assessed.impossible & ~coded.refused).tolist():
-            found = self.assessor.contradiction(assessed.evidence[[row]])
+            found = self.assessor.contradiction(evidence[[row]])
             problems.append(Problem(row, "+".join(found.values), "+".join(found.values.values()), found.why))
         return assessed, sorted(problems, key=lambda problem: problem.row)
 
