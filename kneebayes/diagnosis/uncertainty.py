@@ -29,7 +29,7 @@ impossible say nothing and are left out.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,7 +55,8 @@ DEVIATIONS = 1.6448536269514722  # of a normal distribution's 95 % quantile from
 MIN_DRAWS = 20  # of which the 5 % and 95 % quantiles are still inside
 MAX_DRAWS = 100_000  # of which the numbers of a model take some gigabytes, and no digit that is shown moves
 FEW_CASES = 16  # up to which a case at a time under all draws is quicker than all cases a draw at a time
-CHUNK_BYTES = 1 << 28  # of answers of all draws, before they become intervals; each lays the tables out anew
+CHUNK_BYTES = 1 << 29  # of answers of all draws, before they become intervals; each lays the tables out anew
+BLOCK = 128  # cases of which the answers of all draws fit a second-level cache
 LEVEL_WORDS = {level: level.replace("_", " ") for level in LEVELS}
 
 
@@ -281,17 +282,28 @@ def batch_uncertainty(
     values = draw(parameters, draws, seed=seed)
     ends, shares = np.empty((4, n, len(network.columns))), np.empty((n, len(LEVELS)))
     few = engine == "numpy" or (engine == "auto" and n <= FEW_CASES)
+    answer = _by_case if few else _by_draw
     step = max(1, CHUNK_BYTES // (8 * draws * len(network.columns)))
-    for start in range(0, n, step):
-        part = slice(start, min(n, start + step))
-        drawn = (_by_case if few else _by_draw)(parameters, values, assessed.evidence[part])
-        counts = ~np.isnan(drawn[:, cause])
-        levels = assessed.thresholds.levels(np.where(counts, drawn[:, cause], 0.0))
-        found = np.maximum(levels, floor[part, None])
-        whole = np.maximum(1, counts.sum(axis=1))
-        for place in range(len(LEVELS)):
-            shares[part, place] = ((found == place) & counts).sum(axis=1) / whole
-        ends[:, part] = interval_ends(drawn, level)
+    drawn = np.empty((draws, min(n, step), len(network.columns)))  # one for all chunks: new memory costs time
+    with ThreadPoolExecutor(cores()) as pool:
+        portions = (own for first in range(0, n, step) for own in assessed.evidence[first : first + step].portions())
+        start = 0
+        for portion in portions:
+            cases = start + answer(parameters, values, portion, drawn, pool)
+            start += portion.n
+
+            def summarise(first: int, cases: NDArray[np.intp] = cases) -> None:
+                own = cases[first : first + BLOCK]
+                answers = np.ascontiguousarray(np.moveaxis(drawn[:, first : first + len(own)], 0, -1))
+                counts = ~np.isnan(answers[:, cause])
+                levels = assessed.thresholds.levels(np.where(counts, answers[:, cause], 0.0))
+                found = np.maximum(levels, floor[own, None])
+                whole = np.maximum(1, counts.sum(axis=1))
+                for place in range(len(LEVELS)):
+                    shares[own, place] = ((found == place) & counts).sum(axis=1) / whole
+                ends[:, own] = interval_ends(answers, level)
+
+            list(pool.map(summarise, range(0, portion.n, BLOCK)))
     low, high, low_error, high_error = ends
     return BatchUncertainty(low, high, low_error, high_error, shares, assessed.levels)
 
@@ -302,25 +314,30 @@ def under(parameters: ParameterVector, values: Floats, expanded: Expanded) -> Po
     return expanded.pooled(network.posteriors(Evidence(expanded.codes), engine="numba"))
 
 
-def _by_case(parameters: ParameterVector, values: Floats, evidence: Evidence) -> Floats:
-    """Answer each case under all draws, shape (n, columns, draws)."""
+def _by_case(
+    parameters: ParameterVector, values: Floats, evidence: Evidence, drawn: Floats, _: ThreadPoolExecutor
+) -> NDArray[np.intp]:
+    """Answer each case under all draws, into the first of (draws, n, columns), and say which case each is."""
     with threadpool_limits(1, "blas"):  # the products are small: threads would wait for each other
-        return np.stack(
-            [VersionedCase(parameters.network, evidence[[i]]).posteriors(values)[0].T for i in range(evidence.n)]
-        )
+        for i in range(evidence.n):
+            drawn[:, i] = VersionedCase(parameters.network, evidence[[i]]).posteriors(values)[0]
+    return np.arange(evidence.n)
 
 
-def _by_draw(parameters: ParameterVector, values: Floats, evidence: Evidence) -> Floats:
-    """Answer all cases under each draw, on all cores, shape (n, columns, draws)."""
-    found = []
-    for portion in evidence.portions():
-        expanded = portion.expanded()
-        drawn = np.empty((portion.n, len(parameters.network.columns), len(values)))
+def _by_draw(
+    parameters: ParameterVector, values: Floats, evidence: Evidence, drawn: Floats, pool: ThreadPoolExecutor
+) -> NDArray[np.intp]:
+    """Answer all cases under each draw, likewise, a draw on each core."""
+    network, expanded = parameters.network, evidence.expanded()
+    batch = network.batch(expanded.codes)
+    is_sure, back = len(batch.order) == evidence.n, np.argsort(batch.order)
 
-        def work(d: int, expanded: Expanded = expanded, drawn: Floats = drawn) -> None:
-            drawn[:, :, d] = under(parameters, values[d], expanded).values
+    def work(d: int) -> None:
+        found = network.with_numbers(values[d]).posteriors_of(batch)
+        if not is_sure:
+            whole = replace(found, values=found.values[back], log_evidence=found.log_evidence[back])
+            found = expanded.pooled(whole)
+        drawn[d, : evidence.n] = found.values
 
-        with ThreadPoolExecutor(cores()) as pool:
-            list(pool.map(work, range(len(values))))
-        found.append(drawn)
-    return np.concatenate(found)
+    list(pool.map(work, range(len(values))))
+    return batch.order if is_sure else np.arange(evidence.n)

@@ -192,3 +192,27 @@ class Cases(NamedTuple):
     def chosen(self, which: slice | NDArray[np.intp]) -> Cases:
         """Take some of the cases."""
         return Cases(self.codes[:, which], self.allowed[which], self.weight[which])
+
+
+class OpenStates(NamedTuple):
+    """Joint states of risk factors that patterns of evidence leave open."""
+
+    pattern: NDArray[np.intp]  # those that there are
+    start: NDArray[np.intp]  # by pattern, into
+    states: NDArray[np.intp]
+
+
+class BatchPart(NamedTuple):
+    """What compiled code takes at a time: n cases."""
+
+    codes: Codes  # (variables, n)
+    together: NDArray[np.int64]  # (n,): which go the same way
+    open_states: OpenStates  # of the first component
+
+
+class Batch(NamedTuple):
+    """Cases in the order in which compiled code takes them, found once for any numbers of a model."""
+
+    codes: Codes  # (variables, n)
+    order: NDArray[np.intp]  # (n,): which of the given cases each is
+    parts: list[BatchPart]  # none where code is not compiled

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from kneebayes.errors import check_choice
 from kneebayes.inference import compiled
-from kneebayes.inference.evidence import UNKNOWN, Codes, Evidence
+from kneebayes.inference.evidence import UNKNOWN, Batch, Codes, Evidence
 from kneebayes.inference.tables import (
     Component,
     Layout,
@@ -446,11 +446,25 @@ class CompiledModel:
         """Choose for a table of n rows, so that its retractions take the same."""
         return "numba" if n >= MIN_COMPILED or n * self.n_joint >= MIN_COMPILED_STATES else "numpy"
 
+    def batch(self, codes: Codes) -> Batch:
+        """Put cases into the order in which `posteriors_of` is quickest, once for this model with any numbers."""
+        if is_compiled("numba", codes.shape[1], MIN_COMPILED):
+            return self._steps.kernel.batch(codes)
+        return Batch(codes, np.arange(codes.shape[1]), [])
+
+    def posteriors_of(self, batch: Batch) -> Posteriors:
+        """Compute the posteriors of a batch in its order, by compiled code on one core."""
+        if batch.parts:
+            return self._finished(batch.codes, *self._steps.kernel.posteriors_of(batch))
+        return self._sure_posteriors(batch.codes, "numpy")
+
     def _sure_posteriors(self, codes: Codes, engine: Engine) -> Posteriors:
         if is_compiled(engine, codes.shape[1], MIN_COMPILED):
-            values, evidence = self._steps.kernel.posteriors(codes)
-        else:
-            values, evidence = self._posteriors(codes)
+            return self._finished(codes, *self._steps.kernel.posteriors(codes))
+        return self._finished(codes, *self._posteriors(codes))
+
+    def _finished(self, codes: Codes, values: Floats, evidence: Floats) -> Posteriors:
+        """Take logarithms of P(evidence), (n,), and go over rare cases again."""
         np.minimum(values, 1.0, out=values)  # a quotient of two sums of the same terms may round to over 1
         with np.errstate(divide="ignore"):
             log_evidence = np.log(evidence)

@@ -150,6 +150,8 @@ def test_the_ways_of_a_large_model_agree_with_those_of_a_small_one(shape: str, s
     shuffled = np.random.default_rng(0).permutation(codes.shape[1])
     again = large.posteriors(Evidence(codes[:, shuffled]), engine="numba").values
     assert again.tobytes() == found.values[shuffled].tobytes()
+    batch = large.batch(codes)
+    assert large.posteriors_of(batch).values.tobytes() == found.values[batch.order].tobytes()
 
 
 @pytest.mark.slow

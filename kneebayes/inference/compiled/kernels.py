@@ -20,8 +20,8 @@ from kneebayes.inference import cores
 from kneebayes.inference.compiled.cache import compiled
 from kneebayes.inference.compiled.layout import FlatTables, aligned, flat_layout
 from kneebayes.inference.compiled.vectors import LANES, add, gather, interleave, load, multiply, separate, splat, store
-from kneebayes.inference.evidence import Cases
-from kneebayes.inference.tables import Counts, Tables, or_messages, patterns
+from kneebayes.inference.evidence import Batch, BatchPart, Cases, OpenStates
+from kneebayes.inference.tables import Component, Counts, Tables, or_messages, patterns
 
 # what numba compiles has no types of its own
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, call-arg, var-annotated"
@@ -39,7 +39,7 @@ class Kernel:
 
     def __init__(self, tables: Tables) -> None:
         self.layout = flat_layout(tables.layout)
-        self.tables = self.layout.fill(tables)
+        self.tables = self.layout.fill(tables)  # without the rows of the base
         self._base = tables.components[0]
         self.n_columns = len(self.tables.causes.cards) + 1 + len(self.tables.findings.extra)
 
@@ -53,15 +53,13 @@ class Kernel:
         values, evidence = np.empty((n, self.n_columns)), np.empty(n)
         cuts, order = np.array([0, n]), np.zeros(0, dtype=np.intp)
         if component.is_large:  # cases of one pattern stand together, so that its row is made once
-            pattern = patterns(component, codes)
-            order = np.argsort(pattern, kind="stable")
+            order, cuts = self._by_pattern(codes, ROWS_PER_TASK)
             codes = np.ascontiguousarray(codes[:, order])  # else it is of another type, compiled anew
-            nth = np.cumsum(np.diff(pattern[order], prepend=pattern[order[:1]]) > 0)
-            cuts = np.flatnonzero(np.diff(nth // ROWS_PER_TASK, prepend=-1, append=n))
+        whole = None if component.is_large else self._whole
 
         def work(part: tuple[int, int]) -> None:
             start, stop = part
-            flat = self._with_rows(codes[:, start:stop]) if component.is_large else self.tables
+            flat = whole or self._with_rows(_open_states(component, codes[:, start:stop]))
             together = self._together(codes[:, start:stop])
             # of one pattern of the base its row is still in the cache for the next case
             key = together * len(flat.base_row) + patterns(component, codes[:, start:stop])
@@ -95,22 +93,49 @@ class Kernel:
                 together = 2 * together + ~components.apart[start:stop][patterns(part, codes)]
         return together
 
-    def _with_rows(self, codes: NDArray[np.int8]) -> FlatTables:
-        """Add the rows of a large base that some cases need."""
+    def batch(self, codes: NDArray[np.int8]) -> Batch:
+        """Put codes, (variables, n), into the order in which `posteriors_of` is quickest, whatever the numbers."""
+        component, parts = self._base, []
+        order, cuts = self._by_pattern(codes, ROWS_PER_TASK if component.is_large else component.n_patterns)
+        for start, stop in pairwise(cuts.tolist()):
+            own = order[start:stop]
+            together = self._together(codes[:, own])
+            place = np.argsort(together, kind="stable")
+            own[:] = own[place]  # within that by pattern: its row is still in the cache for the next case
+            ours = np.ascontiguousarray(codes[:, own])
+            parts.append(BatchPart(ours, together[place], _open_states(component, ours)))
+        return Batch(np.ascontiguousarray(codes[:, order]), order, parts)
+
+    def _by_pattern(self, codes: NDArray[np.int8], n_rows: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Put cases into the order of their patterns of the base, and cut where so many of those end."""
+        pattern = patterns(self._base, codes)
+        order = np.argsort(pattern, kind="stable")
+        nth = np.cumsum(np.diff(pattern[order], prepend=pattern[order[:1]]) > 0)
+        return order, np.flatnonzero(np.diff(nth // n_rows, prepend=-1, append=len(order)))
+
+    def posteriors_of(self, batch: Batch) -> tuple[Floats, Floats]:
+        """Compute the same as `posteriors` for a batch, in its order, on one core."""
+        values, evidence = np.empty((len(batch.order), self.n_columns)), np.empty(len(batch.order))
+        start = 0
+        for part in batch.parts:
+            flat, n = self._with_rows(part.open_states), part.codes.shape[1]
+            own = slice(start, start + n)
+            _score(flat, part.codes, np.arange(n), part.together, values[own], evidence[own], _score_arrays(flat))
+            start += n
+        return values, evidence
+
+    def _with_rows(self, needed: OpenStates) -> FlatTables:
+        """Add the rows of the base that some cases need."""
         component = self._base
-        found = np.unique(patterns(component, codes))
-        base = self.layout.base(np.zeros((len(found), 1 << len(self.tables.causes.cards))))
-        for row, pattern in zip(base, found.tolist(), strict=True):
-            _add_states(component.left, component.right, component.part.states(pattern), row)
+        base = self.layout.base(np.zeros((len(needed.pattern), 1 << len(self.tables.causes.cards))))
+        _add_states(component.left, component.right, needed.start, needed.states, base)
         place = np.zeros(component.n_patterns, dtype=np.int64)
-        place[found] = np.arange(len(found))
+        place[needed.pattern] = np.arange(len(needed.pattern))
         return self.tables._replace(base=base, base_row=place)
 
     @cached_property
     def _whole(self) -> FlatTables:
         """The tables with every row of the base, which counts are added up by."""
-        if not self._base.is_large:
-            return self.tables
         return self.tables._replace(base=self.layout.base(self._base.trigger))
 
     def counts(self, cases: Cases) -> Counts:
@@ -170,6 +195,13 @@ class Kernel:
         ]
         at_most = sums.at_most.reshape(len(sums.at_most), len(layout.cards), -1)
         return Counts(log_evidence, at_most, sums.vectors, sums.joint, components, reached)
+
+
+def _open_states(component: Component, codes: NDArray[np.int8]) -> OpenStates:
+    """Find the patterns that some cases, (variables, n), have of a component."""
+    found = np.unique(patterns(component, codes))
+    states = [component.part.states(pattern) for pattern in found.tolist()]
+    return OpenStates(found, np.cumsum([0, *map(len, states)]), np.concatenate(states))
 
 
 def _score_arrays(flat: FlatTables) -> tuple[NDArray[Any], ...]:
@@ -293,15 +325,16 @@ def _copy(target, rows):  # pragma: no cover
 
 
 @_compiled
-def _add_states(left, right, states, row):  # pragma: no cover
-    """Add up the outer products of the rows of two halves in some states."""
+def _add_states(left, right, state_start, states, rows):  # pragma: no cover
+    """Add to each row the outer products of the rows of two halves in some states."""
     size = right.shape[1]
-    for a in range(left.shape[1]):
-        part = row[a * size : (a + 1) * size]
-        for s in states:
-            factor, other = left[s, a], right[s]
-            for b in range(size):
-                part[b] += factor * other[b]
+    for row in range(len(rows)):
+        for a in range(left.shape[1]):
+            part = rows[row, a * size : (a + 1) * size]
+            for i in range(state_start[row], state_start[row + 1]):
+                factor, other = left[states[i], a], right[states[i]]
+                for b in range(size):
+                    part[b] += factor * other[b]
 
 
 @_inlined

@@ -147,9 +147,9 @@ class FlatLayout:
         self._structure = {**self._components(), **self._causes(), **self._findings()}
 
     def fill(self, tables: Tables) -> FlatTables:
-        """Lay out the numbers; if the base is large, without its rows."""
+        """Lay out the numbers, without the rows of the base."""
         whole, *components = tables.components
-        is_large, card = whole.is_large, max(self.layout.cards)
+        card = max(self.layout.cards)
         split = np.ones((len(tables.split), card))
         for c, own in enumerate(tables.split):
             if self._structure["apart_cards"][c] > 2:
@@ -189,7 +189,7 @@ class FlatLayout:
             FlatComponents(**{name: given[name] for name in FlatComponents._fields}),
             FlatCauses(**{name: given[name] for name in FlatCauses._fields}),
             FlatFindings(**{name: given[name] for name in FlatFindings._fields}),
-            base=self.base(np.zeros((0, 1 << len(tables.split))) if is_large else whole.trigger),
+            base=self.base(np.zeros((0, 1 << len(tables.split)))),
             base_row=np.arange(whole.n_patterns),
         )
 
