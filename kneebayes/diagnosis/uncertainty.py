@@ -266,8 +266,9 @@ def batch_uncertainty(
     """Carry the plausible ranges through exact inference, for many cases, all under the same draws.
 
     Memory does not grow with the number of cases but for the result: cases are taken in chunks, each under all
-    draws. "numpy" takes a case at a time under all draws, "numba" all cases a draw at a time; they agree but for
-    rounding. OptionError if level is not between 0 and 1, or there are fewer than `MIN_DRAWS`.
+    draws; those of which the same is known for sure are answered once. "numpy" takes a case at a time under all draws,
+    "numba" all cases a draw at a time; they agree but for rounding. OptionError if level is not between 0 and 1, or
+    there are fewer than `MIN_DRAWS`.
     """
     check_number("level", level)
     check_number("draws", draws, whole=True)
@@ -277,8 +278,12 @@ def batch_uncertainty(
         raise OptionError(f"{draws} draws are too few for an interval: at least {MIN_DRAWS}")
     if draws > MAX_DRAWS:
         raise OptionError(f"{draws:,} draws are more than an interval can use: at most {MAX_DRAWS:,}")
-    n, network, cause = assessed.evidence.n, assessed.assessor.network, assessed.assessor.column
-    parameters, floor = network.parameters, assessed.floor
+    network, cause, evidence = assessed.assessor.network, assessed.assessor.column, assessed.evidence
+    parameters, floor, alike = network.parameters, assessed.floor, np.arange(evidence.n)
+    if not evidence.soft:  # many tables ask little, and the same of many
+        _, first_of, alike = np.unique(evidence.codes, axis=1, return_index=True, return_inverse=True)
+        evidence, floor = evidence[first_of], floor[first_of]
+    n = evidence.n
     values = draw(parameters, draws, seed=seed)
     ends, shares = np.empty((4, n, len(network.columns))), np.empty((n, len(LEVELS)))
     few = engine == "numpy" or (engine == "auto" and n <= FEW_CASES)
@@ -286,7 +291,7 @@ def batch_uncertainty(
     step = max(1, CHUNK_BYTES // (8 * draws * len(network.columns)))
     drawn = np.empty((draws, min(n, step), len(network.columns)))  # one for all chunks: new memory costs time
     with ThreadPoolExecutor(cores()) as pool:
-        portions = (own for first in range(0, n, step) for own in assessed.evidence[first : first + step].portions())
+        portions = (own for first in range(0, n, step) for own in evidence[first : first + step].portions())
         start = 0
         for portion in portions:
             cases = start + answer(parameters, values, portion, drawn, pool)
@@ -304,8 +309,8 @@ def batch_uncertainty(
                 ends[:, own] = interval_ends(answers, level)
 
             list(pool.map(summarise, range(0, portion.n, BLOCK)))
-    low, high, low_error, high_error = ends
-    return BatchUncertainty(low, high, low_error, high_error, shares, assessed.levels)
+    low, high, low_error, high_error = (end[alike] for end in ends)
+    return BatchUncertainty(low, high, low_error, high_error, shares[alike], assessed.levels)
 
 
 def under(parameters: ParameterVector, values: Floats, expanded: Expanded) -> Posteriors:

@@ -417,6 +417,17 @@ class TestManyCases:
         for name in ("low", "high", "robust", "graver"):
             np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name))
 
+    def test_cases_that_are_alike_get_what_one_alone_gets(self, cases: Assessment) -> None:
+        which = [9, 5, 12, 5, 9, 9]
+        found = batch_uncertainty(
+            MODEL.assessor.assess(Evidence(cases.evidence.codes[:, which]), THRESHOLDS), draws=20, engine="numba"
+        )
+        for row, case in enumerate(which):
+            alone = MODEL.assessor.assess(Evidence(cases.evidence.codes[:, [case]]), THRESHOLDS)
+            expected = batch_uncertainty(alone, draws=20, engine="numba")
+            for name in ("low", "high", "low_error", "high_error", "shares", "levels"):
+                np.testing.assert_array_equal(getattr(found, name)[row], getattr(expected, name)[0], err_msg=name)
+
     def test_frame_gets_columns_and_keeps_index_and_posteriors(self) -> None:
         frame = MODEL.simulate(30, seed=5).set_index(pd.Index([f"p{i}" for i in range(30)]))
         plain, scored = MODEL.score(frame), MODEL.score(frame, intervals=0.9, draws=20)
