@@ -487,13 +487,13 @@ class Model:
         UnknownNameError
             If there is no such target.
         """
-        from kneebayes.cases.frames import case_error, to_arrow
+        from kneebayes.cases.frames import case_error, code_table, to_arrow
         from kneebayes.diagnosis.sensitivity import batch_sensitivity
 
         keep, ignore = names_of("keep", keep), names_of("ignore", ignore)
         table = to_arrow(frame, self._coder.columns)
         check_columns(self.file, table.column_names, keep=keep, ignore=ignore)
-        coded = self.scorer.code(table, ignore=ignore)
+        coded = code_table(self._coder, table, ignore=ignore)
         assessed, problems = self.scorer.assess(coded, self._chosen(thresholds))
         if problems:
             raise case_error(frame, problems, "can't be scored")

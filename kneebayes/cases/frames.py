@@ -1,4 +1,4 @@
-"""Frames of pandas, polars and pyarrow at the border: Arrow in between."""
+"""Frames of pandas, polars and pyarrow at the border: Arrow in between, whose columns become codes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from kneebayes.cases.coding import CASE_ID, EncodedColumn
+from kneebayes.cases.coding import CASE_ID, Coded, Coder, EncodedColumn
 from kneebayes.cases.problems import Problem, cell_text, most_frequent
 from kneebayes.errors import CaseError, FileFormatError
 from kneebayes.inference import cores
@@ -139,14 +139,20 @@ def refuse_odd(name: str, kind: pa.DataType) -> None:
         raise FileFormatError(f"the column '{name}' holds {kind}: give a number, or text")
 
 
-def encode_columns(table: pa.Table | pa.RecordBatch, names: Iterable[str]) -> dict[str, EncodedColumn]:
-    """Encode those of the named columns that a table has, of a large one on all cores."""
-    present = set(table.column_names)
-    taken = [name for name in names if name in present]
+def code_table(coder: Coder, table: pa.Table | pa.RecordBatch, *, ignore: Iterable[str] = ()) -> Coded:
+    """Code the evidence of a table, its columns on all cores if it is large; those that are none are passed over."""
+    present = set(table.column_names).difference(ignore)
+    taken = [name for name in coder.columns if name in present]
+    for name in taken:
+        if table.column_names.count(name) > 1:
+            raise FileFormatError(f"the column '{name}' stands twice in the table: keep one of them")
+        refuse_odd(name, table.schema.field(name).type)
     if table.num_rows < MIN_SHARED:
-        return {name: encode_column(table[name]) for name in taken}
-    with ThreadPoolExecutor(cores()) as pool:
-        return dict(zip(taken, pool.map(encode_column, map(table.column, taken)), strict=True))
+        encoded = [encode_column(table[name]) for name in taken]
+    else:
+        with ThreadPoolExecutor(cores()) as pool:
+            encoded = list(pool.map(encode_column, map(table.column, taken)))
+    return coder.batch(dict(zip(taken, encoded, strict=True)), table.num_rows)
 
 
 def rounded(table: pa.Table, digits: int) -> pa.Table:

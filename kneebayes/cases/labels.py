@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kneebayes.cases.coding import CASE_ID, SYNONYMS, Coder, read_distinct
-from kneebayes.cases.frames import case_error, encode_column, encode_columns
+from kneebayes.cases.frames import case_error, code_table, encode_column
 from kneebayes.cases.mapping import MappingLike, read_frame, repeated_ids
 from kneebayes.cases.problems import Kind, Problem, Refusal, refused_rows, rows_of_no_case, short, why
 from kneebayes.errors import CaseError, UnknownColumnError, check_kind, misspelt, names_of, nearest
@@ -197,7 +197,7 @@ def read_cohort(
     kept = np.ones(len(table), dtype=bool)
     kept[list(rows_of_no_case(read.problems))] = False
     _refuse(frame, [*read.problems, *map(bound.named, repeated_ids(read))], kept)
-    coded = coder.batch(encode_columns(table, coder.columns), len(table))
+    coded = code_table(coder, table)
     _refuse(frame, [bound.named(problem) for problem in coded.problems], kept)
     names = table.column_names
     most = max(len(cause.states) for cause in model.causes.values())

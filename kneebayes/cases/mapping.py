@@ -44,7 +44,7 @@ from kneebayes.cases.coding import (
     unnamed,
     warn_of_idle,
 )
-from kneebayes.cases.frames import encode_column, to_arrow
+from kneebayes.cases.frames import code_table, encode_column, to_arrow
 from kneebayes.cases.problems import Kind, Problem, Refusal, Why, cell_text, refused_rows, rows_of_no_case, short, why
 from kneebayes.errors import (
     CaseError,
@@ -680,8 +680,7 @@ class BoundMapping:
         """Say what the cells of each column become, in numbers of them, and what is left out."""
         mapped = self.apply(table)
         no_cases = rows_of_no_case(mapped.problems)
-        ours = {name: encode_column(mapped.table[name]) for name in mapped.table.column_names}
-        coded = self.coder.batch(ours, table.num_rows)
+        coded = code_table(self.coder, mapped.table)
         problems = [*mapped.problems, *map(self.named, coded.problems)]
         wrong = {problem.row for problem in problems} - no_cases
         is_case = ~np.isin(np.arange(table.num_rows), list(no_cases))

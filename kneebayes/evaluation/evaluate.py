@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from kneebayes.atomic import plain_path, write_whole
 from kneebayes.cases.coding import CASE_ID
-from kneebayes.cases.frames import case_error, encode_column
+from kneebayes.cases.frames import case_error, code_table, encode_column
 from kneebayes.cases.labels import ALSO, LABEL, NONE, Labels, label_columns, read_labels
 from kneebayes.cases.mapping import BoundMapping, Mapped, MappingLike, read_frame, repeated_ids, told_of
 from kneebayes.cases.problems import refused_rows, rows_of_no_case
@@ -406,7 +406,7 @@ def _compared(
     model, scores = called[0][1], cases.scores
     compared = [model_comparator(m, s, cases.used, cases.cause, n) for (n, m), s in zip(called, scores, strict=True)]
     if sheet is not None:
-        codes = model.scorer.code(cases.table, ignore=cases.no_evidence).evidence.hardened()
+        codes = code_table(model.scorer.coder, cases.table, ignore=cases.no_evidence).evidence.hardened()
         compared += [sheet_score(sheet, cases.table), any_symptom(model.assessor, codes)]
         compared += cross_validated(model.file, codes, cases.labels, threshold=caution, seed=seed)
     return distinct(compared)

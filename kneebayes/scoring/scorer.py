@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +10,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kneebayes.cases.coding import CASE_ID, Coded, Coder, check_columns
-from kneebayes.cases.frames import encode_columns, refuse_odd
+from kneebayes.cases.frames import code_table
 from kneebayes.cases.problems import Problem
 from kneebayes.diagnosis.alarm import Assessment, Assessor, Thresholds
-from kneebayes.errors import FileFormatError, UnknownColumnError
+from kneebayes.errors import UnknownColumnError
 from kneebayes.inference.network import Engine, leading
 from kneebayes.spec.model_spec import LEVELS, made_columns
 
@@ -93,7 +93,7 @@ class Scorer:
         clash = next((name for name in keep if name in (*self.columns, *added)), None)
         if clash is not None:
             raise UnknownColumnError(f"can't keep column '{clash}': the output has its own of that name; rename yours")
-        coded = self.code(table, ignore=ignore)
+        coded = code_table(self.coder, table, ignore=ignore)
         empty = self.coder.is_empty(coded.evidence)
         assessed, problems = self.assess(coded, thresholds, engine=engine)
         output = self._output(assessed)
@@ -122,16 +122,6 @@ class Scorer:
             found = self.assessor.contradiction(evidence[[row]])
             problems.append(Problem(row, "+".join(found.values), "+".join(found.values.values()), found.why))
         return assessed, sorted(problems, key=lambda problem: problem.row)
-
-    def code(self, table: pa.Table | pa.RecordBatch, *, ignore: Iterable[str] = ()) -> Coded:
-        """Code the evidence of a table; columns that are no evidence are passed over."""
-        present = set(table.column_names).difference(ignore)
-        taken = [name for name in self.coder.columns if name in present]
-        for name in taken:
-            if table.column_names.count(name) > 1:
-                raise FileFormatError(f"the column '{name}' stands twice in the table: keep one of them")
-            refuse_odd(name, table.schema.field(name).type)
-        return self.coder.batch(encode_columns(table, taken), table.num_rows)
 
     def _output(self, assessed: Assessment) -> dict[str, pa.Array]:
         posteriors = assessed.posteriors

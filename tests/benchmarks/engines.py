@@ -30,11 +30,10 @@ def main() -> None:
     """Print the table."""
     model = kb.load_model()
     frame = model.simulate(N_KERNEL, seed=11, missing=(0.3, 0.6))
-    from kneebayes.cases.frames import encode_columns, to_arrow
+    from kneebayes.cases.frames import code_table, to_arrow
 
     table = to_arrow(frame, model.scorer.coder.columns)
-    taken = [name for name in model.scorer.coder.columns if name in table.column_names]
-    codes = model.scorer.coder.batch(encode_columns(table, taken), table.num_rows).evidence.codes
+    codes = code_table(model.scorer.coder, table).evidence.codes
     names, states = list(model.file.variables), [v.states for v in model.file.variables.values()]
     codes = whole_states(model.file, codes)
 

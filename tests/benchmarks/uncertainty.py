@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 import kneebayes as kb
-from kneebayes.cases.frames import to_arrow
+from kneebayes.cases.frames import code_table, to_arrow
 from kneebayes.diagnosis.sensitivity import functions
 from kneebayes.diagnosis.uncertainty import batch_uncertainty
 from kneebayes.inference.network import CompiledModel, VersionedCase
@@ -53,7 +53,7 @@ def main() -> None:
 
     print(f"\n{f'{n:,} cases':<52}{'wall s':>12}{'CPU s':>12}")
     table = to_arrow(frame, model.scorer.coder.columns)
-    evidence = model.scorer.code(table).evidence
+    evidence = code_table(model.scorer.coder, table).evidence
     assessed = model.assessor.assess(evidence, dx.thresholds, engine="numba")
     wall, plain, _ = timed(lambda: model.network.posteriors(evidence, engine="numba"))
     print(f"{'posteriors':<52}{wall:>12.2f}{plain:>12.2f}")

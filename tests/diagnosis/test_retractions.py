@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from kneebayes import LEVELS, Model, Thresholds, load_model
-from kneebayes.cases.frames import to_arrow
+from kneebayes.cases.frames import code_table, to_arrow
 from kneebayes.diagnosis.alarm import Assessor, Retractions, _raises
 from kneebayes.errors import ModelFileError
 from kneebayes.inference.evidence import UNKNOWN, Evidence, SoftEvidence
@@ -128,7 +128,7 @@ def test_a_lower_band_is_one_of_smaller_numbers_in_whatever_order_the_states_sta
     )
     found = []
     for model in (MODEL, turned):
-        evidence = model.scorer.code(cases).evidence
+        evidence = code_table(model.scorer.coder, cases).evidence
         own = model.network.posteriors(evidence).values[:, model.assessor.column]
         found.append(model.assessor.retractions.max_posterior(evidence, own, np.nextafter(own, 1.0))[0])
     assert (found[0] > own).any()
@@ -201,7 +201,9 @@ def test_what_follows_the_alarm_knows_of_the_reading() -> None:
 def test_an_unsure_answer_stays_in_every_reading() -> None:
     network, retractions = MODEL.network, Retractions(MODEL.network)
     row = network.variables.index("skin_redness")
-    coded = MODEL.scorer.code(pa.table({k: [str(v)] * 2 for k, v in {**ATTACKS, "cramping_pain": 1}.items()}))
+    coded = code_table(
+        MODEL.scorer.coder, pa.table({k: [str(v)] * 2 for k, v in {**ATTACKS, "cramping_pain": 1}.items()})
+    )
     soft = (SoftEvidence(row, np.array([1]), np.array([0.2, 0.8])),)
     evidence = Evidence(coded.evidence.with_state(row, UNKNOWN).codes, soft)
     own = network.posteriors(evidence).values[:, retractions.column]
@@ -214,7 +216,7 @@ def test_an_unsure_answer_stays_in_every_reading() -> None:
 def test_retractions_that_cannot_matter_are_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     network = MODEL.network
     frame = MODEL.simulate(3000, seed=1, missing=0.6)
-    codes = MODEL.scorer.code(pa.Table.from_pandas(frame, preserve_index=False)).evidence.codes
+    codes = code_table(MODEL.scorer.coder, pa.Table.from_pandas(frame, preserve_index=False)).evidence.codes
     retractions = Retractions(network)
     causes = network.posteriors(Evidence(codes)).values[:, : len(network.model.causes)]
     own = causes[:, retractions.column]
