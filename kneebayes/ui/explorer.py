@@ -294,6 +294,7 @@ class ExplorerServer(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: ExplorerServer
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body go out together: alone, the body waits 40 ms until the browser has confirmed the head
 
     def do_GET(self) -> None:
         name = self._name()

@@ -427,6 +427,21 @@ def test_questions_that_are_being_worked_out_are_said_to_be(browser: Any, tmp_pa
         page.context.close()
 
 
+def test_in_a_hurry_answers_do_not_wait_for_what_is_to_be_asked_between_them(browser: Any, tmp_path: Path) -> None:
+    with shell(tmp_path) as address:
+        visit, asked = opened(browser, "shell", **DESKTOP), list[str]()
+        visit.page.goto(address)
+        visit.settles()
+        visit.page.on("request", lambda sent: asked.append(sent.post_data or ""))
+        for name in KEY[:2] * 6:
+            visit.page.locator(f".kb-asking > .kb-{name} button:not(.kb-undo):not([aria-pressed=true])").last.click()
+            visit.page.wait_for_timeout(50)
+        visit.settles()
+        assert sum('"answer"' in words for words in asked) == 12
+        assert 1 <= sum('"ask"' in words for words in asked) <= 3
+        visit.page.context.close()
+
+
 def test_a_program_that_has_ended_is_told_while_the_page_loads_and_after(browser: Any, tmp_path: Path) -> None:
     with shell(tmp_path) as address:
         page = opened(browser, "shell", **DESKTOP).page

@@ -10,6 +10,7 @@
 const FRESH = 700; // ms in which a row that has changed takes no click: longer than a hand needs to see and stop
 // what takes longer than an answer does, in this order, and the ms without an answer before it is asked for
 const LATER = {ask: 0, sure: 300, why: 0};
+const HURRY = 400; // ms between two answers under which more are awaited first: what is worked out meanwhile slows them
 const SLOTS = 4;
 const PATIENCE = 15000; // ms without an answer after which the page says so
 
@@ -119,6 +120,8 @@ class Page {
     this.patience = setTimeout(() => this.message.replaceChildren('No answer yet: the program behind this page is ' +
       'busy, or has ended; then start it again, in a notebook by running the cell.'), PATIENCE);
     this.sent += 1;
+    this.hurried = performance.now() - this.answered < HURRY;
+    this.answered = performance.now();
     this.model.send({...message, seq: this.sent});
   }
 
@@ -220,7 +223,7 @@ class Page {
       if (this.asking.has(kind)) return;
       this.asking.add(kind);
       this.model.send({do: kind});
-    }, LATER[kind]);
+    }, Math.max(LATER[kind], this.hurried ? HURRY : 0));
     return null;
   }
 
