@@ -28,6 +28,7 @@ from kneebayes.spec.model_spec import NOT_EVIDENCE_PREFIX, UNKNOWN_WORDS
 from kneebayes.spec.yaml_io import model_path, read_words
 
 MAX_VALUES = 12  # distinct ones of a column of codes
+MAX_GRADES = 6  # distinct numbers of a column of codes
 MAX_CHOICES = 60
 MAX_CODE, MAX_WORD, MIN_ROWS = 3, 20, 5  # a value is shown if it is a code, or a short word of so many rows
 MAX_EXAMPLES = 5
@@ -49,6 +50,11 @@ _CHOICE = re.compile(r"(.*?)\s*\((?:choice|wahl|opci[oó]n|choix|keuze)=(.+)\)\s
 _BRACKETS = re.compile(r"\(.*?\)|\[.*?\]")
 # The number of an item, as q12; not a later time, as d30, m3, fu2 or v2.
 _CODE = re.compile(r"(?!(?:d|w|m|y|fu|mo|wk|day)[1-9]|[tv][2-9]$)[a-z]{0,3}\d+[a-z]?")
+_CAMEL = re.compile(r"(?<=[a-zäöüß])(?=[A-ZÄÖÜ])|(?<=[A-ZÄÖÜ])(?=[A-ZÄÖÜ][a-zäöüß]{2})")  # SkinTear, DDimer; not DVTs
+_GLUED = re.compile(r"(?<=[^\W\d_]{2})(?=\d)|(?<=\d)(?=[^\W\d_])")  # bed3d
+_CUT = re.compile(r"[^\W\d_]{3,}(?=\.)")  # a word cut short, as swell.
+MIN_TOLD = 2  # words that tell of a variable, whatever else a question says
+MIN_STEM = 5  # letters of a word cut short without a full stop
 _LEGEND = re.compile(r"(\d+)\s*=\s*([^,;/()\[\]=\d]+)")
 _CELL_SEPARATORS = (";", "|", ",", "/")
 _PLAIN = re.compile(r"[^\W\d][\w /()+-]*[\w)]|[^\W\d]")
@@ -60,7 +66,8 @@ def fold(text: str) -> tuple[str, ...]:
     >>> fold("Schmerz_in der Wade"), fold("SchmerzWade"), fold("Übergewicht") == fold("Uebergewicht")
     (('schmerz', 'wade'), ('schmerz', 'wade'), True)
     """
-    text = re.sub(r"(?<=[a-zäöüß])(?=[A-ZÄÖÜ])", " ", str(text))
+    text = _CAMEL.sub(" ", str(text))
+    text = re.sub(r"(?<=\w)['\u2019]s\b", "", text, flags=re.IGNORECASE)  # McMurray's
     text = re.sub(r"(?<=\d)cm\b", " cm", text, flags=re.IGNORECASE)
     text = unicodedata.normalize("NFKD", text.casefold().replace("œ", "oe").replace("ł", "l"))
     text = "".join(c for c in text if not unicodedata.combining(c))
@@ -128,7 +135,9 @@ class Drafter:
         self._units = {unit for said in self.words["units"].values() for unit in said if len(unit) > 1}
         short = {word for kind in ("prefixes", "suffixes", "abbreviations") for word in self.words[kind]} - {"am"}
         phrases = chain(self.words["outcomes"], self._units, *self._phrases, *self._parts, *self._wider)
-        self._pieces = {word for word in short if len(word) > 1} | {word for word in phrases if len(word) > 2}
+        self._pieces = {word for word in {*short, *self._units} if len(word) > 1} | {
+            word for word in phrases if len(word) > 2
+        }
         self._befores = [
             _Before(name, before["cause"], [frozenset(fold(phrase)) for phrase in before["said"]])
             for name, before in self.words["before"].items()
@@ -146,7 +155,10 @@ class Drafter:
             for phrase, names in self._phrases.items()
         }
         self._same = {word: fold(first) for first, *rest in self.words["same"] for said in rest for word in fold(said)}
-        self._alike = [self._by_same(phrases) for phrases in (self._phrases, self._parts, self._wider)]
+        self._every = (self._phrases, self._parts, self._wider)
+        self._known = {word for phrases in self._every for phrase in phrases for word in phrase}
+        self._measures = {word for said in self.words["measures"] for word in fold(said)}
+        self._alike = [self._by_same(phrases) for phrases in self._every]
 
     def _in_same(self, words: Iterable[str]) -> frozenset[str]:
         """Put for each word the first of those that say the same."""
@@ -186,17 +198,21 @@ class Drafter:
         if parts or wider:
             return set(), parts | wider
         near: set[str] = set()
-        for own in {*map(self._in_same, self._forms(header))}:
+        forms = chain(self._meanings(header), self._meanings(_GLUED.sub(" ", header)))
+        for own in {self._in_same(form) - self._measures for form in forms}:
             for phrase, names in chain(*(phrases.items() for phrases in self._alike)):
                 both = own & phrase
                 if (
                     both
                     and (phrase <= own or (own <= phrase and len(phrase) - len(own) <= 1))
-                    and len(own - phrase) <= 2
+                    and (len(own - phrase) <= 2 or len(phrase) >= MIN_TOLD)
                 ):
                     near |= names
-        forms = [{*form} for form in self._forms(header)]
-        is_said = (before for before in self._befores if any(s <= form for form in forms for s in before.said))
+        if not near:
+            stems = {word for form in self._forms(header) for word in form if len(word) >= MIN_STEM} - self._known
+            near = set().union(*(self._cut_short(phrases, header, stems) for phrases in self._every))
+        meant = [{*form} for form in self._meanings(header)]
+        is_said = (before for before in self._befores if any(s <= form for form in meant for s in before.said))
         earlier = {before.cause: before.variable for before in is_said}
         return set(), {earlier.get(name, name) for name in near}
 
@@ -214,7 +230,22 @@ class Drafter:
         return named, parts, wider
 
     def _said(self, phrases: Mapping[frozenset[str], set[str]], header: str) -> set[str]:
-        return {name for words in self._meanings(header) for name in phrases.get(frozenset(words), ())}
+        found = {name for words in self._meanings(header) for name in phrases.get(frozenset(words), ())}
+        stems = {word for cut in _CUT.findall(header) for word in fold(cut)}
+        # One word alone, cut short, says too little.
+        return found or (self._cut_short(phrases, header, stems) if stems < {*fold(header)} else set())
+
+    def _cut_short(self, phrases: Mapping[frozenset[str], set[str]], header: str, stems: set[str]) -> set[str]:
+        """Say of which phrases a header has each word, some cut short."""
+        found = set()
+        for form in {*map(frozenset, self._meanings(header))} if stems else ():
+            cut, whole = form & stems, form - stems
+            for phrase, names in phrases.items() if cut else ():
+                rest = phrase - whole
+                is_meant = len(phrase) == len(form) and len(rest) == len(cut)
+                if is_meant and all(any(word.startswith(stem) for word in rest) for stem in cut):
+                    found |= names
+        return found
 
     def _doubt(self, header: str, label: str, near: set[str]) -> tuple[str, str | None]:
         """Say why the answers of a column may not be those of what it seems to be about, and which then say nothing."""
@@ -267,7 +298,7 @@ class Drafter:
     def _before(self, header: str) -> str | None:
         """Name the variable of what a cause was before, where a header says that and the cause alone."""
         for before in self._befores:
-            for said, form in product(before.said, map(frozenset, self._forms(header))):
+            for said, form in product(before.said, map(frozenset, self._meanings(header))):
                 if said < form and before.cause in self._phrases.get(form - said, ()):
                     return before.variable
         return None
@@ -287,9 +318,10 @@ class Drafter:
 
     def _forms(self, header: str) -> list[tuple[str, ...]]:
         """Give the words of a header, as they stand, and without numbers of items, units in brackets or prefixes."""
-        forms = [fold(header), fold(_BRACKETS.sub(" ", header))]
+        forms = [fold(header), fold(_BRACKETS.sub(" ", header)), fold(header.casefold())]
         forms += [self._without_asking(form) for form in forms]
-        forms += [cover for form in forms[:1] if len(form) == 1 for cover in self._covers(form[0])]
+        bare = [form[len(form) > 1 and form[0] in self.words["prefixes"] :] for form in forms[:1]]
+        forms += [cover for form in bare if len(form) == 1 for cover in self._covers(form[0])]
         forms += [tuple(word for word in form if not _CODE.fullmatch(word)) for form in forms]
         forms += [form[1:] for form in forms if form[:1] and form[0] in self.words["prefixes"]]
         forms += [form[:-1] for form in forms if form[-1:] and form[-1] in self.words["suffixes"]]
@@ -333,13 +365,15 @@ class Drafter:
                 meanings[word(said)].add(state)
         found = {}
         for value in words:
-            means = meanings.get(value, set())
+            means = meanings.get(value) or meanings.get(value.rstrip("."), set())
             if value in UNKNOWN_WORDS or (value in answers["unknown"] and not means):
                 found[value] = "unknown"
             else:
                 found[value] = next(iter(means)) if len(means) == 1 else UNDECIDED
         if "m" in found and "female" not in found.values():  # with h for hombre, it is mujer
             found["m"] = UNDECIDED
+        if found.get("+") == "present" and found.get("-") == UNDECIDED:  # beside a plus it is a minus, alone a blank
+            found["-"] = "absent"
         has_yes = any(means == "present" for value, means in found.items() if value not in ("x", "+"))
         for tick in ("x", "+") if has_yes else ("-1",):  # a tick beside a yes is no yes; -1 without one may be it
             if tick in found:
@@ -459,7 +493,10 @@ class Drafter:
         named = [units[w] for w in fold(re.sub(r".*[(\[](.*)[)\]].*", r"\1", header)) if w in units and len(w) > 1]
         in_days = {"days": 1.0, "years": 365.25}.get(numeric.unit)
         if after - {""} or (named and in_days and named[-1] != in_days) or (variable == "duration_days" and not named):
-            bare = named[-1] / in_days if named and in_days else None
+            in_years = numeric.unit == "years" and all(
+                units.get(next(iter(fold(unit)), "")) == in_days for unit in after - {""}
+            )
+            bare = named[-1] / in_days if named and in_days else 1.0 if in_years else None
             factors = {}
             for unit in sorted(after | ({""} if bare else set())):
                 amount = units.get(next(iter(fold(unit)), ""))
@@ -499,6 +536,10 @@ class Drafter:
     def _states(self, variable: str, cells: _Cells, legend: Mapping[str, str]) -> _Proposal:
         if cells.n_distinct > MAX_VALUES:
             why = f"{cells.n_distinct} different values, too many for a column of codes"
+            why = self._as_bands([variable], cells) or why
+            return _Proposal(unsure=[variable], why=why)
+        if cells.n_distinct > MAX_GRADES and cells.share_of_numbers() == 1.0:
+            why = self._as_bands([variable], cells) or "numbers: give bands, the least number of each answer"
             return _Proposal(unsure=[variable], why=why)
         said = {w: legend.get(w, w) for w in cells.counts}  # 1=yes in the header explains a 1
         said_means = self.values(variable, said.values())

@@ -39,6 +39,13 @@ def proposed(header: str, values: tuple[str, ...] = ("yes", "no")) -> str:
     ("header", "variable"),
     [
         ("Schw. Knie", "knee_swelling"),
+        ("prev. DVT", "previous_dvt"),
+        ("Unilat. leg swell.", "unilateral_leg_swelling"),
+        ("Homan's sign", "homans_sign"),
+        ("DDimer", "d_dimer"),
+        ("pAVK/PNP", "peripheral_nerve_or_vessel_disorder"),
+        ("dem_ageyr", "age"),
+        ("rf_vte_self", "previous_dvt"),
         ("Schwellung US einseitig", "unilateral_leg_swelling"),
         ("US-Schwellung bds.", "bilateral_leg_swelling"),
         ("DS Kniekehle", "popliteal_tenderness"),
@@ -343,3 +350,49 @@ def test_a_label_that_says_more_than_the_name_goes_before_it_and_another_is_aske
     said = DRAFTER.draft(table, {"TVTANAM": "TVT in der Anamnese", "FEVER": "Calf pain"}).text
     assert "variable: previous_dvt" in said
     assert "FEVER: [calf_pain, fever]" in said
+
+
+@pytest.mark.parametrize(
+    ("header", "asked"),
+    [
+        ("PYREX", "fever"),  # cut short without a full stop
+        ("Hypert.", "hypertension"),  # and alone
+        ("rf_bed3d", "bed_confined"),
+        ("DDimer ng/mL FEU", "d_dimer"),
+        ("Does the leg buckle, or do you feel that you cannot trust it?", "giving_way"),
+        ("Weight-bearing", "cannot_bear_weight"),
+        ("Lachman", "ligament_laxity"),
+    ],
+)
+def test_a_word_cut_short_a_long_question_and_half_of_an_answer_are_asked(header: str, asked: str) -> None:
+    found, near = DRAFTER.variables(header)
+    assert not found
+    assert asked in near
+
+
+def test_what_a_person_is_able_to_is_asked_as_turned_round() -> None:
+    said = drafted("AbleToWeightbear", ["yes", "no"] * 4)
+    assert "AbleToWeightbear: [cannot_bear_weight]  # 8 filled; 'able' may turn its answers round\n" in said
+
+
+def test_a_minus_is_a_no_beside_a_plus_alone() -> None:
+    assert '"-": absent' in drafted("homans", ["+", "-"] * 4)
+    assert '"-": unsure' in drafted("homans", ["yes", "-"] * 4)
+    assert "neg.: unsure" not in drafted("homans", ["neg.", "pos."] * 4)
+
+
+def test_an_age_without_a_unit_is_of_years_where_others_are() -> None:
+    assert '"": "1"' in drafted("Edad", ["62", "30 años", "41"] * 3)
+    assert '"": unsure' in drafted("Edad", ["62", "18 meses", "41"] * 3)
+
+
+def test_numbers_in_place_of_an_answer_are_no_codes() -> None:
+    said = drafted("D-Dimer", [f"{139 + 50 * i}" for i in range(9)])
+    assert "D-Dimer: [d_dimer]" in said
+    assert "139" not in said
+
+
+def test_a_rare_sport_that_is_known_is_shown() -> None:
+    said = drafted("Sport", ["netball", "cycling", *["tennis"] * 6])
+    assert "netball: other_pivoting" in said
+    assert "cycling: other\n" in said
