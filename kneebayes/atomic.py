@@ -14,7 +14,6 @@ import threading
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import combinations
 from pathlib import Path
 from typing import BinaryIO
 
@@ -126,36 +125,7 @@ def refuse_changed(path: str, stamp: tuple[int, ...] | None) -> None:
         raise FileFormatError(f"{path}: was changed while it was read: wait until it is whole, and run again")
 
 
-def check_paths(source: str, target: str, rejects: str | None, *, endings: tuple[str, ...] = ()) -> None:
-    """Refuse to write over what is read, or twice to one place, and endings that tell no format.
-
-    The target may have one of the endings besides those of tables.
-    """
-    named = {"the input": source, "the output": target} | ({"the rejects": rejects} if rejects is not None else {})
-    for first, second in combinations(named, 2):
-        if _same_file(named[first], named[second]):
-            raise FileFormatError(f"{named[second]}: is both {first} and {second}: give them different names")
-    if target == rejects == STANDARD_STREAM:
-        raise FileFormatError(
-            "the output and the rejects can't both go to standard output: name a file for one of them"
-        )
-    for path in list(named.values())[1:]:
-        _check_place(path, "posteriors.csv")
-        if not (path == target and path.endswith(endings)):
-            file_kind(path)
-    if rejects is not None and file_kind(rejects)[0] != "csv":
-        raise FileFormatError(f"{rejects}: rejects are written as CSV: give a name that ends in .csv")
-
-
-def _same_file(first: str, second: str) -> bool:
-    if STANDARD_STREAM in (first, second) or os.devnull in (first, second):
-        return False
-    if os.path.exists(first) and os.path.exists(second):
-        return os.path.samefile(first, second)
-    return os.path.realpath(first) == os.path.realpath(second)
-
-
-def _check_place(path: str, example: str) -> None:
+def check_place(path: str, example: str) -> None:
     """Refuse a path where no file can be."""
     if os.path.islink(path) and os.path.islink(os.path.realpath(path)):
         raise FileFormatError(f"{path}: is a link that leads back to itself: remove it, or give another name")
@@ -188,7 +158,7 @@ class AtomicFile:
             return
         if path == STANDARD_STREAM:
             raise FileFormatError("-: standard output is not for what is written here: give the name of a file")
-        _check_place(path, "model.yaml" if path.endswith(".yaml") else "posteriors.csv")
+        check_place(path, "model.yaml" if path.endswith(".yaml") else "posteriors.csv")
         with self.explained():
             if not is_special(path):
                 self._open_beside(os.path.realpath(path))
@@ -248,7 +218,7 @@ class AtomicFile:
                 # As the file that is replaced, or any new one.
                 mode = os.stat(self._final).st_mode & 0o777 if os.path.exists(self._final) else self._mode
                 _set_mode(self.file.fileno(), self._temporary, mode)
-                _check_place(self._final, "posteriors.csv")  # what it has become meanwhile
+                check_place(self._final, "posteriors.csv")  # what it has become meanwhile
                 if is_special(self._final):
                     raise FileFormatError(f"{self.path}: has become a pipe or a device meanwhile: give another name")
 
