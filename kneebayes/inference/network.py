@@ -68,14 +68,8 @@ class OrComponent:
 
     def forward(self, cells: Floats, matrices: Floats) -> Floats:
         """Multiply by the matrix of each case, (n, after, before), as from `or_matrices`."""
-        front, bits = self._front(cells), (2,) * (self.size.bit_length() - 1)
-        shape = (len(front), *bits, -1)
-        after = matrices[:, :, :1] * front[:, :1]
-        sets, moves, around = after.reshape(shape), matrices.reshape(shape), (slice(None), *(None for _ in bits))
-        for before in range(1, self.size):  # BLAS would sum in another order on another number of threads
-            # what is present stays so: the other sets get nothing
-            larger = (slice(None), *(slice(int(bit), None) for bit in np.unravel_index(before, bits)))
-            sets[larger] += moves[(*larger, slice(before, before + 1))] * front[:, before][around]
+        # BLAS would sum in another order on another number of threads, and einsum for cells laid out otherwise
+        after = np.einsum("nab,nbk->nak", matrices, np.ascontiguousarray(self._front(cells)))
         return self._restored(after)
 
     def backward(self, cells: Floats, back: Floats, matrices: Floats) -> tuple[Floats, Floats]:
@@ -162,13 +156,11 @@ class Findings:
         table; any other set of states is a vector over the joint states.
         """
         layout, n_causes = self.tables.layout, len(self.tables.split)
-        alike: dict[bytes, list[int]] = {}
-        for case, known in enumerate(np.ascontiguousarray(codes[layout.n_risks :].T)):
-            alike.setdefault(known.tobytes(), []).append(case)
+        below, groups = codes[layout.n_risks :], _alike(codes[layout.n_risks :])
         step = max(1, CHUNK_BYTES // (8 * layout.n_joint))
-        for start in range(0, len(alike), step):
-            own = list(alike.values())[start : start + step]
-            causes, said = np.split(codes[layout.n_risks :, [cases[0] for cases in own]].T, [n_causes], axis=1)
+        for own in (groups[start : start + step] for start in range(0, len(groups), step)):
+            known = below[:, [cases[0] for cases in own]].T
+            causes, said = known[:, :n_causes], known[:, n_causes:]
             rows, vectors = layout.row[self._first + said], layout.vector[self._first + said]
             factors = self._links[rows].prod(axis=1)
             factors[:, 0] *= self._leak[rows].prod(axis=1)[:, None]
@@ -243,6 +235,14 @@ class Findings:
         scale = logs.max(axis=0)
         scale[np.isneginf(scale)] = 0.0
         return np.exp(logs - scale), scale
+
+
+def _alike(said: NDArray[np.integer]) -> list[list[int]]:
+    """Group the cases of which the same is said, (rows, n): a list of cases for each."""
+    groups: dict[bytes, list[int]] = {}
+    for case, own in enumerate(np.ascontiguousarray(said.T)):
+        groups.setdefault(own.tobytes(), []).append(case)
+    return list(groups.values())
 
 
 def either(chances: Sequence[Floats], n: int) -> tuple[Floats, Floats]:
@@ -564,15 +564,15 @@ class CompiledModel:
 
         Retractions and questions ask of one person again and again, so what cases have in common is worked out once.
         """
-        patterns, place = np.unique(self._patterns(codes), axis=1, return_inverse=True)
-        place = place.ravel()
-        for start in range(0, patterns.shape[1], self._step):
-            rows = zip(self.tables.components, patterns[:, start : start + self._step], strict=True)
+        patterns = self._patterns(codes)
+        groups = _alike(patterns)
+        for some in (groups[start : start + self._step] for start in range(0, len(groups), self._step)):
+            rows = zip(self.tables.components, patterns[:, [cases[0] for cases in some]], strict=True)
             upper = np.ascontiguousarray(self._steps.upper.forward([c.of_patterns(row) for c, row in rows])[0].T)
-            own = np.flatnonzero((place >= start) & (place < start + self._step)).tolist()
-            for cases, weight in self._steps.findings.weights(codes[:, own]):
-                for case in (own[case] for case in cases):
-                    yield case, upper[place[case] - start] * weight
+            own = [(case, above) for cases, above in zip(some, upper, strict=True) for case in cases]
+            for places, weight in self._steps.findings.weights(codes[:, [case for case, _ in own]]):
+                for case, above in (own[place] for place in places):
+                    yield case, above * weight
 
     def _patterns(self, codes: Codes) -> NDArray[np.intp]:
         """Rows of the components' tables, shape (components, n), the base's first; the last digit means unknown."""

@@ -45,6 +45,7 @@ MAX_TABLE_BYTES = 1 << 30
 MAX_KEPT_BYTES = 1 << 24  # of rows by pattern of evidence, for each component
 MAX_MERGED_PATTERNS = 1024
 MAX_TARGETS = 6
+FEW_TRIGGERS = 64  # numbers for which the work is less than that of a call for each
 
 
 def conditional_table(model: ModelSpec, name: str) -> tuple[tuple[str, ...], Floats]:
@@ -146,7 +147,7 @@ class Part:
     shares: Ints  # (risk factors, S): places of the prior of each among the shares
     links: Ints  # (depth, T, S): places of what may trigger each target; past the last, a link of 0
 
-    @property
+    @cached_property
     def radix(self) -> tuple[int, ...]:
         """Number of states of each risk factor plus one: the last code stands for unknown."""
         return tuple(n + 1 for n in self.shape)
@@ -176,12 +177,12 @@ class Component:
     right: Floats
     _kept: dict[int, Floats] = field(default_factory=dict, init=False)
 
-    @property
+    @cached_property
     def n_patterns(self) -> int:
         """Number of patterns of evidence."""
         return prod(self.part.radix)
 
-    @property
+    @cached_property
     def is_large(self) -> bool:
         """Whether a table of all patterns is too large to have around."""
         return self.n_patterns << len(self.part.targets) + 3 > MAX_KEPT_BYTES
@@ -662,10 +663,10 @@ def outer_halves(weight: Floats, off: Floats, on: Floats) -> tuple[Floats, Float
 
 @lru_cache(maxsize=MAX_CAUSES)
 def _moves(n_targets: int) -> Floats:
-    """1 where triggers bring targets from some present to others, (after, before, triggered), each a set in bits."""
+    """1 where triggers bring targets from some present to others, (triggered, after, before), each a set in bits."""
     sets = np.arange(1 << n_targets)
     moves = np.zeros((len(sets),) * 3)
-    moves[sets[:, None] | sets[None, :], sets[:, None], sets[None, :]] = 1.0
+    moves[sets[:, None], sets[:, None] | sets[None, :], sets[None, :]] = 1.0
     return moves
 
 
@@ -680,8 +681,10 @@ def _places(n_targets: int) -> Ints:
 def or_matrices(trigger: Floats) -> Floats:
     """Write what triggers, (n, 2 ** T), do to which of T targets are present as matrices, (n, after, before)."""
     size = trigger.shape[1]
+    # BLAS would sum a single case in another order than several; these two sum in the same
+    if trigger.size <= FEW_TRIGGERS:
+        return np.asarray(np.einsum("nt,tab->nab", trigger, _moves(size.bit_length() - 1), order="C"))
     matrices = np.zeros((size * size, len(trigger)))
-    # BLAS would sum a single case in another order than several
     for places, chance in zip(_places(size.bit_length() - 1), trigger.T, strict=True):
         matrices[places] += chance
     return np.ascontiguousarray(matrices.T).reshape(-1, size, size)
@@ -690,7 +693,7 @@ def or_matrices(trigger: Floats) -> Floats:
 def or_messages(flow: Floats) -> Floats:
     """Take derivatives by such matrices, (n, after, before), back to those by the triggers, (n, 2 ** T)."""
     size = flow.shape[-1]
-    messages: Floats = flow.reshape(len(flow), -1) @ _moves(size.bit_length() - 1).reshape(-1, size)
+    messages: Floats = flow.reshape(len(flow), -1) @ _moves(size.bit_length() - 1).reshape(size, -1).T
     return messages
 
 
