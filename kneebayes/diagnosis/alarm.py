@@ -50,7 +50,7 @@ from kneebayes.cases.problems import Kind, Why, why
 from kneebayes.errors import ModelFileError, ThresholdError, UnknownNameError, check_kind, check_number, nearest
 from kneebayes.inference.evidence import UNKNOWN, Codes, Evidence
 from kneebayes.inference.network import CompiledModel, Engine, Posteriors
-from kneebayes.inference.tables import Component, patterns
+from kneebayes.inference.tables import Component
 from kneebayes.spec.model_spec import LEVELS, AlarmRule, Condition, ModelSpec
 from kneebayes.templates import percent
 
@@ -61,6 +61,7 @@ MAX_DOUBTFUL = 63  # signs of a model: a set of them is the bits of an int64
 MAX_RETRACTIONS = 1 << 12  # of a case
 MAX_STATES = 1 << 26  # joint states of the causes, over all retractions of a case
 MAX_KEPT = 512  # moves
+FEW = 1 << 13  # joint states: what takes no more is computed rather than bounded once more
 PAIRS = 1 << 17  # of a case and a retraction, which are answered at a time
 ROUNDING = 1e-12
 STEEP = 8.0  # any number is right; this one spares most
@@ -538,7 +539,10 @@ class Retractions:
         with np.errstate(divide="ignore", invalid="ignore"):
             target = np.log(worth / (1.0 - worth))
             needed = target - np.log(probability / (1.0 - probability))
-        present = np.where(np.isfinite(needed) & (worth > probability), self._present(evidence.codes), 0)
+        present, may_rise = np.zeros_like(retracted), np.flatnonzero(np.isfinite(needed) & (worth > probability))
+        present[may_rise] = self._present(evidence.codes[:, may_rise])
+        if not present.any():
+            return highest, retracted
         too_many = self._count_sets(present) > self.most
         highest[too_many] = 1.0
         case, bits = self._pairs(evidence, np.where(too_many, 0, present), needed, causes)
@@ -546,7 +550,7 @@ class Retractions:
         def look(own: NDArray[np.intp], taken: NDArray[np.int64]) -> tuple[Evidence, Floats]:
             """Compute the posteriors of some retractions, and note those that are higher."""
             trial = evidence[own]
-            for place, sign in enumerate(self._signs):
+            for place, sign in self._among(taken):
                 trial.codes[sign.row, (taken >> place & 1).astype(bool)] = sign.instead
             values = self.network.posteriors(trial, engine=engine).values
             found = np.nan_to_num(values[:, self.column])  # the model holds some retractions impossible
@@ -558,7 +562,8 @@ class Retractions:
 
         for start in range(0, len(case), PAIRS):
             own, taken = case[start : start + PAIRS], bits[start : start + PAIRS]
-            if causes is not None:  # signs with wide bounds are retracted first, for better ones of the others
+            if causes is not None and len(own) * self.network.n_joint > FEW:
+                # signs with wide bounds are retracted first, for better ones of the others
                 sets, which = np.unique(taken & self._wide, return_inverse=True)
                 first, place = np.unique(own * len(sets) + which, return_inverse=True)
                 own, wide, others = first // len(sets), sets[first % len(sets)], np.zeros(len(first), dtype=np.int64)
@@ -594,6 +599,11 @@ class Retractions:
             signs |= sign.held[codes[sign.row]] << place
         return signs
 
+    def _among(self, signs: NDArray[np.int64]) -> list[tuple[int, _Sign]]:
+        """List the signs that are among some bits, with their places."""
+        bits = int(np.bitwise_or.reduce(signs))
+        return [(place, sign) for place, sign in enumerate(self._signs) if bits >> place & 1]
+
     def _pairs(
         self, evidence: Evidence, present: NDArray[np.int64], needed: Floats, causes: Floats | None
     ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
@@ -609,10 +619,8 @@ class Retractions:
 
     def _count_sets(self, present: NDArray[np.int64]) -> Floats:
         """Count the retractions of cases, (n,), each as it is among them."""
-        n_sets = np.ones(len(present))
-        for own in self._by_row.values():
-            n_sets *= 1 + np.bitwise_count(present & own)
-        return n_sets
+        of_rows = np.array(list(self._by_row.values()), dtype=np.int64)[:, None]
+        return np.asarray(np.prod(1.0 + np.bitwise_count(present & of_rows), axis=0))
 
     def _reach(
         self, evidence: Evidence, present: NDArray[np.int64], causes: Floats | None
@@ -623,8 +631,7 @@ class Retractions:
         with np.errstate(divide="ignore", invalid="ignore"):
             odds = np.ascontiguousarray(known.T) / (1.0 - known[:, self.column])  # of each without the cause, at most
         risks = cache(lambda: self._risks(evidence, odds))
-        for mask in self._by_source.values():  # of each source one move at most
-            own_signs = present & mask
+        for own_signs in (present & mask for mask in self._by_source.values()):  # of each source one move at most
             if not own_signs.any():
                 continue
             grown = [(case, bits, *sums)]
@@ -644,41 +651,41 @@ class Retractions:
 
     def _risks(self, evidence: Evidence, odds: Floats) -> dict[int, tuple[NDArray[np.intp], Floats]]:
         """Find for each source of risks the rows of its bounds, (n,), and P(it triggers each cause), at most."""
-        components, rows, kept = self.network.tables.components, {}, np.ones(odds.shape)
-        for k, (least, _) in self._chances.items():
-            rows[k] = patterns(components[k].part, evidence.codes)
+        components, kept = self.network.tables.components, np.ones(odds.shape)
+        rows = self.network.rows(evidence.codes)
+        chances: dict[int, tuple[Floats, Floats]] = {}
+        for k, (least, most) in self._chances.items():
             for answer in evidence.soft:
                 if answer.row in components[k].rows:
-                    rows[k][answer.cases] = len(least) - 1
-            for target, own in zip(components[k].targets, least.T, strict=True):
-                kept[target] *= np.take(1.0 - own, rows[k])  # P(no risk factor triggers it), at most
-        weight = {k: odds.copy() for k in set(self._source) & self._chances.keys()}
-        for k, own in weight.items():
-            for target, low, high in zip(
-                components[k].targets, *(chance.T for chance in self._chances[k]), strict=True
-            ):
-                with np.errstate(divide="ignore", invalid="ignore"):  # by Bayes' theorem, of a cause that is there
-                    others = np.maximum(0.0, 1.0 - kept[target] / np.take(1.0 - low, rows[k]))
-                    share = 1.0 / (1.0 + others * np.take(1.0 / high - 1.0, rows[k]))
-                own[target] *= np.where(np.isnan(share), 1.0, share)
-        return {k: (rows[k], own) for k, own in weight.items()}
+                    rows[k, answer.cases] = least.shape[1] - 1
+            chances[k] = least.take(rows[k], axis=1), most.take(rows[k], axis=1)
+            kept[list(components[k].targets)] *= 1.0 - chances[k][0]  # P(no risk factor triggers it), at most
+        found = {}
+        for k in chances.keys() & self._source:
+            (low, high), targets, weight = chances[k], list(components[k].targets), odds.copy()
+            with np.errstate(divide="ignore", invalid="ignore"):  # by Bayes' theorem, of a cause that is there
+                others = np.maximum(0.0, 1.0 - kept[targets] / (1.0 - low))
+                share = 1.0 / (1.0 + others * (1.0 / high - 1.0))
+            weight[targets] *= np.where(np.isnan(share), 1.0, share)
+            found[k] = rows[k], weight
+        return found
 
     @cached_property
     def _chances(self) -> dict[int, tuple[Floats, Floats]]:
-        """P(a component triggers each target), at least and at most whatever else it triggers, by rows as of a move."""
+        """P(a component triggers each target), (targets, patterns + 1), least and most whatever else it triggers."""
         found = {}
         for k, component in enumerate(self.network.tables.components):
             if not _is_small(component):
                 continue
-            shape = (component.n_patterns + 1, len(component.targets))
+            n, shape = component.n_patterns, (len(component.targets), component.n_patterns + 1)
             least, most = np.zeros(shape), np.ones(shape)
-            for i in range(shape[1]):
-                absent, present = np.moveaxis(component.trigger.reshape(len(least) - 1, 1 << i, 2, -1), 2, 0)
+            for i in range(len(least)):
+                absent, present = np.moveaxis(component.trigger.reshape(n, 1 << i, 2, -1), 2, 0)
                 with np.errstate(invalid="ignore"):
-                    chance = (present / (absent + present)).reshape(len(least) - 1, -1)
+                    chance = (present / (absent + present)).reshape(n, -1)
                 never = np.isnan(chance)
-                least[:-1, i] = np.where(never, 1.0, chance).min(axis=1)
-                most[:-1, i] = np.where(never, 0.0, chance).max(axis=1)
+                least[i, :-1] = np.where(never, 1.0, chance).min(axis=1)
+                most[i, :-1] = np.where(never, 0.0, chance).max(axis=1)
             found[k] = least, most
         return found
 
@@ -687,8 +694,8 @@ class Retractions:
         sets: dict[int, None] = {}
         for whole in signs:
             parts = [0]
-            for mask in self._by_row.values():
-                own = [1 << place for place in range(len(self._signs)) if whole & mask & 1 << place]
+            for bits in filter(None, (whole & mask for mask in self._by_row.values())):
+                own = [1 << place for place in range(bits.bit_length()) if bits >> place & 1]
                 parts += [others | one for one in own for others in parts]
             sets |= dict.fromkeys(parts[1:])
         moves = []

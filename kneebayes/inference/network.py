@@ -545,7 +545,7 @@ class CompiledModel:
         with np.errstate(divide="ignore"):
             for start in range(0, len(expanded.case), self._step):
                 part = slice(start, start + self._step)
-                rows = zip(self.tables.components, self._patterns(expanded.codes[:, part]), strict=True)
+                rows = zip(self.tables.components, self.rows(expanded.codes[:, part]), strict=True)
                 triggers = [component.of_patterns(row) for component, row in rows]
                 top = [np.maximum(trigger.max(axis=1), TINY) for trigger in triggers]
                 upper, _ = self._steps.upper.forward([t / m[:, None] for t, m in zip(triggers, top, strict=True)])
@@ -564,7 +564,7 @@ class CompiledModel:
 
         Retractions and questions ask of one person again and again, so what cases have in common is worked out once.
         """
-        patterns = self._patterns(codes)
+        patterns = self.rows(codes)
         groups = _alike(patterns)
         for some in (groups[start : start + self._step] for start in range(0, len(groups), self._step)):
             rows = zip(self.tables.components, patterns[:, [cases[0] for cases in some]], strict=True)
@@ -574,7 +574,7 @@ class CompiledModel:
                 for case, above in (own[place] for place in places):
                     yield case, above * weight
 
-    def _patterns(self, codes: Codes) -> NDArray[np.intp]:
+    def rows(self, codes: Codes) -> NDArray[np.intp]:
         """Rows of the components' tables, shape (components, n), the base's first; the last digit means unknown."""
         known = codes[: len(self._radix)]
         return self._digits @ np.where(known == UNKNOWN, self._radix, known)
