@@ -190,7 +190,8 @@ class Coder:
         """Code one case, values by column name, as a table of one row without problems; those are raised."""
         case = dict(case)  # a row of a frame will do
         check_columns(self.model, case, remedy=f"The columns of {self.model.name} are listed by 'kneebayes model'.")
-        columns = {name: EncodedColumn(np.zeros(1, dtype=np.int64), [value]) for name, value in case.items()}
+        first = np.zeros(1, dtype=np.int64)
+        columns = {name: EncodedColumn(first, [value]) for name, value in case.items()}
         coded = self.batch(columns, 1)
         if coded.problems:
             raise CaseError(" ".join(problem.reason for problem in coded.problems))
@@ -256,13 +257,13 @@ class Coder:
             likelihood = self.likelihood(name, value)
             return self.code(name, value) if likelihood is None else likelihood
 
-        lookup = np.full(len(column.values) + 1, UNKNOWN, dtype=np.int8)  # the last place is that of an empty cell, -1
+        lookup = [UNKNOWN] * (len(column.values) + 1)  # the last place is that of an empty cell, -1
         for i, found in enumerate(read_distinct(name, column, read, problems)):
             if isinstance(found, np.ndarray):
                 soft.append(self._soft(row, np.flatnonzero(column.index == i), found))
             elif found is not None:
                 lookup[i] = found
-        return lookup[column.index], soft
+        return np.array(lookup, dtype=np.int8)[column.index], soft
 
     def _soft(self, row: int, cases: NDArray[np.integer], likelihood: NDArray[np.float64]) -> SoftEvidence:
         """Make an unsure answer that favours the set of states that tie, where columns can say that."""

@@ -323,9 +323,13 @@ class Assessor:
         self.column = network.columns.index(self.model.alarm.cause)
         self.retractions = Retractions(network)
         self._rows = {name: row for row, name in enumerate(network.variables)}
-        self._lookups: dict[tuple[str, tuple[str, ...]], Bools] = {}
-        self._open = {  # by code of the evidence, whether it leaves a key question open; the last place is UNKNOWN, -1
-            question: np.array([*(self.model.answer(question, event) is None for event in events), True])
+        self._lookups: dict[tuple[str, tuple[str, ...]], tuple[int, Bools]] = {}
+        # row of a key question, and by code, the last place being UNKNOWN, -1, whether it leaves the question open
+        self._open = {
+            question: (
+                self._row(question),
+                np.array([*(self.model.answer(question, event) is None for event in events), True]),
+            )
             for question in self.model.alarm.key_questions
             for events in [self.model.events[self.model.about(question)]]
         }
@@ -413,7 +417,8 @@ class Assessor:
 
     def _unanswered(self, question: str, codes: Codes) -> Bools:
         """Which cases leave a key question open; one whose answer is certain counts as answered."""
-        unknown: Bools = self._open[question][codes[self._row(question)]]
+        row, lookup = self._open[question]
+        unknown: Bools = lookup[codes[row]]
         if question in self._constrained and unknown.any():
             where = np.flatnonzero(unknown)
             unknown[where] = self.network.possible_states(codes[:, where], question).sum(axis=1) != 1
@@ -429,11 +434,14 @@ class Assessor:
 
     def holds(self, name: str, states: tuple[str, ...], codes: Codes) -> Bools:
         """Say which cases are known to be in some states of a variable, or to have some answers to a column, (n,)."""
-        if (name, states) not in self._lookups:
+        found = self._lookups.get((name, states))
+        if found is None:
             variable, meant = self.model.meaning(name, states)
             # the last place is that of UNKNOWN, -1
-            self._lookups[name, states] = np.array([*(event <= meant for event in self.model.events[variable]), False])
-        holds: Bools = self._lookups[name, states][codes[self._row(name)]]
+            lookup = np.array([*(event <= meant for event in self.model.events[variable]), False])
+            found = self._lookups[name, states] = self._row(name), lookup
+        row, lookup = found
+        holds: Bools = lookup[codes[row]]
         return holds
 
     def _row(self, name: str) -> int:

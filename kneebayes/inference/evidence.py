@@ -76,11 +76,14 @@ class Evidence:
 
     def __getitem__(self, which: slice | NDArray[np.intp] | list[int]) -> Evidence:
         """Take some cases, in any order and number, as an array is indexed."""
-        own = np.arange(self.n)[which] if self.soft else ()
-        members = [(answer, np.flatnonzero(np.isin(own, answer.cases))) for answer in self.soft]
-        soft = tuple(replace(answer, cases=cases) for answer, cases in members if len(cases))
+        soft = []
+        for answer in self.soft:
+            has = np.zeros(self.n, dtype=bool)
+            has[answer.cases] = True
+            if len(cases := np.flatnonzero(has[which])):
+                soft.append(replace(answer, cases=cases))
         codes = self.codes[:, which] if isinstance(which, slice) else self.codes.take(which, axis=1)
-        return Evidence(np.ascontiguousarray(codes), soft)
+        return Evidence(np.ascontiguousarray(codes), tuple(soft))
 
     def with_state(self, row: int, state: int | Codes) -> Evidence:
         """Know one variable for sure, or not at all: one state for all cases, or int8, (n,)."""
@@ -106,11 +109,11 @@ class Evidence:
 
     def portions(self) -> Iterator[Evidence]:
         """Cut into pieces of whole cases, in order, that can be expanded within bounded memory."""
-        if not self.soft:
+        sizes = np.minimum(self.n_expanded(), MAX_STATES)
+        if sizes.sum() < MAX_EXPANDED or not self.soft:
             yield self
             return
-        place = np.cumsum(np.minimum(self.n_expanded(), MAX_STATES)) // MAX_EXPANDED
-        for own in np.split(np.arange(self.n), np.flatnonzero(np.diff(place)) + 1):
+        for own in np.split(np.arange(self.n), np.flatnonzero(np.diff(np.cumsum(sizes) // MAX_EXPANDED)) + 1):
             yield self[own]
 
     def expanded(self) -> Expanded:
