@@ -483,8 +483,9 @@ class _Move(NamedTuple):
     bits: int
     component: int  # negative for a finding
     log_most: Floats  # (patterns + 1,)
-    steep: list[tuple[int, Floats]]  # causes with (patterns + 1,): the lower bound as `_split` gives it, where not 0
-    gentle: list[tuple[int, Floats]]
+    # the lower bound as `_split` gives it: causes for which it is not all 0, (some, 1), and it, (some, patterns + 1)
+    steep: tuple[NDArray[np.intp], Floats]
+    gentle: tuple[NDArray[np.intp], Floats]
 
     def bound(self, cases: NDArray[np.intp], row: NDArray[np.intp] | None, weight: Floats, bounds: Floats) -> None:
         """Write down the bounds of log r for some cases, by their patterns and by how often each cause is there.
@@ -493,8 +494,9 @@ class _Move(NamedTuple):
         """
         rows = np.zeros(len(cases), dtype=np.intp) if row is None else row[cases]
         bounds[0, cases] = self.log_most[rows]
-        for own, part in zip(bounds[1:], (self.steep, self.gentle), strict=True):
-            own[cases] = sum(weight[c, cases] * by_row[rows] for c, by_row in part)
+        for own, (causes, by_row) in zip(bounds[1:], (self.steep, self.gentle), strict=True):
+            if len(causes):
+                own[cases] = (weight[causes, cases] * by_row.take(rows, axis=1)).sum(axis=0)
 
 
 class Retractions:
@@ -561,7 +563,8 @@ class Retractions:
             for place, sign in self._among(taken):
                 trial.codes[sign.row, (taken >> place & 1).astype(bool)] = sign.instead
             values = self.network.posteriors(trial, engine=engine).values
-            found = np.nan_to_num(values[:, self.column])  # the model holds some retractions impossible
+            found = values[:, self.column]
+            found = np.where(np.isnan(found), 0.0, found)  # the model holds some retractions impossible
             before = highest[own]
             np.maximum.at(highest, own, found)
             higher = (found > before) & (found == highest[own])
@@ -736,7 +739,7 @@ class Retractions:
             found = bounder.of_each(*_log_ratio(component.trigger[now], component.trigger[before]))
             log_most, log_least = np.tile(log_most, len(held) + 1), np.tile(log_least, (len(held) + 1, 1))
             log_most[now], log_least[now] = found
-        parts = ([(c, own) for c, own in enumerate(part.T.copy()) if own.any()] for part in _split(log_least))
+        parts = [(np.flatnonzero(part.any(axis=0))[:, None], part.T[part.any(axis=0)]) for part in _split(log_least)]
         return _Move(bits, source, np.minimum(log_most, HUGE), *parts)
 
 

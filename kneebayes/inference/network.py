@@ -617,11 +617,10 @@ class CompiledModel:
             return np.ones((codes.shape[1], n_states), dtype=bool)
         component, possible = next((c, p) for c, p in self._possible if row in c.rows)
         trial = codes.copy()
-        states = []
-        for state in range(n_states):
-            trial[row] = state
-            states.append(possible[patterns(component, trial)])
-        return np.stack(states, axis=1)
+        trial[row] = 0
+        step = prod(component.radix[component.rows.index(row) + 1 :])
+        found: NDArray[np.bool_] = possible[patterns(component, trial)[:, None] + step * np.arange(n_states)]
+        return found
 
     @cached_property
     def _possible(self) -> list[tuple[Component, NDArray[np.bool_]]]:
