@@ -26,7 +26,6 @@ import kneebayes as kb
 from kneebayes.atomic import AtomicFile, commit, write_whole
 from kneebayes.errors import FileFormatError
 from kneebayes.scoring import readers
-from kneebayes.scoring import score_file as files
 from kneebayes.ui.ask import CaseFile
 from tests.stress.kill_nine import kill_runs
 
@@ -306,7 +305,7 @@ class TestReading:
         def breaking(path: str, *, chunk_rows: int, **_: Any) -> readers.CsvReader:
             return readers.CsvReader(path, Failing(data, after), compression, chunk_rows=chunk_rows)
 
-        monkeypatch.setattr(files, "open_reader", breaking)
+        monkeypatch.setattr(readers, "open_reader", breaking)
         with pytest.raises(FileFormatError, match=f"{name}: can't be read to its end: .*Input/output error"):
             model.score_file(place.parent / name, place / "p.csv", rejects=place / "r.csv", chunk_rows=1000)
         assert intact(place)
