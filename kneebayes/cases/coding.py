@@ -114,7 +114,11 @@ class Coder:
         if numeric:
             return f"a number of {numeric.unit} from {numeric.minimum:g} to {numeric.maximum:g}"
         asked = self.model.askable[column]
-        return "one of " + ", ".join(asked.states) + (" (or yes/no, true/false, 1/0)" if asked.is_yes_no else "")
+        if asked.is_yes_no:
+            return f"one of {', '.join(asked.states)} (or yes/no, true/false, 1/0)"
+        words = {state: asked.say(state) for state in asked.states}
+        told = (state if said == state.replace("_", " ") else f"{state} ({said})" for state, said in words.items())
+        return f"one of {', '.join(told)}"
 
     def likelihood(self, column: str, value: object) -> NDArray[np.float64] | None:
         """Read an unsure answer: P(what was said | state), (states,), up to a factor; None for an ordinary value.
@@ -388,8 +392,8 @@ def refuse_unknown(model: ModelSpec, unknown: Sequence[str], remedy: str = "") -
     stop = "" if f"{said}{more}".endswith("?") else "."
     remedy = remedy or (
         f"The columns of {model.name} are listed by 'kneebayes model'; keep or ignore others by name or pattern "
-        "(--keep, --ignore), or ignore all others (--ignore-others); `kneebayes map` drafts a mapping of your own "
-        "names."
+        "(keep=, ignore=; in a shell --keep, --ignore, or --ignore-others for all); `kneebayes map`, or "
+        "model.draft_mapping, drafts a mapping of your own names."
     )
     raise UnknownColumnError(f"unknown column{'s' if len(unknown) > 1 else ''} {said}{more}{stop} {remedy}")
 

@@ -189,7 +189,8 @@ def _root(text: str, source: str) -> yaml.Node | None:
 
 
 def _unsafe(source: str, error: yaml.YAMLError) -> ModelFileError:
-    return ModelFileError(f"{source}: not a safe YAML file: {' '.join(str(error).split())}")
+    remedy = "Indent with blanks, and put a text that holds a colon, # or bracket in quotes"
+    return ModelFileError(f"{source}: not a safe YAML file: {' '.join(str(error).split())}. {remedy}")
 
 
 def _content(text: str, source: str) -> Any:

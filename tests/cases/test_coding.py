@@ -99,7 +99,8 @@ def test_every_state_of_every_variable_is_its_own_word(name: str) -> None:
 def test_yes_and_no_are_only_for_absent_or_present(name: str, value: object) -> None:
     with pytest.raises(CaseError) as caught:
         CODER.code(name, value)
-    assert ", ".join(MODEL.variables[name].states) in str(caught.value)
+    allowed = str(caught.value).partition("give one of ")[2]
+    assert all(f"{state} (" in allowed or f"{state}," in allowed for state in MODEL.variables[name].states)
     assert "yes/no" not in str(caught.value)
 
 
@@ -442,11 +443,16 @@ def test_the_nearest_column_is_suggested_and_what_to_do_is_said() -> None:
     listed = "The columns of posterior_knee_pain are listed by 'kneebayes model'"
     assert said == (
         "unknown column 'unilateral_leg_sweling'. Did you mean 'unilateral_leg_swelling'? "
-        f"{listed}; keep or ignore others by name or pattern (--keep, --ignore), or ignore all others "
-        "(--ignore-others); `kneebayes map` drafts a mapping of your own names."
+        f"{listed}; keep or ignore others by name or pattern (keep=, ignore=; in a shell --keep, --ignore, or "
+        "--ignore-others for all); `kneebayes map`, or model.draft_mapping, drafts a mapping of your own names."
     )
     with pytest.raises(UnknownColumnError, match=rf"^unknown columns 'qqq'; 'zzz'\. {listed}"):
         check_columns(MODEL, ["qqq", "zzz"])
+
+
+def test_states_that_go_by_other_words_are_listed_with_them() -> None:
+    with pytest.raises(CaseError, match=r"one of absent \(no cyst\), .*, ruptured \(burst cyst\), or nothing"):
+        CODER.case({"bakers_cyst": "burst"})
 
 
 def test_who_types_a_case_is_offered_no_option_of_a_table() -> None:

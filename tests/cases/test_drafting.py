@@ -214,6 +214,11 @@ def test_a_smoker_of_former_times_does_not_smoke_at_present() -> None:
     assert "never: absent\n      former: absent\n      current: present\n      passive: unsure" in said
 
 
+@pytest.mark.parametrize("name", ["Burst cyst", "ruptured_cyst"])
+def test_a_burst_cyst_is_the_cyst_and_not_left_out(name: str) -> None:
+    assert "[true_bakers_cyst, bakers_cyst]" in drafted(name, ["yes", "no"] * 5)
+
+
 def test_an_unsure_column_comes_with_its_values() -> None:
     said = drafted("OP Krankenhaus 12 Wochen", ["ja", "nein", "k.A."])
     assert 'values: {ja: present, nein: absent, "k.a.": unknown}' in said

@@ -62,6 +62,7 @@ TEXTS = {
     "python_name": ("a: !!python/name:os.system", "line 1", "could not determine a constructor"),
     "custom_tag": ("a: !secret x", "line 1", "could not determine a constructor"),
     "not_yaml": ("a: [1, 2", "line", "not a safe YAML file"),
+    "colon_in_a_text": ("why: a swollen leg: a clot", "line 1", "put a text that holds a colon"),
     "tab_indent": ("a:\n\tb: 1", "line 2", "not a safe YAML file"),
     "control_character": ("a: \0", "position 3", "not a safe YAML file"),
     "two_documents": ("a: 1\n---\nb: 2", "line 2", "not a safe YAML file"),
