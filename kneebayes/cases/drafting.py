@@ -485,8 +485,14 @@ class Drafter:
         return self._states(variable, cells, legend)
 
     def _numbers(self, header: str, variable: str, cells: _Cells) -> _Proposal:
-        units = {unit: float(factor) for factor, said in self.words["units"].items() for unit in said}
         numeric = self.coder.model.numeric_inputs[variable]
+        amounts: dict[str, set[float]] = defaultdict(set)
+        for amount, said in self.words["units"].items():
+            for unit in said:
+                amounts[unit].add(float(amount))
+        # A unit of two lengths, as j of jours and of Jahre, is that of the variable, or asked.
+        years = {unit: max(found) for unit, found in amounts.items() if numeric.unit == "years"}
+        units = {unit: found.copy().pop() for unit, found in amounts.items() if len(found) == 1} | years
         after = {word(u) for u in cells.units()}
         entry: dict[str, Any] = {"variable": variable}
         why = ""
@@ -499,8 +505,8 @@ class Drafter:
             bare = named[-1] / in_days if named and in_days else 1.0 if in_years else None
             factors = {}
             for unit in sorted(after | ({""} if bare else set())):
-                amount = units.get(next(iter(fold(unit)), ""))
-                factor = bare if not unit else None if amount is None else amount / (in_days or 1.0)
+                days = units.get(next(iter(fold(unit)), ""))
+                factor = bare if not unit else None if days is None else days / (in_days or 1.0)
                 factors[unit] = UNDECIDED if factor is None else f"{factor:.4g}"
             entry["units"] = factors
             if UNDECIDED in factors.values() and variable == "duration_days":

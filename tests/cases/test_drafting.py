@@ -401,3 +401,9 @@ def test_a_rare_sport_that_is_known_is_shown() -> None:
     said = drafted("Sport", ["netball", "cycling", *["tennis"] * 6])
     assert "netball: other_pivoting" in said
     assert "cycling: other\n" in said
+
+
+def test_a_unit_of_two_lengths_is_years_of_an_age_and_asked_of_a_duration() -> None:
+    assert 'j: "1"' in drafted("Alter", ["62 J", "41 J"] * 3)
+    assert "j: unsure" in drafted("Schmerzen seit", ["2 J", "3 Wo"] * 3)
+    assert "j: unsure" in drafted("Ancienneté des symptômes", ["11 j", "3 mois"] * 3)

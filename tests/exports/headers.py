@@ -1,10 +1,12 @@
-"""How many columns of ten hospitals' headers a draft names rightly: ``python -m tests.exports.headers [MODEL]``.
+"""How many columns of ten hospitals' headers a draft names rightly: ``python -m tests.exports.headers [MODEL [FILE]]``.
 
 ``headers.csv`` was written by somebody who had seen the vocabulary and its labels, but no synonym: the header of each
 hospital, the variable of each column (empty where it has none) and what stands in its cells. A column of unrelated
 content is there to be left alone. What the models learnt to ask later was added by its name. A column that the draft
 marks as unsure counts as neither right nor wrong. ``headers_mended.csv`` are twenty-one more, by people who then mended
-the synonyms by them: they measure nothing, and keep what was mended.
+the synonyms by them: they measure nothing, and keep what was mended. ``headers_unseen.csv`` are twenty by two others,
+``one`` and ``two``, who saw only the questions; either of ``a|b`` is right, and ``-a`` is the contrary of a.
+docs/clinic.md says what was named of them before anything was mended by them.
 """
 
 from __future__ import annotations
@@ -26,9 +28,11 @@ from kneebayes.cases.mapping import Reading
 from kneebayes.model import Model, load_model
 from kneebayes.spec.model_spec import NOT_EVIDENCE_PREFIX
 
-__all__ = ["BLIND", "MENDED", "Verdict", "headers", "verdicts"]
+__all__ = ["BLIND", "MENDED", "UNSEEN", "Verdict", "headers", "verdicts"]
 
-BLIND, MENDED = (Path(__file__).parent / name for name in ("headers.csv", "headers_mended.csv"))
+BLIND, MENDED, UNSEEN = (
+    Path(__file__).parent / f"{name}.csv" for name in ("headers", "headers_mended", "headers_unseen")
+)
 VISIT = "visit_date"  # a day that ages and durations are counted up to
 ROWS = 12
 
@@ -47,7 +51,7 @@ class Verdict:
     def kind(self) -> str:
         """Say how it is counted: right, wrong, unsure, missed or left (rightly, as it has no variable)."""
         if self.proposed:
-            return "right" if self.proposed == self.variable else "wrong"
+            return "right" if self.proposed in self.variable.split("|") else "wrong"
         if self.unsure:
             return "unsure"
         return "missed" if self.variable else "left"
@@ -80,7 +84,7 @@ def verdicts(model: Model, path: Path = BLIND) -> list[Verdict]:
         content = yaml.load(draft.text, Loader=yaml.BaseLoader)
         mapped, unsure = content.get("columns") or {}, content.get("unsure") or {}
         for row in columns:
-            variable = row["variable"] if row["variable"] in ours else ""
+            variable = "|".join(name for name in row["variable"].split("|") if name.removeprefix("-") in ours)
             name = row["column"]
             made.append(Verdict(hospital, name, variable, _proposed(mapped.get(name)), name in unsure))
     return made
@@ -94,7 +98,7 @@ def _proposed(column: Any) -> str:
 
 def main() -> None:
     """Print the counts by hospital and the wrong proposals."""
-    found = verdicts(load_model(sys.argv[1] if len(sys.argv) > 1 else None))
+    found = verdicts(load_model(sys.argv[1] if len(sys.argv) > 1 else None), *map(Path, sys.argv[2:]))
     kinds = ("right", "wrong", "unsure", "missed", "left")
     print(f"{'hospital':24}" + "".join(f"{kind:>8}" for kind in kinds))
     for hospital in (*dict.fromkeys(verdict.hospital for verdict in found), "all"):
