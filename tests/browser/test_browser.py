@@ -505,6 +505,15 @@ def test_a_phone_shows_all_of_it_and_the_alarm_stays_in_sight(emptied: Visit) ->
         page.set_viewport_size(DESKTOP)
 
 
+def test_a_print_has_the_colours_of_bars_and_answers_on_white(emptied: Visit) -> None:
+    if emptied.place != "shell":
+        pytest.skip("Jupyter prints in its own way")
+    emptied.page.emulate_media(media="print", color_scheme="dark")
+    looks = "node => [getComputedStyle(node).printColorAdjust, getComputedStyle(node).backgroundColor]"
+    assert emptied.page.locator(".kb-explorer").evaluate(looks) == ["exact", "rgb(255, 255, 255)"]
+    emptied.page.emulate_media(media="screen", color_scheme="light")
+
+
 def test_no_request_leaves_the_machine(desktop: Visit) -> None:
     assert desktop.outside == []
 
