@@ -26,7 +26,8 @@ else:
 
 STANDARD_STREAM = "-"
 # Redirected, these are files whose names must not be taken away from whoever opened them.
-STANDARD_PATHS = ("/dev/stdin", "/dev/stdout", "/dev/fd/0", "/dev/fd/1", "/proc/self/fd/0", "/proc/self/fd/1")
+INPUT_PATHS = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
+STANDARD_PATHS = (*INPUT_PATHS, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 DEVICE_FOLDERS = ("/dev", "/dev/fd", "/proc/self/fd")
 WEB_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # of two letters or more: c:/ is a drive
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
@@ -69,7 +70,7 @@ def is_special(path: str) -> bool:
     return os.path.exists(path) and not is_file and not os.path.isdir(path)
 
 
-def plain_path(path: str | os.PathLike[str]) -> str:
+def plain_path(path: str | os.PathLike[str], *, is_written: bool = False) -> str:
     """Turn a path into text: ~ expanded, the names of standard input and output as ``-``; none of the web.
 
     >>> plain_path("/dev/stdout")
@@ -89,6 +90,8 @@ def plain_path(path: str | os.PathLike[str]) -> str:
         raise FileFormatError(f"{said}: the name holds half a character, which no file's does") from None
     if "\0" in text:
         raise FileFormatError(f"{text.replace(chr(0), '?')}: the name holds a NUL byte, which no file's does")
+    if is_written and text in INPUT_PATHS:
+        raise FileFormatError(f"{text}: is standard input, which is read: '-' is standard output")
     return STANDARD_STREAM if text in (STANDARD_STREAM, *STANDARD_PATHS) else os.path.expanduser(text)
 
 
@@ -145,7 +148,7 @@ class AtomicFile:
     """
 
     def __init__(self, path: str, *, stream: bool = True, mode: int = MAX_MODE) -> None:
-        self.path = path = plain_path(path)
+        self.path = path = plain_path(path, is_written=True)
         self._mode = mode
         self.in_place = False  # whether it has appeared
         self._is_standard = stream and path == STANDARD_STREAM

@@ -165,6 +165,12 @@ def test_a_stream_that_is_a_file_keeps_what_is_there(tmp_path: Path, name: str) 
     assert log.stat().st_ino == number
 
 
+@pytest.mark.parametrize("name", ["/dev/stdin", "/dev/fd/0"])
+def test_standard_input_is_not_written(name: str) -> None:
+    with pytest.raises(FileFormatError, match="'-' is standard output"):
+        write_whole(name, "text")
+
+
 def test_the_dash_is_no_name_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileFormatError, match="give the name of a file"):

@@ -50,7 +50,8 @@ _CHOICE = re.compile(r"(.*?)\s*\((?:choice|wahl|opci[oó]n|choix|keuze)=(.+)\)\s
 _BRACKETS = re.compile(r"\(.*?\)|\[.*?\]")
 # The number of an item, as q12; not a later time, as d30, m3, fu2 or v2.
 _CODE = re.compile(r"(?!(?:d|w|m|y|fu|mo|wk|day)[1-9]|[tv][2-9]$)[a-z]{0,3}\d+[a-z]?")
-_CAMEL = re.compile(r"(?<=[a-zäöüß])(?=[A-ZÄÖÜ])|(?<=[A-ZÄÖÜ])(?=[A-ZÄÖÜ][a-zäöüß]{2})")  # SkinTear, DDimer; not DVTs
+# Where a word begins within another, as in SkinTear and DDimer; not in mL and DVTs.
+_CAMEL = re.compile(r"(?<=[a-zäöüß])(?<![/ ]m)(?=[A-ZÄÖÜ])|(?<=[A-ZÄÖÜ])(?=[A-ZÄÖÜ][a-zäöüß]{2})")
 _GLUED = re.compile(r"(?<=[^\W\d_]{2})(?=\d)|(?<=\d)(?=[^\W\d_])")  # bed3d
 _CUT = re.compile(r"[^\W\d_]{3,}(?=\.)")  # a word cut short, as swell.
 MIN_TOLD = 2  # words that tell of a variable, whatever else a question says
@@ -405,7 +406,9 @@ class Drafter:
         self._settle(drafts, cells)
         first = next(iter(cells), "")
         ids = {first, *(name for name, draft in drafts.items() if (draft.entry or {}).get("variable") == CASE_ID)}
-        last = {name: word(table[name][-1].as_py()) for name in table.column_names if name in ids and table.num_rows}
+        last = {name: word(table[name][-1].as_py()) for name in table.column_names if table.num_rows}
+        if any(last.get(name) for name in ids):  # else the word may stand in another column
+            last = {name: said for name, said in last.items() if name in ids}
         self._totals = {
             name: said for name, said in last.items() if said in self.words["totals"] and cells[name].counts[said] == 1
         }
@@ -461,7 +464,7 @@ class Drafter:
             if not near or is_text:
                 return _Proposal()
             doubt, unknown = self._doubt(header, label, near)
-            why = self._as_bands(near, cells) or doubt
+            why = self._as_bands(near, cells) or doubt or "not its very words"
             return _Proposal(unsure=self._candidates(near), why=why, unknown=unknown)
         (variable,) = exact
         if choice:

@@ -546,6 +546,8 @@ class BoundMapping:
             for variable in self._variables(column):
                 if is_written and variable not in known:
                     said = f"{self.coder.model.name} has no '{short(variable)}'"
+                    if self.mapping.model not in (None, self.coder.model.name):
+                        said = f"{said}, and the mapping was drafted for {self.mapping.model}"
                     raise self.mapping._error(
                         place, f"{said}: `kneebayes model` lists its names.{misspelt(variable, known)}"
                     )

@@ -273,7 +273,7 @@ def write_cases(batches: Iterable[pa.RecordBatch], target: str) -> int:
     batches = iter(batches)
     first = next(batches)
     written = 0
-    with AtomicFile(plain_path(target)) as file:
+    with AtomicFile(plain_path(target, is_written=True)) as file:
         writer = open_writer(file, first.schema)
         try:
             for batch in chain([first], batches):

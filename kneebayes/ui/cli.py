@@ -387,8 +387,9 @@ def map_(
         say(f"found: {', '.join(said)}; it stands under read: in {target}, confirm it there")
     say(f"wrote {target}: {draft.summary}. Read and mend it, then")
     source, target = shlex.quote(source), shlex.quote(target)  # a line to be copied into a shell
-    say(f"  kneebayes map {source} --check {target}")
-    say(f"  kneebayes score {source} --map {target}")
+    of = "" if model is None else f" --model {shlex.quote(model)}"
+    say(f"  kneebayes map {source} --check {target}{of}")
+    say(f"  kneebayes score {source} --map {target}{of}")
 
 
 @app.command(

@@ -429,6 +429,12 @@ def test_a_dry_run_counts_cases_and_says_which_ids_come_again() -> None:
     assert "1 rows would be rejected: an earlier row has this case_id" in said
 
 
+def test_a_variable_of_another_model_is_refused_with_the_model_of_the_draft() -> None:
+    mapping = {"model": "posterior_knee_pain_extended", "columns": {"DM": "diabetes"}}
+    with pytest.raises(MappingError, match="and the mapping was drafted for posterior_knee_pain_extended"):
+        apply(mapping, DM=["yes"])
+
+
 def test_a_dry_run_counts_what_the_model_would_refuse_and_says_what_to_do() -> None:
     table = pa.table({"Bett": ["ja", "k.A.", ""], "Fieber": ["ja", "nein", "nein"]})
     fever = {"variable": "fever", "values": {"ja": "present", "nein": "unknown"}}

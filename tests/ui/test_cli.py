@@ -440,6 +440,8 @@ class TestSaying:
         Path(name).write_text("Alter,Wadenschmerz\n67,ja\n")
         told = run("map", name, "-o", "what it says.yaml").splitlines()[-1]
         assert shlex.split(told) == ["kneebayes", "score", name, "--map", "what it says.yaml"]
+        told = run("map", name, "-o", "m.yaml", "--model", "extended").splitlines()[-1]
+        assert told.endswith(" --map m.yaml --model extended")
 
 
 class TestInterruption:
