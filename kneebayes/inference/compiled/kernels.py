@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, starmap
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from kneebayes.inference import cores
 from kneebayes.inference.compiled.cache import compiled
-from kneebayes.inference.compiled.layout import FlatTables, aligned, flat_layout
+from kneebayes.inference.compiled.layout import FlatTables, aligned, flat_layout, triggered_apart
 from kneebayes.inference.compiled.vectors import LANES, add, gather, interleave, load, multiply, separate, splat, store
 from kneebayes.inference.evidence import Batch, BatchPart, Cases, OpenStates
-from kneebayes.inference.tables import Component, Counts, Tables, or_messages, patterns
+from kneebayes.inference.tables import MAX_KEPT_BYTES, Component, Counts, Tables, or_messages, patterns
 
 # what numba compiles has no types of its own
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, call-arg, var-annotated"
@@ -41,7 +41,11 @@ class Kernel:
         self.layout = flat_layout(tables.layout)
         self.tables = self.layout.fill(tables)  # without the rows of the base
         self._base = tables.components[0]
-        self.n_columns = len(self.tables.causes.cards) + 1 + len(self.tables.findings.extra)
+        self._rows: dict[int, Floats] = {}  # a few of them
+        self._grows = len(self.layout.growth.coupled) > 1
+        self._makes_rows = self._base.is_large or self._grows
+        self.n_causes = len(self.tables.causes.cards)
+        self.n_columns = self.n_causes + 1 + len(self.tables.findings.extra)
 
     def posteriors(self, codes: NDArray[np.int8]) -> tuple[Floats, Floats]:
         """Compute the posteriors, (n, columns), and P(evidence), (n,), of a batch of codes, (variables, n).
@@ -52,10 +56,10 @@ class Kernel:
         codes = np.ascontiguousarray(codes)
         values, evidence = np.empty((n, self.n_columns)), np.empty(n)
         cuts, order = np.array([0, n]), np.zeros(0, dtype=np.intp)
-        if component.is_large:  # cases of one pattern stand together, so that its row is made once
+        if self._makes_rows:  # cases of one pattern stand together, so that its row is made once
             order, cuts = self._by_pattern(codes, ROWS_PER_TASK)
             codes = np.ascontiguousarray(codes[:, order])  # else it is of another type, compiled anew
-        whole = None if component.is_large else self._whole
+        whole = None if self._makes_rows else self._whole
 
         def work(part: tuple[int, int]) -> None:
             start, stop = part
@@ -80,23 +84,27 @@ class Kernel:
         else:
             with ThreadPoolExecutor(workers) as pool:
                 list(pool.map(work, parts))
-        if component.is_large:
+        if self._makes_rows:
             values[order], evidence[order] = values.copy(), evidence.copy()
         return values, evidence
 
     def _together(self, codes: NDArray[np.int8]) -> NDArray[np.int64]:
-        """Tell cases apart, (n,), by which components make their targets dependent: side by side, all must or none."""
+        """Tell cases apart, (n,), by what has to be alike side by side.
+
+        That is how their cells grow; if they do not, which components make their targets dependent.
+        """
+        kind = self.tables.growth.kind[patterns(self._base, codes)]
         components, together = self.tables.components, np.zeros(codes.shape[1], dtype=np.int64)
         starts = pairwise(components.pattern_start.tolist())
         for part, (start, stop) in zip(self.layout.parts, starts, strict=True):
             if len(part.targets) > 1:
                 together = 2 * together + ~components.apart[start:stop][patterns(part, codes)]
-        return together
+        return np.where(kind > 0, -kind, together)
 
     def batch(self, codes: NDArray[np.int8]) -> Batch:
         """Put codes, (variables, n), into the order in which `posteriors_of` is quickest, whatever the numbers."""
         component, parts = self._base, []
-        order, cuts = self._by_pattern(codes, ROWS_PER_TASK if component.is_large else component.n_patterns)
+        order, cuts = self._by_pattern(codes, ROWS_PER_TASK if self._makes_rows else component.n_patterns)
         for start, stop in pairwise(cuts.tolist()):
             own = order[start:stop]
             together = self._together(codes[:, own])
@@ -109,7 +117,7 @@ class Kernel:
     def _by_pattern(self, codes: NDArray[np.int8], n_rows: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Put cases into the order of their patterns of the base, and cut where so many of those end."""
         pattern = patterns(self._base, codes)
-        order = np.argsort(pattern, kind="stable")
+        order = np.lexsort([pattern, self.tables.growth.kind[pattern]])
         nth = np.cumsum(np.diff(pattern[order], prepend=pattern[order[:1]]) > 0)
         return order, np.flatnonzero(np.diff(nth // n_rows, prepend=-1, append=len(order)))
 
@@ -127,11 +135,43 @@ class Kernel:
     def _with_rows(self, needed: OpenStates) -> FlatTables:
         """Add the rows of the base that some cases need."""
         component = self._base
-        base = self.layout.base(np.zeros((len(needed.pattern), 1 << len(self.tables.causes.cards))))
-        _add_states(component.left, component.right, needed.start, needed.states, base)
         place = np.zeros(component.n_patterns, dtype=np.int64)
-        place[needed.pattern] = np.arange(len(needed.pattern))
+        if not self._grows:
+            base = self.layout.base(np.zeros((len(needed.pattern), 1 << self.n_causes)))
+            _add_states(component.left, component.right, needed.start, needed.states, base)
+            place[needed.pattern] = np.arange(len(needed.pattern))
+        else:  # end to end, each from a whole vector on
+            states = map(needed.states.__getitem__, starmap(slice, pairwise(needed.start.tolist())))
+            rows = list(map(self._row, needed.pattern.tolist(), states))
+            place[needed.pattern] = np.cumsum([0, *map(len, rows[:-1])])
+            base = aligned((sum(map(len, rows)), LANES))
+            np.concatenate(rows, out=base)
         return self.tables._replace(base=base, base_row=place)
+
+    def _row(self, pattern: int, states: NDArray[np.intp]) -> Floats:
+        """P(pattern, exactly these of some causes triggered), and each other's chances not to be and to be."""
+        if pattern in self._rows:
+            return self._rows[pattern]
+        growth, n, halves, first = self.layout.growth, self.n_causes, [], 0
+        coupled = growth.coupled[growth.flat.kind[pattern]]
+        left, right = self._base.left[states], self._base.right[states]
+        for half in (left, right):
+            last = first + half.shape[1].bit_length() - 1
+            others = tuple(1 + c - first for c in range(first, last) if c not in coupled)
+            half = half.reshape(-1, *(2,) * (last - first)).sum(axis=others)
+            halves.append(np.ascontiguousarray(half.reshape(len(states), -1)))
+            first = last
+        n_cells = max(1 << len(coupled), LANES)
+        row = np.zeros(n_cells + (-(-2 * n // LANES) * LANES if len(coupled) < n else 0))
+        _add_states(*halves, np.array([0, len(states)]), np.arange(len(states)), row[None])
+        if len(coupled) < n:
+            likely = [int(np.argmax(left.sum(axis=1)))]  # their chances are the same in all
+            chances = np.concatenate([triggered_apart(half[likely])[0, 1:] for half in (left, right)]).reshape(n, 2)
+            chances[list(coupled)] = 1.0, 0.0
+            row[n_cells : n_cells + 2 * n] = chances.ravel()
+        if len(self._rows) < MAX_KEPT_BYTES // (LANES * growth.flat.n_cells[0]):
+            self._rows[pattern] = row.reshape(-1, LANES)
+        return row.reshape(-1, LANES)
 
     @cached_property
     def _whole(self) -> FlatTables:
@@ -208,19 +248,21 @@ def _score_arrays(flat: FlatTables) -> tuple[NDArray[Any], ...]:
     """Make what `_score` works in: code that makes no arrays is smaller, and compiled sooner."""
     parts, components, causes, findings = flat.parts, flat.components, flat.causes, flat.findings
     n_causes, n_inner, n_outer = len(causes.order), findings.n_inner, findings.constant.shape[1]
-    cells = _lanes(flat.base.shape[1])
+    n_cells = max(len(causes.share) if len(flat.growth.step) else 1 << n_causes, LANES)
     return (
         np.empty((findings.first_finding + len(findings.code_start), LANES), dtype=np.int64),  # block
         np.empty((len(parts.part_start) - 1, LANES), dtype=np.int64),  # pattern
         np.empty(LANES, dtype=np.int64),  # base_row
-        cells,
-        _lanes(-(-n_inner // LANES) * LANES + LANES) if len(causes.share) > 1 << n_causes else cells,  # joint
+        _lanes(n_cells),  # cells
+        _lanes(n_cells if len(flat.growth.step) else 0),  # grown
+        _lanes(-(-n_inner // LANES) * LANES + LANES),  # joint
         _lanes(n_causes),  # off
         _lanes(n_causes),  # on
         _lanes(1),  # scale
         _lanes(n_causes * causes.most),  # weight
         _lanes(len(causes.spread_states)),  # spread
         _lanes(len(components.after)),  # coefficient
+        _lanes(len(components.after) if len(flat.growth.step) else 0),  # picked
         np.empty(len(components.group_run), dtype=bool),  # open_parts
         _lanes(n_inner + LANES).reshape(LANES, n_inner + LANES),  # rows
         _lanes(n_inner).reshape(LANES, n_inner),  # inner
@@ -362,11 +404,11 @@ def _gather_entries(components, i, pattern, coefficient):  # pragma: no cover
 def _or_component(components, i, cells, coefficient, start, stop):  # pragma: no cover
     """OR the triggers of a component with several targets into cells, in place."""
     begin, end = components.entry_start[i], components.entry_start[i + 1]
-    after, before, own = components.after[begin:end], components.before[begin:end], coefficient[begin:end]
-    groups, run = components.group[components.group_start[i] : components.group_start[i + 1]], components.group_run[i]
+    groups = components.group[components.group_start[i] : components.group_start[i + 1]]
     groups = groups[_first(groups, start) : _first(groups, stop)]
+    after, before, own = components.after[begin:end], components.before[begin:end], coefficient[begin:end]
     for e in range(0, end - begin, 9):
-        _or_two(cells, groups, run, after, before, e, own)
+        _or_two(cells, groups, components.group_run[i], after, before, e, own)
 
 
 @_compiled
@@ -435,6 +477,50 @@ def _or_cause(causes, c, joint, off, on, weight, start, stop, origin):  # pragma
                     store(joint, k, multiply(absent, keep))
 
 
+@_inlined
+def _grow_component(growth, step, cells, coefficient, picked):  # pragma: no cover
+    """The same where cells stand for some of the causes only."""
+    begin, end, block = growth.entry_start[step], growth.entry_start[step + 1], growth.block_start[step]
+    groups = growth.source[growth.run_start[block] : growth.run_start[block + 1]]
+    after, before = growth.after[begin:end], growth.before[begin:end]
+    for e in range(end - begin):
+        store(picked, e, load(coefficient, growth.entry[begin + e]))
+    for e in range(0, end - begin, 9):
+        _or_two(cells, groups, growth.run[step], after, before, e, picked)
+
+
+@_inlined
+def _grow_cause(causes, growth, step, c, cells, grown, off, on, weight):  # pragma: no cover
+    """Add a cause, or finish one, or both: OR into it what acts on it alone, and weigh its states, told apart."""
+    own, keep, gain = splat(1.0), splat(1.0), splat(0.0)
+    stride, run, adds, finishes = growth.stride[step], growth.run[step], growth.adds[step], growth.finishes[step]
+    for block in range(growth.block_start[step], growth.block_start[step + 1]):
+        first, last = growth.run_start[block], growth.run_start[block + 1]
+        for state in range((causes.cards[c] if finishes else 2) - 1, 0, -1):
+            if finishes:
+                p = causes.parent_start[c] + block - growth.block_start[step]
+                share = multiply(load(weight, c * causes.most + state), splat(causes.state_share[c, state]))
+                own = multiply(add(load(off, c), load(on, c)), share)
+                gain = multiply(add(load(on, c), multiply(load(off, c), splat(causes.gained[p]))), share)
+                keep = multiply(multiply(load(off, c), splat(causes.kept[p])), load(weight, c * causes.most))
+            if adds:
+                for g in range(first, last):
+                    source, target = growth.source[g], growth.target[g]
+                    for k in range(run):
+                        absent = load(cells, source + k)
+                        store(grown, target + state * stride + k, multiply(absent, gain))
+                        store(grown, target + k, multiply(absent, keep))
+            else:
+                for g in range(first, last):
+                    source, target = growth.source[g], growth.target[g]
+                    for k in range(run):
+                        absent, present = load(cells, source + k), load(cells, source + stride + k)
+                        present = add(multiply(present, own), multiply(absent, gain))
+                        store(grown, target + state * stride + k, present)
+                        if state == 1:
+                            store(grown, target + k, multiply(absent, keep))
+
+
 # Posteriors
 
 
@@ -473,12 +559,12 @@ def _weigh(cards, most, findings, block, weight, scale):  # pragma: no cover
 def _score(flat, codes, order, together, values, evidence, work):  # pragma: no cover
     """Compute ``values`` and ``evidence`` of the cases in ``order``, those that go the same way together."""
     parts, components, causes, findings = flat.parts, flat.components, flat.causes, flat.findings
-    n_causes, size, n_joint = len(causes.order), flat.base.shape[1], len(causes.share)
+    growth, n_causes, n_joint = flat.growth, len(causes.order), len(causes.share)
     n_cells, n_outer, n_inner = 1 << n_causes, findings.constant.shape[1], findings.n_inner
     n_parts, n_leaves, last = len(components.group_run), 1 << causes.depth, len(findings.vectors) - 1
     n_halves = 2 if n_outer == 1 and causes.order[0] == 0 and causes.cards[0] == 2 else 1  # in the cache
-    block, pattern, base_row, cells, joint, off, on, scale, weight, spread, coefficient, open_parts = work[:12]
-    rows, inner, outer, own, other, n_chosen, chosen, nones = work[12:]
+    block, pattern, base_row, cells, grown, joint, off, on, scale, weight, spread, coefficient = work[:12]
+    picked, open_parts, rows, inner, outer, own, other, n_chosen, chosen, nones = work[12:]
     first = 0
     while first < len(order):
         n_cases = 1  # cases that go the same way: what one gets does not depend on the others
@@ -490,14 +576,19 @@ def _score(flat, codes, order, together, values, evidence, work):  # pragma: no 
         _find_patterns(parts, block, pattern)
         for lane in range(LANES):
             base_row[lane] = flat.base_row[pattern[0, lane]]
-        for cell in range(0, size, LANES):
+        kind = growth.kind[pattern[0, 0]]  # of all lanes
+        for cell in range(0, growth.n_cells[kind], LANES):
             interleave(flat.base, base_row, cell, cells, cell)
         for c in range(n_causes):
             store(off, c, splat(1.0))
             store(on, c, splat(0.0))
+            if kind > 0:
+                start = max(growth.n_cells[kind], LANES) + 2 * c
+                store(off, c, gather(flat.base, start, LANES, base_row))
+                store(on, c, gather(flat.base, start + 1, LANES, base_row))
         store(scale, 0, splat(1.0))
         for i in range(n_parts):
-            apart = True
+            apart = kind == 0 or components.target_start[i] + 1 == components.target_start[i + 1]
             for lane in range(LANES):
                 apart = apart and components.apart[components.pattern_start[i] + pattern[i + 1, lane]]
             open_parts[i] = not apart
@@ -506,7 +597,17 @@ def _score(flat, codes, order, together, values, evidence, work):  # pragma: no 
             else:
                 _gather_entries(components, i, pattern[i + 1], coefficient)
         _weigh(causes.cards, causes.most, findings, block, weight, scale)
-        for leaf in range(n_leaves):  # a step as late as may be, on as few cells as the cache holds
+        for step in growth.step[growth.step_start[kind] : growth.step_start[kind + 1]]:
+            part = growth.part[step]
+            if part >= n_parts:
+                target = grown if growth.moves[step] else cells
+                _grow_cause(causes, growth, step, part - n_parts, cells, target, off, on, weight)
+                if growth.moves[step]:
+                    cells, grown = grown, cells
+            elif open_parts[part]:
+                begin, end = components.entry_start[part], components.entry_start[part + 1]
+                _grow_component(growth, step, cells, coefficient[begin:end], picked)
+        for leaf in range(n_leaves if kind == 0 else 0):  # a step as late as may be, on as few cells as the cache holds
             for depth in range(causes.depth + 1):
                 if leaf % (n_leaves >> depth) == 0:
                     start = leaf * (n_cells // n_leaves)
@@ -525,8 +626,9 @@ def _score(flat, codes, order, together, values, evidence, work):  # pragma: no 
                     n_chosen[lane] += 1
             chosen[lane, n_chosen[lane] : n_chosen[lane] + 2] = last
         for place in range(n_outer):
-            origin = place * n_inner if n_joint > n_cells else 0
-            if n_joint > n_cells:
+            is_joint = kind > 0 or n_joint == n_cells  # already
+            origin = 0 if is_joint else place * n_inner
+            if not is_joint:
                 for half in range(n_halves):
                     start = place * n_inner + half * (n_inner // n_halves)
                     stop = start + n_inner // n_halves
@@ -534,7 +636,7 @@ def _score(flat, codes, order, together, values, evidence, work):  # pragma: no 
                     for late in range(causes.n_early, n_causes):
                         _or_cause(causes, causes.order[late], joint, off, on, weight, start, stop, origin)
             for state in range(0, n_inner, LANES):
-                separate(joint, place * n_inner - origin + state, rows, state)
+                separate(cells if is_joint else joint, place * n_inner - origin + state, rows, state)
             for lane in range(n_cases):
                 upper, sums, factor = rows[lane], inner[lane if n_outer > 1 else 0], scale[0, lane]
                 if n_outer == 1:

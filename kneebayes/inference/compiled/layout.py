@@ -6,10 +6,15 @@ array of where the runs start, which is one longer than they are many.
 The first steps work on *cells*: which of the C causes are present, 2 ** C of them. Only a cause that is brought about
 by the state of another needs the K joint states, and so do those that it causes in turn: these are *late*. In both the
 last cause varies fastest.
+
+The cells of a large model *grow*: what is known of the base's risk factors leaves most causes independent of each
+other, so that the cells first stand for the others alone. Causes are added one by one, when a component or another
+cause acts on them too, and most steps take place on few cells.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise, product
 from math import prod
@@ -26,6 +31,8 @@ Ints = NDArray[np.int64]
 MAX_INNER = 768  # states that a first-level cache holds with the vectors that they are multiplied by
 MAX_LEAF = 256  # cells that a first-level cache holds, a vector each
 PADDING = 8  # rows a power of two long would all compete for the same places of the cache
+MIN_GROWING = 11  # causes: the cells of fewer are in the cache anyway
+MAX_KINDS = 64
 TINY = 1e-300
 
 
@@ -71,7 +78,8 @@ class FlatCauses(NamedTuple):
     cards: Ints
     apart_cards: Ints  # states that are told apart when a cause is brought about: 2 unless it is late
     stride: Ints  # between those of a cause, in cells or joint states
-    split: Floats  # (C, most states)
+    split: Floats  # (C, most states): what of it goes to each, where they are
+    state_share: Floats  # (C, most states): P(state | present)
     parent_start: Ints  # by cause, into the joint states of those that cause it, as are the next three
     kept: Floats  # P(none of those triggers the cause)
     gained: Floats  # P(one does)
@@ -84,6 +92,33 @@ class FlatCauses(NamedTuple):
     spread_of: Ints  # (K,): which of their joint states, as below
     spread_states: Ints  # (their joint states, early causes of more than two states)
     most: int  # most states of a cause
+
+
+class FlatGrowth(NamedTuple):
+    """The steps by which cells grow.
+
+    A *kind* is a set of causes that the base makes dependent; a pattern of the base is of the kind of those that its
+    unknown risk factors act on. The first kind, that of all causes, has no steps here.
+    """
+
+    kind: Ints  # by pattern of the base
+    n_cells: Ints  # by kind, at the start
+    step_start: Ints  # by kind, into
+    step: Ints  # which of the steps:
+    part: Ints  # a component, or as many as there are + a cause
+    adds: NDArray[np.bool_]  # whether it adds the cause
+    finishes: NDArray[np.bool_]  # whether nothing acts on the cause afterwards: its states are told apart
+    moves: NDArray[np.bool_]  # whether there are more cells afterwards
+    stride: Ints  # between the states of the cause
+    run: Ints  # cells in each run
+    block_start: Ints  # by step, into the next: runs by joint state of the causes that cause the cause
+    run_start: Ints
+    source: Ints  # first cells of the runs in which the cause, or all targets of the component, are absent
+    target: Ints  # where they go
+    entry_start: Ints  # by step, into the next three
+    entry: Ints  # which of the component's entries; those from states that no case is in yet are left out
+    after: Ints
+    before: Ints
 
 
 class FlatFindings(NamedTuple):
@@ -129,6 +164,7 @@ class FlatTables(NamedTuple):
     components: FlatComponents
     causes: FlatCauses
     findings: FlatFindings
+    growth: FlatGrowth
     base: Floats  # (rows, 2 ** C): P(risk evidence, causes triggered), padded to whole vectors and more
     base_row: Ints  # by pattern of the base
 
@@ -145,6 +181,7 @@ class FlatLayout:
         # by interval, whether its greatest state, and its least, leaves any state of the finding out
         self._varied = np.stack([layout.high < len(layout.leaks), layout.low <= len(layout.leaks)], axis=1)
         self._structure = {**self._components(), **self._causes(), **self._findings()}
+        self.growth = _Growth(layout, self.entries)
 
     def fill(self, tables: Tables) -> FlatTables:
         """Lay out the numbers, without the rows of the base."""
@@ -154,6 +191,9 @@ class FlatLayout:
         for c, own in enumerate(tables.split):
             if self._structure["apart_cards"][c] > 2:
                 split[c, 1 : 1 + len(own)] = own
+        state_share = np.ones_like(split)
+        for c, own in enumerate(tables.split):
+            state_share[c, 1 : 1 + len(own)] = own
         vectors = aligned((len(tables.vectors) + 1, self.layout.n_joint))
         vectors[:-1], vectors[-1] = tables.vectors, 1.0
         leak_factor = np.append(tables.at_most_leak, 1.0)[self._leak_row]
@@ -168,10 +208,11 @@ class FlatLayout:
         with np.errstate(divide="ignore"):
             log_leak = np.log(leak_factor)
         numbers = dict(
-            plain=_end_to_end([_plain(_padded(c.trigger)) for c in components]),
+            plain=_end_to_end([triggered_apart(_padded(c.trigger)) for c in components]),
             table=_end_to_end([self.coefficients(i, c.trigger) for i, c in enumerate(components)]),
             share=tables.share,
             split=split,
+            state_share=state_share,
             kept=np.concatenate(tables.kept),
             gained=np.concatenate(tables.gained),
             leak_factor=leak_factor,
@@ -189,6 +230,7 @@ class FlatLayout:
             FlatComponents(**{name: given[name] for name in FlatComponents._fields}),
             FlatCauses(**{name: given[name] for name in FlatCauses._fields}),
             FlatFindings(**{name: given[name] for name in FlatFindings._fields}),
+            self.growth.flat,
             base=self.base(np.zeros((0, 1 << len(tables.split)))),
             base_row=np.arange(whole.n_patterns),
         )
@@ -378,6 +420,132 @@ class FlatLayout:
         }
 
 
+class _Growth:
+    """The steps for each kind of pattern of the base."""
+
+    def __init__(self, layout: Layout, entries: Sequence[Ints]) -> None:
+        self._layout, self._entries, n = layout, entries, len(layout.cards)
+        self._targets = {i: part.targets for i, part in enumerate(layout.parts[1:]) if len(part.targets) > 1}
+        self._steps: list[tuple[Any, ...]] = []
+        masks, everything = _coupled(layout.parts[0]), (1 << n) - 1
+        found = np.unique(masks[masks < everything])
+        if n < MIN_GROWING or len(found) >= MAX_KINDS:
+            masks, found = np.full_like(masks, everything), found[:0]
+        self.coupled = [tuple(c for c in range(n) if mask >> c & 1) for mask in (everything, *found.tolist())]
+        plans = [[], *(self._plan(coupled) for coupled in self.coupled[1:])]
+        part, adds, finishes, moves, stride, run, blocks, entry = (
+            zip(*self._steps, strict=True) if self._steps else [()] * 8
+        )
+        runs = [own for block in blocks for own in block]
+        self.flat = FlatGrowth(
+            kind=np.where(masks == everything, 0, 1 + np.searchsorted(found, masks)),
+            n_cells=_ints([1 << len(coupled) for coupled in self.coupled]),
+            step_start=_starts(plans),
+            step=_end_to_end(plans, int),
+            part=_ints(part),
+            adds=np.array(adds, dtype=bool),
+            finishes=np.array(finishes, dtype=bool),
+            moves=np.array(moves, dtype=bool),
+            stride=_ints(stride),
+            run=_ints(run),
+            block_start=_starts(blocks),
+            run_start=_starts([target for _, target in runs]),
+            source=_end_to_end([source for source, _ in runs], int),
+            target=_end_to_end([target for _, target in runs], int),
+            entry_start=_starts(entry),
+            entry=_end_to_end([own[:, 0] for own in entry], int),
+            after=_end_to_end([own[:, 1] for own in entry], int),
+            before=_end_to_end([own[:, 2] for own in entry], int),
+        )
+
+    def _plan(self, coupled: Sequence[int]) -> list[int]:
+        """Find the steps from some causes to the joint states of all, each as soon as it can be."""
+        cards, order, parents, plan = self._layout.cards, self._layout.order, self._layout.parents, []
+        size, unfinished, waiting = dict.fromkeys(coupled, 2), set(order), dict(self._targets)
+
+        def is_ready(c: int) -> bool:
+            known = parents[c].keys() <= size.keys() - unfinished
+            return c in unfinished and known and not any(c in own for own in waiting.values())
+
+        def change(c: int) -> None:
+            finishes, before = is_ready(c), dict(size)
+            size[c] = cards[c] if finishes else 2
+            plan.append(self._of_cause(c, before, dict(size), finishes=finishes))
+            unfinished.difference_update({c} if finishes else ())
+
+        added: list[int] = []
+        while waiting or unfinished:
+            for i in [i for i, own in waiting.items() if size.keys() >= set(own)]:
+                plan.append(self._of_component(i, size, [t for t in waiting.pop(i) if t in added]))
+                added = []
+            while ready := [c for c in order if c in size and is_ready(c)]:
+                change(ready[0])
+            if waiting:  # the component that adds fewest causes, but the largest while there are none
+                missing = [sorted(set(own) - size.keys()) for own in waiting.values()]
+                added = min(missing, key=lambda own: len(own) if size else -len(own))
+                for c in added:
+                    change(c)
+            elif unfinished:
+                change(next(c for c in order if is_ready(c)))
+        return plan
+
+    def _of_component(self, i: int, size: dict[int, int], added: Sequence[int]) -> int:
+        """OR a component in; nothing has acted on the causes just added, so they stand first, and only as absent."""
+        targets, n = self._targets[i], len(self._targets[i])
+        ordered = [*added, *(t for t in targets if t not in added)]
+        first = _first_cells(run := min(_stride(t, size) for t in targets), targets, size)
+        before_added = ((1 << len(added)) - 1) << (n - len(added)) & ~3  # but two at a time are worked on
+        sets = [pair for pair in _entries(n) if not pair[1] & before_added]
+        present = np.array(sets)[..., None] >> np.arange(n)[::-1] & 1  # (entries, after and before, targets)
+        own = present @ _ints([1 << n - 1 - targets.index(t) for t in ordered])
+        place = {(after, before): e for e, (after, before) in enumerate(self._entries[i].tolist())}
+        entry = [place[pair] for pair in map(tuple, own.tolist())]
+        cells = np.column_stack([entry, present @ _ints([_stride(t, size) for t in ordered])])
+        return self._add((i, False, False, False, 0, run, [(first, first)], cells))
+
+    def _of_cause(self, c: int, before: dict[int, int], after: dict[int, int], *, finishes: bool) -> int:
+        parents = list(self._layout.parents[c]) if finishes else []
+        stride = _stride(c, after)
+        run = min([stride, *(_stride(p, after) for p in parents)])
+        first = _first_cells(run, [c], after)
+        source = first // (stride * after[c]) * (stride * before.get(c, 1)) + first % stride
+        blocks = []
+        for states in product(*(range(after[p]) for p in parents)):
+            holds = np.ones(len(first), dtype=bool)
+            for p, state in zip(parents, states, strict=True):
+                holds &= first // _stride(p, after) % after[p] == state
+            blocks.append((source[holds], first[holds]))
+        part, moves = len(self._layout.parts) - 1 + c, after != before
+        return self._add((part, c not in before, finishes, moves, stride, run, blocks, np.zeros((0, 3), dtype=int)))
+
+    def _add(self, step: tuple[Any, ...]) -> int:
+        self._steps.append(step)
+        return len(self._steps) - 1
+
+
+def _stride(c: int, size: dict[int, int]) -> int:
+    return prod(n for other, n in size.items() if other > c)
+
+
+def _first_cells(run: int, causes: Sequence[int], size: dict[int, int]) -> Ints:
+    """First cells of the runs in which some causes are absent."""
+    first = np.arange(0, prod(size.values()), run)
+    for c in causes:
+        first = first[first // _stride(c, size) % size[c] == 0]
+    return first
+
+
+def _coupled(base: Part) -> Ints:
+    """By pattern of the base, the causes that the unknown risk factors act on, as a set in bits."""
+    links = base.links.reshape(*base.links.shape[:2], *base.shape)
+    codes = np.unravel_index(np.arange(prod(base.radix)), base.radix) if base.radix else ()
+    masks = np.zeros(prod(base.radix), dtype=np.int64)
+    for axis, code in enumerate(codes):
+        acts = (links != links.take([0], axis=2 + axis)).any(axis=(0, *range(2, links.ndim)))
+        masks |= np.where(code == base.shape[axis], acts @ (1 << np.arange(len(acts))), 0)
+    return masks
+
+
 def _entries(n_targets: int) -> list[tuple[int, int]]:
     """Pairs of sets of targets, in bits: those present after, those before.
 
@@ -401,7 +569,7 @@ def _padded(trigger: Floats) -> Floats:
     return trigger if trigger.shape[1] > 1 else np.pad(trigger, [(0, 0), (0, 1)])
 
 
-def _plain(trigger: Floats) -> Floats:
+def triggered_apart(trigger: Floats) -> Floats:
     """P(evidence pattern), then for each target P(not triggered) and P(triggered) given the pattern."""
     whole, n_targets = trigger.sum(axis=1), trigger.shape[1].bit_length() - 1
     bits = np.arange(trigger.shape[1])[:, None] >> np.arange(n_targets)[::-1] & 1
