@@ -133,9 +133,13 @@ def like_a_large_model(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("like_a_large_model")
+@pytest.mark.parametrize("grows", [False, True])
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("shape", SHAPES)
-def test_the_ways_of_a_large_model_agree_with_those_of_a_small_one(shape: str, seed: int) -> None:
+def test_the_ways_of_a_large_model_agree_with_those_of_a_small_one(
+    monkeypatch: pytest.MonkeyPatch, shape: str, seed: int, grows: bool
+) -> None:
+    monkeypatch.setattr(compiled_layout, "MIN_GROWING", 1 if grows else 99)
     small_one = varied(shape, seed)
     large = CompiledModel(small_one.model)
     codes = np.hstack([

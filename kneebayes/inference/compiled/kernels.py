@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from kneebayes.inference import cores
 from kneebayes.inference.compiled.cache import compiled
-from kneebayes.inference.compiled.layout import FlatTables, aligned, flat_layout, triggered_apart
+from kneebayes.inference.compiled.layout import FlatGrowth, FlatTables, aligned, flat_layout, triggered_apart
 from kneebayes.inference.compiled.vectors import LANES, add, gather, interleave, load, multiply, separate, splat, store
 from kneebayes.inference.evidence import Batch, BatchPart, Cases, OpenStates
 from kneebayes.inference.tables import MAX_KEPT_BYTES, Component, Counts, Tables, or_messages, patterns
@@ -42,8 +42,8 @@ class Kernel:
         self.tables = self.layout.fill(tables)  # without the rows of the base
         self._base = tables.components[0]
         self._rows: dict[int, Floats] = {}  # a few of them
-        self._grows = len(self.layout.growth.coupled) > 1
-        self._makes_rows = self._base.is_large or self._grows
+        self._growth = self.layout.growth.flat if len(self.layout.growth.coupled) > 1 else None
+        self._makes_rows = self._base.is_large or self._growth is not None
         self.n_causes = len(self.tables.causes.cards)
         self.n_columns = self.n_causes + 1 + len(self.tables.findings.extra)
 
@@ -61,7 +61,7 @@ class Kernel:
             codes = np.ascontiguousarray(codes[:, order])  # else it is of another type, compiled anew
         whole = None if self._makes_rows else self._whole
 
-        def work(part: tuple[int, int]) -> None:
+        def score(part: tuple[int, int]) -> None:
             start, stop = part
             flat = whole or self._with_rows(_open_states(component, codes[:, start:stop]))
             together = self._together(codes[:, start:stop])
@@ -70,7 +70,8 @@ class Kernel:
             if key.max() <= np.iinfo(np.int16).max:
                 key = key.astype(np.int16)  # NumPy sorts these by radix, five times as fast
             place = np.argsort(key, kind="stable")
-            _score(flat, codes, start + place, together[place], values, evidence, _score_arrays(flat))
+            work = _score_arrays(flat, self._growth)
+            _score(flat, self._growth, codes, start + place, together[place], values, evidence, work)
 
         parts = [
             (start, min(start + CASES_PER_TASK, stop))
@@ -80,10 +81,10 @@ class Kernel:
         workers = min(len(parts), cores())
         if workers <= 1:
             for part in parts:
-                work(part)
+                score(part)
         else:
             with ThreadPoolExecutor(workers) as pool:
-                list(pool.map(work, parts))
+                list(pool.map(score, parts))
         if self._makes_rows:
             values[order], evidence[order] = values.copy(), evidence.copy()
         return values, evidence
@@ -93,13 +94,13 @@ class Kernel:
 
         That is how their cells grow; if they do not, which components make their targets dependent.
         """
-        kind = self.tables.growth.kind[patterns(self._base, codes)]
+        kind = self.layout.growth.flat.kind[patterns(self._base, codes)]
         components, together = self.tables.components, np.zeros(codes.shape[1], dtype=np.int64)
         starts = pairwise(components.pattern_start.tolist())
         for part, (start, stop) in zip(self.layout.parts, starts, strict=True):
             if len(part.targets) > 1:
                 together = 2 * together + ~components.apart[start:stop][patterns(part, codes)]
-        return np.where(kind > 0, -kind, together)
+        return np.where(kind > 0, (1 << len(components.several)) - 1 + kind, together)
 
     def batch(self, codes: NDArray[np.int8]) -> Batch:
         """Put codes, (variables, n), into the order in which `posteriors_of` is quickest, whatever the numbers."""
@@ -117,7 +118,7 @@ class Kernel:
     def _by_pattern(self, codes: NDArray[np.int8], n_rows: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Put cases into the order of their patterns of the base, and cut where so many of those end."""
         pattern = patterns(self._base, codes)
-        order = np.lexsort([pattern, self.tables.growth.kind[pattern]])
+        order = np.lexsort([pattern, self.layout.growth.flat.kind[pattern]])
         nth = np.cumsum(np.diff(pattern[order], prepend=pattern[order[:1]]) > 0)
         return order, np.flatnonzero(np.diff(nth // n_rows, prepend=-1, append=len(order)))
 
@@ -128,7 +129,8 @@ class Kernel:
         for part in batch.parts:
             flat, n = self._with_rows(part.open_states), part.codes.shape[1]
             own = slice(start, start + n)
-            _score(flat, part.codes, np.arange(n), part.together, values[own], evidence[own], _score_arrays(flat))
+            to, work = (values[own], evidence[own]), _score_arrays(flat, self._growth)
+            _score(flat, self._growth, part.codes, np.arange(n), part.together, *to, work)
             start += n
         return values, evidence
 
@@ -136,7 +138,7 @@ class Kernel:
         """Add the rows of the base that some cases need."""
         component = self._base
         place = np.zeros(component.n_patterns, dtype=np.int64)
-        if not self._grows:
+        if self._growth is None:
             base = self.layout.base(np.zeros((len(needed.pattern), 1 << self.n_causes)))
             _add_states(component.left, component.right, needed.start, needed.states, base)
             place[needed.pattern] = np.arange(len(needed.pattern))
@@ -244,17 +246,17 @@ def _open_states(component: Component, codes: NDArray[np.int8]) -> OpenStates:
     return OpenStates(found, np.cumsum([0, *map(len, states)]), np.concatenate(states))
 
 
-def _score_arrays(flat: FlatTables) -> tuple[NDArray[Any], ...]:
+def _score_arrays(flat: FlatTables, growth: FlatGrowth | None) -> tuple[NDArray[Any], ...]:
     """Make what `_score` works in: code that makes no arrays is smaller, and compiled sooner."""
     parts, components, causes, findings = flat.parts, flat.components, flat.causes, flat.findings
     n_causes, n_inner, n_outer = len(causes.order), findings.n_inner, findings.constant.shape[1]
-    n_cells = max(len(causes.share) if len(flat.growth.step) else 1 << n_causes, LANES)
+    n_cells = max(len(causes.share) if growth else 1 << n_causes, LANES)
     return (
         np.empty((findings.first_finding + len(findings.code_start), LANES), dtype=np.int64),  # block
         np.empty((len(parts.part_start) - 1, LANES), dtype=np.int64),  # pattern
         np.empty(LANES, dtype=np.int64),  # base_row
         _lanes(n_cells),  # cells
-        _lanes(n_cells if len(flat.growth.step) else 0),  # grown
+        _lanes(n_cells if growth else 0),  # grown
         _lanes(-(-n_inner // LANES) * LANES + LANES),  # joint
         _lanes(n_causes),  # off
         _lanes(n_causes),  # on
@@ -262,7 +264,7 @@ def _score_arrays(flat: FlatTables) -> tuple[NDArray[Any], ...]:
         _lanes(n_causes * causes.most),  # weight
         _lanes(len(causes.spread_states)),  # spread
         _lanes(len(components.after)),  # coefficient
-        _lanes(len(components.after) if len(flat.growth.step) else 0),  # picked
+        _lanes(len(components.after) if growth else 0),  # picked
         np.empty(len(components.group_run), dtype=bool),  # open_parts
         _lanes(n_inner + LANES).reshape(LANES, n_inner + LANES),  # rows
         _lanes(n_inner).reshape(LANES, n_inner),  # inner
@@ -479,7 +481,7 @@ def _or_cause(causes, c, joint, off, on, weight, start, stop, origin):  # pragma
 
 @_inlined
 def _grow_component(growth, step, cells, coefficient, picked):  # pragma: no cover
-    """The same where cells stand for some of the causes only."""
+    """OR a component in where cells stand for some of the causes only."""
     begin, end, block = growth.entry_start[step], growth.entry_start[step + 1], growth.block_start[step]
     groups = growth.source[growth.run_start[block] : growth.run_start[block + 1]]
     after, before = growth.after[begin:end], growth.before[begin:end]
@@ -556,10 +558,10 @@ def _weigh(cards, most, findings, block, weight, scale):  # pragma: no cover
 
 
 @_compiled
-def _score(flat, codes, order, together, values, evidence, work):  # pragma: no cover
+def _score(flat, growth, codes, order, together, values, evidence, work):  # pragma: no cover
     """Compute ``values`` and ``evidence`` of the cases in ``order``, those that go the same way together."""
     parts, components, causes, findings = flat.parts, flat.components, flat.causes, flat.findings
-    growth, n_causes, n_joint = flat.growth, len(causes.order), len(causes.share)
+    n_causes, n_joint = len(causes.order), len(causes.share)
     n_cells, n_outer, n_inner = 1 << n_causes, findings.constant.shape[1], findings.n_inner
     n_parts, n_leaves, last = len(components.group_run), 1 << causes.depth, len(findings.vectors) - 1
     n_halves = 2 if n_outer == 1 and causes.order[0] == 0 and causes.cards[0] == 2 else 1  # in the cache
@@ -576,14 +578,17 @@ def _score(flat, codes, order, together, values, evidence, work):  # pragma: no 
         _find_patterns(parts, block, pattern)
         for lane in range(LANES):
             base_row[lane] = flat.base_row[pattern[0, lane]]
-        kind = growth.kind[pattern[0, 0]]  # of all lanes
-        for cell in range(0, growth.n_cells[kind], LANES):
+        kind, n_start = 0, n_cells
+        if growth is not None:
+            kind = growth.kind[pattern[0, 0]]  # of all lanes
+            n_start = growth.n_cells[kind]
+        for cell in range(0, n_start, LANES):
             interleave(flat.base, base_row, cell, cells, cell)
         for c in range(n_causes):
             store(off, c, splat(1.0))
             store(on, c, splat(0.0))
             if kind > 0:
-                start = max(growth.n_cells[kind], LANES) + 2 * c
+                start = max(n_start, LANES) + 2 * c
                 store(off, c, gather(flat.base, start, LANES, base_row))
                 store(on, c, gather(flat.base, start + 1, LANES, base_row))
         store(scale, 0, splat(1.0))
@@ -597,16 +602,17 @@ def _score(flat, codes, order, together, values, evidence, work):  # pragma: no 
             else:
                 _gather_entries(components, i, pattern[i + 1], coefficient)
         _weigh(causes.cards, causes.most, findings, block, weight, scale)
-        for step in growth.step[growth.step_start[kind] : growth.step_start[kind + 1]]:
-            part = growth.part[step]
-            if part >= n_parts:
-                target = grown if growth.moves[step] else cells
-                _grow_cause(causes, growth, step, part - n_parts, cells, target, off, on, weight)
-                if growth.moves[step]:
-                    cells, grown = grown, cells
-            elif open_parts[part]:
-                begin, end = components.entry_start[part], components.entry_start[part + 1]
-                _grow_component(growth, step, cells, coefficient[begin:end], picked)
+        if growth is not None:
+            for step in growth.step[growth.step_start[kind] : growth.step_start[kind + 1]]:
+                part = growth.part[step]
+                if part >= n_parts:
+                    target = grown if growth.moves[step] else cells
+                    _grow_cause(causes, growth, step, part - n_parts, cells, target, off, on, weight)
+                    if growth.moves[step]:
+                        cells, grown = grown, cells
+                elif open_parts[part]:
+                    begin, end = components.entry_start[part], components.entry_start[part + 1]
+                    _grow_component(growth, step, cells, coefficient[begin:end], picked)
         for leaf in range(n_leaves if kind == 0 else 0):  # a step as late as may be, on as few cells as the cache holds
             for depth in range(causes.depth + 1):
                 if leaf % (n_leaves >> depth) == 0:

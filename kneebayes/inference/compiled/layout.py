@@ -164,7 +164,6 @@ class FlatTables(NamedTuple):
     components: FlatComponents
     causes: FlatCauses
     findings: FlatFindings
-    growth: FlatGrowth
     base: Floats  # (rows, 2 ** C): P(risk evidence, causes triggered), padded to whole vectors and more
     base_row: Ints  # by pattern of the base
 
@@ -230,7 +229,6 @@ class FlatLayout:
             FlatComponents(**{name: given[name] for name in FlatComponents._fields}),
             FlatCauses(**{name: given[name] for name in FlatCauses._fields}),
             FlatFindings(**{name: given[name] for name in FlatFindings._fields}),
-            self.growth.flat,
             base=self.base(np.zeros((0, 1 << len(tables.split)))),
             base_row=np.arange(whole.n_patterns),
         )
