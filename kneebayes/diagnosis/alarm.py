@@ -37,7 +37,7 @@ most t, and others do with one of at least u, ``P(triggered | c is there)`` is a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from itertools import product
@@ -648,7 +648,7 @@ class Retractions:
             grown = [(case, bits, *sums)]
             for move in self._moves_of(np.unique(own_signs).tolist()):
                 has = present & move.bits == move.bits
-                row, weight = risks()[move.component] if len(move.log_most) > 1 else (None, odds)
+                row, weight = risks()(move.component) if len(move.log_most) > 1 else (None, odds)
                 bounds = np.zeros((3, evidence.n))
                 move.bound(np.flatnonzero(has), row, weight, bounds)
                 takes = np.flatnonzero(has[case])
@@ -660,8 +660,8 @@ class Retractions:
         reach = np.full(len(case), np.inf) if causes is None else sums[0] - _log_least(sums[1], sums[2])
         return case, bits, reach
 
-    def _risks(self, evidence: Evidence, odds: Floats) -> dict[int, tuple[NDArray[np.intp], Floats]]:
-        """Find for each source of risks the rows of its bounds, (n,), and P(it triggers each cause), at most."""
+    def _risks(self, evidence: Evidence, odds: Floats) -> Callable[[int], tuple[NDArray[np.intp], Floats]]:
+        """Find for a source of risks the rows of its bounds, (n,), and P(it triggers each cause), at most."""
         components, kept = self.network.tables.components, np.ones(odds.shape)
         rows = self.network.rows(evidence.codes)
         chances: dict[int, tuple[Floats, Floats]] = {}
@@ -671,15 +671,17 @@ class Retractions:
                     rows[k, answer.cases] = least.shape[1] - 1
             chances[k] = least.take(rows[k], axis=1), most.take(rows[k], axis=1)
             kept[list(components[k].targets)] *= 1.0 - chances[k][0]  # P(no risk factor triggers it), at most
-        found = {}
-        for k in chances.keys() & self._source:
+
+        @cache
+        def of_source(k: int) -> tuple[NDArray[np.intp], Floats]:
             (low, high), targets, weight = chances[k], list(components[k].targets), odds.copy()
             with np.errstate(divide="ignore", invalid="ignore"):  # by Bayes' theorem, of a cause that is there
                 others = np.maximum(0.0, 1.0 - kept[targets] / (1.0 - low))
                 share = 1.0 / (1.0 + others * (1.0 / high - 1.0))
             weight[targets] *= np.where(np.isnan(share), 1.0, share)
-            found[k] = rows[k], weight
-        return found
+            return rows[k], weight
+
+        return of_source
 
     @cached_property
     def _chances(self) -> dict[int, tuple[Floats, Floats]]:

@@ -93,8 +93,14 @@ class OrCause:
     Numbers are the same for all n, or have n versions.
     """
 
-    def __init__(self, layout: Layout, c: int, kept: Floats, gained: Floats, split: Floats) -> None:
-        """Take P(no cause triggers it) and P(one does), (states of those causes[, n]), and its split, (states[, n])."""
+    def __init__(
+        self, layout: Layout, c: int, kept: Floats, gained: Floats, split: Floats, *, by_components: bool
+    ) -> None:
+        """Take P(no cause triggers it) and P(one does), (states of those causes[, n]), and its split, (states[, n]).
+
+        ``by_components`` says whether components of risk factors trigger it alone.
+        """
+        self.by_components = by_components
         cards = layout.cards_before(c)
         self.shape = prod(cards[:c]), cards[c], prod(cards[c + 1 :])
         self.split = split if cards[c] > 2 else np.ones(1)
@@ -111,9 +117,12 @@ class OrCause:
         """Bring about the cause; ``off`` and ``on``, (n,), are P(no such component triggers it) and P(one does)."""
         old = joint.reshape(*self.shape, -1)
         new = np.empty_like(old)
-        np.multiply(old[:, 0], off * self.kept, out=new[:, 0])
-        np.multiply(old[:, 1:], off + on, out=new[:, 1:])
-        gained = (off * self.gained + on) * old[:, 0]
+        kept, gained, new[:, 1:] = self.kept, self.gained, old[:, 1:]
+        if self.by_components:
+            kept, gained = off * kept, off * gained + on
+            new[:, 1:] *= off + on
+        np.multiply(old[:, 0], kept, out=new[:, 0])
+        gained = gained * old[:, 0]
         for state, share in enumerate(self.split, start=1):
             new[:, state] += gained * share if len(self.split) > 1 else gained
         return new.reshape(joint.shape)
@@ -280,7 +289,11 @@ class UpperLayer:
         several = [g for g in rest if len(layout.parts[g].targets) != 1]
         self.components = {g: OrComponent(layout.parts[g].targets, n_causes) for g in several}
         self.early, self.late = (
-            {c: OrCause(layout, c, kept[c], gained[c], split[c]) for c in own if self.single[c] or layout.parents[c]}
+            {
+                c: OrCause(layout, c, kept[c], gained[c], split[c], by_components=bool(self.single[c]))
+                for c in own
+                if self.single[c] or layout.parents[c]
+            }
             for own in (layout.early, layout.late)
         )
 
