@@ -40,7 +40,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
-from itertools import product
+from itertools import compress, product
 from typing import NamedTuple
 
 import numpy as np
@@ -284,7 +284,7 @@ class Assessment:
         level = int(self.levels[case])
         label = model.causes[model.alarm.cause].label
         fired = [rule for rule, fires in zip(model.alarm.rules, self.fires[:, case], strict=True) if fires]
-        asked = np.array(model.alarm.key_questions)[self.unanswered[:, case]].tolist()
+        asked = list(compress(model.alarm.key_questions, self.unanswered[:, case]))
         reasons = []
         if probability >= thresholds.caution:
             urgent = probability >= thresholds.urgent

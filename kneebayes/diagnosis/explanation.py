@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from kneebayes.cases.coding import by_answer
 from kneebayes.diagnosis.alarm import column_of
 from kneebayes.errors import check_kind, check_number
+from kneebayes.inference import one_thread
 from kneebayes.inference.evidence import DECIBANS, NOTICEABLE, UNKNOWN, Codes, Evidence, SoftEvidence
 from kneebayes.inference.network import MIN_COMPILED, RARE, CompiledModel, is_compiled, leading
 from kneebayes.spec.model_spec import ModelSpec
@@ -296,26 +296,27 @@ class Explanation:
         for up, down in self.conflicts:
             pulls[up].append(down)
             pulls[down].append(up)
-        rows = [
-            {
-                "said": part.said,
-                "decibans": part.decibans,
-                "likelihood_ratio": _ratio(part.decibans),
-                "standard_error": part.standard_error,
-                "leave_one_out": part.leave_one_out,
-                "leave_one_out_ratio": _ratio(part.leave_one_out),
-                "without": part.without,
-                "pulls_against": ";".join(pulls[part.variable]),
-                "sentence": self.sentence(part),
-            }
-            for part in self.contributions
-        ]
-        columns = [*("said", "decibans", "likelihood_ratio", "standard_error", "leave_one_out")]
-        columns += ["leave_one_out_ratio", "without", "pulls_against", "sentence"]
-        index = pd.Index([part.variable for part in self.contributions], name="variable", dtype=object)
-        frame = pd.DataFrame(rows, index=index, columns=columns)
+        parts = self.contributions
+        columns: dict[str, list[Any]] = {
+            "said": [part.said for part in parts],
+            "decibans": [part.decibans for part in parts],
+            "likelihood_ratio": [_ratio(part.decibans) for part in parts],
+            "standard_error": [part.standard_error for part in parts],
+            "leave_one_out": [part.leave_one_out for part in parts],
+            "leave_one_out_ratio": [_ratio(part.leave_one_out) for part in parts],
+            "without": [part.without for part in parts],
+            "pulls_against": [";".join(pulls[part.variable]) for part in parts],
+            "sentence": [self.sentence(part) for part in parts],
+        }
         texts = ("said", "pulls_against", "sentence")
-        frame = frame.astype({column: str if column in texts else float for column in columns})
+        index = pd.Index([part.variable for part in parts], name="variable", dtype=object)
+        frame = pd.DataFrame(
+            {
+                name: pd.Series(own, index=index, dtype=str) if name in texts else np.array(own, dtype=float)
+                for name, own in columns.items()
+            },
+            index=index,
+        )
         frame.attrs = {
             "target": self.target,
             "prior": self.prior,
@@ -431,7 +432,7 @@ class _Case:
         likelihood = self.network.likelihood(self._with(rest, Evidence.empty(len(self.base)).codes))
         weighed = likelihood[:, among].T, likelihood[:, ~among].T
         chances: list[list[Floats]] = [[], []]
-        with threadpool_limits(1, "blas"):  # on another number of threads it would sum in another order
+        with one_thread():  # on another number of threads it would sum in another order
             for start in range(0, len(ahead), BATCH):
                 joint = self.network.joint(self._with(ahead[start : start + BATCH], self.base))
                 for states, own, found in zip((among, ~among), weighed, chances, strict=True):

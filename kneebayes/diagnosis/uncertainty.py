@@ -35,11 +35,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from kneebayes.diagnosis.alarm import Assessment
 from kneebayes.errors import OptionError, check_number
-from kneebayes.inference import cores
+from kneebayes.inference import cores, one_thread
 from kneebayes.inference.evidence import Evidence, Expanded
 from kneebayes.inference.network import CompiledModel, Engine, Posteriors, VersionedCase
 from kneebayes.inference.tables import ParameterVector
@@ -323,7 +322,7 @@ def _by_case(
     parameters: ParameterVector, values: Floats, evidence: Evidence, drawn: Floats, _: ThreadPoolExecutor
 ) -> NDArray[np.intp]:
     """Answer each case under all draws, into the first of (draws, n, columns), and say which case each is."""
-    with threadpool_limits(1, "blas"):  # the products are small: threads would wait for each other
+    with one_thread():  # the products are small: threads would wait for each other
         for i in range(evidence.n):
             drawn[:, i] = VersionedCase(parameters.network, evidence[[i]]).posteriors(values)[0]
     return np.arange(evidence.n)

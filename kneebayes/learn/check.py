@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from kneebayes.cases.labels import read_cohort
 from kneebayes.errors import check_flags, check_number
+from kneebayes.inference import one_thread
 from kneebayes.inference.evidence import UNKNOWN, Evidence
 from kneebayes.inference.network import CompiledModel
 
@@ -71,7 +71,7 @@ def check(
     chances = np.maximum(chances.reshape(2, len(names), network.n_joint), FLOOR)
     undone = np.concatenate([1.0 / chances, np.ones((1, *chances.shape[1:]))])  # the last for a finding not known, -1
     single, double = np.zeros((5, len(names))), np.zeros((5, len(names), len(names)))
-    with threadpool_limits(1, "blas"):  # the products are small: threads would wait for each other
+    with one_thread():  # the products are small: threads would wait for each other
         for start in range(0, len(cases.weight), CHUNK):
             part = slice(start, start + CHUNK)
             codes = cases.codes[:, part].copy()
