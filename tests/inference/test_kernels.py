@@ -129,7 +129,6 @@ def like_a_large_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "MAX_KEPT_BYTES", 64)
     monkeypatch.setattr(kernels, "ROWS_PER_TASK", 3)
     monkeypatch.setattr(compiled_layout, "MAX_INNER", 4)
-    monkeypatch.setattr(compiled_layout, "MAX_LEAF", 4)
 
 
 @pytest.mark.usefixtures("like_a_large_model")

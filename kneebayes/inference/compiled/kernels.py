@@ -42,7 +42,7 @@ class Kernel:
         self.tables = self.layout.fill(tables)  # without the rows of the base
         self._base = tables.components[0]
         self._rows: dict[int, Floats] = {}  # a few of them
-        self._growth = self.layout.growth.flat if len(self.layout.growth.coupled) > 1 else None
+        self._growth = self.layout.growth.flat if self.layout.growth else None
         self._makes_rows = self._base.is_large or self._growth is not None
         self.n_causes = len(self.tables.causes.cards)
         self.n_columns = self.n_causes + 1 + len(self.tables.findings.extra)
@@ -92,15 +92,16 @@ class Kernel:
     def _together(self, codes: NDArray[np.int8]) -> NDArray[np.int64]:
         """Tell cases apart, (n,), by what has to be alike side by side.
 
-        That is how their cells grow; if they do not, which components make their targets dependent.
+        That is how their cells grow; where they do not, which components make their targets dependent.
         """
-        kind = self.layout.growth.flat.kind[patterns(self._base, codes)]
+        if self._growth:
+            return self._growth.kind[patterns(self._base, codes)]
         components, together = self.tables.components, np.zeros(codes.shape[1], dtype=np.int64)
         starts = pairwise(components.pattern_start.tolist())
         for part, (start, stop) in zip(self.layout.parts, starts, strict=True):
             if len(part.targets) > 1:
                 together = 2 * together + ~components.apart[start:stop][patterns(part, codes)]
-        return np.where(kind > 0, (1 << len(components.several)) - 1 + kind, together)
+        return together
 
     def batch(self, codes: NDArray[np.int8]) -> Batch:
         """Put codes, (variables, n), into the order in which `posteriors_of` is quickest, whatever the numbers."""
@@ -118,7 +119,7 @@ class Kernel:
     def _by_pattern(self, codes: NDArray[np.int8], n_rows: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Put cases into the order of their patterns of the base, and cut where so many of those end."""
         pattern = patterns(self._base, codes)
-        order = np.lexsort([pattern, self.layout.growth.flat.kind[pattern]])
+        order = np.lexsort([pattern, self._growth.kind[pattern]] if self._growth else [pattern])
         nth = np.cumsum(np.diff(pattern[order], prepend=pattern[order[:1]]) > 0)
         return order, np.flatnonzero(np.diff(nth // n_rows, prepend=-1, append=len(order)))
 
@@ -155,6 +156,7 @@ class Kernel:
         if pattern in self._rows:
             return self._rows[pattern]
         growth, n, halves, first = self.layout.growth, self.n_causes, [], 0
+        assert growth
         coupled = growth.coupled[growth.flat.kind[pattern]]
         left, right = self._base.left[states], self._base.right[states]
         for half in (left, right):
@@ -163,15 +165,14 @@ class Kernel:
             half = half.reshape(-1, *(2,) * (last - first)).sum(axis=others)
             halves.append(np.ascontiguousarray(half.reshape(len(states), -1)))
             first = last
+        likely = [int(np.argmax(left.sum(axis=1)))]  # the chances of others are the same in all states
+        chances = np.concatenate([triggered_apart(half[likely])[0, 1:] for half in (left, right)]).reshape(n, 2)
+        chances[list(coupled)] = 1.0, 0.0
         n_cells = max(1 << len(coupled), LANES)
-        row = np.zeros(n_cells + (-(-2 * n // LANES) * LANES if len(coupled) < n else 0))
+        row = np.zeros(n_cells + -(-2 * n // LANES) * LANES)
+        row[n_cells : n_cells + 2 * n] = chances.ravel()
         _add_states(*halves, np.array([0, len(states)]), np.arange(len(states)), row[None])
-        if len(coupled) < n:
-            likely = [int(np.argmax(left.sum(axis=1)))]  # their chances are the same in all
-            chances = np.concatenate([triggered_apart(half[likely])[0, 1:] for half in (left, right)]).reshape(n, 2)
-            chances[list(coupled)] = 1.0, 0.0
-            row[n_cells : n_cells + 2 * n] = chances.ravel()
-        if len(self._rows) < MAX_KEPT_BYTES // (LANES * growth.flat.n_cells[0]):
+        if len(self._rows) < MAX_KEPT_BYTES // (LANES << n):
             self._rows[pattern] = row.reshape(-1, LANES)
         return row.reshape(-1, LANES)
 
@@ -403,11 +404,10 @@ def _gather_entries(components, i, pattern, coefficient):  # pragma: no cover
 
 
 @_inlined
-def _or_component(components, i, cells, coefficient, start, stop):  # pragma: no cover
+def _or_component(components, i, cells, coefficient):  # pragma: no cover
     """OR the triggers of a component with several targets into cells, in place."""
     begin, end = components.entry_start[i], components.entry_start[i + 1]
     groups = components.group[components.group_start[i] : components.group_start[i + 1]]
-    groups = groups[_first(groups, start) : _first(groups, stop)]
     after, before, own = components.after[begin:end], components.before[begin:end], coefficient[begin:end]
     for e in range(0, end - begin, 9):
         _or_two(cells, groups, components.group_run[i], after, before, e, own)
@@ -563,7 +563,7 @@ def _score(flat, growth, codes, order, together, values, evidence, work):  # pra
     parts, components, causes, findings = flat.parts, flat.components, flat.causes, flat.findings
     n_causes, n_joint = len(causes.order), len(causes.share)
     n_cells, n_outer, n_inner = 1 << n_causes, findings.constant.shape[1], findings.n_inner
-    n_parts, n_leaves, last = len(components.group_run), 1 << causes.depth, len(findings.vectors) - 1
+    n_parts, last = len(components.group_run), len(findings.vectors) - 1
     n_halves = 2 if n_outer == 1 and causes.order[0] == 0 and causes.cards[0] == 2 else 1  # in the cache
     block, pattern, base_row, cells, grown, joint, off, on, scale, weight, spread, coefficient = work[:12]
     picked, open_parts, rows, inner, outer, own, other, n_chosen, chosen, nones = work[12:]
@@ -578,7 +578,7 @@ def _score(flat, growth, codes, order, together, values, evidence, work):  # pra
         _find_patterns(parts, block, pattern)
         for lane in range(LANES):
             base_row[lane] = flat.base_row[pattern[0, lane]]
-        kind, n_start = 0, n_cells
+        kind, n_start = NONE, n_cells
         if growth is not None:
             kind = growth.kind[pattern[0, 0]]  # of all lanes
             n_start = growth.n_cells[kind]
@@ -587,13 +587,15 @@ def _score(flat, growth, codes, order, together, values, evidence, work):  # pra
         for c in range(n_causes):
             store(off, c, splat(1.0))
             store(on, c, splat(0.0))
-            if kind > 0:
+            if growth is not None:
                 start = max(n_start, LANES) + 2 * c
                 store(off, c, gather(flat.base, start, LANES, base_row))
                 store(on, c, gather(flat.base, start + 1, LANES, base_row))
         store(scale, 0, splat(1.0))
         for i in range(n_parts):
-            apart = kind == 0 or components.target_start[i] + 1 == components.target_start[i + 1]
+            apart = True
+            if growth is not None:  # what is few steps anyway is not told apart
+                apart = components.target_start[i] + 1 == components.target_start[i + 1]
             for lane in range(LANES):
                 apart = apart and components.apart[components.pattern_start[i] + pattern[i + 1, lane]]
             open_parts[i] = not apart
@@ -602,7 +604,13 @@ def _score(flat, growth, codes, order, together, values, evidence, work):  # pra
             else:
                 _gather_entries(components, i, pattern[i + 1], coefficient)
         _weigh(causes.cards, causes.most, findings, block, weight, scale)
-        if growth is not None:
+        if growth is None:
+            for i in components.several:
+                if open_parts[i]:
+                    _or_component(components, i, cells, coefficient)
+            for place in range(causes.n_early):
+                _or_cause(causes, causes.order[place], cells, off, on, weight, NONE, n_cells, NONE)
+        else:
             for step in growth.step[growth.step_start[kind] : growth.step_start[kind + 1]]:
                 part = growth.part[step]
                 if part >= n_parts:
@@ -610,19 +618,9 @@ def _score(flat, growth, codes, order, together, values, evidence, work):  # pra
                     _grow_cause(causes, growth, step, part - n_parts, cells, target, off, on, weight)
                     if growth.moves[step]:
                         cells, grown = grown, cells
-                elif open_parts[part]:
+                else:
                     begin, end = components.entry_start[part], components.entry_start[part + 1]
                     _grow_component(growth, step, cells, coefficient[begin:end], picked)
-        for leaf in range(n_leaves if kind == 0 else 0):  # a step as late as may be, on as few cells as the cache holds
-            for depth in range(causes.depth + 1):
-                if leaf % (n_leaves >> depth) == 0:
-                    start = leaf * (n_cells // n_leaves)
-                    stop = start + (n_cells >> depth)
-                    for step in causes.step[causes.step_start[depth] : causes.step_start[depth + 1]]:
-                        if step >= n_parts:
-                            _or_cause(causes, step - n_parts, cells, off, on, weight, start, stop, NONE)
-                        elif open_parts[step]:
-                            _or_component(components, step, cells, coefficient, start, stop)
         for lane in range(n_cases):
             n_chosen[lane] = 0
             for f in findings.by_level:
@@ -632,17 +630,18 @@ def _score(flat, growth, codes, order, together, values, evidence, work):  # pra
                     n_chosen[lane] += 1
             chosen[lane, n_chosen[lane] : n_chosen[lane] + 2] = last
         for place in range(n_outer):
-            is_joint = kind > 0 or n_joint == n_cells  # already
-            origin = 0 if is_joint else place * n_inner
-            if not is_joint:
-                for half in range(n_halves):
-                    start = place * n_inner + half * (n_inner // n_halves)
-                    stop = start + n_inner // n_halves
-                    _spread(causes, cells, joint, weight, spread, start, stop, origin)
-                    for late in range(causes.n_early, n_causes):
-                        _or_cause(causes, causes.order[late], joint, off, on, weight, start, stop, origin)
+            lanes, origin = cells, NONE
+            if growth is None:  # noqa: SIM102  # numba leaves out what stands under this alone
+                if n_joint > n_cells:
+                    lanes, origin = joint, place * n_inner
+                    for half in range(n_halves):
+                        start = place * n_inner + half * (n_inner // n_halves)
+                        stop = start + n_inner // n_halves
+                        _spread(causes, cells, joint, weight, spread, start, stop, origin)
+                        for late in range(causes.n_early, n_causes):
+                            _or_cause(causes, causes.order[late], joint, off, on, weight, start, stop, origin)
             for state in range(0, n_inner, LANES):
-                separate(cells if is_joint else joint, place * n_inner - origin + state, rows, state)
+                separate(lanes, place * n_inner - origin + state, rows, state)
             for lane in range(n_cases):
                 upper, sums, factor = rows[lane], inner[lane if n_outer > 1 else 0], scale[0, lane]
                 if n_outer == 1:
@@ -774,7 +773,7 @@ def _count(flat, codes, allowed, weight, first_pattern, sums, log_evidence, work
             _copy(taped[at + n_cells : at + 2 * n_cells], taped[at : at + n_cells])
             at += n_cells
             _gather_entries(components, i, pattern[i + 1], coefficient)
-            _or_component(components, i, taped[at : at + n_cells], coefficient, 0, n_cells)
+            _or_component(components, i, taped[at : at + n_cells], coefficient)
         for place in range(n_causes):
             c, step = causes.order[place], n_cells if place < n_early else n_joint
             if place == n_early:

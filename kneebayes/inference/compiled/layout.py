@@ -29,9 +29,8 @@ from kneebayes.inference.tables import Layout, Part, Tables, or_matrices
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 MAX_INNER = 768  # states that a first-level cache holds with the vectors that they are multiplied by
-MAX_LEAF = 256  # cells that a first-level cache holds, a vector each
 PADDING = 8  # rows a power of two long would all compete for the same places of the cache
-MIN_GROWING = 11  # causes: the cells of fewer are in the cache anyway
+MIN_GROWING = 11  # causes: of fewer, all cells are few
 MAX_KINDS = 64
 TINY = 1e-300
 
@@ -70,9 +69,6 @@ class FlatComponents(NamedTuple):
 class FlatCauses(NamedTuple):
     """How causes are brought about, by risk factors and by each other, and their states told apart."""
 
-    depth: int  # how often the cells are halved, by the first causes
-    step: Ints  # components with several targets, and after all components the early causes, each after its causes
-    step_start: Ints  # by how often the cells are halved before
     order: Ints  # causes, each after its causes, the late ones last
     n_early: int
     cards: Ints
@@ -98,7 +94,7 @@ class FlatGrowth(NamedTuple):
     """The steps by which cells grow.
 
     A *kind* is a set of causes that the base makes dependent; a pattern of the base is of the kind of those that its
-    unknown risk factors act on. The first kind, that of all causes, has no steps here.
+    unknown risk factors act on.
     """
 
     kind: Ints  # by pattern of the base
@@ -180,7 +176,7 @@ class FlatLayout:
         # by interval, whether its greatest state, and its least, leaves any state of the finding out
         self._varied = np.stack([layout.high < len(layout.leaks), layout.low <= len(layout.leaks)], axis=1)
         self._structure = {**self._components(), **self._causes(), **self._findings()}
-        self.growth = _Growth(layout, self.entries)
+        self.growth = _Growth(layout, self.entries) if len(cards) >= MIN_GROWING else None
 
     def fill(self, tables: Tables) -> FlatTables:
         """Lay out the numbers, without the rows of the base."""
@@ -321,21 +317,7 @@ class FlatLayout:
         spread_of = np.zeros(self.layout.n_joint, dtype=np.int64)
         for c in spread:
             spread_of = spread_of * cards[c] + self.layout.states[:, c]
-        # the cause of a step, and those that depend on its targets, stand apart in the cells that it works on
-        depth = max(0, len(cards) - MAX_LEAF.bit_length() + 1)
-        at = dict.fromkeys(range(len(cards)), depth)
-        for c in reversed(early):
-            at[c] = min([c, depth, *(at[child] for child in early if c in parents[child])])
-        for c in self.layout.late:
-            at[c] = min(c, depth)
-        targets = [part.targets for part in self.parts]
-        steps = [(min(at[t] for t in own), i) for i, own in enumerate(targets) if len(own) > 1]
-        steps = sorted(steps) + [(at[c], len(targets) + c) for c in early]
-        steps = sorted(steps, key=lambda step: step[0])
         return {
-            "depth": depth,
-            "step": _ints([step for _, step in steps]),
-            "step_start": _ints(np.searchsorted([d for d, _ in steps], np.arange(depth + 2))),
             "order": _ints([*early, *self.layout.late]),
             "n_early": len(early),
             "cards": _ints(cards),
@@ -425,18 +407,16 @@ class _Growth:
         self._layout, self._entries, n = layout, entries, len(layout.cards)
         self._targets = {i: part.targets for i, part in enumerate(layout.parts[1:]) if len(part.targets) > 1}
         self._steps: list[tuple[Any, ...]] = []
-        masks, everything = _coupled(layout.parts[0]), (1 << n) - 1
-        found = np.unique(masks[masks < everything])
-        if n < MIN_GROWING or len(found) >= MAX_KINDS:
-            masks, found = np.full_like(masks, everything), found[:0]
-        self.coupled = [tuple(c for c in range(n) if mask >> c & 1) for mask in (everything, *found.tolist())]
-        plans = [[], *(self._plan(coupled) for coupled in self.coupled[1:])]
-        part, adds, finishes, moves, stride, run, blocks, entry = (
-            zip(*self._steps, strict=True) if self._steps else [()] * 8
-        )
+        masks = _coupled(layout.parts[0])
+        found, kind = np.unique(masks, return_inverse=True)
+        if len(found) > MAX_KINDS:
+            found, kind = _ints([(1 << n) - 1]), np.zeros_like(kind)
+        self.coupled = [tuple(c for c in range(n) if mask >> c & 1) for mask in found.tolist()]
+        plans = [self._plan(coupled) for coupled in self.coupled]
+        part, adds, finishes, moves, stride, run, blocks, entry = zip(*self._steps, strict=True)
         runs = [own for block in blocks for own in block]
         self.flat = FlatGrowth(
-            kind=np.where(masks == everything, 0, 1 + np.searchsorted(found, masks)),
+            kind=kind,
             n_cells=_ints([1 << len(coupled) for coupled in self.coupled]),
             step_start=_starts(plans),
             step=_end_to_end(plans, int),
