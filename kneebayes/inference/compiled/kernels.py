@@ -688,13 +688,17 @@ def _multiply_vectors(cards, findings, chosen, place, own, other):  # pragma: no
     A vector does not tell states apart of the causes before its level, so it is multiplied in when those do not yet
     stand apart: the numbers are doubled, cause by cause, from the last on.
     """
-    n, size, own[0] = 0, 1, 1.0
+    n, size = 0, 1
     for c in range(len(cards), findings.first_inner - 1, -1):
         if c < len(cards):
-            for state in range(1, cards[c]):
-                for k in range(size):
-                    own[state * size + k] = own[k]
+            if n > 0:
+                for state in range(1, cards[c]):
+                    for k in range(size):
+                        own[state * size + k] = own[k]
             size *= cards[c]
+        if n == 0 and (c == findings.first_inner or (len(chosen) > 0 and findings.level[chosen[0]] == c)):
+            for k in range(size):  # nothing stood apart before
+                own[k] = 1.0
         while n < len(chosen) and findings.level[chosen[n]] == c:
             constant, first = findings.constant[chosen[n], place], findings.term_start[chosen[n]]
             last = findings.term_start[chosen[n] + 1]
