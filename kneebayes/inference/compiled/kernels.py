@@ -18,7 +18,15 @@ from numpy.typing import NDArray
 
 from kneebayes.inference import cores
 from kneebayes.inference.compiled.cache import compiled
-from kneebayes.inference.compiled.layout import FlatGrowth, FlatTables, aligned, flat_layout, triggered_apart
+from kneebayes.inference.compiled.layout import (
+    ABSENT,
+    STAYS,
+    FlatGrowth,
+    FlatTables,
+    aligned,
+    flat_layout,
+    triggered_apart,
+)
 from kneebayes.inference.compiled.vectors import LANES, add, gather, interleave, load, multiply, separate, splat, store
 from kneebayes.inference.evidence import Batch, BatchPart, Cases, OpenStates
 from kneebayes.inference.tables import MAX_KEPT_BYTES, Component, Counts, Tables, or_messages, patterns
@@ -480,15 +488,36 @@ def _or_cause(causes, c, joint, off, on, weight, start, stop, origin):  # pragma
 
 
 @_inlined
-def _grow_component(growth, step, cells, coefficient, picked):  # pragma: no cover
-    """OR a component in where cells stand for some of the causes only."""
+def _grow_component(causes, growth, step, cells, coefficient, picked, off, on, weight):  # pragma: no cover
+    """OR a component in where cells stand for some of the causes only; finish those that nothing acts on after it."""
     begin, end, block = growth.entry_start[step], growth.entry_start[step + 1], growth.block_start[step]
-    groups = growth.source[growth.run_start[block] : growth.run_start[block + 1]]
-    after, before = growth.after[begin:end], growth.before[begin:end]
     for e in range(end - begin):
         store(picked, e, load(coefficient, growth.entry[begin + e]))
+    for i in range(growth.last_start[step], growth.last_start[step + 1]):
+        c, partner = growth.last[i], growth.partner[growth.partner_start[i] : growth.partner_start[i + 1]]
+        keep, own, gain = _finished(causes, c, causes.parent_start[c], 1, off, on, weight)
+        for e in range(len(partner)):
+            if partner[e] >= STAYS:
+                present = multiply(load(picked, e), own)
+                if partner[e] != STAYS:
+                    present = add(present, multiply(load(picked, partner[e]), gain))
+                store(picked, e, present)
+        for e in range(len(partner)):
+            if partner[e] == ABSENT:
+                store(picked, e, multiply(load(picked, e), keep))
+    groups = growth.source[growth.run_start[block] : growth.run_start[block + 1]]
+    after, before = growth.after[begin:end], growth.before[begin:end]
     for e in range(0, end - begin, 9):
         _or_two(cells, groups, growth.run[step], after, before, e, picked)
+
+
+@_inlined
+def _finished(causes, c, p, state, off, on, weight):  # pragma: no cover
+    """Find what a cause's absence is multiplied by, then what a state is by that state, and by absence before."""
+    share = multiply(load(weight, c * causes.most + state), splat(causes.state_share[c, state]))
+    keep = multiply(multiply(load(off, c), splat(causes.kept[p])), load(weight, c * causes.most))
+    gain = multiply(add(load(on, c), multiply(load(off, c), splat(causes.gained[p]))), share)
+    return keep, multiply(add(load(off, c), load(on, c)), share), gain
 
 
 @_inlined
@@ -501,10 +530,7 @@ def _grow_cause(causes, growth, step, c, cells, grown, off, on, weight):  # prag
         for state in range((causes.cards[c] if finishes else 2) - 1, 0, -1):
             if finishes:
                 p = causes.parent_start[c] + block - growth.block_start[step]
-                share = multiply(load(weight, c * causes.most + state), splat(causes.state_share[c, state]))
-                own = multiply(add(load(off, c), load(on, c)), share)
-                gain = multiply(add(load(on, c), multiply(load(off, c), splat(causes.gained[p]))), share)
-                keep = multiply(multiply(load(off, c), splat(causes.kept[p])), load(weight, c * causes.most))
+                keep, own, gain = _finished(causes, c, p, state, off, on, weight)
             if adds:
                 for g in range(first, last):
                     source, target = growth.source[g], growth.target[g]
@@ -619,8 +645,8 @@ def _score(flat, growth, codes, order, together, values, evidence, work):  # pra
                     if growth.moves[step]:
                         cells, grown = grown, cells
                 else:
-                    begin, end = components.entry_start[part], components.entry_start[part + 1]
-                    _grow_component(growth, step, cells, coefficient[begin:end], picked)
+                    own_entries = coefficient[components.entry_start[part] : components.entry_start[part + 1]]
+                    _grow_component(causes, growth, step, cells, own_entries, picked, off, on, weight)
         for lane in range(n_cases):
             n_chosen[lane] = 0
             for f in findings.by_level:

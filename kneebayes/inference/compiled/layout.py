@@ -33,6 +33,7 @@ PADDING = 8  # rows a power of two long would all compete for the same places of
 MIN_GROWING = 11  # causes: of fewer, all cells are few
 MAX_KINDS = 64
 TINY = 1e-300
+STAYS, ABSENT = -1, -2
 
 
 class FlatParts(NamedTuple):
@@ -115,6 +116,10 @@ class FlatGrowth(NamedTuple):
     entry: Ints  # which of the component's entries; those from states that no case is in yet are left out
     after: Ints
     before: Ints
+    last_start: Ints  # by step, into the next two: causes that are finished with the component, by its coefficients
+    last: Ints
+    partner_start: Ints  # into, for each entry:
+    partner: Ints  # the entry to where the cause is absent; or `STAYS` if it was present before, `ABSENT` afterwards
 
 
 class FlatFindings(NamedTuple):
@@ -413,7 +418,7 @@ class _Growth:
             found, kind = _ints([(1 << n) - 1]), np.zeros_like(kind)
         self.coupled = [tuple(c for c in range(n) if mask >> c & 1) for mask in found.tolist()]
         plans = [self._plan(coupled) for coupled in self.coupled]
-        part, adds, finishes, moves, stride, run, blocks, entry = zip(*self._steps, strict=True)
+        part, adds, finishes, moves, stride, run, blocks, entry, last = zip(*self._steps, strict=True)
         runs = [own for block in blocks for own in block]
         self.flat = FlatGrowth(
             kind=kind,
@@ -434,6 +439,10 @@ class _Growth:
             entry=_end_to_end([own[:, 0] for own in entry], int),
             after=_end_to_end([own[:, 1] for own in entry], int),
             before=_end_to_end([own[:, 2] for own in entry], int),
+            last_start=_starts(last),
+            last=_ints([c for own in last for c, _ in own]),
+            partner_start=_starts(partners := [partner for own in last for _, partner in own]),
+            partner=_end_to_end(partners, int),
         )
 
     def _plan(self, coupled: Sequence[int]) -> list[int]:
@@ -454,7 +463,10 @@ class _Growth:
         added: list[int] = []
         while waiting or unfinished:
             for i in [i for i, own in waiting.items() if size.keys() >= set(own)]:
-                plan.append(self._of_component(i, size, [t for t in waiting.pop(i) if t in added]))
+                own = waiting.pop(i)
+                last = [c for c in own if is_ready(c) and cards[c] == 2 and not parents[c]]
+                plan.append(self._of_component(i, size, [t for t in own if t in added], last))
+                unfinished.difference_update(last)
                 added = []
             while ready := [c for c in order if c in size and is_ready(c)]:
                 change(ready[0])
@@ -467,7 +479,7 @@ class _Growth:
                 change(next(c for c in order if is_ready(c)))
         return plan
 
-    def _of_component(self, i: int, size: dict[int, int], added: Sequence[int]) -> int:
+    def _of_component(self, i: int, size: dict[int, int], added: Sequence[int], last: Sequence[int]) -> int:
         """OR a component in; nothing has acted on the causes just added, so they stand first, and only as absent."""
         targets, n = self._targets[i], len(self._targets[i])
         ordered = [*added, *(t for t in targets if t not in added)]
@@ -479,7 +491,15 @@ class _Growth:
         place = {(after, before): e for e, (after, before) in enumerate(self._entries[i].tolist())}
         entry = [place[pair] for pair in map(tuple, own.tolist())]
         cells = np.column_stack([entry, present @ _ints([_stride(t, size) for t in ordered])])
-        return self._add((i, False, False, False, 0, run, [(first, first)], cells))
+        partners = []
+        for c in last:
+            bit = 1 << n - 1 - ordered.index(c)
+            partners.append([
+                ABSENT if not after & bit else STAYS if before & bit else sets.index((after ^ bit, before))
+                for after, before in sets
+            ])  # fmt: skip
+        finished = list(zip(last, partners, strict=True))
+        return self._add((i, False, False, False, 0, run, [(first, first)], cells, finished))
 
     def _of_cause(self, c: int, before: dict[int, int], after: dict[int, int], *, finishes: bool) -> int:
         parents = list(self._layout.parents[c]) if finishes else []
@@ -494,7 +514,7 @@ class _Growth:
                 holds &= first // _stride(p, after) % after[p] == state
             blocks.append((source[holds], first[holds]))
         part, moves = len(self._layout.parts) - 1 + c, after != before
-        return self._add((part, c not in before, finishes, moves, stride, run, blocks, np.zeros((0, 3), dtype=int)))
+        return self._add((part, c not in before, finishes, moves, stride, run, blocks, np.zeros((0, 3), dtype=int), []))
 
     def _add(self, step: tuple[Any, ...]) -> int:
         self._steps.append(step)
