@@ -14,7 +14,7 @@ cause acts on them too, and most steps take place on few cells.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import pairwise, product
 from math import prod
@@ -411,14 +411,14 @@ class _Growth:
     def __init__(self, layout: Layout, entries: Sequence[Ints]) -> None:
         self._layout, self._entries, n = layout, entries, len(layout.cards)
         self._targets = {i: part.targets for i, part in enumerate(layout.parts[1:]) if len(part.targets) > 1}
-        self._steps: list[tuple[Any, ...]] = []
+        self._steps: dict[tuple[Any, ...], tuple[Any, ...]] = {}
         masks = _coupled(layout.parts[0])
         found, kind = np.unique(masks, return_inverse=True)
         if len(found) > MAX_KINDS:
             found, kind = _ints([(1 << n) - 1]), np.zeros_like(kind)
         self.coupled = [tuple(c for c in range(n) if mask >> c & 1) for mask in found.tolist()]
         plans = [self._plan(coupled) for coupled in self.coupled]
-        part, adds, finishes, moves, stride, run, blocks, entry, last = zip(*self._steps, strict=True)
+        part, adds, finishes, moves, stride, run, blocks, entry, last = zip(*self._steps.values(), strict=True)
         runs = [own for block in blocks for own in block]
         self.flat = FlatGrowth(
             kind=kind,
@@ -457,7 +457,7 @@ class _Growth:
         def change(c: int) -> None:
             finishes, before = is_ready(c), dict(size)
             size[c] = cards[c] if finishes else 2
-            plan.append(self._of_cause(c, before, dict(size), finishes=finishes))
+            plan.append(self._shared(self._of_cause, c, before, size, finishes))
             unfinished.difference_update({c} if finishes else ())
 
         added: list[int] = []
@@ -465,7 +465,7 @@ class _Growth:
             for i in [i for i, own in waiting.items() if size.keys() >= set(own)]:
                 own = waiting.pop(i)
                 last = [c for c in own if is_ready(c) and cards[c] == 2 and not parents[c]]
-                plan.append(self._of_component(i, size, [t for t in own if t in added], last))
+                plan.append(self._shared(self._of_component, i, size, [t for t in own if t in added], last))
                 unfinished.difference_update(last)
                 added = []
             while ready := [c for c in order if c in size and is_ready(c)]:
@@ -479,7 +479,14 @@ class _Growth:
                 change(next(c for c in order if is_ready(c)))
         return plan
 
-    def _of_component(self, i: int, size: dict[int, int], added: Sequence[int], last: Sequence[int]) -> int:
+    def _shared(self, make: Callable[..., tuple[Any, ...]], *given: Any) -> int:
+        """Make a step, or find that of another kind which is the same."""
+        key = make.__name__, *(repr(sorted(g.items()) if isinstance(g, dict) else g) for g in given)
+        if key not in self._steps:
+            self._steps[key] = make(*given)
+        return list(self._steps).index(key)
+
+    def _of_component(self, i: int, size: dict[int, int], added: Sequence[int], last: Sequence[int]) -> tuple[Any, ...]:
         """OR a component in; nothing has acted on the causes just added, so they stand first, and only as absent."""
         targets, n = self._targets[i], len(self._targets[i])
         ordered = [*added, *(t for t in targets if t not in added)]
@@ -499,9 +506,9 @@ class _Growth:
                 for after, before in sets
             ])  # fmt: skip
         finished = list(zip(last, partners, strict=True))
-        return self._add((i, False, False, False, 0, run, [(first, first)], cells, finished))
+        return i, False, False, False, 0, run, [(first, first)], cells, finished
 
-    def _of_cause(self, c: int, before: dict[int, int], after: dict[int, int], *, finishes: bool) -> int:
+    def _of_cause(self, c: int, before: dict[int, int], after: dict[int, int], finishes: bool) -> tuple[Any, ...]:
         parents = list(self._layout.parents[c]) if finishes else []
         stride = _stride(c, after)
         run = min([stride, *(_stride(p, after) for p in parents)])
@@ -514,11 +521,7 @@ class _Growth:
                 holds &= first // _stride(p, after) % after[p] == state
             blocks.append((source[holds], first[holds]))
         part, moves = len(self._layout.parts) - 1 + c, after != before
-        return self._add((part, c not in before, finishes, moves, stride, run, blocks, np.zeros((0, 3), dtype=int), []))
-
-    def _add(self, step: tuple[Any, ...]) -> int:
-        self._steps.append(step)
-        return len(self._steps) - 1
+        return part, c not in before, finishes, moves, stride, run, blocks, np.zeros((0, 3), dtype=int), []
 
 
 def _stride(c: int, size: dict[int, int]) -> int:
