@@ -38,6 +38,7 @@ most t, and others do with one of at least u, ``P(triggered | c is there)`` is a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from itertools import compress, product
@@ -48,6 +49,7 @@ from numpy.typing import NDArray
 
 from kneebayes.cases.problems import Kind, Why, why
 from kneebayes.errors import ModelFileError, ThresholdError, UnknownNameError, check_kind, check_number, nearest
+from kneebayes.inference import cores
 from kneebayes.inference.evidence import UNKNOWN, Codes, Evidence
 from kneebayes.inference.network import CompiledModel, Engine, Posteriors
 from kneebayes.inference.tables import Component
@@ -621,12 +623,18 @@ class Retractions:
         """List the retractions that may add ``needed`` to the log-odds: the case, and the signs retracted as bits."""
         has_signs = np.flatnonzero(present)
         n_sets = np.cumsum(self._count_sets(present[has_signs]))
-        found = [(np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.int64))]
-        for own in np.split(has_signs, np.flatnonzero(np.diff(n_sets // PAIRS)) + 1):
+        parts = np.split(has_signs, np.flatnonzero(np.diff(n_sets // PAIRS)) + 1)
+
+        def pairs(own: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
             case, bits, reach = self._reach(evidence[own], present[own], None if causes is None else causes[own])
             may = (bits > 0) & ~(reach + ROUNDING < needed[own[case]])  # a bound that is NaN spares nothing
-            found.append((own[case[may]], bits[may]))
-        return np.concatenate([case for case, _ in found]), np.concatenate([bits for _, bits in found])
+            return own[case[may]], bits[may]
+
+        if len(parts) == 1:
+            return pairs(parts[0])
+        with ThreadPoolExecutor(cores()) as pool:
+            case, bits = zip(*pool.map(pairs, parts), strict=True)
+        return np.concatenate(case), np.concatenate(bits)
 
     def _count_sets(self, present: NDArray[np.int64]) -> Floats:
         """Count the retractions of cases, (n,), each as it is among them."""
