@@ -259,7 +259,8 @@ def _score_arrays(flat: FlatTables, growth: FlatGrowth | None) -> tuple[NDArray[
     """Make what `_score` works in: code that makes no arrays is smaller, and compiled sooner."""
     parts, components, causes, findings = flat.parts, flat.components, flat.causes, flat.findings
     n_causes, n_inner, n_outer = len(causes.order), findings.n_inner, findings.constant.shape[1]
-    n_cells = max(len(causes.share) if growth else 1 << n_causes, LANES)
+    # read by whole vectors, so past the last
+    n_cells = max(len(causes.share) if growth else 1 << n_causes, LANES) + LANES
     return (
         np.empty((findings.first_finding + len(findings.code_start), LANES), dtype=np.int64),  # block
         np.empty((len(parts.part_start) - 1, LANES), dtype=np.int64),  # pattern
