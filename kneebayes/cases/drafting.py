@@ -439,6 +439,8 @@ class Drafter:
         exact, near = self.variables(header)
         if choice and (before := self._before(f"{choice[1]} {header}")):
             exact, near = set(), {before}
+        if choice and not exact and not near:  # what is asked and a choice may say together what neither says
+            near = set().union(*self.variables(f"{choice[1]} {header}"))
         if exact and self._other(fold(choice[1] if choice else label), exact):
             exact, near = set(), exact | near
         if not exact and label and not choice:

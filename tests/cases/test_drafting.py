@@ -329,6 +329,11 @@ def test_a_tick_at_a_diagnosis_is_never_evidence_unasked(of: str) -> None:
     assert proposed(f"{of} (choice=DVT)", ("Checked", "Unchecked")) == ""
 
 
+def test_what_a_question_and_a_choice_say_together_is_asked() -> None:
+    said = DRAFTER.draft(pa.table({"Pain map (choice=Medial compartment)": ["Checked", "Unchecked"] * 4})).text
+    assert '"Pain map (choice=Medial compartment)": [inner_knee_pain]' in said
+
+
 def test_a_diagnosis_in_a_list_of_choices_is_asked() -> None:
     said = drafted("Symptoms", ["fever, DVT", "DVT", "fever"] * 5)
     assert "fever: {fever: present}" in said
