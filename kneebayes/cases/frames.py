@@ -168,7 +168,7 @@ def _narwhal(frame: Any) -> nw.DataFrame[Any]:
         return nw.from_native(frame, eager_only=True)
     except TypeError as error:
         raise FileFormatError(
-            f"can't score a {type(frame).__name__}: give a pandas, polars or pyarrow table, as pd.read_csv reads "
+            f"this {type(frame).__name__} is no table: give a pandas, polars or pyarrow table, as pd.read_csv reads "
             "one; kneebayes.score_file takes files"
         ) from error
     except nw.exceptions.DuplicateError as error:

@@ -288,7 +288,7 @@ def test_a_column_twice_is_refused(frame: Any) -> None:
                                    pd.Series([67], name="age")], ids=lambda t: type(t).__name__)  # fmt: skip
 def test_other_things_are_refused(thing: Any) -> None:
     with pytest.raises(
-        FileFormatError, match=f"can't score a {type(thing).__name__}: give a pandas, polars or pyarrow"
+        FileFormatError, match=f"this {type(thing).__name__} is no table: give a pandas, polars or pyarrow"
     ):
         MODEL.score(thing)
 
