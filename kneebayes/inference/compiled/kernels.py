@@ -78,8 +78,7 @@ class Kernel:
             if key.max() <= np.iinfo(np.int16).max:
                 key = key.astype(np.int16)  # NumPy sorts these by radix, five times as fast
             place = np.argsort(key, kind="stable")
-            work = _score_arrays(flat, self._growth)
-            _score(flat, self._growth, codes, start + place, together[place], values, evidence, work)
+            self._score(flat, codes, start + place, together[place], values, evidence)
 
         parts = [
             (start, min(start + CASES_PER_TASK, stop))
@@ -138,10 +137,23 @@ class Kernel:
         for part in batch.parts:
             flat, n = self._with_rows(part.open_states), part.codes.shape[1]
             own = slice(start, start + n)
-            to, work = (values[own], evidence[own]), _score_arrays(flat, self._growth)
-            _score(flat, self._growth, part.codes, np.arange(n), part.together, *to, work)
+            self._score(flat, part.codes, np.arange(n), part.together, values[own], evidence[own])
             start += n
         return values, evidence
+
+    def _score(
+        self,
+        flat: FlatTables,
+        codes: NDArray[np.int8],
+        order: NDArray[np.intp],
+        together: NDArray[np.int64],
+        values: Floats,
+        evidence: Floats,
+    ) -> None:
+        n_outer = flat.findings.constant.shape[1]
+        outer = np.empty((LANES, n_outer)) if n_outer > 1 else None
+        work = _score_arrays(flat, self._growth)
+        _score(flat, self._growth, outer, codes, order, together, values, evidence, work)
 
     def _with_rows(self, needed: OpenStates) -> FlatTables:
         """Add the rows of the base that some cases need."""
@@ -258,7 +270,7 @@ def _open_states(component: Component, codes: NDArray[np.int8]) -> OpenStates:
 def _score_arrays(flat: FlatTables, growth: FlatGrowth | None) -> tuple[NDArray[Any], ...]:
     """Make what `_score` works in: code that makes no arrays is smaller, and compiled sooner."""
     parts, components, causes, findings = flat.parts, flat.components, flat.causes, flat.findings
-    n_causes, n_inner, n_outer = len(causes.order), findings.n_inner, findings.constant.shape[1]
+    n_causes, n_inner = len(causes.order), findings.n_inner
     # read by whole vectors, so past the last
     n_cells = max(len(causes.share) if growth else 1 << n_causes, LANES) + LANES
     return (
@@ -278,7 +290,6 @@ def _score_arrays(flat: FlatTables, growth: FlatGrowth | None) -> tuple[NDArray[
         np.empty(len(components.group_run), dtype=bool),  # open_parts
         _lanes(n_inner + LANES).reshape(LANES, n_inner + LANES),  # rows
         _lanes(n_inner).reshape(LANES, n_inner),  # inner
-        np.empty((LANES, n_outer)),  # outer
         _lanes(n_inner // LANES + 1).ravel(),  # own
         _lanes(n_inner // LANES + 1).ravel(),  # other
         np.empty(LANES, dtype=np.int64),  # n_chosen
@@ -585,15 +596,19 @@ def _weigh(cards, most, findings, block, weight, scale):  # pragma: no cover
 
 
 @_compiled
-def _score(flat, growth, codes, order, together, values, evidence, work):  # pragma: no cover
-    """Compute ``values`` and ``evidence`` of the cases in ``order``, those that go the same way together."""
+def _score(flat, growth, outer, codes, order, together, values, evidence, work):  # pragma: no cover
+    """Compute ``values`` and ``evidence`` of the cases in ``order``, those that go the same way together.
+
+    ``growth`` is None where cells do not grow, and ``outer`` where there is one outer state: what either is for is not
+    compiled then.
+    """
     parts, components, causes, findings = flat.parts, flat.components, flat.causes, flat.findings
     n_causes, n_joint = len(causes.order), len(causes.share)
     n_cells, n_outer, n_inner = 1 << n_causes, findings.constant.shape[1], findings.n_inner
     n_parts, last = len(components.group_run), len(findings.vectors) - 1
     n_halves = 2 if n_outer == 1 and causes.order[0] == 0 and causes.cards[0] == 2 else 1  # in the cache
     block, pattern, base_row, cells, grown, joint, off, on, scale, weight, spread, coefficient = work[:12]
-    picked, open_parts, rows, inner, outer, own, other, n_chosen, chosen, nones = work[12:]
+    picked, open_parts, rows, inner, own, other, n_chosen, chosen, nones = work[12:]
     first = 0
     while first < len(order):
         n_cases = 1  # cases that go the same way: what one gets does not depend on the others
@@ -671,7 +686,7 @@ def _score(flat, growth, codes, order, together, values, evidence, work):  # pra
                 separate(lanes, place * n_inner - origin + state, rows, state)
             for lane in range(n_cases):
                 upper, sums, factor = rows[lane], inner[lane if n_outer > 1 else 0], scale[0, lane]
-                if n_outer == 1:
+                if outer is None:
                     vector, second = findings.vectors[chosen[lane, 0]], findings.vectors[chosen[lane, 1]]
                     for k in range(n_inner):
                         sums[k] = upper[k] * factor * (vector[k] * second[k])
@@ -682,24 +697,22 @@ def _score(flat, growth, codes, order, together, values, evidence, work):  # pra
                     nones[lane] = sums[0]
                 else:
                     _multiply_vectors(causes.cards, findings, chosen[lane, : n_chosen[lane]], place, own, other)
-                if n_outer == 1:
-                    pass
-                elif place == 0:
-                    nones[lane] = upper[0] * factor * own[0]
-                    for k in range(n_inner):
-                        sums[k] = upper[k] * factor * own[k]
-                    outer[lane, 0] = _sum(sums[:n_inner])
-                else:
-                    whole = 0.0
-                    for k in range(n_inner):
-                        chance = upper[k] * factor * own[k]
-                        sums[k] += chance
-                        whole += chance
-                    outer[lane, place] = whole
+                    if place == 0:
+                        nones[lane] = upper[0] * factor * own[0]
+                        for k in range(n_inner):
+                            sums[k] = upper[k] * factor * own[k]
+                        outer[lane, 0] = _sum(sums[:n_inner])
+                    else:
+                        whole = 0.0
+                        for k in range(n_inner):
+                            chance = upper[k] * factor * own[k]
+                            sums[k] += chance
+                            whole += chance
+                        outer[lane, place] = whole
                 if place == n_outer - 1:
                     row = values[order[first + lane]]
                     whole = _fold(causes.cards, findings.extra, findings.first_inner, n_causes, sums, row)
-                    if n_outer > 1:
+                    if outer is not None:
                         whole = _fold(causes.cards, findings.extra, NONE, findings.first_inner, outer[lane], row)
                     row[n_causes] = nones[lane]
                     for column in range(len(row)):
