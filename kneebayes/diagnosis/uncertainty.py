@@ -281,6 +281,7 @@ def batch_uncertainty(
     parameters, floor, alike = network.parameters, assessed.floor, np.arange(evidence.n)
     if not evidence.soft:  # many tables ask little, and the same of many
         _, first_of, alike = np.unique(evidence.codes, axis=1, return_index=True, return_inverse=True)
+        alike = alike.ravel()  # NumPy 2.0 gives it two dimensions
         evidence, floor = evidence[first_of], floor[first_of]
     n = evidence.n
     values = draw(parameters, draws, seed=seed)
