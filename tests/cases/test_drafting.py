@@ -185,8 +185,8 @@ def test_totals_at_the_bottom_are_proposed_to_be_left_out() -> None:
         assert "rows:" not in DRAFTER.draft(pa.table({"Fallnr": values, "Alter": ["67", "33"]})).text
     assert "rows:" not in DRAFTER.draft(pa.table({"Nr": ["1", "2"], "Ausmass": ["halb", "total"]})).text
     for mean in ("Summe", "Mittelwert"):  # in a row without a number
-        said = DRAFTER.draft(pa.table({"Nr": ["1", "2", None], "Name": ["a", "b", mean], "Alter": ["67", "33", "50"]}))
-        assert f"  Name: [{mean.lower()}]\n" in said.text
+        rows = {"Nr": ["1", "2", None], "Name": ["a", "b", mean], "Alter": ["67", "33", "50"]}
+        assert f"  Name: [{mean.lower()}]\n" in DRAFTER.draft(pa.table(rows)).text
 
 
 @pytest.mark.parametrize("header", ["Family history of DVT", "No DVT history", "History of DVT treatment"])
