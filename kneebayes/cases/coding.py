@@ -198,7 +198,7 @@ class Coder:
         columns = {name: EncodedColumn(first, [value]) for name, value in case.items()}
         coded = self.batch(columns, 1)
         if coded.problems:
-            raise CaseError(" ".join(problem.reason for problem in coded.problems))
+            raise CaseError("; ".join(problem.reason for problem in coded.problems))
         return coded
 
     def is_empty(self, evidence: Evidence) -> NDArray[np.bool_]:
