@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kneebayes.inference.evidence import UNKNOWN
+from kneebayes import Thresholds
+from kneebayes.diagnosis.alarm import Assessment, Assessor
+from kneebayes.inference.evidence import UNKNOWN, Evidence
 from kneebayes.spec.model_spec import Distribution, ModelSpec, Probability
 
 WORDS = {"label": "x", "question": "x?", "group": "all"}
@@ -253,3 +255,8 @@ def _given(model: ModelSpec, name: str, world: dict[str, str]) -> dict[str, list
         for effect, own in effects.items()
     }
     return {effect: [1.0 - sum(own), *own] for effect, own in worse.items()}
+
+
+def assess(assessor: Assessor, evidence: Evidence, thresholds: Thresholds) -> Assessment:
+    """Assess cases by their posteriors under the assessor's own model."""
+    return assessor.assess(evidence, thresholds, posteriors=assessor.network.posteriors(evidence))

@@ -25,6 +25,7 @@ from kneebayes.diagnosis.questions import open_questions
 from kneebayes.inference.evidence import UNKNOWN, Evidence
 from kneebayes.inference.network import CompiledModel
 from kneebayes.ui.session import End, Interview
+from tests.oracles import assess
 
 Codes = NDArray[np.int8]
 Floats = NDArray[np.float64]
@@ -191,7 +192,7 @@ def check_against_one_case(model: kb.Model, answers: Codes) -> None:
     batch = gains(network, known)
     for case, row in zip(known, batch, strict=True):
         dx = model.diagnose({})
-        for question in open_questions(model.assessor.assess(Evidence(case[:, None]), dx.thresholds)):
+        for question in open_questions(assess(model.assessor, Evidence(case[:, None]), dx.thresholds)):
             if question.variable in network.variables:  # not a column that asks for a part of one
                 assert abs(question.gain - row[network.variables.index(question.variable)]) < 1e-9, question
 

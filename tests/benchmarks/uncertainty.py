@@ -54,8 +54,8 @@ def main() -> None:
     print(f"\n{f'{n:,} cases':<52}{'wall s':>12}{'CPU s':>12}")
     table = to_arrow(frame, model.scorer.coder.columns)
     evidence = code_table(model.scorer.coder, table).evidence
-    assessed = model.assessor.assess(evidence, dx.thresholds, engine="numba")
-    wall, plain, _ = timed(lambda: model.network.posteriors(evidence, engine="numba"))
+    wall, plain, posteriors = timed(lambda: model.network.posteriors(evidence, engine="numba"))
+    assessed = model.assessor.assess(evidence, dx.thresholds, posteriors=posteriors, engine="numba")
     print(f"{'posteriors':<52}{wall:>12.2f}{plain:>12.2f}")
     wall, cpu, found = timed(lambda: batch_uncertainty(assessed, draws=draws, engine="numba"))
     print(

@@ -18,7 +18,7 @@ from kneebayes.inference.network import CompiledModel, Posteriors
 from kneebayes.model import Model
 from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.templates import percent
-from tests.oracles import random_codes
+from tests.oracles import assess, random_codes
 from tests.spec.test_model_spec import num, small
 
 MODEL = load_model()
@@ -240,7 +240,7 @@ def test_the_gravest_rule_comes_first_wherever_it_stands_in_the_file() -> None:
 def test_batch_levels_are_those_of_single_cases() -> None:
     cases: list[Case] = [{}, WELL, SWOLLEN, BREATHLESS, {**SWOLLEN, **BREATHLESS}, {"dvt": 1}, {**SWOLLEN, **MAJOR[0]}]
     coded = np.hstack([MODEL.scorer.coder.case(case).evidence.codes for case in cases])
-    assessed = MODEL.assessor.assess(Evidence(coded), Thresholds.of(MODEL.file))
+    assessed = assess(MODEL.assessor, Evidence(coded), Thresholds.of(MODEL.file))
     assert [LEVELS[i] for i in assessed.levels] == [level(case) for case in cases]
 
 
@@ -362,7 +362,7 @@ def test_of_a_thousand_cases_none_is_milder_in_an_older_band(model: Model) -> No
     levels = []
     for band in range(len(network.model.risks["age"].states)):
         codes[row] = band
-        assessed = model.assessor.assess(Evidence(codes), Thresholds.of(model.file))
+        assessed = assess(model.assessor, Evidence(codes), Thresholds.of(model.file))
         levels.append(
             np.where(assessed.impossible, -1, np.where(assessed.levels == LEVELS.index("low"), 1, assessed.levels))
         )
@@ -462,7 +462,7 @@ def test_a_case_that_can_not_be_is_not_graded_low() -> None:
     for row, state in (male, pregnant):
         states = MODEL.file.variables[MODEL.network.variables[row]].states
         evidence = evidence.with_state(row, np.array([states.index(state), UNKNOWN], dtype=np.int8))
-    assessed = MODEL.assessor.assess(evidence, Thresholds.of(MODEL.file))
+    assessed = assess(MODEL.assessor, evidence, Thresholds.of(MODEL.file))
     assert assessed.impossible.tolist() == [True, False]
     assert assessed.levels[0] >= LEVELS.index("urgent")
     assert MODEL.assessor.contradiction(evidence[[0]]).values == {"sex": "male", "pregnancy": "pregnant"}

@@ -20,7 +20,7 @@ from kneebayes.inference.evidence import Evidence, SoftEvidence
 from kneebayes.inference.network import CompiledModel
 from kneebayes.interop.pgmpy import to_pgmpy
 from kneebayes.spec.yaml_io import model_text, parse_model, with_numbers
-from tests.oracles import random_codes, random_model
+from tests.oracles import assess, random_codes, random_model
 
 MODEL = kb.load_model()
 NETWORK = MODEL.network
@@ -125,7 +125,7 @@ def test_every_answer_is_weighed_as_by_the_whole_way_with_it(seed: int, levels: 
         evidence = Evidence(case[:, None].copy(), answers)
         now = network.joint(evidence)[0]
         before = now / now.sum()
-        for question in open_questions(model.assessor.assess(evidence, thresholds)):
+        for question in open_questions(assess(model.assessor, evidence, thresholds)):
             variable, gain, top = file.about(question.variable), 0.0, 0.0
             row = network.variables.index(variable)
             for answer, chance in question.answers.items():

@@ -13,13 +13,14 @@ from pydantic import ValidationError
 
 from kneebayes import LEVELS, Model, Thresholds, load_model
 from kneebayes.cases.frames import code_table, to_arrow
-from kneebayes.diagnosis.alarm import Assessor, Retractions, _raises
+from kneebayes.diagnosis.alarm import Assessor
+from kneebayes.diagnosis.retractions import Retractions, _raises
 from kneebayes.errors import ModelFileError
 from kneebayes.inference.evidence import UNKNOWN, Evidence, SoftEvidence
 from kneebayes.inference.network import CompiledModel
 from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.templates import percent
-from tests.oracles import brute_force, one, random_codes, random_model
+from tests.oracles import assess, brute_force, one, random_codes, random_model
 from tests.stress.alarm_search import promised
 
 Codes = NDArray[np.int8]
@@ -145,7 +146,7 @@ def milder(network: CompiledModel, codes: Codes) -> int:
     assessor, thresholds, count = Assessor(network), Thresholds.of(network.model), 0
 
     def levels(trial: Codes) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
-        assessed = assessor.assess(Evidence(trial), thresholds)
+        assessed = assess(assessor, Evidence(trial), thresholds)
         return graded(assessed.levels), ~assessed.impossible
 
     for row, name in enumerate(network.variables):
@@ -303,7 +304,7 @@ def mixed_up() -> tuple[CompiledModel, Codes, NDArray[np.float64]]:
 def test_retractions_in_small_portions_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     network, codes, own = mixed_up()
     whole = Retractions(network).max_posterior(Evidence(codes), own, np.nextafter(own, 1.0), engine="numpy")
-    monkeypatch.setattr("kneebayes.diagnosis.alarm.PAIRS", 7)
+    monkeypatch.setattr("kneebayes.diagnosis.retractions.PAIRS", 7)
     for at_once, in_portions in zip(
         whole,
         Retractions(network).max_posterior(Evidence(codes), own, np.nextafter(own, 1.0), engine="numpy"),
@@ -317,7 +318,9 @@ def test_a_case_with_too_many_signs_to_search_is_urgent(limit: str, monkeypatch:
     network, codes, own = mixed_up()
     worth, thresholds = np.nextafter(own, 1.0), Thresholds.of(network.model)
     whole, _ = Retractions(network).max_posterior(Evidence(codes), own, worth)
-    monkeypatch.setattr(f"kneebayes.diagnosis.alarm.{limit}", 2 * (network.n_joint if limit == "MAX_STATES" else 1))
+    monkeypatch.setattr(
+        f"kneebayes.diagnosis.retractions.{limit}", 2 * (network.n_joint if limit == "MAX_STATES" else 1)
+    )
     some, fewer = Retractions(network).max_posterior(Evidence(codes), own, worth)
     retractions = Retractions(network)
     counts = np.bitwise_count(retractions._present(codes))
@@ -325,7 +328,7 @@ def test_a_case_with_too_many_signs_to_search_is_urgent(limit: str, monkeypatch:
     np.testing.assert_array_equal(some[counts < 2], whole[counts < 2])
     assert (some[counts > 1] == 1.0).all()
     assert not fewer[counts > 1].any()
-    assessed = Assessor(network).assess(Evidence(codes), thresholds)
+    assessed = assess(Assessor(network), Evidence(codes), thresholds)
     assert (assessed.levels[counts > 1] >= LEVELS.index("urgent")).all()
     case = int(np.flatnonzero((counts > 1) & (assessed.by_posterior == 0) & (assessed.by_rules < 2))[0])
     assert (
@@ -335,14 +338,14 @@ def test_a_case_with_too_many_signs_to_search_is_urgent(limit: str, monkeypatch:
 
 
 def test_no_sign_makes_the_alarm_milder_where_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kneebayes.diagnosis.alarm.MAX_RETRACTIONS", 4)
+    monkeypatch.setattr("kneebayes.diagnosis.retractions.MAX_RETRACTIONS", 4)
     for seed in (9, 11):
         network = CompiledModel(random_model(seed, risks=4, causes=3, findings=6))
         assert milder(network, random_codes(network.model, 1500, seed)) == 0
 
 
 def test_a_model_with_more_doubtful_signs_than_bits_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kneebayes.diagnosis.alarm.MAX_DOUBTFUL", 6)
+    monkeypatch.setattr("kneebayes.diagnosis.retractions.MAX_DOUBTFUL", 6)
     with pytest.raises(
         ModelFileError, match=r"19 signs may lower dvt.*over 6: list those that matter under alarm.signs"
     ):
@@ -353,7 +356,7 @@ def test_a_model_with_more_doubtful_signs_than_bits_is_refused(monkeypatch: pyte
 def test_a_bound_that_is_not_a_number_spares_nothing(
     log_most: float, log_least: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kneebayes.diagnosis.alarm.FEW", 0)
+    monkeypatch.setattr("kneebayes.diagnosis.retractions.FEW", 0)
     network, codes, own = mixed_up()
     causes = network.posteriors(Evidence(codes)).values[:, : len(network.model.causes)]
     worth = np.nextafter(own, 1.0)
@@ -367,7 +370,7 @@ def test_a_bound_that_is_not_a_number_spares_nothing(
 
 
 def test_a_case_without_a_chance_of_the_cause_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kneebayes.diagnosis.alarm.MAX_RETRACTIONS", 1)
+    monkeypatch.setattr("kneebayes.diagnosis.retractions.MAX_RETRACTIONS", 1)
     network, codes, _ = mixed_up()
     known = Evidence(codes).with_state(network.variables.index("c0"), 0)
     zero = np.zeros(known.n)
@@ -380,7 +383,7 @@ def test_a_reason_names_all_signs_that_are_taken_back() -> None:
     best, taken = Retractions(network).max_posterior(Evidence(codes), own, np.nextafter(own, 1.0))
     case = next(i for i, bits in enumerate(taken.tolist()) if bits.bit_count() == 2)
     thresholds = Thresholds(caution=float(own[case] + best[case]) / 2, urgent=1.0)
-    alarm = Assessor(network).assess(Evidence(codes[:, [case]]), thresholds).alarm()
+    alarm = assess(Assessor(network), Evidence(codes[:, [case]]), thresholds).alarm()
     assert alarm.level == "caution"
     assert f"P(x) would be {percent(best[case])} without 'x', 'x', and a sign" in alarm.reasons[0]
 
@@ -409,7 +412,7 @@ def test_no_reading_that_matters_is_spared(seed: int, monkeypatch: pytest.Monkey
     own, retractions = causes[:, network.columns.index("c0")], Retractions(network)
     whole, _ = retractions.max_posterior(Evidence(codes), own, np.nextafter(own, 1.0), engine="numpy")
     for factor, few in ((1.0001, 0), (1.1, 0), (1.5, 0), (1.5, 1 << 30), (3.0, 0)):
-        monkeypatch.setattr("kneebayes.diagnosis.alarm.FEW", few)
+        monkeypatch.setattr("kneebayes.diagnosis.retractions.FEW", few)
         worth = np.minimum(own * factor, 1 - 1e-9)
         some, _ = retractions.max_posterior(Evidence(codes), own, worth, causes=causes, engine="numpy")
         matters = (whole >= worth) & (worth > own)
@@ -424,8 +427,8 @@ def test_what_is_not_bounded_by_pattern_is_bounded_over_all(
     causes = network.posteriors(Evidence(codes)).values[:, : len(network.model.causes)]
     worth = np.minimum(own * 1.1, 1 - 1e-9)
     whole, _ = Retractions(network).max_posterior(Evidence(codes), own, np.nextafter(own, 1.0), engine="numpy")
-    monkeypatch.setattr(f"kneebayes.diagnosis.alarm.{name}", value)
-    monkeypatch.setattr("kneebayes.diagnosis.alarm.FEW", 0)
+    monkeypatch.setattr(f"kneebayes.diagnosis.retractions.{name}", value)
+    monkeypatch.setattr("kneebayes.diagnosis.retractions.FEW", 0)
     retractions = Retractions(network)
     some, _ = retractions.max_posterior(Evidence(codes), own, worth, causes=causes, engine="numpy")
     matters = (whole >= worth) & (worth > own)
@@ -437,7 +440,7 @@ def test_what_is_not_bounded_by_pattern_is_bounded_over_all(
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [9, 11, 13])
 def test_no_reading_that_matters_is_spared_beside_unsure_answers(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kneebayes.diagnosis.alarm.FEW", 0)
+    monkeypatch.setattr("kneebayes.diagnosis.retractions.FEW", 0)
     network = CompiledModel(random_model(seed, risks=4, causes=3, findings=6))
     codes, rng = random_codes(network.model, 1500, seed), np.random.default_rng(seed)
     soft = []

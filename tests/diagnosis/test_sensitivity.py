@@ -18,7 +18,7 @@ from kneebayes.inference.evidence import Evidence, SoftEvidence
 from kneebayes.inference.network import CompiledModel, VersionedCase
 from kneebayes.spec.model_spec import LEVELS, ModelSpec
 from kneebayes.spec.yaml_io import with_numbers
-from tests.oracles import brute_force, random_codes, random_model
+from tests.oracles import assess, brute_force, random_codes, random_model
 
 Floats = NDArray[np.float64]
 MODEL = kb.load_model()
@@ -269,11 +269,11 @@ class TestManyCases:
             SoftEvidence(0, np.array([5]), np.array([0.3, 0.9, 0.0])),
         )
         evidence = Evidence(codes, soft)
-        assessed = assessor.assess(evidence, THRESHOLDS)
+        assessed = assess(assessor, evidence, THRESHOLDS)
         found = batch_sensitivity(assessed, "c0", engine=engine)
         each = []
         for i in range(7):
-            each.append(sensitivity(assessor.assess(evidence[[i]], THRESHOLDS), "c0").frame().loc[found.index])
+            each.append(sensitivity(assess(assessor, evidence[[i]], THRESHOLDS), "c0").frame().loc[found.index])
         for name in ("posterior_low", "posterior_high", "swing", "derivative", "leader_changes", "alarm_changes"):
             mean = np.mean([table[name].astype(float) for table in each], axis=0)
             np.testing.assert_allclose(found[name], mean, rtol=0, atol=1e-11, err_msg=name)
@@ -282,14 +282,14 @@ class TestManyCases:
     @pytest.mark.slow
     def test_engines_agree_on_the_real_model(self) -> None:
         codes = possible(MODEL.network, 4, 8)
-        assessed = MODEL.assessor.assess(Evidence(codes), THRESHOLDS)
+        assessed = assess(MODEL.assessor, Evidence(codes), THRESHOLDS)
         one, other = (batch_sensitivity(assessed, "dvt", engine=e) for e in ("numpy", "numba"))
         for name in self.MEASURES:
             np.testing.assert_allclose(one[name], other.loc[one.index, name], rtol=0, atol=1e-11, err_msg=name)
 
     def test_chunks_do_not_show(self, monkeypatch: pytest.MonkeyPatch) -> None:
         network = CompiledModel(RANDOM["random 2"])
-        assessed = Assessor(network).assess(Evidence(possible(network, 9, 3)), THRESHOLDS)
+        assessed = assess(Assessor(network), Evidence(possible(network, 9, 3)), THRESHOLDS)
         whole = batch_sensitivity(assessed, "c0")
         monkeypatch.setattr(influence_module, "CHUNK_CASES", 4)
         parts = batch_sensitivity(assessed, "c0").loc[whole.index]

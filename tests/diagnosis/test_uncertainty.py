@@ -32,7 +32,7 @@ from kneebayes.inference.tables import tables
 from kneebayes.spec.model_spec import LEVELS, ModelSpec
 from kneebayes.spec.yaml_io import with_numbers
 from kneebayes.ui.cli import app
-from tests.oracles import brute_force, random_codes, random_model
+from tests.oracles import assess, brute_force, random_codes, random_model
 
 Floats = NDArray[np.float64]
 MODEL = kb.load_model()
@@ -273,7 +273,7 @@ class TestOneCase:
     def test_interval_is_the_quantiles_of_the_models_asked_one_by_one(self) -> None:
         network = CompiledModel(FILES["three states"])
         codes = possible(network, 1, 5)
-        found = uncertainty(Assessor(network).assess(Evidence(codes), THRESHOLDS), level=0.8, draws=40, seed=6)
+        found = uncertainty(assess(Assessor(network), Evidence(codes), THRESHOLDS), level=0.8, draws=40, seed=6)
         values = draw(network.parameters, 40, seed=6)
         each = np.array(
             [CompiledModel(renumbered(network.model, v)).posteriors(Evidence(codes)).values[0] for v in values]
@@ -395,7 +395,7 @@ class TestManyCases:
         )
         codes[0, 3] = -1
         evidence = Evidence(codes, soft)
-        return MODEL.assessor.assess(evidence, THRESHOLDS)
+        return assess(MODEL.assessor, evidence, THRESHOLDS)
 
     def test_engines_agree_and_a_case_is_as_if_alone(self, cases: Assessment) -> None:
         found = batch_uncertainty(cases, draws=25, seed=3, engine="numba")
@@ -403,7 +403,7 @@ class TestManyCases:
         for name in ("low", "high", "low_error", "high_error", "robust", "graver"):
             np.testing.assert_allclose(getattr(found, name), getattr(slow, name), rtol=0, atol=1e-12, err_msg=name)
         for i in (0, 3, 7):
-            alone = uncertainty(MODEL.assessor.assess(cases.evidence[[i]], THRESHOLDS), draws=25, seed=3)
+            alone = uncertainty(assess(MODEL.assessor, cases.evidence[[i]], THRESHOLDS), draws=25, seed=3)
             np.testing.assert_allclose(found.low[i], alone.low, rtol=0, atol=1e-12)
             np.testing.assert_allclose(found.high_error[i], alone.high_error, rtol=0, atol=1e-12)
             assert found.robust[i] == pytest.approx(alone.shares[alone.alarm])
@@ -420,10 +420,10 @@ class TestManyCases:
     def test_cases_that_are_alike_get_what_one_alone_gets(self, cases: Assessment) -> None:
         which = [9, 5, 12, 5, 9, 9]
         found = batch_uncertainty(
-            MODEL.assessor.assess(Evidence(cases.evidence.codes[:, which]), THRESHOLDS), draws=20, engine="numba"
+            assess(MODEL.assessor, Evidence(cases.evidence.codes[:, which]), THRESHOLDS), draws=20, engine="numba"
         )
         for row, case in enumerate(which):
-            alone = MODEL.assessor.assess(Evidence(cases.evidence.codes[:, [case]]), THRESHOLDS)
+            alone = assess(MODEL.assessor, Evidence(cases.evidence.codes[:, [case]]), THRESHOLDS)
             expected = batch_uncertainty(alone, draws=20, engine="numba")
             for name in ("low", "high", "low_error", "high_error", "shares", "levels"):
                 np.testing.assert_array_equal(getattr(found, name)[row], getattr(expected, name)[0], err_msg=name)

@@ -68,7 +68,7 @@ def test_the_reference_has_every_public_name(name: str, site: Path) -> None:
 def test_the_reference_leaves_out_what_is_there_for_other_modules(site: Path) -> None:
     shown = set(re.findall(r'id="kneebayes((?:\.\w+)+)"', (site / "reference.html").read_text(encoding="utf-8")))
     assert {".plots.case.plot_tornado", ".plots.case.CasePlots.network", ".errors.OptionError"} <= shown
-    assert not {".diagnosis.alarm.Retractions", ".plots.network.ordered", ".errors.nearest"} & shown
+    assert not {".diagnosis.retractions.Retractions", ".plots.network.ordered", ".errors.nearest"} & shown
 
 
 def test_numbers_and_rules_are_those_of_the_model_file(site: Path) -> None:

@@ -27,7 +27,14 @@ import yaml
 
 from tests.stress.fuzzing import fuzz
 
-INSTRUMENTED = ("spec.yaml_io", "spec.model_spec", "inference.tables", "diagnosis.alarm", "cases.coding")
+INSTRUMENTED = (
+    "spec.yaml_io",
+    "spec.model_spec",
+    "inference.tables",
+    "diagnosis.alarm",
+    "diagnosis.retractions",
+    "cases.coding",
+)
 ANKLE = Path(__file__).parents[2] / "examples" / "ankle.yaml"
 EXTENSION = 'extends: posterior_knee_pain\nname: mine\nversion: "1"\ncauses: {dvt: {links: {smoker: null}}}\n'
 HOSTILE: tuple[Any, ...] = (

@@ -51,7 +51,8 @@ TESTS = {
     "inference.network": ["inference/test_network", "inference/test_findings", "inference/test_evidence"],
     "inference.evidence": ["inference/test_evidence"],
     "cases.coding": ["cases/test_coding", "inference/test_evidence"],
-    "diagnosis.alarm": ["diagnosis/test_alarm", "diagnosis/test_retractions"],
+    "diagnosis.alarm": ["diagnosis/test_alarm"],
+    "diagnosis.retractions": ["diagnosis/test_retractions"],
 }
 PRELOAD = ["numpy", "pandas", "pyarrow.compute", "pydantic", "yaml", "numba", "pytest", "hypothesis", "pgmpy.models"]
 OPTIONS = ["-q", "-p", "no:cacheprovider", "-p", "_hypothesis_pytestplugin"]
