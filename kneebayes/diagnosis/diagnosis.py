@@ -120,6 +120,11 @@ class Diagnosis:
         """The cause with the highest posterior, or ``none_of_these``; of those that tie, the first in model order."""
         return list(self.probabilities)[leading(np.array(list(self.probabilities.values())))]
 
+    @property
+    def ranked(self) -> list[tuple[str, float]]:
+        """Causes and ``none_of_these`` with their posteriors, the likeliest first."""
+        return sorted(self.probabilities.items(), key=lambda item: -item[1])
+
     def __repr__(self) -> str:
         leading = f"{self.most_likely} {percent(self.probabilities[self.most_likely])}"
         return f"<diagnosis by {self.model.name} {self.model.version}: alarm {self.alarm.level}, {leading}>"
@@ -148,14 +153,14 @@ class Diagnosis:
         if self.red_flags:
             lines.append("Red flags: " + ", ".join(self.label(name) for name in self.red_flags))
         lines += ["", "Posterior (causes may coexist)"]
-        for name, p in self._ranked():
+        for name, p in self.ranked:
             lines.append(f"  {self.label(name):<{width}}  {percent(p):>6}  {'█' * round(p * BAR)}".rstrip())
             lines += [f"    of which {word}: {percent(q)}" for word, q in self._states_of(name)]
         lines += ["", *(f"Warning: {warning}" for warning in self.warnings), self.model.disclaimer]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        return render("diagnosis.html", dx=self, ranked=self._ranked())
+        return render("diagnosis.html", dx=self)
 
     def to_dict(self) -> dict[str, Any]:
         """Give all of it as what JSON has words for; ``kneebayes diagnose --json`` prints the same.
@@ -201,10 +206,8 @@ class Diagnosis:
         """
         import pandas as pd
 
-        from kneebayes.plots.case import priors
-
         values = {**self.probabilities, **self.details}
-        before = priors(self.network)
+        before = self.network.priors()
         labels = [self.label(name) if name in self.probabilities else self.model.label_of(name) for name in values]
         columns = {"label": labels, "prior": [before[name] for name in values], "posterior": list(values.values())}
         return pd.DataFrame(columns, index=list(values))
@@ -224,7 +227,7 @@ class Diagnosis:
         >>> text.split(". ")[0]
         'Reported: Pain behind the knee: yes; One lower leg swollen: yes'
         """
-        likely = ", ".join(f"{self.label(name)} {percent(p)}" for name, p in self._ranked()[:3])
+        likely = ", ".join(f"{self.label(name)} {percent(p)}" for name, p in self.ranked[:3])
         level = self.alarm.level.replace("_", " ").upper()
         said = [
             f"Reported: {'; '.join(self._told()) or 'nothing'}.",
@@ -307,9 +310,6 @@ class Diagnosis:
         if name != NONE and str(name) not in self.model.askable:
             raise UnknownNameError(f"no variable '{name}'.{nearest(name, self.model.askable)}")
         return "None of these" if name == NONE else self.model.askable[name].label
-
-    def _ranked(self) -> list[tuple[str, float]]:
-        return sorted(self.probabilities.items(), key=lambda item: -item[1])
 
     def _states_of(self, cause: str) -> list[tuple[str, float]]:
         states = self.model.causes[cause].states[2:] if cause in self.model.causes else ()

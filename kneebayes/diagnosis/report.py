@@ -16,7 +16,7 @@ from kneebayes.diagnosis.sensitivity import sensitivity
 from kneebayes.diagnosis.uncertainty import uncertainty
 from kneebayes.diagnosis.wells import points_line
 from kneebayes.errors import FileFormatError, MissingExtraError
-from kneebayes.plots.case import number_label, priors
+from kneebayes.plots.case import number_label
 from kneebayes.templates import render
 
 if TYPE_CHECKING:
@@ -42,10 +42,9 @@ def check_case_report(path: str | Path) -> None:
 def case_page(dx: Diagnosis, when: date) -> str:
     """Write a case as HTML that needs no network."""
     model, assessed = dx.model, dx.assessment
-    sure, before = uncertainty(assessed), priors(dx.network)
+    sure, before = uncertainty(assessed), dx.network.priors()
     columns = dx.network.columns
     ends = dict(zip(columns, zip(sure.low.tolist(), sure.high.tolist(), strict=True), strict=True))
-    ranked = sorted(dx.probabilities.items(), key=lambda item: -item[1])
     table = sensitivity(assessed, model.alarm.cause).frame(n=NUMBERS)
     known = dict(model.probabilities())
     numbers = [
@@ -59,7 +58,7 @@ def case_page(dx: Diagnosis, when: date) -> str:
         when=when,
         told=dx._told(),
         questions=open_questions(assessed, n=QUESTIONS, keys_first=True),
-        rows=[(name, dx.label(name), p, *ends[name], before[name]) for name, p in ranked],
+        rows=[(name, dx.label(name), p, *ends[name], before[name]) for name, p in dx.ranked],
         sure=sure,
         wells=points_line(model, dx.evidence),
         numbers=numbers,

@@ -156,25 +156,18 @@ class Points:
         return self.said + (f"; not known: {'; '.join(asked)}" if asked else "")
 
 
-def points(
-    model: ModelSpec,
-    evidence: Mapping[str, str],
-    *,
-    judged: Mapping[str, bool] | None = None,
-    sheet: ScoreSheet | None = None,
-) -> Points:
-    """Count the points of one case: the state of each variable that is known, and items that a clinician has judged.
+def points(model: ModelSpec, evidence: Mapping[str, str], *, judged: Mapping[str, bool] | None = None) -> Points:
+    """Count the Wells score of one case: the state of each variable known, and items that a clinician has judged.
 
-    A judgement goes before the evidence; as for items that no variable can say. The sheet is by default the Wells
-    score. UnknownNameError if it has no item that was judged, or is about another cause than the alarm of the model.
+    A judgement goes before the evidence. UnknownNameError if the score has no item that was judged, or is about another
+    cause than the alarm of the model.
 
     >>> from kneebayes.spec.yaml_io import read_model
     >>> model = read_model(model_path("extended"))
     >>> print(points(model, {"previous_dvt": "present"}, judged={"alternative_as_likely": False}).range)
     (1.0, 9.0)
     """
-    sheet = sheet or read_sheet()
-    judged = judged or {}
+    sheet, judged = read_sheet(), judged or {}
     if sheet.cause != model.alarm.cause:
         raise UnknownNameError(
             f"{sheet.name} is a score of {sheet.cause}; the alarm of {model.name} is for another cause"
@@ -194,8 +187,7 @@ def points_line(model: ModelSpec, evidence: Mapping[str, str]) -> str:
 
     Empty unless every item is known but those that a clinician judges.
     """
-    sheet = read_sheet()
-    if sheet.cause != model.alarm.cause:
+    if read_sheet().cause != model.alarm.cause:
         return ""
-    counted = points(model, evidence, sheet=sheet)
+    counted = points(model, evidence)
     return "" if any(counted.sheet.items[name].any_of for name in counted.unknown) else str(counted)

@@ -46,15 +46,6 @@ class Comparator:
     score: Floats | None = None
     probabilities: dict[str, Floats] = field(default_factory=dict)
 
-    def only(self, cases: Bools) -> Comparator:
-        """Keep the answers to some cases, (n,)."""
-        return replace(
-            self,
-            flagged=None if self.flagged is None else self.flagged[cases],
-            score=None if self.score is None else self.score[cases],
-            probabilities={target: p[cases] for target, p in self.probabilities.items()},
-        )
-
 
 def distinct(comparators: Sequence[Comparator]) -> list[Comparator]:
     """Tell comparators of the same name apart by a number."""

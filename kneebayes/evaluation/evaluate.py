@@ -354,10 +354,7 @@ def evaluate(
     >>> result.n_cases, bool(result.causes.loc["dvt", "auc"] > 0.5)
     (200, True)
     """
-    if not hasattr(model, "score_table"):
-        raise OptionError(
-            f"evaluate takes a model, then cases, not a {type(model).__name__}: kb.evaluate(model, cases)"
-        )
+    check_kind(model, "score_table", "kb.evaluate(model, cases)")
     check_number("seed", seed, whole=True, least=0)
     check_choice("way to treat errors", errors, ("raise", "null"))
     check_flags(baselines=baselines)
@@ -479,7 +476,7 @@ def _tables(
     names = pd.Series(np.array(LEVELS)[levels], index=index, name="alarm", dtype=str)
     leading = [targets[i] if i >= 0 else "" for i in labels.leading]
     missed = pd.DataFrame({"leading": leading, "probability": p[:, place], "alarm": names.tolist()}, index=index)
-    acted, rest = (thresholds.caution, thresholds.urgent), [other.only(known) for other in compared[1:]]
+    acted = thresholds.caution, thresholds.urgent
     return {
         "predictions": pd.DataFrame(p, index=index, columns=targets),
         "truth": pd.DataFrame(labels.present, index=index, columns=targets).astype(float).replace(-1, np.nan),
@@ -490,7 +487,7 @@ def _tables(
         "confusion": metrics.confusion_table(p, labels),
         "alarm": metrics.alarm_table(truth, levels[known]),
         "missed": missed[(labels.present[:, place] == 1) & (levels < LEVELS.index("caution"))],
-        "decision": metrics.decision_table(truth, p[known, place], rest, acted, cause, times, seed),
+        "decision": metrics.decision_table(truth, p[known, place], compared[1:], known, acted, cause, times, seed),
         "comparison": metrics.comparison_table(compared, labels, known, cause, thresholds.caution, times, seed),
     }
 

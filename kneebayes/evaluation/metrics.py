@@ -333,6 +333,7 @@ def decision_table(
     truth: Bools,
     p: Floats,
     comparators: Sequence[Comparator],
+    known: Bools,
     thresholds: Iterable[float],
     cause: str,
     times: int,
@@ -340,8 +341,8 @@ def decision_table(
 ) -> pd.DataFrame:
     """Compute the net benefit of acting on the alarm's cause, of probability p (n,), from each threshold on.
 
-    Thresholds are those given besides 0.5 % to 50 %, but for 1, where none is defined. A comparator without
-    probabilities flags the same cases at every threshold.
+    Thresholds are those given besides 0.5 % to 50 %, but for 1, where none is defined. Comparators answered all cases,
+    of which ``known`` says for which the truth is; one without probabilities flags the same at every threshold.
     """
     grid = np.unique([t for t in [*GRID, *thresholds] if t < 1])
     table = pd.DataFrame(index=pd.Index(grid, name="threshold"))
@@ -358,9 +359,9 @@ def decision_table(
     for other in comparators:
         q = other.probabilities.get(cause)
         if q is not None:
-            table[other.name] = [net_benefit(truth, q >= t, t) for t in grid]
+            table[other.name] = [net_benefit(truth, q[known] >= t, t) for t in grid]
         elif other.flagged is not None:
-            table[other.name] = [net_benefit(truth, other.flagged, t) for t in grid]
+            table[other.name] = [net_benefit(truth, other.flagged[known], t) for t in grid]
     return table
 
 

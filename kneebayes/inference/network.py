@@ -430,6 +430,11 @@ class CompiledModel:
         self.tables = self.layout.fill(self.parameters.p)
         self._steps = Steps(self.tables)
 
+    def priors(self) -> dict[str, float]:
+        """Compute the posteriors of the complaint alone, by column."""
+        alone = Evidence.empty(len(self.variables)).with_state(self.variables.index(self.model.complaint), 1)
+        return dict(zip(self.columns, self.posteriors(alone).values[0].tolist(), strict=True))
+
     def with_numbers(self, values: Floats) -> CompiledModel:
         """Make the same model with other numbers, (P,), as from `ParameterVector`; what is laid out is shared."""
         other = copy(self)

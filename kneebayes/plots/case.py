@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 from kneebayes.errors import UnknownNameError, check_kind, check_number, names_of, nearest
-from kneebayes.inference.evidence import DECIBANS, Evidence
+from kneebayes.inference.evidence import DECIBANS
 from kneebayes.plots.network import plot_network
 from kneebayes.plots.style import (
     ALARM,
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
     from kneebayes.diagnosis.diagnosis import Diagnosis
     from kneebayes.diagnosis.explanation import Explanation
-    from kneebayes.inference.network import CompiledModel
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 MARGIN = 0.5  # of log-odds, beside what is drawn
@@ -48,13 +47,6 @@ SETTLED = 30 / DECIBANS  # of log-odds: how far a bar reaches that stands for ce
 LANE = 0.05  # of the height, for the range of one of several numbers
 POINTS = 201
 Floats = NDArray[np.float64]
-
-
-def priors(network: CompiledModel) -> dict[str, float]:
-    """Compute the posteriors of the complaint alone, by column."""
-    complaint = network.variables.index(network.model.complaint)
-    alone = Evidence.empty(len(network.variables)).with_state(complaint, 1)
-    return dict(zip(network.columns, network.posteriors(alone).values[0].tolist(), strict=True))
 
 
 @literal
@@ -90,7 +82,7 @@ def plot_posterior(dx: Diagnosis, *, intervals: pd.DataFrame | None = None, ax: 
     ax = take_axes(ax, 7.5, 4.2)
     names = sorted(dx.probabilities, key=dx.probabilities.__getitem__)
     complaint = dx.label(dx.model.complaint).lower()
-    before, cause, furthest = priors(dx.network), dx.model.alarm.cause, 0.0
+    before, cause, furthest = dx.network.priors(), dx.model.alarm.cause, 0.0
     for y, name in enumerate(names):
         p, own = dx.probabilities[name], name == cause
         ax.barh(y, p, height=0.66, color=ALARM if own else BLUE, hatch="///" if own else None, edgecolor="white", lw=0)
@@ -105,7 +97,6 @@ def plot_posterior(dx: Diagnosis, *, intervals: pd.DataFrame | None = None, ax: 
         write_beside(ax, said, (reach, y), 6)
     name_rows(ax, [dx.label(name) for name in names])
     ax.get_yticklabels()[names.index(cause)].set_fontweight("bold")
-    ax.tick_params(axis="y", left=False)
     ax.set(ylim=(-0.6, len(names) - 0.4), xlabel="probability (causes may coexist)")
     make_room(ax, 0, furthest)
     share_axis(ax)
@@ -164,7 +155,6 @@ def plot_explanation(explanation: Explanation, *, ax: Axes | None = None) -> Axe
     ax.plot([at, at], [last - 0.6, last], color=GREY, linewidth=1, zorder=1)
     name_rows(ax, ["Before", *(wrapped(said, 38) for said, _ in steps), "Now"])
     ax.set_ylim(last + 0.6, -0.6)
-    ax.tick_params(axis="y", left=False)
     make_room(ax, min(reached) - MARGIN, max(reached) + MARGIN)
     odds_axis(ax, *ax.get_xlim())
     name = explanation.model.label_of(explanation.target)
@@ -209,7 +199,6 @@ def plot_questions(questions: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         write_beside(ax, said, (row["gain"], y), 5)
     asked = [f"{row['question']}{' (key)' if row['key'] else ''}" for _, row in questions.iterrows()]
     name_rows(ax, [wrapped(text, 42) for text in asked], fontsize="small")
-    ax.tick_params(axis="y", left=False)
     ax.set(ylim=(max(1, len(questions)) - 0.4, -0.6), xlabel="expected information about the causes (bits)")
     ax.set_title("What to ask next", loc="left")
     make_room(ax, 0, float(questions["gain"].max() if len(questions) else 0) or 1.0)
@@ -357,7 +346,6 @@ def plot_tornado(
             write_beside(ax, percent(float(row[end])), (p, y), 4 if p > now or (p == now and is_high) else -4)
     ax.axvline(now, color=ink(), linewidth=1)
     name_rows(ax, [wrapped(number_label(model, str(place)), 44) for place in table.index], fontsize="small")
-    ax.tick_params(axis="y", left=False)
     ax.set_ylim(max(1, len(table)) - 0.4, -0.6)
     low, high = (float(f(table[["posterior_low", "posterior_high"]].to_numpy())) for f in (np.nanmin, np.nanmax))
     margin = 0.02 * max(high - low, 0.001)

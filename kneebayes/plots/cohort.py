@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kneebayes.cases.labels import NONE
-from kneebayes.errors import OptionError, UnknownNameError, check_kind, nearest
+from kneebayes.errors import OptionError, check_choice, check_kind
 from kneebayes.plots.style import (
     BLUE,
     GREY,
@@ -241,9 +241,7 @@ def plot_calibration(evaluation: Evaluation, *, cause: str | None = None, ax: Ax
     """
     check_kind(evaluation, "decision", "plot_calibration(kb.evaluate(model, cases))")
     cause = evaluation.alarm_cause if cause is None else cause
-    names = list(evaluation.causes.index)
-    if not isinstance(cause, str) or cause not in names:
-        raise UnknownNameError(f"no cause '{cause}': use one of {', '.join(names)}.{nearest(cause, names)}")
+    check_choice("cause", cause, list(evaluation.causes.index))
     ax = take_axes(ax, WIDTH, HEIGHT)
     bins = evaluation.calibration.loc[cause] if evaluation.causes.loc[cause, "n"] else evaluation.calibration.iloc[:0]
     x, y = bins["predicted"].to_numpy(), bins["observed"].to_numpy()

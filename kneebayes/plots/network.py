@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kneebayes.errors import UnknownNameError, check_kind, nearest
+from kneebayes.errors import check_choice, check_kind
 from kneebayes.plots.style import (
     ALARM,
     BLUE,
@@ -144,12 +144,11 @@ def plot_network(
     True
     """
     check_kind(model, "askable", "plot_network(model.file)")
-    if focus is not None and str(focus) not in model.causes:
-        raise UnknownNameError(
-            f"no cause '{focus}': use one of {', '.join(model.causes)}.{nearest(focus, model.causes)}"
-        )
+    if focus is not None:
+        check_choice("cause", focus, list(model.causes))
     columns_of = {model.about(column): column for column in evidence or {}}
     evidence = {model.about(column): value for column, value in (evidence or {}).items()}
+    probabilities, cased = probabilities or {}, bool(evidence)
     strengths = link_strengths(model)
     if focus is not None:
         strengths = {arrow: p for arrow, p in strengths.items() if focus in arrow}
@@ -171,20 +170,13 @@ def plot_network(
         places |= {name: (x, (i + 0.5) / len(names) * longest) for i, name in enumerate(names)}
     labels = {
         name: _node(
-            ax,
-            model,
-            name,
-            columns_of.get(name, name),
-            place,
-            evidence.get(name),
-            (probabilities or {}).get(name),
-            cased=bool(evidence),
+            ax, model, name, columns_of.get(name, name), place, evidence.get(name), probabilities.get(name), cased=cased
         )
         for name, place in places.items()
     }
     ax.set(xlim=(-0.85, 2.85), ylim=(longest + KEY, -1.2))
     keep_inside(ax)
-    _key(ax, _fit(ax, longest + KEY + 1.2), cased=bool(evidence))
+    _key(ax, _fit(ax, longest + KEY + 1.2), cased=cased)
     edges = {name: _edges(ax, labels[name]) for name in causes}
     for (parent, child), strength in {**strengths, **dict.fromkeys(dependences(model), 0.0)}.items():
         if parent in places and child in places:

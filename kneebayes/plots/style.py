@@ -157,8 +157,9 @@ def legend_below(ax: Axes, *, handles: Sequence[Artist] | None = None, title: st
 
 
 def name_rows(ax: Axes, names: Sequence[str], **text: Any) -> None:
-    """Name the rows of a plot; the grid of a style would strike out the words beside its bars."""
+    """Name the rows of a plot, without ticks; the grid of a style would strike out the words beside its bars."""
     ax.set_yticks(range(len(names)), names, **text)
+    ax.tick_params(axis="y", left=False)
     ax.grid(False, axis="y")
 
 

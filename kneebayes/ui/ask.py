@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -136,7 +136,7 @@ def ask(
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")  # a byte that is no text is an answer not understood, not a crash
     try:
-        converse(interview, listen=_listen, tell=say, prompt=_prompt)
+        converse(interview)
     except KeyboardInterrupt:
         say("")
         raise KeyboardInterrupt("stopped; nothing was saved" if file else "stopped") from None
@@ -155,64 +155,45 @@ def _new_id() -> str:
     return f"{datetime.now().astimezone().isoformat(timespec='seconds')}-{secrets.token_hex(4)}"
 
 
-def converse(
-    interview: Interview, *, listen: Callable[[], str], tell: Callable[[str], None], prompt: Callable[[str], None]
-) -> None:
-    """Ask until there is nothing to ask, or the person has had enough.
-
-    ``listen`` gives a line, or raises EOFError where there are no more; ``tell`` writes a line, ``prompt`` the start
-    of one.
-    """
+def converse(interview: Interview) -> None:
+    """Ask until there is nothing to ask, or the person has had enough."""
     told: set[str] = set()
     while (question := interview.question) is not None:
-        number = f"{interview.n_asked + 1}."
-        tell(f"\n{number} {question.question}")
+        say(f"\n{interview.n_asked + 1}. {question.question}")
         for place, choice in enumerate(interview.choices(), start=1):
-            tell(f"   {place:2d}  {choice}")
-        prompt(f"   [{interview.hint()}, Enter, back, quit] > ")
-        try:
-            said = listen().strip()
-        except EOFError:
-            tell("")
+            say(f"   {place:2d}  {choice}")
+        typer.echo(f"   [{interview.hint()}, Enter, back, quit] > ", nl=False, err=True)
+        line = sys.stdin.readline()
+        if not line:
+            say("")
             return
+        said = line.strip()
         word = said.lower()
         if word in QUIT:
             return
         if word in HELP:
-            tell(f"   {WELCOME} Unsure? Give a chance, such as present:0.8.")
+            say(f"   {WELCOME} Unsure? Give a chance, such as present:0.8.")
         elif word in BACK:
-            tell("   Taken back." if interview.back() else "   This is the first question.")
+            say("   Taken back." if interview.back() else "   This is the first question.")
         else:
             try:
                 interview.answer(said)
             except CaseError as error:
-                tell(f"   {error}")
+                say(f"   {error}")
                 continue
-            tell(standing(interview.dx))
+            say(standing(interview.dx))
             alarmed = interview.dx.alarm.level not in CALM
             for line in [*([interview.dx.alarm.advice] if alarmed else []), *interview.dx.warnings]:
                 if line not in told:
                     told.add(line)
-                    tell(f"   {line}")
+                    say(f"   {line}")
     if interview.end is not None:
-        tell(f"\n{ENDS[interview.end]}")
+        say(f"\n{ENDS[interview.end]}")
 
 
 def standing(dx: Diagnosis) -> str:
     """Say in a line how things stand: the alarm and what is likeliest."""
-    ranked = sorted(dx.probabilities.items(), key=lambda item: -item[1])[:TOP]
-    top = ", ".join(f"{dx.label(name)} {percent(p)}" for name, p in ranked)
+    top = ", ".join(f"{dx.label(name)} {percent(p)}" for name, p in dx.ranked[:TOP])
     level = dx.alarm.level.replace("_", " ").upper()
     probability = percent(dx.alarm.probability)
     return f"   Alarm: {level} ({dx.label(dx.model.alarm.cause)} {probability}). Likeliest: {top}."
-
-
-def _listen() -> str:
-    line = sys.stdin.readline()
-    if not line:
-        raise EOFError
-    return line
-
-
-def _prompt(text: str) -> None:
-    typer.echo(text, nl=False, err=True)

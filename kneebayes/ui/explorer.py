@@ -10,7 +10,7 @@ import json
 import secrets
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cached_property, lru_cache, partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,11 +18,11 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from kneebayes.cases.coding import Coder
+from kneebayes.cases.labels import NONE
 from kneebayes.diagnosis.questions import open_questions
 from kneebayes.errors import KneeBayesError
 from kneebayes.evaluation.expectations import facts_known, shipped_rows
 from kneebayes.model import Model, load_model
-from kneebayes.plots.case import priors
 from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.templates import percent, read
 from kneebayes.ui.session import KEPT, Exploration, control_of
@@ -46,31 +46,17 @@ OWN = ""  # of the models to choose from, the one that was handed in
 Content = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Vignette:
-    """A case that ships with kneebayes: name, diagnosis and story, and facts as `Model.diagnose` takes them."""
-
-    case_id: str
-    label: str
-    narrative: str
-    facts: dict[str, str]
-
-
-def vignettes(model: ModelSpec) -> list[Vignette]:
-    """Read the cases that ship with kneebayes, as far as a model knows what they tell.
+def vignettes(model: ModelSpec) -> dict[str, tuple[str, dict[str, str]]]:
+    """Read the cases that ship with kneebayes as titles and facts, by case_id, as far as a model knows what they tell.
 
     There are none for a model that does not know the diagnosis or the complaint they are about.
-
-    >>> from kneebayes.spec.yaml_io import model_path, read_model
-    >>> vignettes(read_model(model_path("posterior_knee_pain")))[0].label
-    'dvt'
     """
-    coder, found = Coder(model), []
+    coder, found = Coder(model), {}
     for row in shipped_rows("vignettes"):
         facts = facts_known(coder, row)
-        of_ours = row["label"] in (*model.causes, "none_of_these") and model.complaint in row
+        of_ours = row["label"] in (*model.causes, NONE) and model.complaint in row
         if of_ours and facts is not None:
-            found.append(Vignette(row["case_id"], row["label"], row["narrative"], facts))
+            found[row["case_id"]] = f"{row['case_id']} {row['label']}: {row['narrative']}", facts
     return found
 
 
@@ -123,9 +109,9 @@ class Explorer:
         kept = _readable(exploration.coder, facts)
         exploration.load(kept)
         exploration.before = exploration.dx  # another model is no answer that has changed something
-        self._model, self.exploration, self._prior = name, exploration, priors(model.network)
+        self._model, self.exploration, self._prior = name, exploration, model.network.priors()
         self._aside = {name: value for name, value in facts.items() if name not in kept}
-        self._examples = {vignette.case_id: vignette for vignette in vignettes(model.file)}
+        self._examples = vignettes(model.file)
 
     @staticmethod
     def takes_long(message: Mapping[str, Any]) -> bool:
@@ -143,7 +129,7 @@ class Explorer:
             elif do == "load":
                 self._put(message["facts"])
             elif do == "example":
-                self._put(self._examples[message["name"]].facts)
+                self._put(self._examples[message["name"]][1])
             elif do == "model":
                 self._take_up(str(message["name"]))
                 if self._aside:
@@ -165,16 +151,15 @@ class Explorer:
         models = [(OWN, f"{own.name} {own.version}")]
         for name in ("posterior_knee_pain", "posterior_knee_pain_extended"):
             models += [(name, name)] if name != own.name else []
-        sections = [(section.label, [c.name for c in section.controls]) for section in exploration.sections()]
         return {
             "title": spec.title,
             "disclaimer": spec.disclaimer,
             "model": self._model,
             "models": models,
-            "examples": [(v.case_id, f"{v.case_id} {v.label}: {v.narrative}") for v in self._examples.values()],
+            "examples": [(case_id, title) for case_id, (title, _) in self._examples.items()],
             "controls": {name: asdict(control_of(spec, name)) for name in exploration.asked},
             "first": [control.name for control in exploration.first()],
-            "sections": sections,
+            "sections": exploration.sections(),
         }
 
     def view(self, problem: str = "") -> Content:
@@ -205,7 +190,7 @@ class Explorer:
     def _bars(self) -> list[Content]:
         dx, before = self.dx, self.exploration.before.probabilities
         bars = []
-        for name, p in sorted(dx.probabilities.items(), key=lambda item: -item[1]):
+        for name, p in dx.ranked:
             further = control_of(dx.model, name).choices[2:] if name in dx.model.causes else ()
             then, now = percent(before[name]), percent(p)
             bars.append(

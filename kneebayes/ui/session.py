@@ -45,15 +45,6 @@ class Control:
     unit: str
 
 
-@dataclass(frozen=True)
-class Section:
-    """The controls of a group of the model file, in model order."""
-
-    name: str
-    label: str
-    controls: tuple[Control, ...]
-
-
 def control_of(model: ModelSpec, name: str) -> Control:
     """Describe the control of a variable, or of a column that says part of one."""
     asked, numeric = model.askable[name], model.numeric_inputs.get(name)
@@ -230,14 +221,12 @@ class Exploration:
         """What there is a control for."""
         return (*self.model.causes, *self.model.asked)
 
-    def sections(self) -> list[Section]:
-        """Group the controls as the model file does; only groups that have variables."""
-        members: dict[str, list[Control]] = {group: [] for group in self.model.groups}
+    def sections(self) -> list[tuple[str, list[str]]]:
+        """Group what is asked as the model file does, by label; only groups that have variables."""
+        members: dict[str, list[str]] = {group: [] for group in self.model.groups}
         for name in self.asked:
-            members[self.model.variables[self.model.about(name)].group].append(control_of(self.model, name))
-        return [
-            Section(group, label, tuple(members[group])) for group, label in self.model.groups.items() if members[group]
-        ]
+            members[self.model.variables[self.model.about(name)].group].append(name)
+        return [(label, members[group]) for group, label in self.model.groups.items() if members[group]]
 
     def answer(self, name: str, value: object) -> None:
         """Take the answer to what is asked, or take it back where the value is None or empty.

@@ -28,7 +28,6 @@ from kneebayes.plots.case import (
     plot_posterior,
     plot_questions,
     plot_tornado,
-    priors,
 )
 from kneebayes.plots.cohort import plot_alarm_levels, plot_cases
 from kneebayes.plots.network import dependences, link_strengths, link_width, plot_network
@@ -174,7 +173,7 @@ def test_a_dollar_in_a_label_is_no_formula() -> None:
 
 
 def test_the_prior_is_a_tick_of_its_own_on_every_bar() -> None:
-    before = priors(DX.network)
+    before = DX.network.priors()
     assert before["dvt"] == pytest.approx(MODEL.diagnose({}).probabilities["dvt"])
     upright = {float(x[0]) for x in (np.asarray(line.get_xdata()) for line in plot_posterior(DX).lines) if len(x) == 2}
     assert {before[name] for name in DX.probabilities} <= upright

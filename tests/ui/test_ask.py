@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import redirect_stderr
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -206,16 +208,11 @@ class TestTalk:
     """The loop without a terminal."""
 
     def talk(self, *lines: str, facts: Mapping[str, object] | None = None) -> tuple[Interview, str]:
-        held, said = interview(facts), list(lines)
-
-        def listen() -> str:
-            if not said:
-                raise EOFError
-            return said.pop(0) + "\n"
-
-        told: list[str] = []
-        converse(held, listen=listen, tell=lambda text: told.append(text + "\n"), prompt=told.append)
-        return held, "".join(told)
+        held, answers = interview(facts), io.StringIO("".join(f"{line}\n" for line in lines))
+        with pytest.MonkeyPatch.context() as patch, redirect_stderr(io.StringIO()) as told:
+            patch.setattr("sys.stdin", answers)
+            converse(held)
+        return held, told.getvalue()
 
     def test_running_top_and_alarm(self) -> None:
         held, text = self.talk("yes")
