@@ -177,7 +177,6 @@ class Model:
         if not hasattr(case, "keys") or getattr(case, "ndim", 1) != 1:  # a row of a frame will do
             kind = type(case).__name__
             raise CaseError(f"a case is a mapping, not a {kind}: model.diagnose({{'age': 67, 'sex': 'male'}})")
-        check_choice("engine", engine, ("exact", "pgmpy"))
         told: list[str] = []
         if mapping is not None:
             from kneebayes.cases.mapping import BoundMapping, CaseMapping, told_of  # a case without waits for none
@@ -189,7 +188,8 @@ class Model:
         posteriors = self.network.posteriors(coded.evidence)
         if np.isneginf(posteriors.log_evidence[0]):
             raise ImpossibleEvidenceError(self.assessor.contradiction(coded.evidence).why.text)
-        if engine == "pgmpy":
+        if engine != "exact":
+            check_choice("engine", engine, ("exact", "pgmpy"))
             posteriors = self._reference.answer(coded.evidence, posteriors)
         assessed = self.assessor.assess(coded.evidence, self._chosen(thresholds), posteriors=posteriors, engine="numpy")
         return Diagnosis(assessed, words, [*told, *coded.warnings], amounts)
@@ -363,11 +363,6 @@ class Model:
         -------
         Scored
             The output of the rows accepted, the problems of the others.
-
-        Raises
-        ------
-        UnknownColumnError
-            If a column is not accounted for.
         """
         check_kind(table, "column_names", "model.score(frame), or model.score_table(pyarrow.Table.from_pandas(frame))")
         return self.scorer.score(
@@ -771,14 +766,12 @@ class Model:
         return check(self.network, frame, pairs=pairs, labels=labels, least=least, ignore=ignore, mapping=mapping)
 
     def plot_network(self, *, focus: str | None = None, ax: Axes | None = None) -> Axes:
-        """Draw risk factors, causes and findings; see `kneebayes.plots.plot_network`.
+        """Draw risk factors, causes and findings.
 
         Parameters
         ----------
-        focus : str, optional
-            A cause to draw alone, with what is linked to it.
-        ax : matplotlib.axes.Axes, optional
-            Where to; by default a new figure.
+        focus, ax
+            As for `kneebayes.plots.plot_network`.
 
         Returns
         -------

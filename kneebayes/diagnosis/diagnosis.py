@@ -44,15 +44,6 @@ class Diagnosis:
         What it is made from: evidence as codes, posteriors and alarm levels.
     evidence : dict of str to str
         What was known, as state names, the assumed complaint included.
-    probabilities : dict of str to float
-        P(cause is present | evidence) of every cause in model order, then P(none of them) as ``none_of_these``.
-        Causes may coexist, so these do not add up to 1.
-    details : dict of str to float
-        P of the further states of causes that have more than two, such as ``bakers_cyst_ruptured``.
-    alarm : Alarm
-        Level, probability, reasons, open questions and advice.
-    red_flags : list of str
-        Variables that are a reason to seek help, whatever the cause.
     warnings : list of str
         What limits this result.
     amounts : dict of str to str
@@ -66,22 +57,25 @@ class Diagnosis:
 
     @cached_property
     def probabilities(self) -> dict[str, float]:
-        """Of the causes, in model order, and of none of them."""
+        """P(cause is present | evidence) of every cause in model order, then P(none of them) as ``none_of_these``.
+
+        Causes may coexist, so these do not add up to 1.
+        """
         return dict(self._columns()[: len(self.model.causes) + 1])
 
     @cached_property
     def details(self) -> dict[str, float]:
-        """Of further states of causes."""
+        """P of the further states of causes that have more than two, such as ``bakers_cyst_ruptured``."""
         return dict(self._columns()[len(self.model.causes) + 1 :])
 
     @cached_property
     def alarm(self) -> Alarm:
-        """The alarm with its reasons."""
+        """Level, probability, reasons, open questions and advice."""
         return self.assessment.alarm()
 
     @cached_property
     def red_flags(self) -> list[str]:
-        """Variables that raise a red flag."""
+        """Variables that are a reason to seek help, whatever the cause."""
         return self.assessment.red_flags()
 
     def _columns(self) -> list[tuple[str, float]]:

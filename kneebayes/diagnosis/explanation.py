@@ -45,10 +45,9 @@ NEARLY_CERTAIN = 0.99  # from here on 1 - P has lost digits, and P(absent) is co
 
 @dataclass(frozen=True, eq=False)
 class Shares:
-    """What each of n players did: the mean of what it adds over all orders in which they may come, (n,).
+    """What each of n players adds, (n,): the mean over all orders in which they may come, with its standard error.
 
-    They add up to the value of all less that of none. One that makes the value infinite, alone or with others, has
-    an infinite share; the rest then share the change without such. Standard errors are 0 where shares are exact.
+    One that makes the value infinite, alone or with others, has an infinite share; the rest share the change without.
     """
 
     shapley: Floats
@@ -56,20 +55,12 @@ class Shares:
 
 
 def subsets(n: int) -> Sets:
-    """List every subset of n, (2 ** n, n); the last varies fastest, as in an array of shape ``(2,) * n``.
-
-    >>> subsets(2).tolist()
-    [[False, False], [False, True], [True, False], [True, True]]
-    """
+    """List every subset of n, (2 ** n, n); the last varies fastest, as in an array of shape ``(2,) * n``."""
     return np.stack(np.unravel_index(np.arange(1 << n), (2,) * n), axis=1).astype(bool) if n else np.zeros((1, 0), bool)
 
 
 def exact_shares(values: Floats) -> Shares:
-    """Compute Shapley's values from the value of every subset, (2 ** n,) in the order of `subsets`.
-
-    >>> exact_shares(np.array([0.0, 1.0, 2.0, 5.0])).shapley.tolist()
-    [3.0, 2.0]
-    """
+    """Compute Shapley's values from the value of every subset, (2 ** n,) in the order of `subsets`."""
     n = int(values.size).bit_length() - 1
     if n == 0:
         return Shares(np.zeros(0), np.zeros(0))
@@ -90,10 +81,6 @@ def sampled_shares(value: Callable[[Sets], Floats], n: int, *, orders: int, rng:
     """Estimate Shapley's values from random orders of n, at least 4, each drawn with its reverse for a smaller error.
 
     ``value`` gives the values of a batch of sets, (sets, n) to (sets,). Whatever the orders, the shares add up.
-
-    >>> shares = sampled_shares(lambda sets: sets @ [1.0, 2.0], 2, orders=4, rng=np.random.default_rng(1))
-    >>> shares.shapley.tolist(), shares.standard_error.tolist()
-    ([1.0, 2.0], [0.0, 0.0])
     """
     pairs = max(2, orders // 2)
     drawn = rng.permuted(np.tile(np.arange(n), (pairs, 1)), axis=1)
@@ -250,13 +237,14 @@ class Explanation:
             A sentence.
         """
         check_kind(part, "decibans", "explanation.sentence(explanation.contributions[0])")
-        name, ratio = self.model.label_of(self.target), _times(_ratio(abs(part.decibans)))
+        name, ratio = self.model.label_of(self.target), _ratio(abs(part.decibans))
+        times = f"{ratio:.1f}-fold" if ratio < 100 else f"{ratio:,.0f}-fold"
         if np.isinf(part.decibans):
             return f"{part.said}: {'makes' if part.decibans > 0 else 'rules'} {name} " + (
                 "certain." if part.decibans > 0 else "out."
             )
         verb = "raises" if part.decibans > 0 else "lowers"
-        change = f"{part.said}: {verb} the odds of {name} {ratio}"
+        change = f"{part.said}: {verb} the odds of {name} {times}"
         if np.isinf(self.change):
             return f"{change}, were they not settled."
         if not part.noticeable:
@@ -273,14 +261,21 @@ class Explanation:
         dict of str to object
             In the words of the attributes.
         """
-        numbers = {"prior": self.prior, "posterior": self.posterior, "change": self.change, "tension": self.conflict}
-        parts: dict[str, Any] = {
-            "pieces": [asdict(part) | {"sentence": self.sentence(part)} for part in self.contributions],
-            "explained_away": [asdict(rival) for rival in self.explained_away],
+        return _finite(self._whole()) | {
+            "pieces": [_finite(asdict(part)) | {"sentence": self.sentence(part)} for part in self.contributions],
+            "explained_away": [_finite(asdict(rival)) for rival in self.explained_away],
         }
-        plain: dict[str, Any] = {"target": self.target} | _finite(numbers) | {"exact": self.exact}
-        plain |= {name: [_finite(part) for part in listed] for name, listed in parts.items()}
-        return plain | {"conflicts": [list(pair) for pair in self.conflicts]}
+
+    def _whole(self) -> dict[str, Any]:
+        return {
+            "target": self.target,
+            "prior": self.prior,
+            "posterior": self.posterior,
+            "change": self.change,
+            "exact": self.exact,
+            "tension": self.conflict,
+            "conflicts": [list(pair) for pair in self.conflicts],
+        }
 
     def frame(self) -> pd.DataFrame:
         """Give the contributions as a table.
@@ -317,16 +312,7 @@ class Explanation:
             },
             index=index,
         )
-        frame.attrs = {
-            "target": self.target,
-            "prior": self.prior,
-            "posterior": self.posterior,
-            "change": self.change,
-            "exact": self.exact,
-            "tension": self.conflict,
-            "conflicts": [list(pair) for pair in self.conflicts],
-            "explained_away": {rival.cause: rival.decibans for rival in self.explained_away},
-        }
+        frame.attrs |= self._whole() | {"explained_away": {r.cause: r.decibans for r in self.explained_away}}
         return frame
 
     def _instead(self, part: Contribution) -> str:
@@ -366,10 +352,6 @@ def _ratio(decibans: float) -> float:
 
 def _finite(part: dict[str, Any]) -> dict[str, Any]:
     return {name: None if isinstance(value, float) and np.isinf(value) else value for name, value in part.items()}
-
-
-def _times(ratio: float) -> str:
-    return f"{ratio:.1f}-fold" if ratio < 100 else f"{ratio:,.0f}-fold"
 
 
 def explain(

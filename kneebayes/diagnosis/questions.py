@@ -81,11 +81,10 @@ class _Answer(NamedTuple):
 def open_questions(
     assessed: Assessment, *, target: str | None = None, n: int | None = None, keys_first: bool = False
 ) -> list[Question]:
-    """Weigh the open questions of one case, the most gain per cost first, ties in model order.
+    """Weigh the open questions of one case, the most gain per cost first, ties in model order; a soft answer is one.
 
-    A soft answer counts as answered. The target is a column of the posteriors, to learn about whether it is so; by
-    default the joint state of all causes. With ``keys_first``, key questions come before all others, those first that
-    may change the alarm. Of the first n only is the alarm worked out, which is what takes the longest.
+    The target is a column of the posteriors, by default the joint state of all causes. With ``keys_first``, key
+    questions come before all others, those first that may change the alarm, which is worked out for the first n only.
     """
     if n is not None:
         check_number("n", n, whole=True, least=0)

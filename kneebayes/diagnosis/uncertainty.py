@@ -91,10 +91,6 @@ def from_normal(z: Floats, p: Floats, low: Floats, high: Floats) -> Floats:
     """Turn standard normal numbers, (..., P), into draws from plausible ranges: p, low, high, (P,).
 
     p where z is 0, the ends of the range where z is its 5 % and 95 % quantile, and strictly rising between.
-
-    >>> z = np.array([[-DEVIATIONS], [0.0], [DEVIATIONS]])
-    >>> from_normal(z, np.array([0.3]), np.array([0.1]), np.array([0.8])).ravel().round(6).tolist()
-    [0.1, 0.3, 0.8]
     """
     steps = np.abs(z) / DEVIATIONS
     drawn = np.broadcast_to(p, z.shape).copy()
@@ -264,10 +260,8 @@ def batch_uncertainty(
 ) -> BatchUncertainty:
     """Carry the plausible ranges through exact inference, for many cases, all under the same draws.
 
-    Memory does not grow with the number of cases but for the result: cases are taken in chunks, each under all
-    draws; those of which the same is known for sure are answered once. "numpy" takes a case at a time under all draws,
-    "numba" all cases a draw at a time; they agree but for rounding. OptionError if level is not between 0 and 1, or
-    there are fewer than `MIN_DRAWS`.
+    Cases are taken in chunks, so that memory grows by the result only; those with the same codes are answered once.
+    "numpy" takes a case at a time under all draws, "numba" all cases a draw at a time; they agree but for rounding.
     """
     check_number("level", level)
     check_number("draws", draws, whole=True)

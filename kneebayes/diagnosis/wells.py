@@ -86,11 +86,7 @@ class ScoreSheet(Frozen):
 
 @cache
 def read_sheet(path: str | Path | None = None) -> ScoreSheet:
-    """Read and check a score from a YAML file; by default the Wells score that ships with kneebayes.
-
-    >>> read_sheet().items["previous_dvt"].points
-    1.0
-    """
+    """Read and check a score from a YAML file; by default the Wells score that ships with kneebayes."""
     path = model_path(WELLS) if path is None else path
     try:
         return ScoreSheet.model_validate(read_content(path, "score"))
@@ -161,11 +157,6 @@ def points(model: ModelSpec, evidence: Mapping[str, str], *, judged: Mapping[str
 
     A judgement goes before the evidence. UnknownNameError if the score has no item that was judged, or is about another
     cause than the alarm of the model.
-
-    >>> from kneebayes.spec.yaml_io import read_model
-    >>> model = read_model(model_path("extended"))
-    >>> print(points(model, {"previous_dvt": "present"}, judged={"alternative_as_likely": False}).range)
-    (1.0, 9.0)
     """
     sheet, judged = read_sheet(), judged or {}
     if sheet.cause != model.alarm.cause:

@@ -81,13 +81,11 @@ class Evaluation:
     top : pandas.DataFrame
         By k: in how many cases one of the k likeliest is right.
     causes : pandas.DataFrame
-        By cause: ``auc`` and ``average_precision``; ``brier`` = ``reliability``
-        - ``resolution`` + ``uncertainty`` (Murphy 1973) + ``within_bins``, which
-        is what the bins lose; ``log_loss``; ``calibration_intercept`` and
-        ``calibration_slope`` of the logistic recalibration (0 and 1 are
-        perfect); ``calibration_error``, the expected calibration error. NaN
-        where the cases don't define a figure; no interval where fewer than 10
-        cases have the cause, or fewer than 10 have it not.
+        By cause: ``auc`` and ``average_precision``; ``brier`` = ``reliability`` - ``resolution`` + ``uncertainty``
+        (Murphy 1973) + ``within_bins``, which is what the bins lose; ``log_loss``; ``calibration_intercept`` and
+        ``calibration_slope`` of the logistic recalibration (0 and 1 are perfect); ``calibration_error``, the expected
+        calibration error. NaN where the cases don't define a figure; no interval where fewer than 10 cases have the
+        cause, or fewer than 10 have it not.
     calibration : pandas.DataFrame
         Predicted and observed shares by cause and bin.
     confusion : pandas.DataFrame

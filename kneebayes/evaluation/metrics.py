@@ -44,11 +44,7 @@ STEEPEST = 50.0  # a slope beyond it means that the cases are separable, and hav
 
 
 def wilson(right: int, n: int) -> tuple[float, float, float]:
-    """Give a share with its Wilson score interval (Wilson 1927); NaN where n is 0.
-
-    >>> [round(x, 3) for x in wilson(29, 29)]
-    [1.0, 0.883, 1.0]
-    """
+    """Give a share with its Wilson score interval (Wilson 1927); NaN where n is 0."""
     from scipy.stats import binomtest
 
     if n == 0:
@@ -83,9 +79,6 @@ def net_benefit(truth: Bools, flagged: Bools, threshold: float) -> float:
 
     True positives, less false positives times the odds of the threshold, at which acting and waiting weigh the same;
     NaN for no cases, and for a threshold of 1, where one false alarm outweighs anything.
-
-    >>> net_benefit(np.array([True, False]), np.array([True, True]), 0.2)
-    0.375
     """
     if len(truth) == 0 or threshold >= 1:
         return float("nan")
@@ -204,10 +197,9 @@ def resamples(n: int, times: int, seed: int) -> Iterator[Floats]:
 
 
 def resampled_figures(truth: Bools, p: Floats, counts: Floats) -> dict[str, Floats]:
-    """Compute the figures of resamples that `figures` gives for the whole, but for the parts of the Brier score.
+    """Compute `figures` of resamples, but for the parts of the Brier score; the bins are those of the whole.
 
-    truth and p are (n,), counts (resamples, n), each figure (resamples,); NaN where a resample lacks cases of one
-    kind. The bins are those of the whole.
+    truth and p are (n,), counts (resamples, n), each figure (resamples,); NaN where a resample lacks cases of one kind.
     """
     auc, average_precision = _resampled_ranking(truth, p, counts)
     y, cut, n = truth.astype(np.float64), np.clip(p, SMALLEST, 1 - SMALLEST), counts.sum(axis=1)
@@ -247,10 +239,9 @@ def _resampled_ranking(truth: Bools, score: Floats, counts: Floats) -> tuple[Flo
 
 
 def interval(values: Floats) -> tuple[float, float]:
-    """Give the percentile interval of resampled figures, (resamples,), of which NaN are those not defined.
+    """Give the percentile interval of resampled figures, (resamples,), of which NaN are not defined.
 
-    NaN where under half of the resamples define the figure, or all give the same: that cases are told apart perfectly
-    here says nothing of how sure it is.
+    NaN if that is half of them, or all are the same: that cases are told apart perfectly here says not how sure it is.
     """
     defined = values[np.isfinite(values)]
     if len(defined) == 0 or len(defined) < len(values) / 2 or np.ptp(defined) < SAME:

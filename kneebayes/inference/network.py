@@ -369,8 +369,10 @@ class Steps:
 
 def is_compiled(engine: Engine, n: int, least: int) -> bool:
     """Say whether compiled code takes n cases, as it does by itself from some number on."""
+    if engine == "auto":
+        return n >= least and not compiled.is_off()
     check_choice("engine", engine, get_args(Engine))
-    return (engine == "numba" or (engine == "auto" and n >= least)) and not compiled.is_off()
+    return engine == "numba" and not compiled.is_off()
 
 
 def leading(values: Floats) -> NDArray[np.intp]:

@@ -70,10 +70,7 @@ def dependences(model: ModelSpec) -> list[tuple[str, str]]:
 
 
 def ordered(names: Mapping[str, object], causes: list[str], strengths: Mapping[tuple[str, str], float]) -> list[str]:
-    """Sort risk factors or findings by the mean place of their causes, which keeps most arrows from crossing.
-
-    Only those with a link to one of the causes, which stand from top to bottom.
-    """
+    """Sort risk factors or findings with a link to the causes by their mean place, so that few arrows cross."""
     centre = {}
     for name in names:
         own = [

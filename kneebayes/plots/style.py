@@ -191,11 +191,7 @@ def share_axis(ax: Axes) -> None:
 
 
 def keep_inside(ax: Axes) -> None:
-    """Let no layout of the figure make room for texts that stand within the axes.
-
-    Beside other axes, a layout would narrow these for a text that reaches past
-    them before they are stretched, and the narrower they get the further it reaches.
-    """
+    """Let no layout of the figure make room for texts in the axes: it would narrow these before they are stretched."""
     for text in ax.texts:
         text.set_in_layout(False)
 

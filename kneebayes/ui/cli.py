@@ -730,24 +730,22 @@ def import_(
         typer.Option(metavar="NODE=STATE", help="Which state is absence; STATE alone: of all nodes that have it."),
     ] = None,
     tolerance: Annotated[
-        float | None, typer.Option(metavar="P", help="How far columns may miss 1 in a file of few digits.")
-    ] = None,
+        float, typer.Option(metavar="P", help="How far columns may miss 1 in a file of few digits.")
+    ] = 1e-9,
 ) -> None:
     """Run ``kneebayes import``."""
-    from kneebayes.interop.cpt import COLUMN_TOLERANCE
-    from kneebayes.interop.exchange import import_model
-    from kneebayes.spec.yaml_io import write_model
+    from kneebayes.model import import_network
 
-    file = import_model(
+    made = import_network(
         source,
         labels=labels,
         causes=options.names(causes) or None,
         complaint=complaint,
         absent=_absent(absent or []),
-        tolerance=COLUMN_TOLERANCE if tolerance is None else tolerance,
+        tolerance=tolerance,
     )
-    write_model(file, target)
-    say("\n".join([*file.provenance, f"wrote {target}"]))
+    made.save(target)
+    say("\n".join([*made.file.provenance, f"wrote {target}"]))
 
 
 def _absent(said: list[str]) -> dict[str, str]:

@@ -158,7 +158,7 @@ class Explorer:
             "models": models,
             "examples": [(case_id, title) for case_id, (title, _) in self._examples.items()],
             "controls": {name: asdict(control_of(spec, name)) for name in exploration.asked},
-            "first": [control.name for control in exploration.first()],
+            "first": exploration.first(),
             "sections": exploration.sections(),
         }
 
@@ -171,7 +171,7 @@ class Explorer:
             "facts": exploration.facts,
             "answers": {name: exploration.state(name) or "" for name in exploration.facts},
             "ruled_out": exploration.ruled_out(),
-            "known": [(name, exploration.label(name), exploration.said(name)) for name in exploration.facts],
+            "known": [(name, dx.label(name), exploration.said(name)) for name in exploration.facts],
             "alarm": {
                 "level": dx.alarm.level,
                 "of": dx.label(dx.model.alarm.cause),

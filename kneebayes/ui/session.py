@@ -210,11 +210,11 @@ class Exploration:
         if facts:
             self.load(facts)
 
-    def first(self) -> list[Control]:
-        """Describe what to ask first: what a person is that other risk factors depend on, then the key questions."""
+    def first(self) -> list[str]:
+        """Name what to ask first: what a person is that other risk factors depend on, then the key questions."""
         risks = self.model.risks
         parents = [p for risk in risks.values() for p in risk.parents if not risks[p].is_yes_no]
-        return [control_of(self.model, name) for name in dict.fromkeys([*parents, *self.model.alarm.key_questions])]
+        return list(dict.fromkeys([*parents, *self.model.alarm.key_questions]))
 
     @property
     def asked(self) -> tuple[str, ...]:
@@ -328,10 +328,6 @@ class Exploration:
             return str(self.facts[name])
         told = self.model.implied(self.dx.evidence).get(name)
         return told if told in self.model.askable[name].states else None
-
-    def label(self, name: str) -> str:
-        """Give the words for what was asked."""
-        return self.model.askable[name].label
 
     def said(self, name: str) -> str:
         """Say in words what was answered."""

@@ -28,7 +28,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")]
 
 MODEL = kb.load_model()
-CASES = {case.case_id: case.facts for case in vignettes(MODEL.file)}
+CASES = {case_id: facts for case_id, (_, facts) in vignettes(MODEL.file).items()}
 CLOT = "D22"
 BURST = {"known_knee_arthritis": "present", "water_running_down_calf": "present", "popliteal_swelling": "present"}
 BURST |= {"sudden_onset": "present", "calf_pain": "present", "sharp_pain": "present"}

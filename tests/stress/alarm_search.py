@@ -305,7 +305,7 @@ def pairs(scores: Scores, start: Codes) -> Iterator[Codes]:
 def starts(scores: Scores) -> Codes:
     """Give the cases that pairs are set on: the empty one, then the vignettes."""
     model = scores.model.file
-    facts = [{}, *(vignette.facts for vignette in vignettes(model))]
+    facts = [{}, *(own for _, own in vignettes(model).values())]
     return np.hstack([scores.model.scorer.coder.case(case).evidence.codes for case in facts])
 
 

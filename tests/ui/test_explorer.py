@@ -53,7 +53,7 @@ def test_controls_say_yes_before_no_and_numbers_their_unit() -> None:
 
 
 def test_age_sex_and_the_key_questions_come_first() -> None:
-    assert [c.name for c in exploration().first()] == ["age", "sex", *MODEL.file.alarm.key_questions]
+    assert exploration().first() == ["age", "sex", *MODEL.file.alarm.key_questions]
 
 
 def test_an_answer_moves_the_diagnosis_to_what_the_api_gives_and_back() -> None:
