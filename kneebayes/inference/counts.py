@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kneebayes.inference.evidence import Cases
-from kneebayes.inference.network import Engine, Steps, is_compiled
+from kneebayes.inference.network import Engine, Steps, Taped, is_compiled
 from kneebayes.inference.tables import Counts, Tables, patterns
 
 Floats = NDArray[np.float64]
@@ -61,7 +61,8 @@ class Expectation:
         components = self.tables.components
         rows = [patterns(component, codes) for component in components]
         triggers = [component.of_patterns(row) for component, row in zip(components, rows, strict=True)]
-        joint, tape = self._steps.upper.forward(triggers)
+        tape = Taped([], [])
+        joint = self._steps.upper.forward(triggers, tape)
         evidence = (joint * likelihood).sum(axis=0)
         back = likelihood * np.divide(cases.weight, evidence, out=np.zeros(n), where=evidence > 0)
         with np.errstate(divide="ignore"):

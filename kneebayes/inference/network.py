@@ -46,7 +46,7 @@ Floats = NDArray[np.float64]
 Engine = Literal["auto", "numpy", "numba"]
 MIN_COMPILED = 1024
 MIN_COMPILED_STATES = 1 << 22  # joint states of all rows of a table
-CHUNK_BYTES = 1 << 21
+CHUNK_BYTES, CACHE_BYTES = 1 << 21, 1 << 18
 TINY = 1e-300
 MIN_LOG = -1e300  # of a probability that is not 0: takes the place of -inf, of which differences are no numbers
 ROUNDING = 1e-12  # within which two probabilities tie: engines differ by less
@@ -56,11 +56,11 @@ RARE = 1e-150  # of P(evidence): from here down logarithms add up, as products m
 class OrComponent:
     """ORs what a component of risk factors triggers into its targets.
 
-    It works on cells, (2 ** C, n): which of the C causes are present, the first as the highest bit. In what state a
+    It works on cells, (2 ** C, n): which of C causes are present, the first as the highest bit. In what state a
     cause is present does not depend on what triggered it, so states are told apart only after this.
     """
 
-    def __init__(self, targets: tuple[int, ...], n_causes: int) -> None:
+    def __init__(self, targets: list[int], n_causes: int) -> None:
         axes = (*targets, *(c for c in range(n_causes) if c not in targets))
         self.size, self.shape = 1 << len(targets), (2,) * n_causes
         self.forth = (n_causes, *axes)  # the cases in front, then the targets
@@ -87,20 +87,14 @@ class OrComponent:
 
 
 class OrCause:
-    """ORs all that triggers one cause alone into it: the causes that cause it, and components with no other target.
+    """ORs the causes that cause a cause into it.
 
-    It works on cells, or where states of a cause that causes it matter on the joint states of the causes, (K, n).
-    Numbers are the same for all n, or have n versions.
+    It works on cells, or where states of those causes matter on the joint states of the causes, (K, n). Numbers are
+    the same for all n, or have n versions.
     """
 
-    def __init__(
-        self, layout: Layout, c: int, kept: Floats, gained: Floats, split: Floats, *, by_components: bool
-    ) -> None:
-        """Take P(no cause triggers it) and P(one does), (states of those causes[, n]), and its split, (states[, n]).
-
-        ``by_components`` says whether components of risk factors trigger it alone.
-        """
-        self.by_components = by_components
+    def __init__(self, layout: Layout, c: int, kept: Floats, gained: Floats, split: Floats) -> None:
+        """Take P(no cause triggers it) and P(one does), (states of those causes[, n]), and its split, (states[, n])."""
         cards = layout.cards_before(c)
         self.shape = prod(cards[:c]), cards[c], prod(cards[c + 1 :])
         self.split = split if cards[c] > 2 else np.ones(1)
@@ -108,44 +102,33 @@ class OrCause:
         self.parents = np.zeros(self.shape[0] * self.shape[2], dtype=np.intp)  # the joint state of those that cause it
         for parent in layout.parents[c]:
             self.parents = self.parents * cards[parent] + others // prod(cards[parent + 1 :]) % cards[parent]
-        around, places = (1, 1, -1), np.zeros(1, dtype=np.intp)  # the same for all, where no cause causes it
-        if layout.parents[c]:
-            around, places = (self.shape[0], self.shape[2], -1), self.parents
-        self.kept, self.gained = kept[places].reshape(around), gained[places].reshape(around)
+        around = self.shape[0], self.shape[2], -1
+        self.kept, self.gained = kept[self.parents].reshape(around), gained[self.parents].reshape(around)
 
-    def forward(self, joint: Floats, off: Floats, on: Floats) -> Floats:
-        """Bring about the cause; ``off`` and ``on``, (n,), are P(no such component triggers it) and P(one does)."""
+    def forward(self, joint: Floats) -> Floats:
+        """Bring about the cause."""
         old = joint.reshape(*self.shape, -1)
         new = np.empty_like(old)
-        kept, gained, new[:, 1:] = self.kept, self.gained, old[:, 1:]
-        if self.by_components:
-            kept, gained = off * kept, off * gained + on
-            new[:, 1:] *= off + on
-        np.multiply(old[:, 0], kept, out=new[:, 0])
-        gained = gained * old[:, 0]
+        np.multiply(old[:, 0], self.kept, out=new[:, 0])
+        gained, new[:, 1:] = self.gained * old[:, 0], old[:, 1:]
         for state, share in enumerate(self.split, start=1):
             new[:, state] += gained * share if len(self.split) > 1 else gained
         return new.reshape(joint.shape)
 
-    def backward(self, joint: Floats, back: Floats, off: Floats, on: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    def backward(self, joint: Floats, back: Floats) -> tuple[Floats, Floats]:
         """Take derivatives of log P(evidence) back over the step.
 
-        Returns those by the joint before, (K, n), by off and by on, (n,); and by state of the causes that cause it,
-        (states,), the cases in which the cause is present or would be if only one more trigger fired, over the
-        chance of that.
+        Returns those by the joint before, (K, n); and by state of the causes that cause it, (states,), the cases in
+        which the cause is present or would be if only one more trigger fired, over the chance of that.
         """
         old, after = joint.reshape(*self.shape, -1), back.reshape(*self.shape, -1)
         up = np.zeros_like(old[:, 0])
         for state, share in enumerate(self.split, start=1):
             up += after[:, state] * share
-        stays = (old[:, 1:] * after[:, 1:]).sum(axis=1)
-        reached = old[:, 0] * up + stays
-        by_off = (old[:, 0] * (after[:, 0] * self.kept + up * self.gained) + stays).sum(axis=(0, 1))
-        new = np.empty_like(after)
-        new[:, 1:] = after[:, 1:] * (off + on)
-        new[:, 0] = after[:, 0] * (off * self.kept) + up * (on + off * self.gained)
-        by_parents = np.bincount(self.parents, (reached @ (off + on)).ravel()).astype(float)
-        return new.reshape(joint.shape), by_off, reached.sum(axis=(0, 1)), by_parents
+        reached = (old[:, 0] * up + (old[:, 1:] * after[:, 1:]).sum(axis=1)).sum(axis=2)
+        new = after.copy()
+        new[:, 0] = after[:, 0] * self.kept + up * self.gained
+        return new.reshape(joint.shape), np.bincount(self.parents, reached.ravel()).astype(float)
 
 
 class Findings:
@@ -254,23 +237,11 @@ def _alike(said: NDArray[np.integer]) -> list[list[int]]:
     return list(groups.values())
 
 
-def either(chances: Sequence[Floats], n: int) -> tuple[Floats, Floats]:
-    """P(none of some components triggers a cause) and P(any does), (n,) each, both with P(their evidence).
-
-    ``chances``, (2, n) each, are P(evidence, not triggered) and P(evidence, triggered) of one component.
-    """
-    off, on = np.ones(n), np.zeros(n)
-    for none, fired in chances:
-        on = on * (none + fired) + off * fired
-        off = off * none
-    return off, on
-
-
 class Taped(NamedTuple):
     """What the way back over the upper layer needs of the way there."""
 
     components: list[tuple[Floats, Floats]]  # cells before each step, and its matrices
-    causes: list[tuple[Floats, Floats, Floats]]  # the joint before each step, off and on
+    causes: list[Floats]  # the joint before each step
 
 
 class UpperLayer:
@@ -282,35 +253,38 @@ class UpperLayer:
     def __init__(
         self, layout: Layout, share: Floats, kept: Sequence[Floats], gained: Sequence[Floats], split: Sequence[Floats]
     ) -> None:
-        self.layout, n_causes = layout, len(layout.cards)
+        self.layout = layout
         self.share = share.reshape(layout.n_joint, -1)
-        rest = range(1, len(layout.parts))
-        self.single = [[g for g in rest if layout.parts[g].targets == (c,)] for c in range(n_causes)]
-        several = [g for g in rest if len(layout.parts[g].targets) != 1]
-        self.components = {g: OrComponent(layout.parts[g].targets, n_causes) for g in several}
+        # a component is ORed into the smallest that has its targets too: fewer cells than the base's, which has all
+        self.into: dict[int, tuple[int, OrComponent]] = {}
+        order = sorted(range(1, len(layout.parts)), key=lambda g: len(layout.parts[g].targets))
+        for place, g in enumerate(order, start=1):
+            own = layout.parts[g].targets
+            h = next(h for h in (*order[place:], 0) if set(own) <= set(layout.parts[h].targets))
+            others = layout.parts[h].targets
+            self.into[g] = h, OrComponent([others.index(c) for c in own], len(others))
         self.early, self.late = (
-            {
-                c: OrCause(layout, c, kept[c], gained[c], split[c], by_components=bool(self.single[c]))
-                for c in own
-                if self.single[c] or layout.parents[c]
-            }
+            {c: OrCause(layout, c, kept[c], gained[c], split[c]) for c in own if layout.parents[c]}
             for own in (layout.early, layout.late)
         )
 
-    def forward(self, triggers: Sequence[Floats]) -> tuple[Floats, Taped]:
+    def forward(self, triggers: Sequence[Floats], tape: Taped | None = None) -> Floats:
         """P(evidence on risk factors, joint state), (K, n), of a row of each component's table, (n, 2 ** T)."""
-        n, tape = len(triggers[0]), Taped([], [])
-        cells = np.ascontiguousarray(triggers[0].T)
-        for g, component in self.components.items():
-            tape.components.append((cells, or_matrices(triggers[g])))
-            cells = component.forward(*tape.components[-1])
+        rows = [np.ascontiguousarray(trigger.T) for trigger in triggers]
+        for g, (h, component) in self.into.items():
+            before, matrices = rows[h], or_matrices(rows[g].T)
+            rows[h] = component.forward(before, matrices)
+            if tape:
+                tape.components.append((before, matrices))
+        cells = rows[0]
         for causes in (self.early, self.late):
             if causes is self.late and len(cells) < self.layout.n_joint:
                 cells = cells[self.layout.column] * self.share
-            for c, cause in causes.items():
-                tape.causes.append((cells, *either([triggers[g].T for g in self.single[c]], n)))
-                cells = cause.forward(*tape.causes[-1])
-        return cells, tape
+            for cause in causes.values():
+                if tape:
+                    tape.causes.append(cells)
+                cells = cause.forward(cells)
+        return cells
 
     def backward(self, triggers: Sequence[Floats], tape: Taped, back: Floats) -> tuple[list[Floats], list[Floats]]:
         """Take derivatives of log P(evidence) by the joint, (K, n), back to those by the rows of the tables.
@@ -318,7 +292,6 @@ class UpperLayer:
         Returns those, (n, 2 ** T) for each component, and what each `OrCause` returns of the states of the causes
         that cause it; a single 0 for a cause that none does.
         """
-        n, messages = back.shape[1], [np.empty(0)] * len(triggers)
         reached = [np.zeros(1) for _ in self.layout.cards]
         steps = reversed(tape.causes)
         for causes in (self.late, self.early):
@@ -326,20 +299,15 @@ class UpperLayer:
                 order = np.argsort(self.layout.column, kind="stable")
                 starts = np.searchsorted(self.layout.column[order], np.arange(triggers[0].shape[1]))
                 back = np.add.reduceat((back * self.share)[order], starts, axis=0)
-            for (c, cause), (cells, off, on) in zip(reversed(causes.items()), steps, strict=False):
-                back, by_off, by_on, by_parents = cause.backward(cells, back, off, on)
-                if self.layout.parents[c]:
-                    reached[c] = by_parents
-                for g in self.single[c]:
-                    none, fired = either([triggers[other].T for other in self.single[c] if other != g], n)
-                    messages[g] = np.stack([by_off * none + by_on * fired, by_on * (none + fired)], axis=1)
-        for (g, component), (cells, matrices) in zip(
-            reversed(self.components.items()), reversed(tape.components), strict=True
+            for (c, cause), cells in zip(reversed(causes.items()), steps, strict=False):
+                back, reached[c] = cause.backward(cells, back)
+        messages = {0: back.T}
+        for (g, (h, component)), (cells, matrices) in zip(
+            reversed(self.into.items()), reversed(tape.components), strict=True
         ):
-            flow, back = component.backward(cells, back, matrices)
-            messages[g] = or_messages(flow)
-        messages[0] = back.T
-        return messages, reached
+            flow, before = component.backward(cells, messages[h].T, matrices)
+            messages[g], messages[h] = or_messages(flow), before.T
+        return [messages[g] for g in range(len(triggers))], reached
 
 
 class Steps:
@@ -353,6 +321,14 @@ class Steps:
         """From risk factors to causes."""
         t = self.tables
         return UpperLayer(t.layout, t.share, t.kept, t.gained, t.split)
+
+    def above(self, patterns: NDArray[np.intp]) -> list[Floats]:
+        """P(risk evidence, joint state), (K,) each, of rows of the components' tables, (components, n)."""
+        step, found = max(1, CACHE_BYTES // (8 * self.tables.layout.n_joint)), list[Floats]()
+        for start in range(0, patterns.shape[1], step):
+            rows = zip(self.tables.components, patterns[:, start : start + step], strict=True)
+            found += list(np.ascontiguousarray(self.upper.forward([c.of_patterns(row) for c, row in rows]).T))
+        return found
 
     @cached_property
     def findings(self) -> Findings:
@@ -568,7 +544,7 @@ class CompiledModel:
                 rows = zip(self.tables.components, self.rows(expanded.codes[:, part]), strict=True)
                 triggers = [component.of_patterns(row) for component, row in rows]
                 top = [np.maximum(trigger.max(axis=1), TINY) for trigger in triggers]
-                upper, _ = self._steps.upper.forward([t / m[:, None] for t, m in zip(triggers, top, strict=True)])
+                upper = self._steps.upper.forward([t / m[:, None] for t, m in zip(triggers, top, strict=True)])
                 weight = expanded.log_weight[part] + np.log(top).sum(axis=0)
                 np.logaddexp.at(logs, expanded.case[part], np.log(upper.T) + weight[:, None])
         return logs + self._steps.findings.log_weights(Evidence(evidence.codes, tuple(below)))
@@ -587,8 +563,7 @@ class CompiledModel:
         patterns = self.rows(codes)
         groups = _alike(patterns)
         for some in (groups[start : start + self._step] for start in range(0, len(groups), self._step)):
-            rows = zip(self.tables.components, patterns[:, [cases[0] for cases in some]], strict=True)
-            upper = np.ascontiguousarray(self._steps.upper.forward([c.of_patterns(row) for c, row in rows])[0].T)
+            upper = self._steps.above(patterns[:, [cases[0] for cases in some]])
             own = [(case, above) for cases, above in zip(some, upper, strict=True) for case in cases]
             for places, weight in self._steps.findings.weights(codes[:, [case for case, _ in own]]):
                 for case, above in (own[place] for place in places):
@@ -707,7 +682,7 @@ class VersionedCase:
             [chance.T for chance in gained],
             [shares[:, split].T for split in layout.splits],
         )
-        joint, _ = upper.forward([self._triggered(*possible, links, shares) for possible in self._possible])
+        joint = upper.forward([self._triggered(*possible, links, shares) for possible in self._possible])
         cells, likelihoods = joint.reshape(*layout.cards, n), self._likelihoods(links.T)
         log_unit = np.zeros(n)
         if self._log_unit:
