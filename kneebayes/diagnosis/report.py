@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 
 from kneebayes.atomic import AtomicFile, commit, plain_path, write_whole
 from kneebayes.diagnosis.questions import open_questions
-from kneebayes.diagnosis.sensitivity import sensitivity
-from kneebayes.diagnosis.uncertainty import uncertainty
 from kneebayes.diagnosis.wells import points_line
 from kneebayes.errors import FileFormatError, MissingExtraError
 from kneebayes.plots.case import number_label
@@ -27,29 +25,14 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 PRINTED_IN = 60.0  # seconds
 
 
-def check_case_report(path: str | Path) -> None:
-    """Refuse a name that is neither of a page nor of a document to print, and one to print where nothing can."""
-    ending = Path(plain_path(path)).suffix.lower()
-    if ending not in (".html", ".htm", ".pdf"):
-        raise FileFormatError(f"report {str(path)!r}: give a name that ends in .html or .pdf")
-    if ending == ".pdf" and _browser() is None:
-        raise MissingExtraError(
-            f"report {str(path)!r}: a PDF is printed by Chromium or Chrome, and none is on the path: write an .html "
-            "file, and print it from any browser"
-        )
-
-
 def case_page(dx: Diagnosis, when: date) -> str:
     """Write a case as HTML that needs no network."""
-    model, assessed = dx.model, dx.assessment
-    sure, before = uncertainty(assessed), dx.network.priors()
-    columns = dx.network.columns
-    ends = dict(zip(columns, zip(sure.low.tolist(), sure.high.tolist(), strict=True), strict=True))
-    table = sensitivity(assessed, model.alarm.cause).frame(n=NUMBERS)
+    model, sure, before = dx.model, dx.uncertainty(), dx.network.priors()
+    ends = dict(zip(dx.network.columns, zip(sure.low.tolist(), sure.high.tolist(), strict=True), strict=True))
     known = dict(model.probabilities())
     numbers = [
         (number_label(model, str(place)), known[str(place)], float(row["posterior_low"]), float(row["posterior_high"]))
-        for place, row in table.iterrows()
+        for place, row in dx.sensitivity(n=NUMBERS).iterrows()
     ]
     cited = " ".join(number.basis for _, number, _, _ in numbers)
     return render(
@@ -57,7 +40,7 @@ def case_page(dx: Diagnosis, when: date) -> str:
         dx=dx,
         when=when,
         told=dx._told(),
-        questions=open_questions(assessed, n=QUESTIONS, keys_first=True),
+        questions=open_questions(dx.assessment, n=QUESTIONS, keys_first=True),
         rows=[(name, dx.label(name), p, *ends[name], before[name]) for name, p in dx.ranked],
         sure=sure,
         wells=points_line(model, dx.evidence),
@@ -68,9 +51,16 @@ def case_page(dx: Diagnosis, when: date) -> str:
 
 def write_case_report(dx: Diagnosis, path: str | Path, when: date | None = None) -> None:
     """Write a case as a page, HTML or PDF by the ending of the name."""
-    check_case_report(path)
+    ending, browser = Path(plain_path(path)).suffix.lower(), next(filter(None, map(shutil.which, BROWSERS)), None)
+    if ending not in (".html", ".htm", ".pdf"):
+        raise FileFormatError(f"report {str(path)!r}: give a name that ends in .html or .pdf")
+    if ending == ".pdf" and browser is None:
+        raise MissingExtraError(
+            f"report {str(path)!r}: a PDF is printed by Chromium or Chrome, and none is on the path: write an .html "
+            "file, and print it from any browser"
+        )
     page = case_page(dx, when or date.today())
-    if Path(path).suffix.lower() != ".pdf":
+    if ending != ".pdf":
         write_whole(str(path), page)
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -78,7 +68,7 @@ def write_case_report(dx: Diagnosis, path: str | Path, when: date | None = None)
         source.write_text(page, encoding="utf-8")
         flags = ["--headless", "--disable-gpu", "--no-pdf-header-footer", f"--user-data-dir={folder}/profile"]
         flags += ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []  # it refuses root otherwise
-        command = [str(_browser()), *flags, f"--print-to-pdf={printed}", source.as_uri()]
+        command = [str(browser), *flags, f"--print-to-pdf={printed}", source.as_uri()]
         try:
             subprocess.run(command, check=True, capture_output=True, timeout=PRINTED_IN)
             content = printed.read_bytes()
@@ -87,7 +77,3 @@ def write_case_report(dx: Diagnosis, path: str | Path, when: date | None = None)
     with AtomicFile(str(path), stream=False) as file:
         file.write(content)
         commit(file)
-
-
-def _browser() -> str | None:
-    return next(filter(None, map(shutil.which, BROWSERS)), None)

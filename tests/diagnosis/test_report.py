@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def test_without_a_browser_a_pdf_is_refused_with_what_to_do(tmp_path: Path, monk
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(report._browser() is None, reason="needs Chromium")
+@pytest.mark.skipif(not any(map(shutil.which, report.BROWSERS)), reason="needs Chromium")
 @pytest.mark.parametrize("name", [None, "extended"])
 def test_printed_it_is_one_sheet(name: str | None, tmp_path: Path) -> None:
     path = tmp_path / "case.pdf"
