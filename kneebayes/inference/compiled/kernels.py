@@ -27,7 +27,19 @@ from kneebayes.inference.compiled.layout import (
     flat_layout,
     triggered_apart,
 )
-from kneebayes.inference.compiled.vectors import LANES, add, gather, interleave, load, multiply, separate, splat, store
+from kneebayes.inference.compiled.vectors import (
+    LANES,
+    add,
+    gather,
+    interleave,
+    load,
+    multiply,
+    read,
+    separate,
+    splat,
+    store,
+    write,
+)
 from kneebayes.inference.evidence import Batch, BatchPart, Cases, OpenStates
 from kneebayes.inference.tables import MAX_KEPT_BYTES, Component, Counts, Tables, or_messages, patterns
 
@@ -272,7 +284,7 @@ def _score_arrays(flat: FlatTables, growth: FlatGrowth | None) -> tuple[NDArray[
     parts, components, causes, findings = flat.parts, flat.components, flat.causes, flat.findings
     n_causes, n_inner = len(causes.order), findings.n_inner
     # read by whole vectors, so past the last
-    n_cells = max(len(causes.share) if growth else 1 << n_causes, LANES) + LANES
+    n_cells = max(growth.most if growth else 1 << n_causes, n_inner, LANES) + LANES
     return (
         np.empty((findings.first_finding + len(findings.code_start), LANES), dtype=np.int64),  # block
         np.empty((len(parts.part_start) - 1, LANES), dtype=np.int64),  # pattern
@@ -288,10 +300,9 @@ def _score_arrays(flat: FlatTables, growth: FlatGrowth | None) -> tuple[NDArray[
         _lanes(len(components.after)),  # coefficient
         _lanes(len(components.after) if growth else 0),  # picked
         np.empty(len(components.group_run), dtype=bool),  # open_parts
-        _lanes(n_inner + LANES).reshape(LANES, n_inner + LANES),  # rows
-        _lanes(n_inner).reshape(LANES, n_inner),  # inner
-        _lanes(n_inner // LANES + 1).ravel(),  # own
-        _lanes(n_inner // LANES + 1).ravel(),  # other
+        _lanes(n_inner + 2 * LANES).reshape(LANES, -1),  # rows
+        _lanes(n_inner + 2 * LANES).reshape(LANES, -1),  # inner
+        _lanes(n_inner // LANES + 3).ravel(),  # own
         np.empty(LANES, dtype=np.int64),  # n_chosen
         np.empty((LANES, len(findings.code_start) + 2), dtype=np.int64),  # chosen
         np.empty(LANES),  # nones
@@ -430,17 +441,17 @@ def _or_component(components, i, cells, coefficient):  # pragma: no cover
     groups = components.group[components.group_start[i] : components.group_start[i + 1]]
     after, before, own = components.after[begin:end], components.before[begin:end], coefficient[begin:end]
     for e in range(0, end - begin, 9):
-        _or_two(cells, groups, components.group_run[i], after, before, e, own)
+        _or_two(cells, NONE, groups, components.group_run[i], after, before, e, own)
 
 
 @_compiled
-def _or_two(cells, groups, run, after, before, e, coefficient):  # pragma: no cover
+def _or_two(cells, origin, groups, run, after, before, e, coefficient):  # pragma: no cover
     """Work on two targets, where of the others are present the same: the nine coefficients stay in registers."""
     both_both, both_one, both_other = load(coefficient, e), load(coefficient, e + 1), load(coefficient, e + 2)
     both_none, one_one, one_none = load(coefficient, e + 3), load(coefficient, e + 4), load(coefficient, e + 5)
     other_other, other_none, none_none = load(coefficient, e + 6), load(coefficient, e + 7), load(coefficient, e + 8)
-    source, shift = before[e + 8], after[e + 8] - before[e + 8]
-    one, other = before[e + 1] - source, before[e + 2] - source
+    source, shift = origin + before[e + 8], after[e + 8] - before[e + 8]
+    one, other = before[e + 1] - before[e + 8], before[e + 2] - before[e + 8]
     for g in range(len(groups)):
         for cell in range(groups[g] + source, groups[g] + source + run):
             none, second = load(cells, cell), load(cells, cell + other)
@@ -500,8 +511,8 @@ def _or_cause(causes, c, joint, off, on, weight, start, stop, origin):  # pragma
 
 
 @_inlined
-def _grow_component(causes, growth, step, cells, coefficient, picked, off, on, weight):  # pragma: no cover
-    """OR a component in where cells stand for some of the causes only; finish those that nothing acts on after it."""
+def _grow_component(causes, growth, step, cells, origin, coefficient, picked, off, on, weight):  # pragma: no cover
+    """OR a component into cells of some of the causes, from ``origin`` on; finish what nothing acts on after it."""
     begin, end, block = growth.entry_start[step], growth.entry_start[step + 1], growth.block_start[step]
     for e in range(end - begin):
         store(picked, e, load(coefficient, growth.entry[begin + e]))
@@ -520,7 +531,7 @@ def _grow_component(causes, growth, step, cells, coefficient, picked, off, on, w
     groups = growth.source[growth.run_start[block] : growth.run_start[block + 1]]
     after, before = growth.after[begin:end], growth.before[begin:end]
     for e in range(0, end - begin, 9):
-        _or_two(cells, groups, growth.run[step], after, before, e, picked)
+        _or_two(cells, origin, groups, growth.run[step], after, before, e, picked)
 
 
 @_inlined
@@ -533,32 +544,56 @@ def _finished(causes, c, p, state, off, on, weight):  # pragma: no cover
 
 
 @_inlined
-def _grow_cause(causes, growth, step, c, cells, grown, off, on, weight):  # pragma: no cover
-    """Add a cause, or finish one, or both: OR into it what acts on it alone, and weigh its states, told apart."""
+def _grow_cause(causes, growth, step, c, outer, cells, origin, grown, there, off, on, weight):  # pragma: no cover
+    """Add a cause, or finish one, or both: OR into it what acts on it alone, and weigh its states, told apart.
+
+    The cells begin at ``origin``, and go to ``there``; the last steps are taken for an outer state.
+    """
     own, keep, gain = splat(1.0), splat(1.0), splat(0.0)
     stride, run, adds, finishes = growth.stride[step], growth.run[step], growth.adds[step], growth.finishes[step]
-    for block in range(growth.block_start[step], growth.block_start[step + 1]):
+    n_blocks = growth.block_start[step + 1] - growth.block_start[step]
+    for i in range(n_blocks):
+        block = growth.block_start[step] + i
         first, last = growth.run_start[block], growth.run_start[block + 1]
         for state in range((causes.cards[c] if finishes else 2) - 1, 0, -1):
             if finishes:
-                p = causes.parent_start[c] + block - growth.block_start[step]
+                p = causes.parent_start[c] + growth.chance[growth.chance_start[step] + outer * n_blocks + i]
                 keep, own, gain = _finished(causes, c, p, state, off, on, weight)
             if adds:
                 for g in range(first, last):
-                    source, target = growth.source[g], growth.target[g]
+                    source, target = origin + growth.source[g], there + growth.target[g]
                     for k in range(run):
                         absent = load(cells, source + k)
                         store(grown, target + state * stride + k, multiply(absent, gain))
                         store(grown, target + k, multiply(absent, keep))
             else:
                 for g in range(first, last):
-                    source, target = growth.source[g], growth.target[g]
+                    source, target = origin + growth.source[g], there + growth.target[g]
                     for k in range(run):
                         absent, present = load(cells, source + k), load(cells, source + stride + k)
                         present = add(multiply(present, own), multiply(absent, gain))
                         store(grown, target + state * stride + k, present)
                         if state == 1:
                             store(grown, target + k, multiply(absent, keep))
+
+
+@_inlined
+def _grow(flat, growth, start, stop, outer, cells, origin, grown, spare, given):  # pragma: no cover
+    """Take some steps, from cells that begin at ``origin``; return what comes of them, what is free, and the origin."""
+    causes, components, n_parts = flat.causes, flat.components, len(flat.components.group_run)
+    coefficient, picked, off, on, weight = given
+    for step in growth.step[start:stop]:
+        part = growth.part[step]
+        if part < n_parts:
+            own = coefficient[components.entry_start[part] : components.entry_start[part + 1]]
+            _grow_component(causes, growth, step, cells, origin, own, picked, off, on, weight)
+        elif growth.moves[step]:
+            _grow_cause(causes, growth, step, part - n_parts, outer, cells, origin, grown, NONE, off, on, weight)
+            cells, grown, origin = grown, spare, NONE
+            spare = cells
+        else:
+            _grow_cause(causes, growth, step, part - n_parts, outer, cells, origin, cells, origin, off, on, weight)
+    return cells, grown, origin
 
 
 # Posteriors
@@ -608,7 +643,8 @@ def _score(flat, growth, outer, codes, order, together, values, evidence, work):
     n_parts, last = len(components.group_run), len(findings.vectors) - 1
     n_halves = 2 if n_outer == 1 and causes.order[0] == 0 and causes.cards[0] == 2 else 1  # in the cache
     block, pattern, base_row, cells, grown, joint, off, on, scale, weight, spread, coefficient = work[:12]
-    picked, open_parts, rows, inner, own, other, n_chosen, chosen, nones = work[12:]
+    picked, open_parts, rows, inner, own, n_chosen, chosen, nones = work[12:]
+    given, width = (coefficient, picked, off, on, weight), findings.vectors.shape[1]
     first = 0
     while first < len(order):
         n_cases = 1  # cases that go the same way: what one gets does not depend on the others
@@ -653,16 +689,8 @@ def _score(flat, growth, outer, codes, order, together, values, evidence, work):
             for place in range(causes.n_early):
                 _or_cause(causes, causes.order[place], cells, off, on, weight, NONE, n_cells, NONE)
         else:
-            for step in growth.step[growth.step_start[kind] : growth.step_start[kind + 1]]:
-                part = growth.part[step]
-                if part >= n_parts:
-                    target = grown if growth.moves[step] else cells
-                    _grow_cause(causes, growth, step, part - n_parts, cells, target, off, on, weight)
-                    if growth.moves[step]:
-                        cells, grown = grown, cells
-                else:
-                    own_entries = coefficient[components.entry_start[part] : components.entry_start[part + 1]]
-                    _grow_component(causes, growth, step, cells, own_entries, picked, off, on, weight)
+            start, stop = growth.step_start[kind], growth.last_step[kind]
+            cells, grown, _ = _grow(flat, growth, start, stop, NONE, cells, NONE, grown, cells, given)
         for lane in range(n_cases):
             n_chosen[lane] = 0
             for f in findings.by_level:
@@ -672,46 +700,54 @@ def _score(flat, growth, outer, codes, order, together, values, evidence, work):
                     n_chosen[lane] += 1
             chosen[lane, n_chosen[lane] : n_chosen[lane] + 2] = last
         for place in range(n_outer):
-            lanes, origin = cells, NONE
-            if growth is None:  # noqa: SIM102  # numba leaves out what stands under this alone
-                if n_joint > n_cells:
-                    lanes, origin = joint, place * n_inner
-                    for half in range(n_halves):
-                        start = place * n_inner + half * (n_inner // n_halves)
-                        stop = start + n_inner // n_halves
-                        _spread(causes, cells, joint, weight, spread, start, stop, origin)
-                        for late in range(causes.n_early, n_causes):
-                            _or_cause(causes, causes.order[late], joint, off, on, weight, start, stop, origin)
+            lanes, origin = cells, place * n_inner
+            if growth is not None:
+                start, stop, origin = growth.last_step[kind], growth.step_start[kind + 1], place * growth.n_inner[kind]
+                lanes, _, origin = _grow(flat, growth, start, stop, place, cells, origin, joint, grown, given)
+            elif n_joint > n_cells:
+                lanes, origin = joint, NONE
+                for half in range(n_halves):
+                    start = place * n_inner + half * (n_inner // n_halves)
+                    stop = start + n_inner // n_halves
+                    _spread(causes, cells, joint, weight, spread, start, stop, place * n_inner)
+                    for late in range(causes.n_early, n_causes):
+                        _or_cause(causes, causes.order[late], joint, off, on, weight, start, stop, place * n_inner)
             for state in range(0, n_inner, LANES):
-                separate(lanes, place * n_inner - origin + state, rows, state)
+                separate(lanes, origin + state, rows, state)
             for lane in range(n_cases):
                 upper, sums, factor = rows[lane], inner[lane if n_outer > 1 else 0], scale[0, lane]
+                write(upper, n_inner, splat(0.0))  # what whole vectors go through further than states
+                write(upper, n_inner + LANES, splat(0.0))
                 if outer is None:
-                    vector, second = findings.vectors[chosen[lane, 0]], findings.vectors[chosen[lane, 1]]
-                    for k in range(n_inner):
-                        sums[k] = upper[k] * factor * (vector[k] * second[k])
+                    vector, second = chosen[lane, 0] * width, chosen[lane, 1] * width
+                    factors = splat(factor)
+                    for k in range(0, n_inner, LANES):
+                        both = multiply(read(findings.vectors, vector + k), read(findings.vectors, second + k))
+                        write(sums, k, multiply(multiply(read(upper, k), factors), both))
                     for n in range(2, n_chosen[lane], 2):  # two at a time; the last of an odd number with ones
-                        vector, second = findings.vectors[chosen[lane, n]], findings.vectors[chosen[lane, n + 1]]
-                        for k in range(n_inner):
-                            sums[k] *= vector[k] * second[k]
+                        vector, second = chosen[lane, n] * width, chosen[lane, n + 1] * width
+                        for k in range(0, n_inner, LANES):
+                            both = multiply(read(findings.vectors, vector + k), read(findings.vectors, second + k))
+                            write(sums, k, multiply(read(sums, k), both))
                     nones[lane] = sums[0]
                 else:
-                    _multiply_vectors(causes.cards, findings, chosen[lane, : n_chosen[lane]], place, own, other)
+                    _multiply_vectors(causes.cards, findings, chosen[lane, : n_chosen[lane]], place, factor, own)
                     if place == 0:
-                        nones[lane] = upper[0] * factor * own[0]
-                        for k in range(n_inner):
-                            sums[k] = upper[k] * factor * own[k]
-                        outer[lane, 0] = _sum(sums[:n_inner])
-                    else:
-                        whole = 0.0
-                        for k in range(n_inner):
-                            chance = upper[k] * factor * own[k]
-                            sums[k] += chance
-                            whole += chance
-                        outer[lane, place] = whole
+                        nones[lane] = upper[0] * own[0]
+                        for k in range(0, n_inner, LANES):
+                            write(sums, k, splat(0.0))
+                    whole, other = splat(0.0), splat(0.0)  # each addition waits for the one before
+                    for k in range(0, n_inner, 2 * LANES):
+                        chance = multiply(read(upper, k), read(own, k))
+                        second = multiply(read(upper, k + LANES), read(own, k + LANES))
+                        write(sums, k, add(read(sums, k), chance))
+                        write(sums, k + LANES, add(read(sums, k + LANES), second))
+                        whole, other = add(whole, chance), add(other, second)
+                    write(own, NONE, add(whole, other))
+                    outer[lane, place] = _sum(own[:LANES])
                 if place == n_outer - 1:
                     row = values[order[first + lane]]
-                    whole = _fold(causes.cards, findings.extra, findings.first_inner, n_causes, sums, row)
+                    whole = _fold(causes.cards, findings.extra, findings.first_inner, n_causes, sums[:n_inner], row)
                     if outer is not None:
                         whole = _fold(causes.cards, findings.extra, NONE, findings.first_inner, outer[lane], row)
                     row[n_causes] = nones[lane]
@@ -722,55 +758,45 @@ def _score(flat, growth, outer, codes, order, together, values, evidence, work):
 
 
 @_inlined
-def _multiply_vectors(cards, findings, chosen, place, own, other):  # pragma: no cover
-    """Fill ``own`` with the product of some vectors, those of the highest level first, over the inner states.
+def _multiply_vectors(cards, findings, chosen, place, factor, own):  # pragma: no cover
+    """Fill ``own`` with a factor times some vectors, those of the highest level first, over the inner states.
 
     A vector does not tell states apart of the causes before its level, so it is multiplied in when those do not yet
     stand apart: the numbers are doubled, cause by cause, from the last on.
     """
-    n, size = 0, 1
-    for c in range(len(cards), findings.first_inner - 1, -1):
-        if c < len(cards):
-            if n > 0:
-                for state in range(1, cards[c]):
-                    for k in range(size):
-                        own[state * size + k] = own[k]
+    n, size, top, level, width = 0, 1, len(cards), findings.level, findings.term.shape[1]
+    constants, terms = findings.constant, findings.coefficient
+    while top > findings.first_inner and (size < LANES or len(chosen) == 0 or level[chosen[0]] < top):
+        top -= 1
+        size *= cards[top]
+    for k in range(0, size, LANES):
+        write(own, k, splat(factor))
+    for c in range(top, findings.first_inner - 1, -1):
+        if c < top:
+            for state in range(1, cards[c]):
+                for k in range(0, size, LANES):
+                    write(own, state * size + k, read(own, k))
             size *= cards[c]
-        if n == 0 and (c == findings.first_inner or (len(chosen) > 0 and findings.level[chosen[0]] == c)):
-            for k in range(size):  # nothing stood apart before
-                own[k] = 1.0
-        while n < len(chosen) and findings.level[chosen[n]] == c:
-            constant, first = findings.constant[chosen[n], place], findings.term_start[chosen[n]]
-            last = findings.term_start[chosen[n] + 1]
-            if last > first + 1:
-                for k in range(size):
-                    other[k] = constant
-                for t in range(first, last):
-                    coefficient, term = findings.coefficient[t, place], findings.term[t]
-                    for k in range(size):
-                        other[k] += coefficient * term[k]
-                for k in range(size):
-                    own[k] *= other[k]
-            elif (
-                n + 1 < len(chosen)
-                and findings.level[chosen[n + 1]] == c
-                and findings.term_start[chosen[n + 1] + 1] == findings.term_start[chosen[n + 1]] + 1
-            ):
-                n += 1
-                second = findings.term_start[chosen[n]]
-                coefficient, term, constant_2 = (
-                    findings.coefficient[first, place],
-                    findings.term[first],
-                    findings.constant[chosen[n], place],
-                )
-                coefficient_2, term_2 = findings.coefficient[second, place], findings.term[second]
-                for k in range(size):
-                    own[k] *= (constant + coefficient * term[k]) * (constant_2 + coefficient_2 * term_2[k])
-            else:
-                coefficient, term = findings.coefficient[first, place], findings.term[first]
-                for k in range(size):
-                    own[k] *= constant + coefficient * term[k]
+        while n < len(chosen) and level[chosen[n]] >= c:
+            constant, first = splat(constants[chosen[n], place]), findings.term_start[chosen[n]]
+            n_terms = findings.term_start[chosen[n] + 1] - first
             n += 1
+            if n_terms == 1 and n < len(chosen) and level[chosen[n]] >= c:
+                second, end = findings.term_start[chosen[n]], findings.term_start[chosen[n] + 1]
+                if end == second + 1:  # two at a time
+                    other, term = splat(constants[chosen[n], place]), splat(terms[first, place])
+                    other_term = splat(terms[second, place])
+                    for k in range(0, size, LANES):
+                        one = add(multiply(read(findings.term, first * width + k), term), constant)
+                        two = add(multiply(read(findings.term, second * width + k), other_term), other)
+                        write(own, k, multiply(read(own, k), multiply(one, two)))
+                    n += 1
+                    continue
+            for k in range(0, size, LANES):
+                chance = constant
+                for t in range(first, first + n_terms):
+                    chance = add(chance, multiply(read(findings.term, t * width + k), splat(terms[t, place])))
+                write(own, k, multiply(read(own, k), chance))
 
 
 @_inlined

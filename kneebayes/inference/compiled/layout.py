@@ -9,12 +9,13 @@ last cause varies fastest.
 
 The cells of a large model *grow*: what is known of the base's risk factors leaves most causes independent of each
 other, so that the cells first stand for the others alone. Causes are added one by one, when a component or another
-cause acts on them too, and most steps take place on few cells.
+cause acts on them too, and most steps take place on few cells. The last steps, those after all that have to do with an
+outer cause, are taken for one joint state of these after the other, as it is read: what they write stays in the cache.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise, product
 from math import prod
@@ -100,7 +101,10 @@ class FlatGrowth(NamedTuple):
 
     kind: Ints  # by pattern of the base
     n_cells: Ints  # by kind, at the start
-    step_start: Ints  # by kind, into
+    most: int  # before the last steps, of all kinds
+    step_start: Ints  # by kind, into ``step``
+    last_step: Ints  # by kind, likewise: from where on they are taken for each outer state
+    n_inner: Ints  # by kind, before those: cells for each outer state
     step: Ints  # which of the steps:
     part: Ints  # a component, or as many as there are + a cause
     adds: NDArray[np.bool_]  # whether it adds the cause
@@ -108,10 +112,14 @@ class FlatGrowth(NamedTuple):
     moves: NDArray[np.bool_]  # whether there are more cells afterwards
     stride: Ints  # between the states of the cause
     run: Ints  # cells in each run
-    block_start: Ints  # by step, into the next: runs by joint state of the causes that cause the cause
+    block_start: Ints  # by step, into the next: runs by joint state of the causes (last: inner ones) of the cause
     run_start: Ints
     source: Ints  # first cells of the runs in which the cause, or all targets of the component, are absent
     target: Ints  # where they go
+    chance_start: Ints  # by step, into
+    chance: (
+        Ints  # by outer state if it is of the last steps, and by block: which of the cause's ``kept`` and ``gained``
+    )
     entry_start: Ints  # by step, into the next three
     entry: Ints  # which of the component's entries; those from states that no case is in yet are left out
     after: Ints
@@ -141,7 +149,7 @@ class FlatFindings(NamedTuple):
     link: Ints  # cause * most + state
     link_code: Ints  # into what each code multiplies that state by:
     link_factor: Floats
-    vectors: Floats  # (V + 1, K): P(finding in a set of states | joint state)
+    vectors: Floats  # (V + 1, K or more): P(finding in a set of states | joint state)
     peak: Floats  # the largest value of each row
     first_inner: int
     n_inner: int
@@ -150,7 +158,7 @@ class FlatFindings(NamedTuple):
     constant: Floats  # (V, outer states): a vector is this, and terms:
     term_start: Ints  # by vector, into the next two
     coefficient: Floats  # (terms, outer states), of
-    term: Floats  # (terms, inner states)
+    term: Floats  # (terms, inner states or more)
     extra: Ints  # (further columns of the posteriors, 2): cause, state
 
 
@@ -181,7 +189,7 @@ class FlatLayout:
         # by interval, whether its greatest state, and its least, leaves any state of the finding out
         self._varied = np.stack([layout.high < len(layout.leaks), layout.low <= len(layout.leaks)], axis=1)
         self._structure = {**self._components(), **self._causes(), **self._findings()}
-        self.growth = _Growth(layout, self.entries) if len(cards) >= MIN_GROWING else None
+        self.growth = _Growth(layout, self.entries, self._first) if len(cards) >= MIN_GROWING else None
 
     def fill(self, tables: Tables) -> FlatTables:
         """Lay out the numbers, without the rows of the base."""
@@ -194,8 +202,7 @@ class FlatLayout:
         state_share = np.ones_like(split)
         for c, own in enumerate(tables.split):
             state_share[c, 1 : 1 + len(own)] = own
-        vectors = aligned((len(tables.vectors) + 1, self.layout.n_joint))
-        vectors[:-1], vectors[-1] = tables.vectors, 1.0
+        vectors = np.concatenate([tables.vectors, np.ones((1, self.layout.n_joint))])
         leak_factor = np.append(tables.at_most_leak, 1.0)[self._leak_row]
         links = tables.at_most_links.reshape(len(tables.at_most_links), -1)
         link_factor = np.empty(len(self._link_place))
@@ -218,7 +225,7 @@ class FlatLayout:
             leak_factor=leak_factor,
             log_leak=log_leak,
             link_factor=link_factor,
-            vectors=vectors,
+            vectors=_in_lanes(vectors),
             peak=np.maximum(vectors.max(axis=1), TINY),
             constant=constant,
             coefficient=coefficient,
@@ -236,9 +243,7 @@ class FlatLayout:
 
     def base(self, rows: Floats) -> Floats:
         """Lay out rows of the base."""
-        base = aligned((len(rows), -(-rows.shape[1] // LANES) * LANES + PADDING))
-        base[:, : rows.shape[1]] = rows
-        return base
+        return _in_lanes(rows, PADDING)
 
     def coefficients(self, i: int, trigger: Floats) -> Floats:
         """Coefficients of the entries of a component, (patterns, entries), from its triggers."""
@@ -265,9 +270,8 @@ class FlatLayout:
             axis=1,
         )
         constant = np.where(self._varied[:, :1], 0.0, outer[:, 0])
-        term = aligned((int(self._varied.sum()), inner.shape[2]))
-        term[:] = inner[self._varied]
-        return np.add.reduceat(constant, start, axis=0) if len(start) else constant, outer[self._varied], term
+        constant = np.add.reduceat(constant, start, axis=0) if len(start) else constant
+        return constant, outer[self._varied], _in_lanes(inner[self._varied])
 
     def _components(self) -> dict[str, Any]:
         n = len(self.layout.cards)
@@ -408,8 +412,8 @@ class FlatLayout:
 class _Growth:
     """The steps for each kind of pattern of the base."""
 
-    def __init__(self, layout: Layout, entries: Sequence[Ints]) -> None:
-        self._layout, self._entries, n = layout, entries, len(layout.cards)
+    def __init__(self, layout: Layout, entries: Sequence[Ints], first_inner: int) -> None:
+        self._layout, self._entries, self._first, n = layout, entries, first_inner, len(layout.cards)
         self._targets = {i: part.targets for i, part in enumerate(layout.parts[1:]) if len(part.targets) > 1}
         self._steps: dict[tuple[Any, ...], tuple[Any, ...]] = {}
         masks = _coupled(layout.parts[0])
@@ -417,13 +421,16 @@ class _Growth:
         if len(found) > MAX_KINDS:
             found, kind = _ints([(1 << n) - 1]), np.zeros_like(kind)
         self.coupled = [tuple(c for c in range(n) if mask >> c & 1) for mask in found.tolist()]
-        plans = [self._plan(coupled) for coupled in self.coupled]
-        part, adds, finishes, moves, stride, run, blocks, entry, last = zip(*self._steps.values(), strict=True)
+        plans, n_before, most, n_inner = zip(*map(self._plan, self.coupled), strict=True)
+        part, adds, finishes, moves, stride, run, blocks, chance, entry, last = zip(*self._steps.values(), strict=True)
         runs = [own for block in blocks for own in block]
         self.flat = FlatGrowth(
             kind=kind,
             n_cells=_ints([1 << len(coupled) for coupled in self.coupled]),
+            most=max(most),
             step_start=_starts(plans),
+            last_step=_starts(plans)[:-1] + _ints(n_before),
+            n_inner=_ints(n_inner),
             step=_end_to_end(plans, int),
             part=_ints(part),
             adds=np.array(adds, dtype=bool),
@@ -435,6 +442,8 @@ class _Growth:
             run_start=_starts([target for _, target in runs]),
             source=_end_to_end([source for source, _ in runs], int),
             target=_end_to_end([target for _, target in runs], int),
+            chance_start=_starts(chance),
+            chance=_end_to_end(chance, int),
             entry_start=_starts(entry),
             entry=_end_to_end([own[:, 0] for own in entry], int),
             after=_end_to_end([own[:, 1] for own in entry], int),
@@ -445,39 +454,67 @@ class _Growth:
             partner=_end_to_end(partners, int),
         )
 
-    def _plan(self, coupled: Sequence[int]) -> list[int]:
-        """Find the steps from some causes to the joint states of all, each as soon as it can be."""
-        cards, order, parents, plan = self._layout.cards, self._layout.order, self._layout.parents, []
+    def _plan(self, coupled: Sequence[int]) -> tuple[list[int], int, int, int]:
+        """Find the steps from some causes to the joint states of all, each as soon as it can be.
+
+        Returns them, how many there are before the last ones, and the cells before these, all and of an outer state.
+        """
+        cards, order, parents, first = self._layout.cards, self._layout.order, self._layout.parents, self._first
         size, unfinished, waiting = dict.fromkeys(coupled, 2), set(order), dict(self._targets)
+        plan: list[tuple[bool, dict[int, int], Callable[..., tuple[Any, ...]], tuple[Any, ...]]] = []
 
         def is_ready(c: int) -> bool:
             known = parents[c].keys() <= size.keys() - unfinished
             return c in unfinished and known and not any(c in own for own in waiting.values())
 
+        def take(causes: Iterable[int], make: Callable[..., tuple[Any, ...]], *given: Any) -> None:
+            plan.append((min(causes) < first, dict(size), make, given))
+
         def change(c: int) -> None:
-            finishes, before = is_ready(c), dict(size)
-            size[c] = cards[c] if finishes else 2
-            plan.append(self._shared(self._of_cause, c, before, size, finishes))
+            finishes = is_ready(c)
+            after = size | {c: cards[c] if finishes else 2}
+            take([c], self._of_cause, c, after, finishes)
+            size.update(after)
             unfinished.difference_update({c} if finishes else ())
+
+        def can_wait(causes: Sequence[int]) -> bool:  # for the end: cells will not be more
+            return len(size) == len(cards) and min(causes) >= first
 
         added: list[int] = []
         while waiting or unfinished:
-            for i in [i for i, own in waiting.items() if size.keys() >= set(own)]:
-                own = waiting.pop(i)
+            while ready := [
+                *((own, i) for i, own in waiting.items() if size.keys() >= set(own)),
+                *(((c,), None) for c in order if c in size and is_ready(c)),
+            ]:
+                own, i = min(ready, key=lambda step: can_wait(step[0]))
+                if i is None:
+                    change(own[0])
+                    continue
+                del waiting[i]
                 last = [c for c in own if is_ready(c) and cards[c] == 2 and not parents[c]]
-                plan.append(self._shared(self._of_component, i, size, [t for t in own if t in added], last))
+                take(own, self._of_component, i, [t for t in own if t in added], last)
                 unfinished.difference_update(last)
                 added = []
-            while ready := [c for c in order if c in size and is_ready(c)]:
-                change(ready[0])
             if waiting:  # the component that adds fewest causes, but the largest while there are none
                 missing = [sorted(set(own) - size.keys()) for own in waiting.values()]
                 added = min(missing, key=lambda own: len(own) if size else -len(own))
                 for c in added:
                     change(c)
             elif unfinished:
-                change(next(c for c in order if is_ready(c)))
-        return plan
+                change(min(filter(is_ready, order), key=lambda c: c >= first))
+        n_before = 1 + max((n for n, (is_outer, *_) in enumerate(plan) if is_outer), default=-1)
+        cells = [before for _, before, *_ in plan] + [size]
+        most = max(prod(own.values()) for own in cells[: n_before + 1])
+        steps = [self._shared(make, before, *given) for _, before, make, given in plan[:n_before]]
+        steps += [
+            self._shared(make, self._inner(before), *map(self._inner, given))
+            for _, before, make, given in plan[n_before:]
+        ]
+        return steps, n_before, most, prod(self._inner(cells[n_before]).values())
+
+    def _inner(self, given: Any) -> Any:
+        """Leave out the outer causes of a number of states by cause; anything else stays."""
+        return {c: n for c, n in given.items() if c >= self._first} if isinstance(given, dict) else given
 
     def _shared(self, make: Callable[..., tuple[Any, ...]], *given: Any) -> int:
         """Make a step, or find that of another kind which is the same."""
@@ -486,7 +523,7 @@ class _Growth:
             self._steps[key] = make(*given)
         return list(self._steps).index(key)
 
-    def _of_component(self, i: int, size: dict[int, int], added: Sequence[int], last: Sequence[int]) -> tuple[Any, ...]:
+    def _of_component(self, size: dict[int, int], i: int, added: Sequence[int], last: Sequence[int]) -> tuple[Any, ...]:
         """OR a component in; nothing has acted on the causes just added, so they stand first, and only as absent."""
         targets, n = self._targets[i], len(self._targets[i])
         ordered = [*added, *(t for t in targets if t not in added)]
@@ -506,22 +543,30 @@ class _Growth:
                 for after, before in sets
             ])  # fmt: skip
         finished = list(zip(last, partners, strict=True))
-        return i, False, False, False, 0, run, [(first, first)], cells, finished
+        return i, False, False, False, 0, run, [(first, first)], [], cells, finished
 
-    def _of_cause(self, c: int, before: dict[int, int], after: dict[int, int], finishes: bool) -> tuple[Any, ...]:
-        parents = list(self._layout.parents[c]) if finishes else []
+    def _of_cause(self, before: dict[int, int], c: int, after: dict[int, int], finishes: bool) -> tuple[Any, ...]:
+        cards, caused_by = self._layout.cards, list(self._layout.parents[c]) if finishes else []
+        parents = [p for p in caused_by if p in after]  # the others are outer ones
         stride = _stride(c, after)
         run = min([stride, *(_stride(p, after) for p in parents)])
         first = _first_cells(run, [c], after)
         source = first // (stride * after[c]) * (stride * before.get(c, 1)) + first % stride
-        blocks = []
-        for states in product(*(range(after[p]) for p in parents)):
+        blocks, chance = [], []
+        every = [list(product(*(range(cards[p]) for p in own))) for own in (range(self._first), parents)]
+        for outer in every[0] if min(after) >= self._first else every[0][:1]:
+            for states in every[1]:
+                known = dict(enumerate(outer)) | dict(zip(parents, states, strict=True))
+                chance.append(
+                    sum(known[p] * prod(cards[q] for q in caused_by[i + 1 :]) for i, p in enumerate(caused_by))
+                )
+        for states in every[1]:
             holds = np.ones(len(first), dtype=bool)
             for p, state in zip(parents, states, strict=True):
                 holds &= first // _stride(p, after) % after[p] == state
             blocks.append((source[holds], first[holds]))
         part, moves = len(self._layout.parts) - 1 + c, after != before
-        return part, c not in before, finishes, moves, stride, run, blocks, np.zeros((0, 3), dtype=int), []
+        return part, c not in before, finishes, moves, stride, run, blocks, chance, np.zeros((0, 3), dtype=int), []
 
 
 def _stride(c: int, size: dict[int, int]) -> int:
@@ -584,6 +629,13 @@ def aligned(shape: tuple[int, int]) -> Floats:
     numbers = np.zeros(prod(shape) + LANES)
     first = -(numbers.ctypes.data // numbers.itemsize) % LANES
     return numbers[first : first + prod(shape)].reshape(shape)
+
+
+def _in_lanes(rows: Floats, padding: int = 0) -> Floats:
+    """Lay out rows as whole vectors, and further columns of zeros."""
+    table = aligned((len(rows), -(-rows.shape[1] // LANES) * LANES + padding))
+    table[:, : rows.shape[1]] = rows
+    return table
 
 
 def _ints(values: object) -> Ints:

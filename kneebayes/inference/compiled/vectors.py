@@ -43,7 +43,13 @@ def _pointer(context, builder, array_type, array, row, column=None):
     offset = builder.mul(row, width)
     if column is not None:
         offset = builder.add(offset, column)
-    return builder.bitcast(builder.gep(parts.data, [offset]), _VECTOR.as_pointer())
+    return _place(context, builder, array_type, array, offset)
+
+
+def _place(context, builder, array_type, array, offset):
+    """Address of a number of an array, as that of a vector."""
+    numbers = context.make_array(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(numbers, [offset]), _VECTOR.as_pointer())
 
 
 def _at(builder, pointer, value=None):
@@ -72,6 +78,27 @@ def store(typing, array, row, lanes):
         return context.get_dummy_value()
 
     return types.none(array, types.int64, _LANES), build
+
+
+@intrinsic
+def read(typing, numbers, place):
+    """Load so many numbers, one beside the other, of an array of any shape."""
+
+    def build(context, builder, signature, args):
+        return _at(builder, _place(context, builder, signature.args[0], *args))
+
+    return _LANES(numbers, types.int64), build
+
+
+@intrinsic
+def write(typing, numbers, place, lanes):
+    """Store lanes as so many numbers, one beside the other."""
+
+    def build(context, builder, signature, args):
+        _at(builder, _place(context, builder, signature.args[0], *args[:2]), args[2])
+        return context.get_dummy_value()
+
+    return types.none(numbers, types.int64, _LANES), build
 
 
 @intrinsic
