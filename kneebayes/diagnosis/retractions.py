@@ -30,9 +30,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from functools import cache, partial
 from itertools import product
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +55,8 @@ ROUNDING = 1e-12
 STEEP = 8.0  # any number is right; this one spares most
 LOG_TINY, HUGE = -700.0, 1e9
 MAX_BY_PATTERN = 2  # signs that are retracted together
-MAX_PATTERNS, MAX_ENTRIES = 1 << 10, 1 << 19  # of a table that is gone through for each way to retract its signs
+MAX_PATTERNS = 1 << 10  # of a component, by which it is bounded what retracting its signs does
+MAX_ENTRIES = 1 << 19  # of its table, gone through at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,18 +75,26 @@ class _Sign:
     log_least: Floats
 
 
-class _Move(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class _Move:
     """Signs of one finding or component, as bits, that are retracted together, and the bounds of log r by pattern.
 
-    The last row of the bounds holds whatever the pattern; findings, and components of large tables, have no other.
+    The last row of the bounds holds whatever the pattern; findings, and components of large tables, have no other. The
+    others are found when a case first asks for them.
     """
 
     bits: int
     component: int  # negative for a finding
+    known: Bools  # (patterns + 1,): of which patterns the bounds are found
     log_most: Floats  # (patterns + 1,)
-    # the lower bound as `_split` gives it: causes for which it is not all 0, (some, 1), and it, (some, patterns + 1)
-    steep: tuple[NDArray[np.intp], Floats]
-    gentle: tuple[NDArray[np.intp], Floats]
+    steep: Floats  # (causes, patterns + 1): the lower bound as `_split` gives it
+    gentle: Floats
+
+    def note(self, rows: NDArray[np.intp], log_most: Floats, log_least: Floats) -> None:
+        """Write down the bounds of some patterns, (rows,) and (rows, causes)."""
+        self.log_most[rows] = np.minimum(log_most, HUGE)
+        self.steep[:, rows], self.gentle[:, rows] = _split(log_least.T)
+        self.known[rows] = True
 
     def bound(self, cases: NDArray[np.intp], row: NDArray[np.intp] | None, weight: Floats, bounds: Floats) -> None:
         """Write down the bounds of log r for some cases, by their patterns and by how often each cause is there.
@@ -95,9 +103,10 @@ class _Move(NamedTuple):
         """
         rows = np.zeros(len(cases), dtype=np.intp) if row is None else row[cases]
         bounds[0, cases] = self.log_most[rows]
-        for own, (causes, by_row) in zip(bounds[1:], (self.steep, self.gentle), strict=True):
-            if len(causes):
-                own[cases] = (weight[causes, cases] * by_row.take(rows, axis=1)).sum(axis=0)
+        for own, by_row in zip(bounds[1:], (self.steep, self.gentle), strict=True):
+            some = np.flatnonzero(by_row.any(axis=1))
+            if len(some):
+                own[cases] = (weight[some[:, None], cases] * by_row[some].take(rows, axis=1)).sum(axis=0)
 
 
 class Retractions:
@@ -108,6 +117,13 @@ class Retractions:
         self.column = network.columns.index(network.model.alarm.cause)
         self._signs = _doubtful(network)
         self._moves: dict[int, _Move] = {}
+        # P(a component triggers each target), (targets, patterns + 1), least and most, and which of them are found
+        self._chances = {
+            k: (np.zeros((len(c.targets), n)), np.ones((len(c.targets), n)), np.arange(n) == n - 1)
+            for k, c in enumerate(network.tables.components)
+            if (n := c.n_patterns + 1) <= MAX_PATTERNS
+        }
+        self._bounders = cache(partial(_triggered, network))
         # of each sign, its component of risk factors; a finding is a source of its own
         component = {row: k for k, part in enumerate(network.tables.components) for row in part.rows}
         self._source = [component.get(sign.row, -1 - sign.row) for sign in self._signs]
@@ -161,7 +177,7 @@ class Retractions:
         def look(own: NDArray[np.intp], taken: NDArray[np.int64]) -> tuple[Evidence, Floats]:
             """Compute the posteriors of some retractions, and note those that are higher."""
             trial = evidence[own]
-            for place, sign in self._among(taken):
+            for place, sign in enumerate(self._signs):
                 trial.codes[sign.row, (taken >> place & 1).astype(bool)] = sign.instead
             values = self.network.posteriors(trial, engine=engine).values
             found = values[:, self.column]
@@ -211,10 +227,9 @@ class Retractions:
             signs |= sign.held[codes[sign.row]] << place
         return signs
 
-    def _among(self, signs: NDArray[np.int64]) -> list[tuple[int, _Sign]]:
-        """List the signs that are among some bits, with their places."""
-        bits = int(np.bitwise_or.reduce(signs))
-        return [(place, sign) for place, sign in enumerate(self._signs) if bits >> place & 1]
+    def _of(self, bits: int) -> list[_Sign]:
+        """List the signs that some bits are."""
+        return [sign for place, sign in enumerate(self._signs) if bits >> place & 1]
 
     def _pairs(
         self, evidence: Evidence, present: NDArray[np.int64], needed: Floats, causes: Floats | None
@@ -248,22 +263,23 @@ class Retractions:
         known = np.full((evidence.n, len(self.network.model.causes)), np.nan) if causes is None else causes
         with np.errstate(divide="ignore", invalid="ignore"):
             odds = np.ascontiguousarray(known.T) / (1.0 - known[:, self.column])  # of each without the cause, at most
-        risks = cache(lambda: self._risks(evidence, odds))
-        for own_signs in (present & mask for mask in self._by_source.values()):  # of each source one move at most
-            if not own_signs.any():
-                continue
-            grown = [(case, bits, *sums)]
-            for move in self._moves_of(np.unique(own_signs).tolist()):
+        risks, sets = cache(lambda: self._risks(evidence, odds)), np.unique(present).tolist()
+        for mask in self._by_source.values():  # of each source one move at most
+            moves, grown = self._moves_of(sorted({signs & mask for signs in sets} - {0})), [(case, bits, *sums)]
+            for move in moves:
                 has = present & move.bits == move.bits
-                row, weight = risks()(move.component) if len(move.log_most) > 1 else (None, odds)
-                bounds = np.zeros((3, evidence.n))
-                move.bound(np.flatnonzero(has), row, weight, bounds)
+                cases, bounds = np.flatnonzero(has), np.zeros((3, evidence.n))
+                row, weight = risks()(move.component) if len(move.known) > 1 else (None, odds)
+                if row is not None:
+                    self._find(move, row[cases])
+                move.bound(cases, row, weight, bounds)
                 takes = np.flatnonzero(has[case])
                 own = case[takes]
                 grown.append(
                     (own, bits[takes] | move.bits, *(a[takes] + b[own] for a, b in zip(sums, bounds, strict=True)))
                 )
-            case, bits, *sums = map(np.concatenate, zip(*grown, strict=True))
+            if moves:
+                case, bits, *sums = map(np.concatenate, zip(*grown, strict=True))
         reach = np.full(len(case), np.inf) if causes is None else sums[0] - _log_least(sums[1], sums[2])
         return case, bits, reach
 
@@ -272,10 +288,13 @@ class Retractions:
         components, kept = self.network.tables.components, np.ones(odds.shape)
         rows = self.network.rows(evidence.codes)
         chances: dict[int, tuple[Floats, Floats]] = {}
-        for k, (least, most) in self._chances.items():
+        for k, (least, most, known) in self._chances.items():
             for answer in evidence.soft:
                 if answer.row in components[k].rows:
-                    rows[k, answer.cases] = least.shape[1] - 1
+                    rows[k, answer.cases] = len(known) - 1
+            for new in _unknown(components[k], known, rows[k]):
+                least[:, new], most[:, new] = _chances(components[k].of_patterns(new))
+                known[new] = True
             chances[k] = least.take(rows[k], axis=1), most.take(rows[k], axis=1)
             kept[list(components[k].targets)] *= 1.0 - chances[k][0]  # P(no risk factor triggers it), at most
 
@@ -289,25 +308,6 @@ class Retractions:
             return rows[k], weight
 
         return of_source
-
-    @cached_property
-    def _chances(self) -> dict[int, tuple[Floats, Floats]]:
-        """P(a component triggers each target), (targets, patterns + 1), least and most whatever else it triggers."""
-        found = {}
-        for k, component in enumerate(self.network.tables.components):
-            if not _is_small(component):
-                continue
-            n, shape = component.n_patterns, (len(component.targets), component.n_patterns + 1)
-            least, most = np.zeros(shape), np.ones(shape)
-            for i in range(len(least)):
-                absent, present = np.moveaxis(component.trigger.reshape(n, 1 << i, 2, -1), 2, 0)
-                with np.errstate(invalid="ignore"):
-                    chance = (present / (absent + present)).reshape(n, -1)
-                never = np.isnan(chance)
-                least[i, :-1] = np.where(never, 1.0, chance).min(axis=1)
-                most[i, :-1] = np.where(never, 0.0, chance).max(axis=1)
-            found[k] = least, most
-        return found
 
     def _moves_of(self, signs: list[int]) -> list[_Move]:
         """List the ways to retract any of some sets of signs of one source, each row in one way at most."""
@@ -330,31 +330,53 @@ class Retractions:
         return moves
 
     def _move(self, bits: int, *, by_pattern: bool) -> _Move:
-        """Bound what retracting some signs of one source does, one or two of them by pattern if that is wanted."""
-        places = [place for place in range(len(self._signs)) if bits >> place & 1]
-        signs, source = [self._signs[place] for place in places], self._source[places[0]]
-        log_most = np.array([sum(sign.log_most for sign in signs)])
+        """Bound what retracting some signs of one source does; one or two of them, by pattern too if that is wanted."""
+        signs = self._of(bits)
+        source = self._source[bits.bit_length() - 1]
+        n = 1
+        if by_pattern and source in self._chances and len(signs) <= MAX_BY_PATTERN:
+            n += self.network.tables.components[source].n_patterns
+        parts = np.zeros((2, len(self.network.model.causes), n))
+        move = _Move(bits, source, np.zeros(n, dtype=bool), np.zeros(n), *parts)
         log_least = np.sum([sign.log_least for sign in signs], axis=0)[None]
-        component = self.network.tables.components[source] if source >= 0 else None
-        if by_pattern and component and _is_small(component) and len(signs) <= MAX_BY_PATTERN:
-            code = np.stack(np.unravel_index(np.arange(component.n_patterns), component.radix))
-            held = np.ones(component.n_patterns, dtype=bool)
-            for sign in signs:
+        move.note(np.array([n - 1]), np.array([sum(sign.log_most for sign in signs)]), log_least)
+        return move
+
+    def _find(self, move: _Move, rows: NDArray[np.intp]) -> None:
+        """Bound what a move does by the patterns of some cases, those that no case asked for before."""
+        component = self.network.tables.components[move.component]
+        for new in _unknown(component, move.known, rows):
+            code = np.stack(np.unravel_index(new, component.radix))
+            for sign in self._of(move.bits):
                 at = component.rows.index(sign.row)
-                held &= sign.held[code[at]] > 0
                 code[at] = sign.instead % component.radix[at]
-            now, before = np.flatnonzero(held), np.ravel_multi_index(tuple(code[:, held]), component.radix)
-            bounder = _triggered(component, log_least.shape[1], self.column)
-            found = bounder.of_each(*_log_ratio(component.trigger[now], component.trigger[before]))
-            log_most, log_least = np.tile(log_most, len(held) + 1), np.tile(log_least, (len(held) + 1, 1))
-            log_most[now], log_least[now] = found
-        parts = [(np.flatnonzero(part.any(axis=0))[:, None], part.T[part.any(axis=0)]) for part in _split(log_least)]
-        return _Move(bits, source, np.minimum(log_most, HUGE), *parts)
+            before = np.ravel_multi_index(tuple(code), component.radix)
+            ratios = _log_ratio(component.of_patterns(new), component.of_patterns(before))
+            move.note(new, *self._bounders(move.component).of_each(*ratios))
 
 
-def _is_small(component: Component) -> bool:
-    """Say whether a component has few enough patterns to bound what its signs do by each."""
-    return component.n_patterns <= MAX_PATTERNS and component.n_patterns << len(component.targets) <= MAX_ENTRIES
+def _unknown(component: Component, known: Bools, rows: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+    """Yield the patterns among some rows that are not known yet, so many at a time that their table is no large one."""
+    if known[rows].all():
+        return
+    asked = np.zeros_like(known)
+    asked[rows] = True
+    step, new = max(1, MAX_ENTRIES >> len(component.targets)), np.flatnonzero(asked & ~known)
+    yield from (new[start : start + step] for start in range(0, len(new), step))
+
+
+def _chances(trigger: Floats) -> tuple[Floats, Floats]:
+    """P(a component triggers each of T targets), (T, n), least and most whatever else it triggers, by (n, 2 ** T)."""
+    n, size = trigger.shape
+    found = []
+    for i in range(size.bit_length() - 1):
+        absent, present = np.moveaxis(trigger.reshape(n, 1 << i, 2, -1), 2, 0)
+        with np.errstate(invalid="ignore"):
+            chance = (present / (absent + present)).reshape(n, -1)
+        never = np.isnan(chance)
+        found.append((np.where(never, 1.0, chance).min(axis=1), np.where(never, 0.0, chance).max(axis=1)))
+    least, most = np.array(found).reshape(-1, 2, n).transpose(1, 0, 2)
+    return least, most
 
 
 def _split(log_least: Floats) -> tuple[Floats, Floats]:
@@ -398,8 +420,8 @@ def _doubtful(network: CompiledModel) -> list[_Sign]:
                 both = [(nows[now], before) for now in lowering]
                 doubtful.append(_Sign(row, held, instead, *_Bounder(present, there, place).of_all(both)))
             continue
-        component = next(c for c in tables.components if row in c.rows)
-        bounder = _triggered(component, len(model.causes), place)
+        k, component = next((k, c) for k, c in enumerate(tables.components) if row in c.rows)
+        bounder = _triggered(network, k)
         rows = cache(partial(component.with_code, name))
         for instead, held in _risk_taken_back(model, name, sign):
             pairs = [_possible(rows(code), rows(instead)) for code in np.flatnonzero(held).tolist()]
@@ -410,12 +432,17 @@ def _doubtful(network: CompiledModel) -> list[_Sign]:
 
 
 def _risk_taken_back(model: ModelSpec, name: str, sign: frozenset[str]) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Find what may be known of a risk factor if a sign is taken back, and of which codes: every lower band too."""
+    """Find what may be known of a risk factor if a sign is taken back, and of which codes: every lower band too.
+
+    The highest band is not taken for unknown: that lies between it and all the lower ones.
+    """
     states = model.risks[name].states
     codes = np.arange(len(states) + 1)  # the last is unknown
-    yield 0 if len(states) == 2 else UNKNOWN, np.array([*(state in sign for state in states), False], dtype=np.int64)
     bands = next((column.bands for column in model.numeric_inputs.values() if column.variable == name), ())
     order = [states.index(band.state) for band in bands] if len(states) > 2 else []
+    unknown = np.array([*(state in sign for state in states), False], dtype=np.int64)
+    unknown[order[-1:]] = 0
+    yield 0 if len(states) == 2 else UNKNOWN, unknown
     for place, code in enumerate(order[:-1]):
         yield code, np.isin(codes, order[place + 1 :]).astype(np.int64)
 
@@ -464,27 +491,31 @@ def _raises(now: Floats, before: Floats) -> bool:
     return bool((share_now >= share_before - ROUNDING).all())
 
 
-class _Bounder(NamedTuple):
+class _Bounder:
     """Bounds log r, from above, and from below by cause; what the latter lacks is added to the former."""
 
-    present: Bools  # (columns, causes): which causes are there, by column of what r is the ratio of; in the first, none
-    with_cause: Bools  # (columns,): which may be where the alarm's cause is there
-    place: int  # of the alarm's cause
+    def __init__(self, present: Bools, with_cause: Bools, place: int) -> None:
+        """Take the causes that are there, (columns, causes), by column of what r is the ratio of: in the first, none.
+
+        ``with_cause``, (columns,), says which may be where the alarm's cause, which has this place, is there.
+        """
+        without, count = ~present[:, place], present.sum(axis=1)
+        self.present, self.with_cause, self.without = present.T.astype(float), with_cause, without
+        self.alone = [np.flatnonzero(own & without & (count == 1)) for own in present.T]
 
     def of_all(self, pairs: list[tuple[Floats, Floats]]) -> tuple[float, Floats]:
         """Bound it for all of some rows, with a sign and with it retracted."""
         ratios = [_log_ratio(now, before) for now, before in pairs if len(now)]
         if not ratios:  # nobody can have the sign, or be without it
-            return 0.0, np.zeros(self.present.shape[1])
+            return 0.0, np.zeros(len(self.present))
         low, high = (np.concatenate(own) for own in zip(*ratios, strict=True))
         log_most, log_least = self.of_each(low.min(axis=0)[None], high.max(axis=0)[None])
         return float(log_most[0]), log_least[0]
 
     def of_each(self, low: Floats, high: Floats) -> tuple[Floats, Floats]:
         """Bound it for each of some rows, (rows,) and (rows, causes)."""
-        without, alone = ~self.present[:, self.place], self.present.sum(axis=1) == 1
-        log_least = np.stack([low[:, without & alone & own].min(axis=1, initial=0.0) for own in self.present.T], axis=1)
-        slack = (log_least @ self.present.T - low)[:, without].max(axis=1, initial=0.0)
+        log_least = np.stack([low[:, own].min(axis=1, initial=0.0) for own in self.alone], axis=1)
+        slack = (log_least @ self.present - low)[:, self.without].max(axis=1, initial=0.0)
         return high[:, self.with_cause].max(axis=1) + slack, log_least
 
 
@@ -499,8 +530,9 @@ def _log_ratio(now: Floats, before: Floats) -> tuple[Floats, Floats]:
     return np.where(bounded, low, 0.0), np.where(bounded, np.where(never, -np.inf, log_ratio), np.inf)
 
 
-def _triggered(component: Component, n_causes: int, place: int) -> _Bounder:
-    """Bound what risk factors do by what they trigger; the alarm's cause may be there without."""
-    triggered = np.zeros((1 << len(component.targets), n_causes), dtype=bool)
-    triggered[:, component.targets] = np.arange(len(triggered))[:, None] >> np.arange(len(component.targets))[::-1] & 1
-    return _Bounder(triggered, np.ones(len(triggered), dtype=bool), place)
+def _triggered(network: CompiledModel, k: int) -> _Bounder:
+    """Bound what risk factors do by what their component triggers; the alarm's cause may be there without."""
+    targets, causes = network.tables.components[k].targets, list(network.model.causes)
+    triggered = np.zeros((1 << len(targets), len(causes)), dtype=bool)
+    triggered[:, targets] = np.arange(len(triggered))[:, None] >> np.arange(len(targets))[::-1] & 1
+    return _Bounder(triggered, np.ones(len(triggered), dtype=bool), causes.index(network.model.alarm.cause))

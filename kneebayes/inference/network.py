@@ -13,10 +13,10 @@ The scheme, for one case with C causes and K joint states of them:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import prod
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
@@ -324,11 +324,21 @@ class Steps:
 
     def above(self, patterns: NDArray[np.intp]) -> list[Floats]:
         """P(risk evidence, joint state), (K,) each, of rows of the components' tables, (components, n)."""
-        step, found = max(1, CACHE_BYTES // (8 * self.tables.layout.n_joint)), list[Floats]()
-        for start in range(0, patterns.shape[1], step):
-            rows = zip(self.tables.components, patterns[:, start : start + step], strict=True)
-            found += list(np.ascontiguousarray(self.upper.forward([c.of_patterns(row) for c, row in rows]).T))
-        return found
+        step = CACHE_BYTES // (8 * self.tables.layout.n_joint)
+        if step <= 1:
+            return [self._kept(own) for own in map(tuple, patterns.T.tolist())]
+        parts = (patterns[:, start : start + step] for start in range(0, patterns.shape[1], step))
+        return [own for part in parts for own in self._above(part)]
+
+    def _above(self, patterns: NDArray[np.intp]) -> Floats:
+        rows = zip(self.tables.components, patterns, strict=True)
+        return np.ascontiguousarray(self.upper.forward([c.of_patterns(row) for c, row in rows]).T)
+
+    @cached_property
+    def _kept(self) -> Callable[[tuple[int, ...]], Floats]:
+        """The same of one case of a large model; a person's are asked for again with every finding."""
+        few = max(1, CHUNK_BYTES // (8 * self.tables.layout.n_joint))
+        return lru_cache(maxsize=few)(lambda pattern: self._above(np.array(pattern)[:, None])[0])
 
     @cached_property
     def findings(self) -> Findings:
@@ -401,7 +411,7 @@ class CompiledModel:
         folded = self.membership.reshape(len(members), n_outer, -1)
         self._folds = folded[:, :, 0].T.copy(), folded[:, 0].T.copy()  # by the first causes, and by the last
         self._radix = np.array([len(risk.states) for risk in model.risks.values()])[:, None]
-        self._digits = np.zeros((len(self.layout.parts), len(model.risks)), dtype=np.intp)
+        self._digits = np.zeros((len(self.layout.parts), len(model.risks)))  # floats, whose products are quicker
         for digits, part in zip(self._digits, self.layout.parts, strict=True):
             digits[list(part.rows)] = np.cumprod([1, *part.radix[:0:-1]])[::-1]
         self.parameters = ParameterVector(self)
@@ -572,7 +582,8 @@ class CompiledModel:
     def rows(self, codes: Codes) -> NDArray[np.intp]:
         """Rows of the components' tables, shape (components, n), the base's first; the last digit means unknown."""
         known = codes[: len(self._radix)]
-        return self._digits @ np.where(known == UNKNOWN, self._radix, known)
+        rows: NDArray[np.intp] = (self._digits @ np.where(known == UNKNOWN, self._radix, known)).astype(np.intp)
+        return rows
 
     def constrained(self, risk: str) -> bool:
         """Say whether other risk factors can rule out states of one, as the sex may of pregnancy."""

@@ -134,6 +134,13 @@ def test_a_lower_band_is_one_of_smaller_numbers_in_whatever_order_the_states_sta
         found.append(model.assessor.retractions.max_posterior(evidence, own, np.nextafter(own, 1.0))[0])
     assert (found[0] > own).any()
     np.testing.assert_allclose(found[1], found[0], rtol=0, atol=1e-12)
+    row = turned.network.variables.index(
+        "age"
+    )  # the highest band is not taken for unknown: that lies between the bands
+    unknown = turned.network.posteriors(evidence.with_state(row, UNKNOWN)).values[:, turned.assessor.column]
+    oldest = evidence.codes[row] == 1
+    assert (unknown > own)[oldest].any()
+    assert (found[1] >= unknown - 1e-12)[oldest].all()
 
 
 def graded(levels: NDArray[np.int8]) -> NDArray[np.int8]:
@@ -466,7 +473,7 @@ def test_no_reading_that_matters_is_spared_beside_unsure_answers(seed: int, monk
 def test_what_a_component_triggers_lies_within_its_bounds(seed: int) -> None:
     network = CompiledModel(random_model(seed, risks=4, causes=3, findings=6))
     retractions = Retractions(network)
-    for k, (least, most) in retractions._chances.items():
+    for k, (least, most, known) in retractions._chances.items():
         component = network.tables.components[k]
         assert set(least[:, -1].tolist()) <= {0.0}
         assert set(most[:, -1].tolist()) <= {1.0}
