@@ -39,7 +39,6 @@ Sets = NDArray[np.bool_]
 MAX_EXACT = 14  # things known
 BATCH = 256  # subsets whose joint distributions are there at a time
 MIN_RESTS = 3  # findings from which on joint distributions of some subsets cost less than compiled posteriors of all
-ORDERS = 500
 NEARLY_CERTAIN = 0.99  # from here on 1 - P has lost digits, and P(absent) is computed by itself
 
 
@@ -359,7 +358,7 @@ def explain(
     evidence: Evidence,
     target: str,
     *,
-    orders: int = ORDERS,
+    orders: int = 500,
     seed: int = 0,
     max_exact: int = MAX_EXACT,
 ) -> Explanation:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kneebayes.model import Model
 
 Facts = dict[str, str]
+T = TypeVar("T")
 CASES = ("vignettes", "published_cases")
 MIN_MOVE = 0.05  # of a posterior: less is not worth a line
 MOVED = 1.5  # times the odds, or the inverse: a number that moved by more than half its odds
@@ -37,9 +38,9 @@ def shipped_rows(name: str) -> list[Facts]:
     return list(csv.DictReader(io.StringIO(shipped(path, checkout=path).read_text(encoding="utf-8"))))
 
 
-def facts_known(coder: Coder, row: Mapping[str, str]) -> Facts | None:
+def facts_known(coder: Coder, row: Mapping[str, T]) -> dict[str, T] | None:
     """Take the facts of a case that a model has columns for; None if it can't read what one of them says."""
-    facts = {column: row[column] for column in coder.columns if row.get(column)}
+    facts = {column: row[column] for column in coder.columns if row.get(column) not in (None, "")}
     try:
         coder.case(facts)
     except KneeBayesError:

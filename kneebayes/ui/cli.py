@@ -541,8 +541,7 @@ def evaluate(
     options.need_output()
     if report is not None:
         check_report(report)  # now, not after the work
-    loaded = load(model)
-    left_out = options.names(ignore)
+    loaded, left_out = load(model), options.names(ignore)
     cases = _cases(source, loaded, left_out, mapping, label)
     result = assess(
         loaded,

@@ -60,18 +60,6 @@ def vignettes(model: ModelSpec) -> dict[str, tuple[str, dict[str, str]]]:
     return found
 
 
-def _readable(coder: Coder, facts: Mapping[str, object]) -> dict[str, object]:
-    """Keep of some facts those that a model has words for."""
-    kept = {}
-    for name, value in facts.items():
-        try:
-            coder.case({name: value})
-        except KneeBayesError:
-            continue
-        kept[name] = value
-    return kept
-
-
 class Explorer:
     """A case on a page: `hear` takes what the page says, and gives what it is to show.
 
@@ -106,7 +94,7 @@ class Explorer:
         if hasattr(self, "exploration"):
             facts |= self.exploration.facts
         exploration = Exploration(model.file, partial(model.diagnose, thresholds=self._thresholds))
-        kept = _readable(exploration.coder, facts)
+        kept = {name: value for name, value in facts.items() if facts_known(exploration.coder, {name: value})}
         exploration.load(kept)
         exploration.before = exploration.dx  # another model is no answer that has changed something
         self._model, self.exploration, self._prior = name, exploration, model.network.priors()
