@@ -10,6 +10,7 @@ import secrets
 import sys
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -124,11 +125,7 @@ def ask(
         raise CaseError("--case-id goes with --save")
     if case_id is not None and re.search("[\ud800-\udfff]", case_id):  # how Python keeps a byte that is no text
         raise CaseError("--case-id has bytes that are no UTF-8 text, so no file can hold it: give another")
-
-    def diagnose(known: Mapping[str, object]) -> Diagnosis:
-        return model.diagnose(known, thresholds=thresholds)
-
-    interview = Interview(diagnose, facts, stop_below=stop_below)
+    interview = Interview(partial(model.diagnose, thresholds=thresholds), facts, stop_below=stop_below)
     spec = model.file
     say(f"{spec.title} ({spec.name} {spec.version})\n{spec.disclaimer}\n\n{WELCOME}")
     if interview.facts:

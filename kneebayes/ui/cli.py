@@ -735,28 +735,14 @@ def import_(
     """Run ``kneebayes import``."""
     from kneebayes.model import import_network
 
+    form = "a state: write NODE=STATE, or STATE for all nodes that have it"
     made = import_network(
         source,
         labels=labels,
         causes=options.names(causes) or None,
         complaint=complaint,
-        absent=_absent(absent or []),
+        absent=options.pairs("--absent: ", [said if "=" in said else f"*={said}" for said in absent or []], form),
         tolerance=tolerance,
     )
     made.save(target)
     say("\n".join([*made.file.provenance, f"wrote {target}"]))
-
-
-def _absent(said: list[str]) -> dict[str, str]:
-    """Read which states are absence: NODE=STATE, or STATE of every other node."""
-    from kneebayes.interop.exchange import EVERY_OTHER
-
-    told: dict[str, str] = {}
-    for pair in said:
-        node, _, state = pair.partition("=") if "=" in pair else (EVERY_OTHER, "=", pair)
-        if not (state and node):
-            raise OptionError(f"--absent {pair!r}: write NODE=STATE, or STATE for all nodes that have it")
-        if node in told:
-            raise OptionError(f"--absent {pair!r}: {told[node]!r} was said before")
-        told[node] = state
-    return told

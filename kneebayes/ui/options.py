@@ -222,13 +222,19 @@ def names(values: Iterable[str] | None) -> list[str]:
 
 def case(facts: Iterable[str] | None) -> dict[str, str]:
     """Read a case, each fact as NAME=VALUE, not checked against a model."""
+    form = "NAME=VALUE: write for example calf_pain=yes, without blanks around the ="
+    return pairs("", facts or [], form, empty=True)
+
+
+def pairs(option: str, values: Iterable[str], form: str, *, empty: bool = False) -> dict[str, str]:
+    """Read pairs of a form such as NAME=VALUE, each name once; ``option`` begins what is said of a wrong one."""
     known: dict[str, str] = {}
-    for fact in facts or []:
-        name, equals, value = (part.strip() for part in fact.partition("="))
-        if not equals or not name:
-            raise CaseError(f"'{fact}' is not NAME=VALUE: write for example calf_pain=yes, without blanks around the =")
+    for text in values:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not name or not (equals if empty else value):
+            raise CaseError(f"{option}'{text}' is not {form}")
         if name in known:
-            raise CaseError(f"'{name}' is given twice: {known[name]} and {value}")
+            raise CaseError(f"{option}'{name}' is given twice: {known[name]} and {value}")
         known[name] = value
     return known
 
@@ -239,17 +245,12 @@ def numbers(option: str, values: Iterable[str] | None) -> dict[str, float]:
     >>> numbers("--prevalence", ["dvt=0.12,leg_cramps=0.2"])
     {'dvt': 0.12, 'leg_cramps': 0.2}
     """
-    found: dict[str, float] = {}
-    for text in names(values):
-        name, _, value = (part.strip() for part in text.partition("="))
-        try:
-            number = float(value)
-        except ValueError:
-            raise CaseError(f"{option} {text}: write NAME=NUMBER, for example dvt=0.12") from None
-        if name in found:
-            raise CaseError(f"{option}: '{name}' is given twice: {found[name]:g} and {number:g}")
-        found[name] = number
-    return found
+    form = "NAME=NUMBER: write for example dvt=0.12"
+    found = pairs(f"{option}: ", names(values), form)
+    try:
+        return {name: float(value) for name, value in found.items()}
+    except ValueError:
+        raise CaseError(f"{option}: '{', '.join(values or [])}' is not {form}") from None
 
 
 def intervals(
