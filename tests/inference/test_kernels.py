@@ -125,20 +125,20 @@ def test_agrees_with_numpy(shape: str, seed: int) -> None:
 
 @pytest.fixture
 def like_a_large_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows of the base made for the cases that need them, outer and inner states, cells halved often."""
+    """Rows of the base made for the cases that need them, outer and inner states, cells that grow."""
     monkeypatch.setattr(tables, "MAX_KEPT_BYTES", 64)
     monkeypatch.setattr(kernels, "ROWS_PER_TASK", 3)
     monkeypatch.setattr(compiled_layout, "MAX_INNER", 4)
 
 
 @pytest.mark.usefixtures("like_a_large_model")
-@pytest.mark.parametrize("grows", [False, True])
+@pytest.mark.parametrize("max_inner", [4, 12, 768])  # of 768 all are inner ones, and cells do not grow
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_ways_of_a_large_model_agree_with_those_of_a_small_one(
-    monkeypatch: pytest.MonkeyPatch, shape: str, seed: int, grows: bool
+    monkeypatch: pytest.MonkeyPatch, shape: str, seed: int, max_inner: int
 ) -> None:
-    monkeypatch.setattr(compiled_layout, "MIN_GROWING", 1 if grows else 99)
+    monkeypatch.setattr(compiled_layout, "MAX_INNER", max_inner)
     small_one = varied(shape, seed)
     large = CompiledModel(small_one.model)
     codes = np.hstack([

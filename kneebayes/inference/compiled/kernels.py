@@ -162,10 +162,8 @@ class Kernel:
         values: Floats,
         evidence: Floats,
     ) -> None:
-        n_outer = flat.findings.constant.shape[1]
-        outer = np.empty((LANES, n_outer)) if n_outer > 1 else None
         work = _score_arrays(flat, self._growth)
-        _score(flat, self._growth, outer, codes, order, together, values, evidence, work)
+        _score(flat, self._growth, codes, order, together, values, evidence, work)
 
     def _with_rows(self, needed: OpenStates) -> FlatTables:
         """Add the rows of the base that some cases need."""
@@ -305,6 +303,7 @@ def _score_arrays(flat: FlatTables, growth: FlatGrowth | None) -> tuple[NDArray[
         _lanes(n_inner // LANES + 3).ravel(),  # own
         np.empty(LANES, dtype=np.int64),  # n_chosen
         np.empty((LANES, len(findings.code_start) + 2), dtype=np.int64),  # chosen
+        np.empty((LANES, findings.constant.shape[1])),  # outer
         np.empty(LANES),  # nones
     )
 
@@ -362,19 +361,6 @@ _inlined = compiled(fastmath=("contract", "reassoc"), forceinline=True)
 
 
 # What both passes share: steps of arrays, for each of which numba would compile more of NumPy than it takes
-
-
-@_inlined
-def _first(numbers, least):  # pragma: no cover
-    """Find the first of sorted numbers that is not under the least."""
-    start, stop = 0, len(numbers)
-    while start < stop:
-        middle = (start + stop) // 2
-        if numbers[middle] < least:
-            start = middle + 1
-        else:
-            stop = middle
-    return start
 
 
 @_inlined
@@ -472,11 +458,8 @@ def _or_two(cells, origin, groups, run, after, before, e, coefficient):  # pragm
 
 
 @_inlined
-def _spread(causes, cells, joint, weight, spread, start, stop, origin):  # pragma: no cover
-    """Tell the states of the causes apart, from what is present of them, and weigh those that were not yet.
-
-    The joint has the states from ``origin`` on.
-    """
+def _spread(causes, cells, joint, weight, spread):  # pragma: no cover
+    """Tell the states of the causes apart, from what is present of them, and weigh those that were not yet."""
     for i in range(len(spread)):
         lanes = splat(1.0)
         for j in range(len(causes.spread)):
@@ -484,13 +467,13 @@ def _spread(causes, cells, joint, weight, spread, start, stop, origin):  # pragm
             if state > 0:
                 lanes = multiply(lanes, load(weight, causes.spread[j] * causes.most + state))
         store(spread, i, lanes)
-    for k in range(start, stop):
+    for k in range(len(causes.share)):
         factor = multiply(splat(causes.share[k]), load(spread, causes.spread_of[k]))
-        store(joint, k - origin, multiply(load(cells, causes.column[k]), factor))
+        store(joint, k, multiply(load(cells, causes.column[k]), factor))
 
 
 @_inlined
-def _or_cause(causes, c, joint, off, on, weight, start, stop, origin):  # pragma: no cover
+def _or_cause(causes, c, joint, off, on, weight):  # pragma: no cover
     """OR the single-target components and the causes of one cause in, and weigh its states told apart, in place."""
     run, stride, none = causes.state_run[c], causes.stride[c], load(weight, c * causes.most)
     is_spread = causes.apart_cards[c] < causes.cards[c]
@@ -502,9 +485,8 @@ def _or_cause(causes, c, joint, off, on, weight, start, stop, origin):  # pragma
             own, gain, keep = multiply(add(load(off, c), load(on, c)), weighed), multiply(gain, weighed), splat(1.0)
             if state == 1:  # the last to draw on the states in which it is absent
                 keep = multiply(multiply(load(off, c), kept), none)
-            states = causes.state[causes.state_start[p] : causes.state_start[p + 1]]
-            for g in range(_first(states, start), _first(states, stop)):
-                for k in range(states[g] - origin, states[g] - origin + run):
+            for g in range(causes.state_start[p], causes.state_start[p + 1]):
+                for k in range(causes.state[g], causes.state[g] + run):
                     absent, present = load(joint, k), load(joint, k + state * stride)
                     store(joint, k + state * stride, add(multiply(present, own), multiply(absent, gain)))
                     store(joint, k, multiply(absent, keep))
@@ -631,19 +613,17 @@ def _weigh(cards, most, findings, block, weight, scale):  # pragma: no cover
 
 
 @_compiled
-def _score(flat, growth, outer, codes, order, together, values, evidence, work):  # pragma: no cover
+def _score(flat, growth, codes, order, together, values, evidence, work):  # pragma: no cover
     """Compute ``values`` and ``evidence`` of the cases in ``order``, those that go the same way together.
 
-    ``growth`` is None where cells do not grow, and ``outer`` where there is one outer state: what either is for is not
-    compiled then.
+    ``growth`` is None where cells do not grow and all states are inner ones: what it is for is not compiled then.
     """
     parts, components, causes, findings = flat.parts, flat.components, flat.causes, flat.findings
     n_causes, n_joint = len(causes.order), len(causes.share)
     n_cells, n_outer, n_inner = 1 << n_causes, findings.constant.shape[1], findings.n_inner
     n_parts, last = len(components.group_run), len(findings.vectors) - 1
-    n_halves = 2 if n_outer == 1 and causes.order[0] == 0 and causes.cards[0] == 2 else 1  # in the cache
     block, pattern, base_row, cells, grown, joint, off, on, scale, weight, spread, coefficient = work[:12]
-    picked, open_parts, rows, inner, own, n_chosen, chosen, nones = work[12:]
+    picked, open_parts, rows, inner, own, n_chosen, chosen, outer, nones = work[12:]
     given, width = (coefficient, picked, off, on, weight), findings.vectors.shape[1]
     first = 0
     while first < len(order):
@@ -687,7 +667,7 @@ def _score(flat, growth, outer, codes, order, together, values, evidence, work):
                 if open_parts[i]:
                     _or_component(components, i, cells, coefficient)
             for place in range(causes.n_early):
-                _or_cause(causes, causes.order[place], cells, off, on, weight, NONE, n_cells, NONE)
+                _or_cause(causes, causes.order[place], cells, off, on, weight)
         else:
             start, stop = growth.step_start[kind], growth.last_step[kind]
             cells, grown, _ = _grow(flat, growth, start, stop, NONE, cells, NONE, grown, cells, given)
@@ -700,25 +680,22 @@ def _score(flat, growth, outer, codes, order, together, values, evidence, work):
                     n_chosen[lane] += 1
             chosen[lane, n_chosen[lane] : n_chosen[lane] + 2] = last
         for place in range(n_outer):
-            lanes, origin = cells, place * n_inner
+            lanes, origin = cells, NONE
             if growth is not None:
                 start, stop, origin = growth.last_step[kind], growth.step_start[kind + 1], place * growth.n_inner[kind]
                 lanes, _, origin = _grow(flat, growth, start, stop, place, cells, origin, joint, grown, given)
             elif n_joint > n_cells:
-                lanes, origin = joint, NONE
-                for half in range(n_halves):
-                    start = place * n_inner + half * (n_inner // n_halves)
-                    stop = start + n_inner // n_halves
-                    _spread(causes, cells, joint, weight, spread, start, stop, place * n_inner)
-                    for late in range(causes.n_early, n_causes):
-                        _or_cause(causes, causes.order[late], joint, off, on, weight, start, stop, place * n_inner)
+                lanes = joint
+                _spread(causes, cells, joint, weight, spread)
+                for late in range(causes.n_early, n_causes):
+                    _or_cause(causes, causes.order[late], joint, off, on, weight)
             for state in range(0, n_inner, LANES):
                 separate(lanes, origin + state, rows, state)
             for lane in range(n_cases):
-                upper, sums, factor = rows[lane], inner[lane if n_outer > 1 else 0], scale[0, lane]
+                upper, sums, factor = rows[lane], inner[lane], scale[0, lane]
                 write(upper, n_inner, splat(0.0))  # what whole vectors go through further than states
                 write(upper, n_inner + LANES, splat(0.0))
-                if outer is None:
+                if growth is None:
                     vector, second = chosen[lane, 0] * width, chosen[lane, 1] * width
                     factors = splat(factor)
                     for k in range(0, n_inner, LANES):
@@ -748,7 +725,7 @@ def _score(flat, growth, outer, codes, order, together, values, evidence, work):
                 if place == n_outer - 1:
                     row = values[order[first + lane]]
                     whole = _fold(causes.cards, findings.extra, findings.first_inner, n_causes, sums[:n_inner], row)
-                    if outer is not None:
+                    if growth is not None:
                         whole = _fold(causes.cards, findings.extra, NONE, findings.first_inner, outer[lane], row)
                     row[n_causes] = nones[lane]
                     for column in range(len(row)):
@@ -848,14 +825,14 @@ def _count(flat, codes, allowed, weight, first_pattern, sums, log_evidence, work
             c, step = causes.order[place], n_cells if place < n_early else n_joint
             if place == n_early:
                 joint = taped[at + n_cells : at + n_cells + n_joint]
-                _spread(causes, taped[at : at + n_cells], joint, unweighed, spread, NONE, n_joint, NONE)
+                _spread(causes, taped[at : at + n_cells], joint, unweighed, spread)
                 at += n_cells
             _copy(taped[at + step : at + 2 * step], taped[at : at + step])
             at += step
             _either(components, c, -1, pattern, off, on)
-            _or_cause(causes, c, taped[at : at + step], off, on, unweighed, NONE, step, NONE)
+            _or_cause(causes, c, taped[at : at + step], off, on, unweighed)
         if n_early == n_causes:
-            _spread(causes, taped[at : at + n_cells], taped[at + n_cells :], unweighed, spread, NONE, n_joint, NONE)
+            _spread(causes, taped[at : at + n_cells], taped[at + n_cells :], unweighed, spread)
             at += n_cells
         whole = splat(0.0)
         for state in range(n_joint):

@@ -31,7 +31,6 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 MAX_INNER = 768  # states that a first-level cache holds with the vectors that they are multiplied by
 PADDING = 8  # rows a power of two long would all compete for the same places of the cache
-MIN_GROWING = 10  # causes: of fewer, all cells are few
 MAX_KINDS = 64
 TINY = 1e-300
 STAYS, ABSENT = -1, -2
@@ -184,12 +183,12 @@ class FlatLayout:
         self.layout = layout
         self.parts = layout.parts[1:]
         cards, self._first = layout.cards, 0
-        while prod(cards[self._first :]) > MAX_INNER and self._first < min(layout.late, default=len(cards) - 1):
+        while prod(cards[self._first :]) > MAX_INNER and self._first < len(cards) - 1:
             self._first += 1
         # by interval, whether its greatest state, and its least, leaves any state of the finding out
         self._varied = np.stack([layout.high < len(layout.leaks), layout.low <= len(layout.leaks)], axis=1)
         self._structure = {**self._components(), **self._causes(), **self._findings()}
-        self.growth = _Growth(layout, self.entries, self._first) if len(cards) >= MIN_GROWING else None
+        self.growth = _Growth(layout, self.entries, self._first) if self._first else None
 
     def fill(self, tables: Tables) -> FlatTables:
         """Lay out the numbers, without the rows of the base."""
