@@ -26,7 +26,7 @@ from kneebayes.cases.coding import by_answer
 from kneebayes.diagnosis.alarm import column_of
 from kneebayes.errors import check_kind, check_number
 from kneebayes.inference import one_thread
-from kneebayes.inference.evidence import DECIBANS, NOTICEABLE, UNKNOWN, Codes, Evidence, SoftEvidence
+from kneebayes.inference.evidence import DECIBANS, NOTICEABLE, UNKNOWN, Codes, Evidence, Floats, SoftEvidence
 from kneebayes.inference.network import MIN_COMPILED, RARE, CompiledModel, is_compiled, leading
 from kneebayes.spec.model_spec import ModelSpec
 from kneebayes.templates import percent
@@ -34,7 +34,6 @@ from kneebayes.templates import percent
 if TYPE_CHECKING:
     import pandas as pd
 
-Floats = NDArray[np.float64]
 Sets = NDArray[np.bool_]
 MAX_EXACT = 14  # things known
 BATCH = 256  # subsets whose joint distributions are there at a time

@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 
 from kneebayes.diagnosis.alarm import Assessment, column_of
 from kneebayes.errors import check_number
-from kneebayes.inference.evidence import UNKNOWN, Evidence
+from kneebayes.inference.evidence import UNKNOWN, Evidence, Floats
 from kneebayes.inference.network import CompiledModel, Posteriors, leading
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Floats = NDArray[np.float64]
 MAX_WEIGHED = 1 << 18  # joint states of the answers that are weighed at once: 2 MB an array stay in a core's cache
 MIN_LEFT = 0.01  # of P(evidence) that other answers must leave to tell of the first without losing digits
 DIGITS = 12  # of a net benefit: what is further down is rounding, and no benefit

@@ -39,7 +39,7 @@ from scipy.special import expit, logit
 from kneebayes.diagnosis.alarm import Assessment
 from kneebayes.errors import OptionError, check_number
 from kneebayes.inference import cores, one_thread
-from kneebayes.inference.evidence import Evidence, Expanded
+from kneebayes.inference.evidence import Evidence, Expanded, Floats
 from kneebayes.inference.network import CompiledModel, Engine, Posteriors, VersionedCase
 from kneebayes.inference.tables import ParameterVector
 from kneebayes.spec.model_spec import LEVELS, ModelSpec
@@ -49,7 +49,6 @@ from kneebayes.templates import percent
 if TYPE_CHECKING:
     import pandas as pd
 
-Floats = NDArray[np.float64]
 DEVIATIONS = 1.6448536269514722  # of a normal distribution's 95 % quantile from its median
 MIN_DRAWS = 20  # of which the 5 % and 95 % quantiles are still inside
 MAX_DRAWS = 100_000  # of which the numbers of a model take some gigabytes, and no digit that is shown moves

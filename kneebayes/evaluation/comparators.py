@@ -16,6 +16,7 @@ from kneebayes.cases.labels import NONE, Labels
 from kneebayes.diagnosis.alarm import Assessor
 from kneebayes.diagnosis.wells import ScoreSheet
 from kneebayes.evaluation.metrics import MIN_CASES
+from kneebayes.inference.evidence import Codes, Floats
 from kneebayes.scoring.scorer import Scored
 from kneebayes.spec.model_spec import ABSENT_PRESENT, LEVELS, Condition, ModelSpec
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from kneebayes.model import Model
 
 Bools = NDArray[np.bool_]
-Codes = NDArray[np.int8]
-Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
 MAX_SEED = 1 << 32  # of scikit-learn
 FOLDS = 5  # with two cases of each kind at least, where there are `MIN_CASES`

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from kneebayes.cases.labels import Labels
+from kneebayes.inference.evidence import Floats
 from kneebayes.inference.network import leading
 from kneebayes.spec.model_spec import LEVELS
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from kneebayes.evaluation.comparators import Comparator
 
 Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 BINS, BIN_CASES = 10, 10
 LEVEL = 0.95
 TOPS = (1, 3)

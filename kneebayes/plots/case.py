@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import logit
 
 from kneebayes.errors import UnknownNameError, check_kind, check_number, names_of, nearest
@@ -46,7 +45,6 @@ MARGIN = 0.5  # of log-odds, beside what is drawn
 SETTLED = 30 / DECIBANS  # of log-odds: how far a bar reaches that stands for certainty
 LANE = 0.05  # of the height, for the range of one of several numbers
 POINTS = 201
-Floats = NDArray[np.float64]
 
 
 @literal
@@ -371,16 +369,10 @@ def plot_curves(
 
     Parameters
     ----------
-    sensitivities : pandas.DataFrame
-        As from `Diagnosis.sensitivity`.
+    sensitivities, model, target, ax
+        As for `plot_tornado`.
     numbers : sequence of str, optional
         Places of numbers in the model file; by default that with the greatest swing.
-    model : ModelSpec
-        For the words.
-    target : str, optional
-        Of the sensitivities; by default the cause of the alarm.
-    ax : matplotlib.axes.Axes, optional
-        Where to; by default a new figure.
 
     Returns
     -------

@@ -264,10 +264,8 @@ def plot_roc(evaluation: Evaluation, *, ax: Axes | None = None) -> Axes:
 
     Parameters
     ----------
-    evaluation : Evaluation
-        The result.
-    ax : matplotlib.axes.Axes, optional
-        Where to; by default a new figure.
+    evaluation, ax
+        As for `plot_calibration`.
 
     Returns
     -------
@@ -319,10 +317,8 @@ def plot_decision_curve(evaluation: Evaluation, *, ax: Axes | None = None) -> Ax
 
     Parameters
     ----------
-    evaluation : Evaluation
-        The result.
-    ax : matplotlib.axes.Axes, optional
-        Where to; by default a new figure.
+    evaluation, ax
+        As for `plot_calibration`.
 
     Returns
     -------
