@@ -16,12 +16,11 @@ import re
 import sys
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
-from io import BufferedReader
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -118,6 +117,7 @@ class Reader(ABC):
 
     names: tuple[str, ...]
     case_id = CASE_ID
+    n_rows: int | None = None  # where it is known
     is_one_piece = False  # surely
     _used: tuple[str, ...] | None = None  # names of the columns to read, or all
 
@@ -133,9 +133,9 @@ class Reader(ABC):
     def parse(self, piece: Any) -> Rows:
         """Turn a piece into a table; safe to call from several threads."""
 
-    @abstractmethod
     def rows_in_total(self, n_read: int) -> int | None:
         """Rows of the whole file, estimated after ``n_read`` of them; None where there is no telling."""
+        return self.n_rows
 
     def leave_out(self, columns: Iterable[str]) -> None:
         """Don't read these columns."""
@@ -273,58 +273,12 @@ def whole(reader: Reader, read: Iterable[Any]) -> Rows:
 
 
 def _open_stream(path: str) -> BinaryIO:
-    """Open bytes to read; of a pipe only ``read`` and ``close`` may be used."""
     if path != STANDARD_STREAM:
-        stream = open(path, "rb")  # noqa: SIM115 - the reader closes it
-        return cast("BinaryIO", _Pipe(stream)) if is_special(path) else stream
-    standard = getattr(sys.stdin, "buffer", None)
+        return open(path, "rb")
+    standard: BinaryIO | None = getattr(sys.stdin, "buffer", None)
     if standard is None:
         raise FileFormatError("standard input can't be read here: give a file")
-    return cast("BinaryIO", _Pipe(standard))
-
-
-class _Pipe:
-    """A pipe, read so that a signal is seen between any two reads.
-
-    A buffered stream reads on until it has all that was asked for. A signal that comes while it waits for another
-    thread, and not for the pipe, would only be seen when there is more to read, which may be never.
-    """
-
-    def __init__(self, stream: BufferedReader) -> None:
-        self._stream = stream
-
-    def read(self, n_bytes: int) -> bytes:
-        """Read so many bytes, or all that are left."""
-        parts = []
-        while n_bytes and (part := self._stream.read1(n_bytes)):
-            parts.append(part)
-            n_bytes -= len(part)
-        return b"".join(parts)
-
-    def close(self) -> None:
-        """Let go of the pipe."""
-        self._stream.close()
-
-
-class _Decoded:
-    """Bytes of another encoding, as UTF-8."""
-
-    def __init__(self, stream: Any, encoding: str, path: str) -> None:
-        self._stream, self._encoding, self._path = stream, encoding, path
-        self._decoder = codecs.getincrementaldecoder(encoding)()
-
-    def read(self, n_bytes: int) -> bytes:
-        """Read about so many bytes; none only at the end."""
-        while True:
-            data = bytes(self._stream.read(n_bytes) or b"")
-            try:
-                text = self._decoder.decode(data, final=not data)
-            except UnicodeError as error:
-                raise FileFormatError(
-                    f"{self._path}: is not {self._encoding} ({error}): name another --encoding"
-                ) from None
-            if text or not data:
-                return text.encode("utf-8", "replace")
+    return standard
 
 
 class CsvReader(Reader):
@@ -343,8 +297,7 @@ class CsvReader(Reader):
         self._file = stream
         self._is_packed = compression is not None
         self._stream: Any = pa.CompressedInputStream(stream, compression) if compression else stream
-        if reading.encoding is not None and codecs.lookup(reading.encoding).name != "utf-8":
-            self._stream = _Decoded(self._stream, reading.encoding, self.path)
+        self._blocks = self._utf_8()
         self._size = os.path.getsize(path) if os.path.isfile(path) else 0
         self.is_one_piece = 0 < self._size < FIRST_BYTES and not self._is_packed
         self._row_end = b"\n"
@@ -363,11 +316,32 @@ class CsvReader(Reader):
         row_bytes = len(first) / max(1, first.count(b"\n"))
         self._piece_bytes = int(min(max(chunk_rows * row_bytes, MIN_PIECE_BYTES), MAX_PIECE_BYTES))
 
+    def _utf_8(self) -> Iterator[bytes]:
+        """Read on, a block at a time.
+
+        Not by ``read``: a signal that came while it waits for another thread would only be seen when a pipe gives all
+        that was asked for, which may be never.
+        """
+        blocks = iter(lambda: bytes(self._stream.read1(MIN_PIECE_BYTES)), b"")
+        encoding = self._reading.encoding
+        if encoding is None or codecs.lookup(encoding).name == "utf-8":
+            return blocks
+        return (text.encode("utf-8", "replace") for text in codecs.iterdecode(blocks, encoding))
+
     def _read(self, n_bytes: int) -> bytes:
+        """Read about so many bytes, or all that are left."""
+        blocks = []
         try:
-            data = bytes(self._stream.read(n_bytes) or b"")
+            while n_bytes > 0 and (block := next(self._blocks, b"")):
+                blocks.append(block)
+                n_bytes -= len(block)
+        except UnicodeError as error:
+            raise FileFormatError(
+                f"{self.path}: is not {self._reading.encoding} ({error}): name another --encoding"
+            ) from None
         except (OSError, EOFError) as error:
             raise FileFormatError(f"{self.path}: can't be read to its end: {error}. Is it a whole file?") from error
+        data = b"".join(blocks)
         if self._is_packed:
             self._n_unpacked += len(data)
             if self._n_unpacked > FREE_BYTES + MAX_RATIO * self._file.tell():
@@ -400,18 +374,9 @@ class CsvReader(Reader):
                 f"{self.path}: the first line says sep={mark}, as Excel writes it: confirm by --sep '{mark}' --header 2"
             )
         wanted = self._reading.header or (1,)
-        above = sum(map(len, lines[: wanted[0] - 1]))
-        lines = lines[wanted[0] - 1 :]
-        used = above
-
-        def decoded() -> Iterator[str]:
-            nonlocal used
-            for line in lines:
-                used += len(line)
-                yield line.decode("utf-8")
-
+        above = wanted[0] - 1
         try:
-            rows = csv.reader(decoded(), strict=True, delimiter=self._separator)
+            rows = csv.reader(map(bytes.decode, lines[above:]), strict=True, delimiter=self._separator)
             headers = [[name.strip() for name in next((row for row in rows if row), [])] for _ in wanted]
         except UnicodeDecodeError as error:
             raise FileFormatError(
@@ -424,6 +389,7 @@ class CsvReader(Reader):
         if not any(names):
             raise FileFormatError(f"{self.path}: is empty: the first row must name the columns.")
         _refuse_other_separators(self.path, names)
+        used = sum(map(len, lines[: above + rows.line_num]))
         self._n_lines = first.count(b"\n", 0, used)
         return tuple(numbered(names)), first[used:]
 
@@ -583,7 +549,7 @@ class ParquetReader(Reader):
             self._file = parquet.ParquetFile(path, read_dictionary=words, buffer_size=1 << 18, pre_buffer=False)
         except (pa.ArrowException, OSError, ValueError) as error:  # a name that is not UTF-8 is a ValueError
             raise self._not_whole(error) from error
-        self.names: tuple[str, ...] = tuple(schema.names)
+        self.names, self.n_rows = tuple(schema.names), self._file.metadata.num_rows
         try:
             refuse_unnamed(path, numbered(self.names), self.names)
         except FileFormatError:
@@ -602,10 +568,6 @@ class ParquetReader(Reader):
         kind = table.schema.field(self.case_id).type if self.case_id in table.column_names else pa.null()
         is_bytes = any(getattr(pa.types, f"is_{n}binary")(kind) for n in ("", "large_", "fixed_size_"))
         return plain(table, but=self._keep if is_bytes else {*self._keep, self.case_id})
-
-    def rows_in_total(self, n_read: int) -> int | None:
-        """Rows of the whole file."""
-        return int(self._file.metadata.num_rows)
 
     def pieces(self) -> Iterator[pa.RecordBatch]:
         """Read in order, a batch at a time."""
@@ -632,36 +594,41 @@ class ParquetReader(Reader):
             used = column.indices if pa.types.is_dictionary(column.type) else column[:0]
             if len(used) > used.null_count and compute.max(used).as_py() >= len(column.dictionary):
                 raise self._not_whole(problem) from problem
-        problems = self._undecoded(piece)
-        good = np.setdiff1d(np.arange(n_rows), [problem.row for problem in problems])
-        piece = piece.take(pa.array(good))
         # What only refused rows used would still stand in the dictionaries.
         columns = [c.dictionary_decode() if pa.types.is_dictionary(c.type) else c for c in piece.columns]
+        cells = dict(zip(piece.schema.names, columns, strict=True))
+        problems = _undecoded(cells)
+        good = np.setdiff1d(np.arange(n_rows), [problem.row for problem in problems])
         try:
-            table = self._plain(pa.table(dict(zip(piece.schema.names, columns, strict=True))))
+            table = self._plain(pa.table(cells).take(pa.array(good)))
             table.validate(full=True)
         except (pa.ArrowException, UnicodeDecodeError) as error:
             raise self._not_whole(error) from error
         return Rows(table, good, n_rows, problems)
 
-    @staticmethod
-    def _undecoded(piece: pa.RecordBatch) -> list[Problem]:
-        """Find the rows with text that is not UTF-8."""
-        problems = []
-        reason = why(Kind.ENCODING, remedy="write the column as text")
-        cells = dict(zip(piece.schema.names, map(_as_bytes, piece.columns), strict=True))
-        ids = cells.get(CASE_ID) or []
-        for name, column in cells.items():
-            for row, cell in enumerate(column):
-                if isinstance(cell, bytes) and (text := cell.decode("utf-8", "replace")).encode() != cell:
-                    case_id = ids[row] if ids else b""
-                    case = case_id.decode("utf-8", "replace") if isinstance(case_id, bytes) else ""
-                    problems.append(Problem(row, name, short(text, MAX_SHOWN), reason, short(case, MAX_SHOWN)))
-        return problems
-
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
+
+
+def _undecoded(cells: Mapping[str, pa.Array]) -> list[Problem]:
+    """Find the rows with text that is not UTF-8, or bytes that are none."""
+    same = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary(), pa.string_view(): pa.binary_view()}
+    same |= {kind: kind for kind in same.values()}
+    bytes_of = {
+        name: column.view(same.get(column.type, column.type)).to_pylist()
+        for name, column in cells.items()
+        if column.type in same or pa.types.is_fixed_size_binary(column.type)
+    }
+    reason = why(Kind.ENCODING, remedy="write the column as text")
+    problems = []
+    for name, column in bytes_of.items():
+        for row, cell in enumerate(column):
+            if isinstance(cell, bytes) and (text := cell.decode("utf-8", "replace")).encode() != cell:
+                case_id = bytes_of[CASE_ID][row] if CASE_ID in bytes_of else b""
+                case = case_id.decode("utf-8", "replace") if isinstance(case_id, bytes) else ""
+                problems.append(Problem(row, name, short(text, MAX_SHOWN), reason, short(case, MAX_SHOWN)))
+    return problems
 
 
 class TableReader(Reader):
@@ -672,17 +639,13 @@ class TableReader(Reader):
         read = _workbook if path.lower().endswith(WORKBOOKS) else _statistics
         with _errors_named(path):
             table, self.labels = read(path, reading)
-        self.names: tuple[str, ...] = tuple(numbered(table.column_names))
+        self.names, self.n_rows = tuple(numbered(table.column_names)), table.num_rows
         self.table = table.rename_columns(self.names)
-        self.is_one_piece = len(self.table) <= chunk_rows
+        self.is_one_piece = table.num_rows <= chunk_rows
 
     def empty(self) -> pa.Table:
         """All columns, no rows."""
         return self.table[:0]
-
-    def rows_in_total(self, n_read: int) -> int | None:
-        """Rows of the whole file."""
-        return int(self.table.num_rows)
 
     def pieces(self) -> Iterator[pa.Table]:
         """Read in order, so many rows at a time."""
@@ -902,25 +865,17 @@ def plain(table: pa.Table, but: Collection[str] = (), *, as_ids: bool = False) -
 
 def as_text(name: str, column: pa.ChunkedArray, *, as_id: bool = False) -> pa.ChunkedArray:
     """Write a column of a rare type (moments, bytes, UUIDs) as text; a moment of a zone says how far that is off."""
-    kind = column.type
     if not as_id:
-        refuse_odd(name, kind)
-    if isinstance(kind, pa.BaseExtensionType):
-        if kind.extension_name in ("arrow.uuid", "pandas.period"):
-            values = (None if str(v) == "NaT" else v for v in column.to_pandas())
-            written = pa.chunked_array([[None if v is None else str(v) for v in values]], pa.string())
-        else:
-            written = pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type)
-        return written.cast(pa.bool_() if kind.extension_name == "arrow.bool8" else pa.string())
-    if pa.types.is_dictionary(kind):
-        column = column.cast(kind.value_type)
-    if pa.types.is_duration(column.type):
-        import pandas as pd  # here: few files have ids of times
-
-        counted, unit = column.cast(pa.int64()).to_pylist(), column.type.unit
-        return pa.chunked_array(
-            [[None if n is None else str(pd.Timedelta(n, unit=unit)) for n in counted]], pa.string()
-        )
+        refuse_odd(name, column.type)
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    extension = column.type.extension_name if isinstance(column.type, pa.BaseExtensionType) else ""
+    if extension in ("arrow.uuid", "pandas.period") or pa.types.is_duration(column.type):
+        texts = ("NaT" if value is None else str(value) for value in column.to_pandas())
+        return pa.chunked_array([[None if text == "NaT" else text for text in texts]], pa.string())
+    if extension:
+        written = pa.chunked_array([chunk.storage for chunk in column.chunks], column.type.storage_type)
+        return written.cast(pa.bool_() if extension == "arrow.bool8" else pa.string())
     if pa.types.is_timestamp(column.type) and column.type.tz is not None:
         try:
             return column.cast(pa.string())
@@ -928,18 +883,6 @@ def as_text(name: str, column: pa.ChunkedArray, *, as_id: bool = False) -> pa.Ch
             universal = column.cast(pa.timestamp(column.type.unit)).cast(pa.string())
             return compute.binary_join_element_wise(universal, "Z", "")
     return column.cast(pa.string())
-
-
-def _as_bytes(column: pa.Array) -> list[bytes | None]:
-    """Give the bytes of the cells of a column of text; of another column, nothing."""
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        values = _as_bytes(column.dictionary)
-        return [None if i is None or i >= len(values) else values[i] for i in column.indices.to_pylist()]
-    same = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary(), pa.string_view(): pa.binary_view()}
-    if kind in same or kind in same.values() or pa.types.is_fixed_size_binary(kind):
-        return list(column.view(same.get(kind, kind)).to_pylist())
-    return []
 
 
 def refuse_headless(path: str, coder: Coder, names: Collection[str], excused: Collection[str] = ()) -> None:
