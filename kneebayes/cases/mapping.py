@@ -58,7 +58,7 @@ from kneebayes.errors import (
     nearest,
 )
 from kneebayes.spec.model_spec import ABSENT_PRESENT, NOT_EVIDENCE_PREFIX, UNKNOWN_WORDS, Frozen
-from kneebayes.spec.yaml_io import DIALECT, Place, read_words
+from kneebayes.spec.yaml_io import DIALECT, Place, place_text, problems_of, read_words, where
 
 UNDECIDED = "unsure"  # what a draft writes for a value that it can't tell
 UNKNOWN_SAID = "unknown"
@@ -114,6 +114,12 @@ def _scalar(value: object) -> object:
     return value if isinstance(value, list | tuple | dict | set) else _text(value)
 
 
+def _decided(value: object) -> object:
+    if value == UNDECIDED:
+        raise ValueError("still to be decided: write a number")
+    return value
+
+
 @dataclass(frozen=True, eq=False)
 class _OrAlso:
     """Lets the JSON Schema of a field take what validation takes: one thing without its list, a number in quotes."""
@@ -132,7 +138,7 @@ Format = Annotated[str, Field(min_length=1)]
 Formats = Annotated[tuple[Format, ...], Field(min_length=1), BeforeValidator(_listed), _OrAlso(_STRING)]
 _DIGITS = r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?"
 _QUOTED: dict[str, Any] = {"type": "string", "pattern": f"^({_DIGITS}|{UNDECIDED})$"}  # undecided only in a draft
-Number = Annotated[float, Field(allow_inf_nan=False), _OrAlso(_QUOTED)]
+Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_decided), _OrAlso(_QUOTED)]
 _LINE: dict[str, Any] = {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[1-9][0-9]*$"}]}
 Line = Annotated[int, Field(ge=1), WithJsonSchema(_LINE)]
 Lines = Annotated[tuple[Line, ...], Field(min_length=1, max_length=2), BeforeValidator(_listed), _OrAlso(_LINE)]
@@ -276,10 +282,10 @@ class CaseMapping(Frozen):
         default_factory=dict, description="What a draft could not decide, with candidates: none may be left."
     )
     _source: str = PrivateAttr(default="mapping")
-    _lines: dict[Place, int] = PrivateAttr(default_factory=dict)
+    _text: str = PrivateAttr(default="")
 
     def __init__(self, **content: Any) -> None:
-        self._fill(content, "mapping", {})
+        self._fill(content)
 
     @classmethod
     def of(cls, mapping: MappingLike) -> CaseMapping:
@@ -302,28 +308,26 @@ class CaseMapping(Frozen):
         """
         if isinstance(mapping, CaseMapping):
             return mapping
-        if not isinstance(mapping, str | Path):
-            return cls._checked(mapping, "mapping", {})
-        try:
-            content, lines = read_words(mapping, "mapping")
-        except ModelFileError as error:
-            raise MappingError(str(error)) from error
-        if content is None:
-            raise MappingError(f"{mapping}: is empty: `kneebayes map` drafts one")
-        return cls._checked(content, str(mapping), lines)
-
-    @classmethod
-    def _checked(cls, content: object, source: str, lines: dict[Place, int]) -> CaseMapping:
+        content, source, text = mapping, "mapping", ""
+        if isinstance(mapping, str | Path):
+            try:
+                content, text = read_words(mapping, "mapping")
+            except ModelFileError as error:
+                raise MappingError(str(error)) from error
+            if content is None:
+                raise MappingError(f"{mapping}: is empty: `kneebayes map` drafts one")
+            source = str(mapping)
         made = cls.__new__(cls)
-        made._fill(content, source, lines)
+        made._fill(content, source, text)
         return made
 
-    def _fill(self, content: object, source: str, lines: dict[Place, int]) -> None:
+    def _fill(self, content: object, source: str = "mapping", text: str = "") -> None:
         try:
             self.__pydantic_validator__.validate_python(content, self_instance=self)
         except ValidationError as error:
-            raise MappingError(f"{source}: {_problems(error, lines)}") from error
-        self._source, self._lines = source, lines
+            problems = problems_of(error, {source: text}, of=CaseMapping, default="mapping")
+            raise MappingError(f"{source}: {problems}") from error
+        self._source, self._text = source, text
 
     def with_options(
         self, *, read: Mapping[str, Any] = {}, missing: Iterable[str] = (), ignore_others: bool = False
@@ -354,7 +358,7 @@ class CaseMapping(Frozen):
         try:
             reading = Reading.model_validate({**self.read.model_dump(), **read})
         except ValidationError as error:
-            raise MappingError(_problems(error, {})) from error
+            raise MappingError(problems_of(error, of=Reading)) from error
         changed = {"read": reading, "missing": (*self.missing, *missing)}
         return self.model_copy(update=changed | ({"ignore": (OTHERS,)} if ignore_others else {}))
 
@@ -372,48 +376,7 @@ class CaseMapping(Frozen):
 
     def _error(self, place: Place, said: str) -> MappingError:
         """Say what is wrong at a place of the mapping."""
-        return MappingError(f"{self._source}: {_at(place, self._lines)}{said}")
-
-
-def _at(place: Place, lines: Mapping[Place, int]) -> str:
-    line = next((lines[place[:end]] for end in range(len(place), 0, -1) if place[:end] in lines), None)
-    where = ".".join(str(step) or "''" for step in place if step != "[key]")
-    return (f"line {line}: " if line else "") + (f"{where}: " if where else "")
-
-
-def _problems(error: ValidationError, lines: Mapping[Place, int], most: int = 5) -> str:
-    """Say what is wrong in a mapping, and where; nothing of what only follows from it."""
-    found: dict[Place, str] = {}
-    for problem in error.errors(include_url=False):
-        place = tuple(problem["loc"])
-        if not any(known[: len(place)] == place for known in found):
-            found[place] = _said(problem, place)
-    said = [f"{_at(place, lines)}{reason}" for place, reason in list(found.items())[:most]]
-    return "; ".join(said) + (f" (and {len(found) - most} more)" if len(found) > most else "")
-
-
-def _said(problem: Mapping[str, Any], place: Place) -> str:
-    """Say what is wrong and what to write."""
-    kind, value, context = str(problem["type"]), problem["input"], problem.get("ctx", {})
-    got = f", not '{short(value)}'" if isinstance(value, str | int | float) else ""
-    if kind == "extra_forbidden":
-        within = Column if place[0] == "columns" else Reading if place[0] == "read" else CaseMapping
-        return f"no key of that name stands here.{nearest(str(place[-1]), within.model_fields)}"
-    if kind == "literal_error":
-        return f"write {context['expected']}{got}, or leave it out"
-    if kind.startswith(("float", "finite")):
-        return "still to be decided: write a number" if value == UNDECIDED else f"write a number, as 7 or 30.44{got}"
-    if kind.startswith(("int", "greater", "less")):
-        return f"write a whole number, as 1{got}"
-    if kind.startswith(("dict", "model")):
-        return f"write names and what they mean, as {{theirs: ours}}{got}"
-    if kind == "tuple_type":
-        return f"write one word, or several as [one, other]{got}"
-    if kind.startswith("string"):
-        return "write one word or sentence"
-    if kind.startswith("too_"):
-        return f"give {'at least one' if kind == 'too_short' else 'two at most'}"
-    return str(problem["msg"]).removeprefix("Value error, ")
+        return MappingError(f"{self._source}: {place_text(place)}: {said}{where({self._source: self._text}, place)}")
 
 
 MappingLike = CaseMapping | Mapping[str, Any] | str | Path

@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from kneebayes.errors import ModelFileError, UnknownNameError, check_flags, nearest
 from kneebayes.spec.model_spec import Basis, Condition, Frozen, Identifier, ModelSpec, Text
-from kneebayes.spec.yaml_io import model_path, read_content
+from kneebayes.spec.yaml_io import model_path, problems_of, read_content
 
 WELLS = "wells"
 
@@ -91,7 +91,7 @@ def read_sheet(path: str | Path | None = None) -> ScoreSheet:
     try:
         return ScoreSheet.model_validate(read_content(path, "score"))
     except ValidationError as error:
-        raise ModelFileError(f"{path}: not a score: {' '.join(str(error).split())}") from error
+        raise ModelFileError(f"{path}: not a score: {problems_of(error, of=ScoreSheet, default='score')}") from error
 
 
 @dataclass(frozen=True, repr=False)

@@ -125,27 +125,23 @@ def read_content(path: str | Path, what: str) -> Any:
     return _content(_read_text(path, what), str(path))
 
 
-def read_words(path: str | Path, what: str) -> tuple[Any, dict[Place, int]]:
-    """Read YAML of which every scalar is the text that is written there, and the line of every place in it.
+def read_words(path: str | Path, what: str) -> tuple[Any, str]:
+    """Read YAML of which every scalar is the text that is written there; and its text, by which errors name lines.
 
     So that ``no``, ``007`` and ``1.0`` are what they are in somebody's table, without quotes.
     """
-    path, lines = _plain(path), {}
-    root = _root(_read_text(path, what), str(path))
+    path = _plain(path)
+    text = _read_text(path, what)
+    root = _root(text, str(path))
 
-    def content(node: yaml.Node, place: Place) -> Any:
-        lines[place] = node.start_mark.line + 1
+    def content(node: yaml.Node) -> Any:
         if isinstance(node, yaml.MappingNode):
-            items = {}
-            for key, value in node.value:
-                items[key.value] = content(value, (*place, key.value))
-                lines[(*place, key.value)] = key.start_mark.line + 1
-            return items
+            return {key.value: content(value) for key, value in node.value}
         if isinstance(node, yaml.SequenceNode):
-            return [content(value, (*place, number)) for number, value in enumerate(node.value)]
+            return list(map(content, node.value))
         return "" if node.tag == "tag:yaml.org,2002:null" else node.value
 
-    return (None if root is None else content(root, ())), lines
+    return (None if root is None else content(root)), text
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -300,19 +296,29 @@ def _not_a_model(source: str, at: yaml.Node | yaml.Event, reason: str) -> ModelF
     return ModelFileError(f"{source}: {where}{reason}")
 
 
-def problems_of(error: ValidationError, texts: Mapping[str, str] | None = None) -> str:
-    """Say of each problem its place, what is wrong, and in which line: of the file, or of one that it extends."""
-    problems = error.errors(include_url=False)
-    roots = {name: yaml.compose(text, Loader=_Loader) for name, text in (texts or {}).items()}
+def problems_of(
+    error: ValidationError, texts: Mapping[str, str] = {}, *, of: type[BaseModel] = ModelSpec, default: str = "model"
+) -> str:
+    """Say of each problem its place, what is wrong, and in which line of one of the texts, by their names.
+
+    ``of`` is what was to be read, and ``default`` stands for the place of all of it.
+    """
     first: dict[Place, Any] = {}  # of each place: a link without its state is one problem, not one of each of its keys
-    for problem in problems:
-        first.setdefault(_place(problem), problem)
-    lines = []
-    for place, problem in islice(first.items(), MAX_SAID):
-        said = f"{'.'.join(map(str, place)) or 'model'}: {_said(problem, place)}"
-        lines.append(f"{said}{_where(roots, place, of_key=problem['type'] in KEYS)}")
-    more = f" (and {len(first) - MAX_SAID} more)" if len(first) > MAX_SAID else ""
-    return "; ".join(lines) + more
+    for problem in error.errors(include_url=False):
+        place = _place(problem)
+        if not any(known[: len(place)] == place for known in first):  # else it only follows
+            first[place] = problem
+    said = [
+        f"{place_text(place) or default}: {_said(problem, place, of)}"
+        f"{where(texts, place, of_key=problem['type'] in KEYS)}"
+        for place, problem in islice(first.items(), MAX_SAID)
+    ]
+    return "; ".join(said) + (f" (and {len(first) - MAX_SAID} more)" if len(first) > MAX_SAID else "")
+
+
+def place_text(place: Place) -> str:
+    """Write a place as it is said."""
+    return ".".join(str(step) or "''" for step in place if step != "[key]")
 
 
 def _place(problem: Mapping[str, Any]) -> Place:
@@ -332,28 +338,41 @@ def _is_stateless_link(problem: Mapping[str, Any]) -> bool:
     return problem["type"] == "model_type" and "links" in steps and steps[-1] in Probability.model_fields
 
 
-def _said(problem: Mapping[str, Any], place: Place) -> str:
+def _said(problem: Mapping[str, Any], place: Place, of: type[BaseModel]) -> str:
     """Say what is wrong, and what to write in its stead where that can be told."""
-    found, value = problem.get("ctx", {}).get("error"), problem["input"]
-    if isinstance(found, PlacedError):
-        return found.reason
+    context, value = problem.get("ctx", {}), problem["input"]
     kind, said = str(problem["type"]), str(problem["msg"]).removeprefix("Value error, ")
+    got = f", not '{str(value)[:MAX_QUOTED]}'" if isinstance(value, str | int | float) else ""
+    if isinstance(found := context.get("error"), PlacedError):
+        return found.reason
     if kind == "string_type" and isinstance(value, bool):
         return f"{said}: YAML takes yes, no, on and off for true and false, so put them in quotes"
     if kind == "invalid_key" or (problem["loc"][-1:] == ("[key]",) and not isinstance(value, str)):
         return f"{said}: is a comma in a number a decimal one? Write 0.05 with a point"
-    if kind == "string_type" and isinstance(value, int | float):
-        return f'{said}: put it in quotes, "{value}"'
+    if kind == "string_type":
+        return "write a word or a sentence" + (f': put it in quotes, "{value}"' if got else "")
     if kind == "extra_forbidden":
-        return f"{said}: no key of that name stands here.{nearest(str(place[-1]), _fields(problem['loc'][:-1]))}"
-    if kind == "missing" and (field := _fields(problem["loc"][:-1]).get(str(place[-1]))) is not None:
+        return f"is not permitted here.{nearest(str(place[-1]), _fields(of, problem['loc'][:-1]))}"
+    if kind == "missing" and (field := _fields(of, problem["loc"][:-1]).get(str(place[-1]))) is not None:
         return f"{said}: {field.description}" if field.description else said
-    if kind.startswith("float") and isinstance(value, str):
-        return f"{said}, not '{value[:MAX_QUOTED]}'{_as_number(value)}"
+    if kind == "literal_error":
+        return f"write {context['expected']}{got}"
+    if kind.startswith("float"):
+        return f"write a number, as 7 or 0.25{got}{_as_number(value) if isinstance(value, str) else ''}"
+    if kind.startswith("int"):
+        return f"write a whole number, as 1{got}"
     if kind in ("tuple_type", "too_long") and place[-1:] == ("range",):
-        return f"{said}: write the lowest and the highest value as [0.25, 0.45], with points"
+        return f"write the lowest and the highest value as [0.25, 0.45], with points{got}"
+    if kind == "tuple_type":
+        return f"write a list, as [one, other]{got}"
     if _is_stateless_link(problem):
         return "a link stands under the state that it is of, as in {present: {p: 0.3, ...}}"
+    if kind.startswith(("dict", "model")):
+        return f"write keys, and what stands under each, as {{key: value}}{got}"
+    if kind.startswith("too_"):
+        return (
+            f"give at least {context['min_length']}" if kind == "too_short" else f"give at most {context['max_length']}"
+        )
     return said
 
 
@@ -368,25 +387,23 @@ def _as_number(text: str) -> str:
     return f": write {value:g}, without quotes" if isfinite(value) else ""
 
 
-def _fields(loc: Place) -> dict[str, FieldInfo]:
-    """Give the fields that may stand at a place, by the types of the model file."""
-    kind: Any = ModelSpec
+def _fields(kind: Any, loc: Place) -> dict[str, FieldInfo]:
+    """Give the fields that may stand at a place of some class, by its types."""
     for step in loc:
-        while get_origin(kind) is Annotated:
-            kind = get_args(kind)[0]
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             kind = kind.model_fields[str(step)].annotation
         elif step in CHOICES:
             kind = next(own for own in get_args(kind) if any(getattr(t, "tag", None) == step for t in get_args(own)))
         else:
             kind = get_args(kind)[-1 if get_origin(kind) is dict else 0]
-    while get_origin(kind) is Annotated:
-        kind = get_args(kind)[0]
+        while get_origin(kind) is Annotated or type(None) in get_args(kind):
+            kind = get_args(kind)[0]
     return kind.model_fields if isinstance(kind, type) and issubclass(kind, BaseModel) else {}
 
 
-def _where(roots: Mapping[str, yaml.Node | None], place: Place, *, of_key: bool) -> str:
-    """Name the line and column of a place, or of what holds it, in the first of the files that has most of it."""
+def where(texts: Mapping[str, str], place: Place, *, of_key: bool = False) -> str:
+    """Name the line and column of a place, or of what holds it, in the first of the texts that has most of it."""
+    roots = {name: yaml.compose(text, Loader=_Loader) for name, text in texts.items()}
     found = [(*_mark(root, place, of_key), name) for name, root in roots.items() if root is not None]
     if not found or not place:
         return ""

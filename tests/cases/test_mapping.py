@@ -222,7 +222,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "'M' stands twice",
     ),
     "changed_id": ({"columns": {"a": {"variable": "case_id", "missing": ["x"]}}}, "write only case_id"),
-    "unknown_key": ({"colums": {}}, "colums: no key of that name"),
+    "unknown_key": ({"colums": {}}, "colums: is not permitted here"),
     "encoding": ({"read": {"encoding": "klingon"}}, "none that Python knows"),
 }
 
@@ -246,8 +246,11 @@ def test_words_stand_as_they_are_written_and_errors_name_their_line(tmp_path: Pa
     assert mapping.columns is not None
     assert mapping.columns["a"].values == {"no": "absent", "1": "present", "007": "unknown", "Y": "present"}
     for broken, said in (
-        ("columns:\n  a: fever\nvaluse: 1\n", "line 3: valuse"),
-        ("columns:\n  a:\n    variable: sex\n    values:\n      1: mail\n", r"line 5: columns\.a\.values\.1: 'mail'"),
+        ("columns:\n  a: fever\nvaluse: 1\n", r"valuse: is not permitted here. \(line 3, column 1\)"),
+        (
+            "columns:\n  a:\n    variable: sex\n    values:\n      1: mail\n",
+            r"columns\.a\.values\.1: 'mail' .* \(line 5, column 10\)",
+        ),
         ("columns:\n  a: fever\n  a: age\n", "line 3: the key 'a' stands twice"),
         ("columns: [\n", "not a safe YAML file"),
     ):
@@ -469,17 +472,17 @@ def test_one_case_alone_has_nothing_to_join() -> None:
     ("content", "said"),
     [
         ({"join": "x"}, "join: write 'case_id', not 'x'"),
-        ({"colums": {}}, "colums: no key of that name stands here. Did you mean 'columns'?"),
-        ({"columns": {"a": {"variabel": "age"}}}, "columns.a.variabel: no key of that name stands here. Did you mean"),
-        ({"read": {"sheat": "x"}}, "read.sheat: no key of that name stands here. Did you mean 'sheet'?"),
+        ({"colums": {}}, "colums: is not permitted here. Did you mean 'columns'?"),
+        ({"columns": {"a": {"variabel": "age"}}}, "columns.a.variabel: is not permitted here. Did you mean"),
+        ({"read": {"sheat": "x"}}, "read.sheat: is not permitted here. Did you mean 'sheet'?"),
         ({"columns": {"a": {"variable": "age", "units": {"": "unsure"}}}}, "columns.a.units.'': still to be decided"),
-        ({"columns": {"a": {"variable": "age", "units": {"": "x"}}}}, "write a number, as 7 or 30.44, not 'x'"),
-        ({"columns": {"a": {"variable": "smoker", "values": "ja"}}}, "write names and what they mean"),
+        ({"columns": {"a": {"variable": "age", "units": {"": "x"}}}}, "write a number, as 7 or 0.25, not 'x'"),
+        ({"columns": {"a": {"variable": "smoker", "values": "ja"}}}, "write keys, and what stands under each"),
         ({"columns": {"a": {"variable": "smoker", "bands": {"present": 1, "absent": 1}}}}, "begin at one number"),
-        ({"missing": {"a": 1}}, "missing: write one word, or several"),
+        ({"missing": {"a": 1}}, "missing: write a list, as [one, other]"),
         ({"read": {"header": "x"}}, "read.header.0: write a whole number, as 1, not 'x'"),
-        ({"read": {"header": [1, 2, 3]}}, "read.header: give two at most"),
-        ({"columns": ["a"]}, "columns: write names"),
+        ({"read": {"header": [1, 2, 3]}}, "read.header: give at most 2"),
+        ({"columns": ["a"]}, "columns: write keys"),
     ],
 )
 def test_what_is_wrong_in_a_mapping_is_said_with_what_to_write(content: dict[str, Any], said: str) -> None:

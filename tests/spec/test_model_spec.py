@@ -121,7 +121,7 @@ REFUSED: dict[str, tuple[str, Any, str, str]] = {
     "p_over_1": ("causes.clot.leak.p", 1.5, "causes.clot.leak.p", "less than or equal to 1"),
     "p_under_0": ("causes.clot.leak.p", -0.1, "causes.clot.leak.p", "greater than or equal to 0"),
     "p_nan": ("causes.clot.leak.p", float("nan"), "causes.clot.leak.p", "number"),
-    "p_words": ("causes.clot.leak.p", "rare", "causes.clot.leak.p", "valid number"),
+    "p_words": ("causes.clot.leak.p", "rare", "causes.clot.leak.p", "number"),
     "p_outside_range": ("causes.clot.leak", num(0.3, 0.4, 0.5), "causes.clot.leak", "0.3 lies outside its range"),
     "p_over_range": ("causes.clot.leak", num(0.3, 0.1, 0.2), "causes.clot.leak", "0.3 lies outside its range"),
     "range_backwards": ("causes.clot.leak", num(0.3, 0.5, 0.1), "causes.clot.leak", "outside its range"),

@@ -78,10 +78,10 @@ TEXTS = {
     "nested_after_what_takes_many_bytes": ("# äöü\n\U0001f9b5: " + "[" * 3_000, "line 2", "over 100 deep"),
     "undefined_alias": ("a: *x", "line 1", "aliases are not allowed"),
     "tag_that_the_text_does_not_fit": ("a: !!bool maybe", "mine.yaml", "not a model file"),
-    "empty": ("", "model", "valid dictionary"),
-    "only_a_comment": ("# nothing\n", "model", "valid dictionary"),
-    "list": ("- a\n- b\n", "model", "valid dictionary"),
-    "scalar": ("hello", "model", "valid dictionary"),
+    "empty": ("", "model", "write keys"),
+    "only_a_comment": ("# nothing\n", "model", "write keys"),
+    "list": ("- a\n- b\n", "model", "write keys"),
+    "scalar": ("hello", "model", "write keys"),
 }
 
 
@@ -126,7 +126,7 @@ def test_whatever_pyyaml_raises_the_words_are_ours(
 
 
 def test_a_hundred_levels_are_not_too_deep() -> None:
-    with pytest.raises(ModelFileError, match="valid dictionary"):
+    with pytest.raises(ModelFileError, match="write keys"):
         parse_model("[" * 100 + "]" * 100)
 
 

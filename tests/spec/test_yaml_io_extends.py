@@ -149,8 +149,8 @@ def test_a_cycle_is_refused_and_shown(tmp_path: Path) -> None:
         ({"extends": DEFAULT_MODEL, "version": None}, "version: missing"),
         ({"extends": DEFAULT_MODEL, "name": None}, "name: missing"),
         ({"extends": DEFAULT_MODEL, "name": DEFAULT_MODEL}, "is that of .*, which it extends"),
-        ({"extends": DEFAULT_MODEL, "symptoms": {}}, "merged with what it extends: symptoms: Extra inputs"),
-        ({"extends": DEFAULT_MODEL, "risks": []}, "merged with what it extends: risks: Input should be"),
+        ({"extends": DEFAULT_MODEL, "symptoms": {}}, "merged with what it extends: symptoms: is not permitted"),
+        ({"extends": DEFAULT_MODEL, "risks": []}, "merged with what it extends: risks: write keys"),
         ({"extends": DEFAULT_MODEL, "causes": {"dvt": {"links": {"smokre": {}}}}}, "'smokre' is not among"),
     ],
 )

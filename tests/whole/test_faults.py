@@ -289,6 +289,8 @@ class Failing(io.BytesIO):
             raise OSError(errno.EIO, "Input/output error")
         return super().read(size)
 
+    read1 = read
+
 
 class TestReading:
     """Cases that can't be read to their end."""
