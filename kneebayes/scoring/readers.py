@@ -220,8 +220,8 @@ def open_reader(path: str, *, chunk_rows: int, keep: Collection[str] = (), readi
         return CsvReader(path, _open_stream(path), None, chunk_rows=chunk_rows, reading=reading)
     if kind in ("workbook", "statistics"):
         return TableReader(path, reading, chunk_rows=chunk_rows)
-    if path.lower().removesuffix(".gz").removesuffix(".zst").endswith((".tsv", ".tab")) and reading.sep is None:
-        reading = reading.model_copy(update={"sep": "tab"})
+    if reading.sep is None:
+        reading = reading.model_copy(update={"sep": _usual_separator(path)})
     try:
         if kind == "parquet":
             return ParquetReader(path, chunk_rows=chunk_rows, keep=keep)
@@ -752,23 +752,18 @@ def joined_names(rows: Sequence[Sequence[str]]) -> list[str]:
     return [f"{above} {below.strip()}".strip() for above, below in zip(upper, rows[1], strict=False)]
 
 
-def sniff(path: str) -> tuple[Reading, list[str]]:
-    """Look how a file is written, and say what was found that is not as kneebayes reads files by default.
+def sniff(path: str) -> Reading:
+    """Look how a file is written: say what is not as kneebayes reads files by default.
 
     Nobody takes this for granted: it stands in a draft that a person reads.
     """
     if path.lower().endswith(WORKBOOKS):
         return _sniff_workbook(path)
     if path.lower().endswith((*STATISTICS, ".parquet", ".pq", ".gz", ".zst")):
-        return Reading(), []
+        return Reading()
     with open(path, "rb") as stream:
         data = stream.read(SNIFFED_BYTES)
-    found: dict[str, Any] = {}
-    said = []
     encoding = _encoding(data)
-    if encoding != "utf-8":
-        found["encoding"] = encoding
-        said.append(f"encoding {encoding}")
     text = codecs.getincrementaldecoder(encoding)("replace").decode(data).removeprefix("\ufeff")
     lines = text.splitlines()[:SNIFFED_LINES]
     first = 1
@@ -784,18 +779,17 @@ def sniff(path: str) -> tuple[Reading, list[str]]:
         place = next(place for place, (n, _) in enumerate(ends) if n == usual[0][0])
         first = ends[place - 1][1] + 1 if place else 1
     header = _names_below(list(csv.reader(lines[first - 1 :], delimiter=separator)), first)
-    first = header[0]
-    if separator != ("\t" if path.lower().endswith((".tsv", ".tab")) else ","):
-        found["sep"] = "tab" if separator == "\t" else separator
-        said.append(f"columns separated by {SEPARATORS.get(separator, separator)}")
-    if header != (1,):
-        found["header"] = header
-        said.append(f"names in line {' and '.join(map(str, header))}")
     cells = [cell.strip() for row in csv.reader(lines[max(header) :], delimiter=separator) for cell in row]
-    if separator != "," and _has_decimal_comma(cells):
-        found["decimal"] = ","
-        said.append("decimal commas")
-    return Reading(**found), said
+    return Reading(
+        sep=None if separator == _usual_separator(path) else "tab" if separator == "\t" else separator,
+        decimal="," if separator != "," and _has_decimal_comma(cells) else None,
+        encoding=None if encoding == "utf-8" else encoding,
+        header=None if header == (1,) else header,
+    )
+
+
+def _usual_separator(path: str) -> str:
+    return "\t" if re.search(r"\.(tsv|tab)(\.gz|\.zst)?$", path, re.IGNORECASE) else ","
 
 
 def _names_below(rows: Sequence[Sequence[str]], line: int) -> tuple[int, ...]:
@@ -807,18 +801,13 @@ def _names_below(rows: Sequence[Sequence[str]], line: int) -> tuple[int, ...]:
     return (line + 1,) if len({*lower}) == len(lower) else (line, line + 1)
 
 
-def _sniff_workbook(path: str) -> tuple[Reading, list[str]]:
+def _sniff_workbook(path: str) -> Reading:
     with _errors_named(path):
-        first = _rows_of_sheet(path, Reading())[:SNIFFED_LINES]
-    filled = [sum(bool(cell) for cell in row) for row in first]
-    number = next((i for i, n in enumerate(filled) if n >= 0.6 * max(filled)), 0) + 1 if any(filled) else 1
-    cells = [cell or "" for row in first[number:] for cell in row]
-    found: dict[str, Any] = {"header": (number,)} if number > 1 else {}
-    said = [f"names in row {number}"] if number > 1 else []
-    if _has_decimal_comma(cells):
-        found["decimal"] = ","
-        said.append("decimal commas")
-    return Reading(**found), said
+        rows = _rows_of_sheet(path, Reading())[:SNIFFED_LINES]
+    filled = [sum(map(bool, row)) for row in rows]
+    number = next((i for i, n in enumerate(filled, 1) if n and n >= 0.6 * max(filled)), 1)
+    has_comma = _has_decimal_comma(cell or "" for row in rows[number:] for cell in row)
+    return Reading(decimal="," if has_comma else None, header=(number,) if number > 1 else None)
 
 
 def _encoding(data: bytes) -> str:
@@ -917,7 +906,7 @@ def _further_down(path: str) -> str:
     """Say where the names of the columns seem to stand, where that is not the first row."""
     header = None
     with suppress(FileFormatError, csv.Error, OSError):
-        header = sniff(path)[0].header if os.path.isfile(path) else None
+        header = sniff(path).header if os.path.isfile(path) else None
     return f" They seem to stand in row {header[0]}: if so, confirm by --header {header[0]}." if header else ""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -10,7 +9,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import combinations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -18,20 +16,27 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kneebayes.atomic import STANDARD_STREAM, AtomicFile, check_place, commit, file_kind, refuse_changed
+from kneebayes.atomic import STANDARD_STREAM, AtomicFile, commit, refuse_changed
 from kneebayes.cases.mapping import BoundMapping, MappingLike
 from kneebayes.cases.problems import Kind, Problem, rows_of_no_case, why
-from kneebayes.errors import DefectError, FileFormatError, UnknownColumnError, check_flags, guarded, nearest
+from kneebayes.errors import DefectError, UnknownColumnError, check_flags, guarded, nearest
 from kneebayes.inference import cores
 from kneebayes.scoring.readers import MappedReader, Reader, Rows
-from kneebayes.scoring.writers import REJECT_COLUMNS, CsvWriter, FhirWriter, Writer, open_writer, reject_rows
+from kneebayes.scoring.writers import (
+    REJECT_COLUMNS,
+    CsvWriter,
+    FhirWriter,
+    Writer,
+    check_paths,
+    open_writer,
+    reject_rows,
+)
 
 if TYPE_CHECKING:
     from kneebayes.cases.coding import Coder
     from kneebayes.inference.network import Engine
     from kneebayes.scoring.scorer import Scored
 
-FHIR_ENDINGS = (".ndjson", ".jsonl")
 MAX_REASONS = 5
 NOTHING_KNOWN = (
     "scored as people of whom nothing is known but the complaint; "
@@ -107,7 +112,7 @@ def score_file(
 
     ``score_table`` takes a table, ``ignore`` and ``engine``, and raises what no table can be scored by.
     """
-    _check_paths(source, target, rejects, as_fhir=as_fhir)
+    check_paths(source, target, rejects, as_fhir=as_fhir)
     with ExitStack() as stack:
         cases = MappedReader(source, coder, mapping, keep, ignore, chunk_rows=chunk_rows)
         stack.callback(cases.reader.close)
@@ -322,32 +327,6 @@ class SeenIds:
             run = np.concatenate([self._runs.pop(), run])
             run.sort(kind="stable")
         self._runs.append(run)
-
-
-def _check_paths(source: str, target: str, rejects: str | None, *, as_fhir: bool) -> None:
-    """Refuse to write over what is read, or twice to one place, and endings that tell no format."""
-    named = {"the input": source, "the output": target} | ({"the rejects": rejects} if rejects is not None else {})
-    for first, second in combinations(named, 2):
-        if _same_file(named[first], named[second]):
-            raise FileFormatError(f"{named[second]}: is both {first} and {second}: give them different names")
-    if target == rejects == STANDARD_STREAM:
-        raise FileFormatError(
-            "the output and the rejects can't both go to standard output: name a file for one of them"
-        )
-    for path in list(named.values())[1:]:
-        check_place(path, "posteriors.csv")
-        if not (as_fhir and path == target and path.endswith(FHIR_ENDINGS)):
-            file_kind(path)
-    if rejects is not None and file_kind(rejects)[0] != "csv":
-        raise FileFormatError(f"{rejects}: rejects are written as CSV: give a name that ends in .csv")
-
-
-def _same_file(first: str, second: str) -> bool:
-    if STANDARD_STREAM in (first, second) or os.devnull in (first, second):
-        return False
-    if os.path.exists(first) and os.path.exists(second):
-        return os.path.samefile(first, second)
-    return os.path.realpath(first) == os.path.realpath(second)
 
 
 def _choose(written: list[str], columns: list[str] | None, keep: list[str]) -> list[str]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from itertools import combinations
 from typing import Any
 
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
-from kneebayes.atomic import AtomicFile, file_kind
+from kneebayes.atomic import STANDARD_STREAM, AtomicFile, check_place, file_kind
 from kneebayes.cases.coding import CASE_ID
 from kneebayes.cases.problems import Problem
 from kneebayes.errors import FileFormatError
@@ -23,9 +25,36 @@ from kneebayes.scoring.readers import plain
 from kneebayes.spec.model_spec import ModelSpec
 
 COMPRESSION_LEVELS = {"gzip": 6, "zstd": 3}  # the defaults of gzip and zstd themselves
+FHIR_ENDINGS = (".ndjson", ".jsonl")
 GROUP_ROWS = 1 << 17  # rows of a Parquet row group: 15 columns of doubles are 16 MB
 SLICE_ROWS = 512  # that are Python objects at a time: a Bundle takes thirty times the memory of its row
 REJECT_COLUMNS = ("row", "case_id", "column", "value", "reason")
+
+
+def check_paths(source: str, target: str, rejects: str | None, *, as_fhir: bool) -> None:
+    """Refuse to write over what is read, or twice to one place, and endings that tell no format."""
+    named = {"the input": source, "the output": target} | ({"the rejects": rejects} if rejects is not None else {})
+    for first, second in combinations(named, 2):
+        if _same_file(named[first], named[second]):
+            raise FileFormatError(f"{named[second]}: is both {first} and {second}: give them different names")
+    if target == rejects == STANDARD_STREAM:
+        raise FileFormatError(
+            "the output and the rejects can't both go to standard output: name a file for one of them"
+        )
+    for path in list(named.values())[1:]:
+        check_place(path, "posteriors.csv")
+        if not (as_fhir and path == target and path.endswith(FHIR_ENDINGS)):
+            file_kind(path)
+    if rejects is not None and file_kind(rejects)[0] != "csv":
+        raise FileFormatError(f"{rejects}: rejects are written as CSV: give a name that ends in .csv")
+
+
+def _same_file(first: str, second: str) -> bool:
+    if STANDARD_STREAM in (first, second) or os.devnull in (first, second):
+        return False
+    if os.path.exists(first) and os.path.exists(second):
+        return os.path.samefile(first, second)
+    return os.path.realpath(first) == os.path.realpath(second)
 
 
 class Writer(ABC):

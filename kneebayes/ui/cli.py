@@ -352,7 +352,7 @@ def map_(
     model: ModelOption = None,
 ) -> None:
     """Run ``kneebayes map``."""
-    from kneebayes.cases.mapping import BoundMapping, CaseMapping
+    from kneebayes.cases.mapping import BoundMapping, CaseMapping, Reading
 
     if schema:
         typer.echo(CaseMapping.schema_text(), nl=False)
@@ -376,15 +376,15 @@ def map_(
 
     if source == STANDARD_STREAM or is_special(source):
         raise OptionError(f"{source}: a file to be mapped is looked at before it is read: give a file")
-    found, said = sniff(source)
+    found = sniff(source)
     reading = chosen.read.model_copy(
         update={k: v for k, v in found.model_dump().items() if getattr(chosen.read, k) is None}
     )
     rows = read_cases(source, (), reading)
     draft = Drafter(coder).draft(rows.table, rows.labels, reading, examples=examples)
     write_whole(target, draft.text)
-    if said:
-        say(f"found: {', '.join(said)}; it stands under read: in {target}, confirm it there")
+    if found != Reading():
+        say(f"found {found.model_dump_json(exclude_none=True)}: it stands under read: in {target}, confirm it there")
     say(f"wrote {target}: {draft.summary}. Read and mend it, then")
     source, target = shlex.quote(source), shlex.quote(target)  # a line to be copied into a shell
     of = "" if model is None else f" --model {shlex.quote(model)}"

@@ -42,7 +42,7 @@ def named(options: Sequence[str]) -> dict[str, Any]:
 
 def drafted(drafter: Drafter, path: Path, options: Sequence[str]) -> str:
     """Draft the mapping of a file."""
-    found, _ = sniff(str(path))
+    found = sniff(str(path))
     reading = Reading.model_validate(found.model_dump() | named(options))
     cases = read_cases(str(path), (), reading)
     return drafter.draft(cases.table, cases.labels, reading).text
@@ -61,7 +61,7 @@ def drafted(drafter: Drafter, path: Path, options: Sequence[str]) -> str:
 )
 def test_a_header_is_found_below_rows_of_several_lines(text: str, line: int, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text(text, encoding="latin-1", newline="")
-    assert (sniff(str(tmp_path / "x.csv"))[0].header or (1,)) == (line,)
+    assert (sniff(str(tmp_path / "x.csv")).header or (1,)) == (line,)
 
 
 def score(model: Model, folder: Path, made: Export, mapping: Mapping[str, Any] | None) -> tuple[Any, Any, Any]:
@@ -124,7 +124,7 @@ def test_the_corpus_is_large_and_its_patients_tell_answers_apart(model: Model) -
 def test_no_cell_stops_the_look_at_how_a_file_is_written(cell: str, tmp_path: Path) -> None:
     path = tmp_path / "odd.csv"
     path.write_text(f"case_id,age\n{cell},67\ny,25\n", encoding="utf-8")
-    assert sniff(str(path)) == (Reading(), [])
+    assert sniff(str(path)) == Reading()
 
 
 @pytest.mark.parametrize("name", [n if n in ONE_OF_A_KIND else pytest.param(n, marks=pytest.mark.slow) for n in USUAL])
