@@ -64,13 +64,13 @@ def check(
     cohort = read_cohort(model, frame, labels=labels, ignore=ignore, mapping=mapping)
     cases = cohort.cases
     names = [name for name in model.findings if name != model.complaint and len(model.events[name]) == 2]
-    ordered = _States(network)
+    singly = _Findings(network)
     tested = np.array([list(model.variables).index(name) for name in names], dtype=np.intp)
     places = [list(model.findings).index(name) for name in names]
     chances = np.array([[network.tables.chance(f, state) for f in places] for state in (0, 1)])
     chances = np.maximum(chances.reshape(2, len(names), network.n_joint), FLOOR)
     undone = np.concatenate([1.0 / chances, np.ones((1, *chances.shape[1:]))])  # the last for a finding not known, -1
-    single, double = np.zeros((5, len(names))), np.zeros((5, len(names), len(names)))
+    double = np.zeros((5, len(names), len(names)))
     with one_thread():  # the products are small: threads would wait for each other
         for start in range(0, len(cases.weight), CHUNK):
             part = slice(start, start + CHUNK)
@@ -85,14 +85,12 @@ def check(
             if not (whole > 0).all():
                 raise cohort.impossible(frame, start + np.flatnonzero(~(whole > 0)))
             joint /= whole[:, None]
-            ordered.add(joint, codes)
-            without = undone[seen, np.arange(len(names))]
-            scaled = without * joint[:, None]
-            once = scaled.sum(axis=2)
-            single += _findings(once, seen)
+            singly.add(joint, cases.codes[:, part])
             if pairs:
-                double += _pairs(once, scaled @ without.transpose(0, 2, 1), seen)
-    rows = [(names[i], None, *single[:, i]) for i in range(len(names))] + ordered.rows()
+                without = undone[seen, np.arange(len(names))]
+                scaled = without * joint[:, None]
+                double += _pairs(scaled.sum(axis=2), scaled @ without.transpose(0, 2, 1), seen)
+    rows = singly.rows()
     if pairs:
         rows += [(names[i], names[j], *double[:, i, j]) for i, j in combinations(range(len(names)), 2)]
     table = pd.DataFrame(rows, columns=["finding", "other", "cases", "observed", "expected", "excess", "variance"])
@@ -103,22 +101,23 @@ def check(
     return table.sort_values("z", key=np.abs, ascending=False, kind="stable").reset_index(drop=True)
 
 
-class _States:
-    """Sums of the states of findings that have more than two, each state as a finding of its own.
+class _Findings:
+    """Sums of single findings; each state of one that has more than two is a finding of its own.
 
     A case of which only part is known is passed over: an answer that leaves one state might have left several.
     """
 
     def __init__(self, network: CompiledModel) -> None:
-        first = len(network.model.risks) + len(network.model.causes)
-        findings = enumerate(network.model.findings.items())
+        model = network.model
         self.chances = {  # by row of the codes, (states, joint states)
-            first + f: np.array([network.tables.chance(f, state) for state in range(len(finding.states))])
-            for f, (name, finding) in findings
-            if len(network.model.events[name]) > 2
+            len(model.risks) + len(model.causes) + f: np.array(
+                [network.tables.chance(f, state) for state in range(len(finding.states))]
+            )
+            for f, (name, finding) in enumerate(model.findings.items())
+            if name != model.complaint
         }
-        variables = list(network.model.variables.items())
-        self.names = {row: [f"{variables[row][0]}={s}" for s in variables[row][1].states] for row in self.chances}
+        self.names = list(model.variables)
+        self.states = [variable.states for variable in model.variables.values()]
         self.sums = {row: np.zeros((5, len(chance))) for row, chance in self.chances.items()}
 
     def add(self, joint: Floats, codes: NDArray[np.int8]) -> None:
@@ -132,23 +131,15 @@ class _States:
             self.sums[row] += terms.sum(axis=1)
 
     def rows(self) -> list[tuple[Any, ...]]:
-        """List the states with their sums."""
-        return [
-            (n, None, *own) for row, names in self.names.items() for n, own in zip(names, self.sums[row].T, strict=True)
-        ]
-
-
-def _findings(once: Floats, seen: NDArray[np.int8]) -> Floats:
-    """Sum over cases, by finding: known, present, expected, their difference, its variance.
-
-    ``once`` is 1 / P(what was seen | everything else known).
-    """
-    known = seen >= 0
-    present = np.where(seen == 1, 1.0 / once, 1.0 - 1.0 / once)
-    excess = (seen == 1) - present
-    terms = np.stack([np.ones_like(present), seen == 1, present, excess, present * (1.0 - present)])
-    sums: Floats = (terms * known).sum(axis=1)
-    return sums
+        """List the findings with their sums: known, present, expected, their difference, its variance."""
+        found: list[tuple[Any, ...]] = []
+        for row, sums in self.sums.items():
+            name, states = self.names[row], self.states[row]
+            if len(states) == 2:
+                found.append((name, None, *sums[:, 1]))
+            else:
+                found += [(f"{name}={state}", None, *own) for state, own in zip(states, sums.T, strict=True)]
+        return found
 
 
 def _pairs(once: Floats, twice: Floats, seen: NDArray[np.int8]) -> Floats:
