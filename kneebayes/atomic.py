@@ -56,11 +56,8 @@ def file_kind(path: str, *, also: Sequence[str] = ()) -> tuple[str, str | None]:
     compression = COMPRESSIONS.get(ending)
     if (stem if compression else name).endswith(".csv"):
         return "csv", compression
-    endings = [".csv", ".csv.gz", ".csv.zst", ".parquet", *also]
-    raise FileFormatError(
-        f"{path}: the ending tells the format, and must be {', '.join(endings[:-1])} or {endings[-1]}; "
-        "'-' is standard input or output"
-    )
+    known = ", ".join((".csv", ".csv.gz", ".csv.zst", ".parquet", *also))
+    raise FileFormatError(f"{path}: the ending tells the format: use one of {known}; '-' is standard input or output")
 
 
 def is_special(path: str) -> bool:

@@ -216,10 +216,8 @@ def _compiled(text: str) -> Model:
 def _refuse_other(version: str) -> None:
     """Refuse to work for another version, whose numbers may be others."""
     if version != kneebayes.__version__:
-        raise OptionError(
-            f"a Dask worker has kneebayes {kneebayes.__version__}, and {version} sent it work: "
-            "install the same version everywhere"
-        )
+        said = f"a Dask worker has kneebayes {kneebayes.__version__}, and {version} sent it work"
+        raise OptionError(f"{said}: install the same version everywhere")
 
 
 def _score_partition(frame: pd.DataFrame, text: str, options: dict[str, Any], version: str) -> pd.DataFrame:

@@ -248,15 +248,11 @@ class KneeBayesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             y = column_or_1d(y, warn=True)
         check_classification_targets(y)
         if (kind := type_of_target(y)).startswith("multiclass"):
-            raise ValueError(
-                f"Only binary classification is supported. The type of the target is {kind}: give two values"
-            )
+            raise ValueError(f"Only binary classification is supported. The type of the target is {kind}")
         if self.target is not None:
             self.classes_, codes = np.unique(y, return_inverse=True)
             if len(self.classes_) == 1:
-                raise ValueError(
-                    f"y has one class, {self.classes_.tolist()}: give cases with {self.target} and without"
-                )
+                raise ValueError(f"y has one class, {self.classes_.tolist()}: give cases with {self.target} too")
             if self.classes_.dtype.kind not in "biuf" and [WORDS.get(str(c).lower()) for c in self.classes_] != [0, 1]:
                 # sorted, 'clot' would come before 'healthy' and be taken for its absence
                 raise ValueError(

@@ -352,9 +352,7 @@ class Drafter:
         words = list(words)
         answers = {key: {word(v) for v in said} for key, said in self.words["answers"].items()}
         model = self.coder.model
-        node = model.askable.get(
-            model.numeric_inputs[variable].variable if variable in model.numeric_inputs else variable
-        )
+        node = model.askable.get(model.about(variable) if variable in model.numeric_inputs else variable)
         meanings: dict[str, set[str]] = defaultdict(set)
         if node is not None and not node.is_yes_no:
             labels = getattr(node, "state_labels", {})
@@ -499,18 +497,17 @@ class Drafter:
         years = {unit: max(found) for unit, found in amounts.items() if numeric.unit == "years"}
         units = {unit: found.copy().pop() for unit, found in amounts.items() if len(found) == 1} | years
         after = {word(u) for u in cells.units()}
+        days_of = {unit: units.get(next(iter(fold(unit)), "")) for unit in after}
         entry: dict[str, Any] = {"variable": variable}
         why = ""
         named = [units[w] for w in fold(re.sub(r".*[(\[](.*)[)\]].*", r"\1", header)) if w in units and len(w) > 1]
         in_days = {"days": 1.0, "years": 365.25}.get(numeric.unit)
         if after - {""} or (named and in_days and named[-1] != in_days) or (variable == "duration_days" and not named):
-            in_years = numeric.unit == "years" and all(
-                units.get(next(iter(fold(unit)), "")) == in_days for unit in after - {""}
-            )
+            in_years = numeric.unit == "years" and all(days_of[unit] == in_days for unit in after - {""})
             bare = named[-1] / in_days if named and in_days else 1.0 if in_years else None
             factors = {}
             for unit in sorted(after | ({""} if bare else set())):
-                days = units.get(next(iter(fold(unit)), ""))
+                days = days_of.get(unit)
                 factor = bare if not unit else None if days is None else days / (in_days or 1.0)
                 factors[unit] = UNDECIDED if factor is None else f"{factor:.4g}"
             entry["units"] = factors
@@ -685,9 +682,8 @@ class Drafter:
         if cells.has_decimals(other) and (draft.entry or draft.unsure):
             said.append(f'if {other} is its decimal sign, write decimal: "{other}" under read')
         if examples and (draft.entry or {}).get("variable") != CASE_ID:
-            said.append(
-                f"such as {', '.join(json.dumps(w, ensure_ascii=False) for w in list(cells.counts)[:MAX_EXAMPLES])}"
-            )
+            shown = (json.dumps(w, ensure_ascii=False) for w in list(cells.counts)[:MAX_EXAMPLES])
+            said.append(f"such as {', '.join(shown)}")
         return f"  # {'; '.join(filter(None, said))}"
 
 

@@ -147,9 +147,8 @@ def _add(
     new = cells.spread(read_distinct(column, cells, read, problems))
     for row in np.flatnonzero(((present == 1) & (new == 0)) | (none & (new == 1))).tolist():
         value = short(cells.values[int(cells.index[row])])
-        problems.append(
-            Problem(row, column, value, why(Kind.TRUTH_AND_LABEL, column=column, value=value, allowed=allowed))
-        )
+        reason = why(Kind.TRUTH_AND_LABEL, column=column, value=value, allowed=allowed)
+        problems.append(Problem(row, column, value, reason))
     present[new >= 0] = new[new >= 0]
 
 

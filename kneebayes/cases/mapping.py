@@ -473,9 +473,8 @@ class BoundMapping:
         mapping, names = self.mapping, self.names
         if mapping.unsure:
             first = next(iter(mapping.unsure))
-            raise mapping._error(
-                ("unsure", first), f"still to be decided: {listed(mapping.unsure)}. Move each to columns, or to ignore"
-            )
+            said = f"still to be decided: {listed(mapping.unsure)}. Move each to columns, or to ignore"
+            raise mapping._error(("unsure", first), said)
         places = {name: ("columns", name) for name in self.columns} | {name: ("rows", name) for name in mapping.rows}
         if not partial:
             absent = {name: place for name, place in places.items() if name not in names}
@@ -511,9 +510,8 @@ class BoundMapping:
                     said = f"{self.coder.model.name} has no '{short(variable)}'"
                     if self.mapping.model not in (None, self.coder.model.name):
                         said = f"{said}, and the mapping was drafted for {self.mapping.model}"
-                    raise self.mapping._error(
-                        place, f"{said}: `kneebayes model` lists its names.{misspelt(variable, known)}"
-                    )
+                    said = f"{said}: `kneebayes model` lists its names.{misspelt(variable, known)}"
+                    raise self.mapping._error(place, said)
             if column.variable == CASE_ID and column != Column(variable=CASE_ID):
                 raise self.mapping._error(place, f"{CASE_ID} is taken as it stands: write only {CASE_ID}")
             for theirs, ours in (column.values or {}).items():
@@ -532,9 +530,8 @@ class BoundMapping:
                     raise self.mapping._error(place, f"{column.variable} is in {numeric.unit}: days give years or days")
                 until = self.columns.get(column.until)
                 if until is None and _day(column.until) is None:
-                    raise self.mapping._error(
-                        (*place, "until"), f"'{column.until}' is no column of the mapping, nor a day as 2026-03-01"
-                    )
+                    said = f"'{column.until}' is no column of the mapping, nor a day as 2026-03-01"
+                    raise self.mapping._error((*place, "until"), said)
                 if until is not None and until.date is None:
                     raise self.mapping._error(("columns", column.until), "give the date format in which its days are")
 
@@ -562,9 +559,8 @@ class BoundMapping:
     def _check_combined(self) -> None:
         for variable, rule in self.mapping.combine.items():
             if variable not in self._targets:
-                raise self.mapping._error(
-                    ("combine", variable), f"no column sets '{short(variable)}'.{nearest(variable, self._targets)}"
-                )
+                said = f"no column sets '{short(variable)}'.{nearest(variable, self._targets)}"
+                raise self.mapping._error(("combine", variable), said)
             if rule == "any" and not (self.coder.is_yes_no(variable) or variable.startswith(NOT_EVIDENCE_PREFIX)):
                 raise self.mapping._error(("combine", variable), "any is for absent and present: write agree")
         for variable, names in self._targets.items():
@@ -572,9 +568,8 @@ class BoundMapping:
                 several = f"{' and '.join(map(repr, names[:5]))} both set {variable}"
                 if self.mapping.columns is None:
                     raise UnknownColumnError(f"{several}: ignore one of them, or say in a mapping how they combine")
-                raise self.mapping._error(
-                    ("columns", names[1]), f"{several}: say how under combine ({variable}: any, or agree)"
-                )
+                several = f"{several}: say how under combine ({variable}: any, or agree)"
+                raise self.mapping._error(("columns", names[1]), several)
 
     # Tables
 
@@ -582,9 +577,8 @@ class BoundMapping:
         """Say a problem of our table by the columns of the file, and what the mapping can do about it."""
         reason = problem.why
         if reason.kind is Kind.VALUE and self.mapping.columns is not None:
-            reason = Why(
-                reason.kind, f"{reason.text.removesuffix('.')}{VALUES_REMEDY}", f"{reason.plain}{VALUES_REMEDY}"
-            )
+            text = f"{reason.text.removesuffix('.')}{VALUES_REMEDY}"
+            reason = Why(reason.kind, text, f"{reason.plain}{VALUES_REMEDY}")
         theirs = dict.fromkeys(c for part in problem.column.split("+") for c in self._targets.get(part, [part]))
         return replace(problem, column="+".join(theirs), why=reason)
 
@@ -622,9 +616,7 @@ class BoundMapping:
             )
         for name in self.keep:
             if name in made and self._targets[name] != [name]:
-                raise UnknownColumnError(
-                    f"can't keep column '{name}': the mapping makes one of that name; rename yours"
-                )
+                raise UnknownColumnError(f"can't keep column '{name}': the mapping makes one of its own; rename yours")
             made.setdefault(name, table[name])
         left_out = rows_of_no_case(no_cases)
         problems = [*no_cases, *(problem for problem in problems if problem.row not in left_out)]
@@ -691,9 +683,8 @@ class BoundMapping:
         """Read each distinct value; what can't be read is a problem of its rows, and empty."""
         variable, is_missing = column.variable or "", self._is_missing(column)
         ours = None if column.values is None else {word(theirs): value for theirs, value in column.values.items()}
-        is_number = variable in self.coder.model.numeric_inputs and (
-            column.units is not None or self.mapping.read.decimal == ","
-        )
+        has_form = column.units is not None or self.mapping.read.decimal == ","
+        is_number = has_form and variable in self.coder.model.numeric_inputs
         is_combined = variable in self.coder.columns and len(self._targets[variable]) > 1
 
         def read(value: object) -> str:
@@ -785,9 +776,7 @@ class BoundMapping:
             value = short(cells.values[int(cells.index[row])])
             reason = refused[int(index[row])] if wrong[row] else why(Kind.DATES, column=name, value=value, other=until)
             problems.append(Problem(row, name, value, reason))
-        return EncodedColumn(
-            np.where(known & ~early & ~wrong, index, -1), [str(number) for number in distinct.tolist()]
-        )
+        return EncodedColumn(np.where(known & ~early & ~wrong, index, -1), list(map(str, distinct.tolist())))
 
     def _choices(
         self, name: str, column: Column, cells: EncodedColumn, problems: list[Problem]
@@ -861,9 +850,8 @@ class BoundMapping:
             values = {word(theirs): word(ours) for theirs, ours in (column.values or {}).items()}
             is_missing, texts = self._is_missing(column), [word(value) for value in cells[name].values]
             nothing = {text for text in texts if is_missing(text) or values.get(text, text) in UNKNOWN_WORDS}
-            said = cells[name].spread(
-                None if text in nothing else numbers.setdefault(text, len(numbers)) for text in texts
-            )
+            own = (None if text in nothing else numbers.setdefault(text, len(numbers)) for text in texts)
+            said = cells[name].spread(own)
             filled = rows[said[rows] >= 0]
             index, last = cells[name].index.astype(np.int64), np.full(len(group), -1)
             index[rows] = -1

@@ -95,12 +95,8 @@ def checked_nodes(nodes: Iterable[Node], source: str, *, tolerance: float = COLU
 def reordered(nodes: Mapping[str, Node], states: Mapping[str, tuple[str, ...]]) -> dict[str, Node]:
     """Bring the states of every node to the order wanted."""
     place = {name: [node.states.index(state) for state in states[name]] for name, node in nodes.items()}
-    return {
-        name: replace(
-            node, states=states[name], table=node.table[np.ix_(*(place[own] for own in (name, *node.parents)))]
-        )
-        for name, node in nodes.items()
-    }
+    tables = {name: node.table[np.ix_(*(place[own] for own in (name, *node.parents)))] for name, node in nodes.items()}
+    return {name: replace(node, states=states[name], table=tables[name]) for name, node in nodes.items()}
 
 
 def plain(p: float, *, of: float = 1.0) -> float:
@@ -357,6 +353,5 @@ def _conditions(
 
 
 def _refused(node: Node, reason: str) -> ModelFileError:
-    return ModelFileError(
-        f"{node.name}: its table is no leaky noisy-OR, P(present) = 1 - (1 - leak) * product(1 - link): {reason}"
-    )
+    what = "its table is no leaky noisy-OR, P(present) = 1 - (1 - leak) * product(1 - link)"
+    return ModelFileError(f"{node.name}: {what}: {reason}")

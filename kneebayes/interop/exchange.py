@@ -167,15 +167,11 @@ def format_of(path: Path, named: str | None = None) -> str:
         check_choice("exchange format", named, get_args(Format))
         return named
     if path.suffix.lower() in NETICAS:
-        raise FileFormatError(
-            f"{path}: no format of Netica is read or written here: save it there as .dne, open that in GeNIe, and save "
-            "it there as .xdsl"
-        )
+        said = "no format of Netica is read or written here: save it as .dne there, and that as .xdsl in GeNIe"
+        raise FileFormatError(f"{path}: {said}")
     if path.suffix.lower() not in ENDINGS:
-        raise UnknownNameError(
-            f"{path}: the ending tells no exchange format: use one of {', '.join(ENDINGS)}, or name the format."
-            f"{nearest(path.suffix, ENDINGS)}"
-        )
+        said = f"use one of {', '.join(ENDINGS)}, or name the format.{nearest(path.suffix, ENDINGS)}"
+        raise UnknownNameError(f"{path}: the ending tells no exchange format: {said}")
     return ENDINGS[path.suffix.lower()]
 
 
@@ -406,9 +402,8 @@ def numbers_of(content: dict[str, Any], node: Node, original: ModelSpec | None, 
         p: next((s for s in all_states[p] if s not in links_before.get(p, {})), all_states[p][0]) for p in node.parents
     }
     free = [parent for parent in node.parents if parent in content["risks"]]
-    found = noisy_or_from_table(
-        node, all_states, free=free, unlinked=unlinked if original else None, tolerance=tolerance
-    )
+    reference = unlinked if original else None
+    found = noisy_or_from_table(node, all_states, free=free, unlinked=reference, tolerance=tolerance)
     place = f"causes.{name}"
     entry["leak"] = number(found.leak, f"{place}.leak")
     entry["links"] = {
@@ -486,9 +481,7 @@ def _notes(
         notes.append(f"Renamed states: {', '.join(states)}.")
     taken = [f"{name} {network.nodes[name].states[0]}" for name in network.guessed if name not in risks]
     if taken:
-        notes.append(
-            f"No state is called absent, so the first was taken for it: {', '.join(taken)}; absent says another."
-        )
+        notes.append(f"No state is called absent, so the first was taken for it: {', '.join(taken)}.")
     return notes
 
 
@@ -545,9 +538,7 @@ def import_model(
     if known is not None:
         given = {"causes": causes, "complaint": complaint, "absent": absent}
         if told := [name for name, value in given.items() if value]:
-            raise OptionError(
-                f"{path}: {told[0]}: the labels that came with it say that: leave it out, or move them away"
-            )
+            raise OptionError(f"{path}: {told[0]}: the labels that came with it say that: leave it out, or move them")
         try:
             original = ModelSpec.model_validate_json(json.dumps(known))
         except ValidationError as error:

@@ -172,9 +172,8 @@ def xlsform(model: ModelSpec) -> bytes:
     try:
         from openpyxl import Workbook
     except ImportError as error:
-        raise MissingExtraError(
-            "an XLSForm needs openpyxl: install 'kneebayes[formats]', or make the form with --format redcap"
-        ) from error
+        said = "an XLSForm needs openpyxl: install 'kneebayes[formats]', or make the form with --format redcap"
+        raise MissingExtraError(said) from error
     book = Workbook()
     survey, choices, settings = book.active, book.create_sheet("choices"), book.create_sheet("settings")
     survey.title = "survey"

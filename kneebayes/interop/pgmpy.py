@@ -129,10 +129,8 @@ class Reference:
         else:
             answer = math.prod(cpd.get_value(**{n: evidence[n] for n in cpd.variables}) for cpd in self.network.cpds)
         joint = np.zeros([len(cause.states) for cause in causes.values()])
-        known = tuple(
-            cause.states.index(evidence[name]) if name in evidence else slice(None) for name, cause in causes.items()
-        )
-        joint[known] = answer if unknown else np.sum(answer)
+        known = {name: causes[name].states.index(evidence[name]) for name in causes if name in evidence}
+        joint[tuple(known.get(name, slice(None)) for name in causes)] = answer if unknown else np.sum(answer)
         return joint
 
     def _unsure(self, likelihoods: Mapping[str, Sequence[float]]) -> VariableElimination:

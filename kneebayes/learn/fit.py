@@ -358,9 +358,8 @@ class FitReport:
         if self.n_unsure:
             lines.append(f"{self.n_unsure} unsure answers were left out")
         for change in sorted(self.changes, key=lambda change: -abs(_moved(change)))[:SHOWN]:
-            lines.append(
-                f"  {change.place}: {change.was:.4g} -> {change.now:.4g} ({change.low:.4g} to {change.high:.4g})"
-            )
+            after = f"{change.now:.4g} ({change.low:.4g} to {change.high:.4g})"
+            lines.append(f"  {change.place}: {change.was:.4g} -> {after}")
         return "\n".join(lines)
 
 
@@ -395,9 +394,7 @@ def fit(
         check_number(name, value, whole=name == "max_steps")
     prior_weight = float(prior_weight)
     if not 0 <= prior_weight <= MAX_PRIOR_WEIGHT:
-        raise OptionError(
-            f"prior_weight {prior_weight:g}: must be from 0 to {MAX_PRIOR_WEIGHT:g}, at which cases move nothing"
-        )
+        raise OptionError(f"prior_weight {prior_weight:g}: must be from 0 to {MAX_PRIOR_WEIGHT:g}")
     if max_steps < 1 or not tolerance >= 0:
         raise OptionError(f"max_steps {max_steps}, tolerance {tolerance}: at least 1 step, tolerance 0 or more")
     started = time.perf_counter()
@@ -543,10 +540,8 @@ def _changes(problem: EmProblem, p: Floats) -> tuple[Change, ...]:
     low, high = (betaincinv(whole * p, whole * (1.0 - p), tail) for tail in (0.05, 0.95))
     low, high = np.minimum(low, p), np.maximum(high, p)
     columns = (problem.priors.start, p, low, high, problem.priors.cases, data)
-    return tuple(
-        Change(place, *(float(value) for value in row))
-        for place, *row in zip(problem.priors.places, *columns, strict=True)
-    )
+    rows = zip(problem.priors.places, *map(np.ndarray.tolist, columns), strict=True)
+    return tuple(Change(*row) for row in rows)
 
 
 def _number(change: Change, before: Probability, cohort: Cohort, prior_weight: float) -> Probability:

@@ -52,9 +52,7 @@ def with_prevalence(model: ModelSpec, prevalence: Mapping[str, float], *, links:
         wanted = dict(prevalence)
     except (TypeError, ValueError):
         kind = type(prevalence).__name__
-        raise PrevalenceError(
-            f"prevalences: {kind}; give a mapping from causes to numbers, as {{'dvt': 0.12}}"
-        ) from None
+        raise PrevalenceError(f"prevalences: {kind}; give numbers by cause, as {{'dvt': 0.12}}") from None
     targets = {name: _checked(model, name, value) for name, value in wanted.items()}
     if not targets:
         return model
@@ -77,9 +75,8 @@ def _matched(way: _Way) -> Floats:
         there, absent = np.log(np.maximum(way.posteriors(x), tiny))
         return np.asarray(there - absent - log_odds)
 
-    return np.asarray(
-        least_squares(misses, way.start, bounds=(-MAX_LOG, MAX_LOG), xtol=1e-15, ftol=1e-15, gtol=1e-15).x
-    )
+    found = least_squares(misses, way.start, bounds=(-MAX_LOG, MAX_LOG), xtol=1e-15, ftol=1e-15, gtol=1e-15)
+    return np.asarray(found.x)
 
 
 class _Way:

@@ -97,9 +97,8 @@ class Rows:
         if CASE_ID not in self.table.column_names:
             return None
         try:
-            return pa.chunked_array(
-                as_text(CASE_ID, self.table[CASE_ID], as_id=True).chunks, pa.string()
-            ).combine_chunks()
+            texts = as_text(CASE_ID, self.table[CASE_ID], as_id=True).chunks
+            return pa.chunked_array(texts, pa.string()).combine_chunks()
         except pa.ArrowException as error:
             raise FileFormatError(f"{CASE_ID}: can't be read as text: {error}") from error
 
@@ -195,10 +194,8 @@ class MappedReader:
         joins = self.bound.mapping.join is not None
         rows = whole(self.reader, piece) if joins else self.reader.parse(piece)
         if joins and rows.n_read > MAX_JOINED:
-            raise FileFormatError(
-                f"{rows.n_read:,} rows are too many to be joined by their {CASE_ID} here (up to {MAX_JOINED:,}): join "
-                "them before, or score the file in parts, each with all rows of its cases"
-            )
+            said = f"{rows.n_read:,} rows are too many to be joined by their {CASE_ID} here (up to {MAX_JOINED:,})"
+            raise FileFormatError(f"{said}: join them before, or score the file in parts of whole cases")
         if self.bound.is_identity:
             return rows
         mapped = self.bound.apply(rows.table)
@@ -336,19 +333,16 @@ class CsvReader(Reader):
                 blocks.append(block)
                 n_bytes -= len(block)
         except UnicodeError as error:
-            raise FileFormatError(
-                f"{self.path}: is not {self._reading.encoding} ({error}): name another --encoding"
-            ) from None
+            said = f"is not {self._reading.encoding} ({error}): name another --encoding"
+            raise FileFormatError(f"{self.path}: {said}") from None
         except (OSError, EOFError) as error:
             raise FileFormatError(f"{self.path}: can't be read to its end: {error}. Is it a whole file?") from error
         data = b"".join(blocks)
         if self._is_packed:
             self._n_unpacked += len(data)
             if self._n_unpacked > FREE_BYTES + MAX_RATIO * self._file.tell():
-                raise FileFormatError(
-                    f"{self.path}: unpacks to over {MAX_RATIO} times its size, as a decompression bomb does: "
-                    "unpack it and look; if it is what you want, score the unpacked file."
-                )
+                said = f"unpacks to over {MAX_RATIO} times its size, as a decompression bomb does"
+                raise FileFormatError(f"{self.path}: {said}: unpack it, look, and score the unpacked file.")
         return data if self._row_end == b"\n" else data.replace(self._row_end, b"\n")
 
     def _has_header(self, first: bytes) -> bool:
@@ -364,25 +358,20 @@ class CsvReader(Reader):
         first = first.removeprefix(BOM)
         lines = first.splitlines(keepends=True)
         if b"\0" in first[: len(lines[0]) if lines else 0]:
-            raise FileFormatError(
-                f"{self.path}: is not a CSV file: its header holds NUL bytes, as UTF-16 does: save it as UTF-8."
-            )
+            raise FileFormatError(f"{self.path}: is not a CSV file: NUL bytes in its header: save it as UTF-8.")
         declared = re.match(rb'"?sep=(.)"?\r?\n', first, re.IGNORECASE)
         if declared and self._reading.header is None:
             mark = declared[1].decode("utf-8", "replace")
-            raise FileFormatError(
-                f"{self.path}: the first line says sep={mark}, as Excel writes it: confirm by --sep '{mark}' --header 2"
-            )
+            said = f"the first line says sep={mark}, as Excel writes it: confirm by --sep '{mark}' --header 2"
+            raise FileFormatError(f"{self.path}: {said}")
         wanted = self._reading.header or (1,)
         above = wanted[0] - 1
         try:
             rows = csv.reader(map(bytes.decode, lines[above:]), strict=True, delimiter=self._separator)
             headers = [[name.strip() for name in next((row for row in rows if row), [])] for _ in wanted]
         except UnicodeDecodeError as error:
-            raise FileFormatError(
-                f"{self.path}: the header is not UTF-8 ({error}): save the file as UTF-8, or name what it is, as in "
-                "--encoding cp1252."
-            ) from error
+            remedy = "save the file as UTF-8, or name what it is, as in --encoding cp1252."
+            raise FileFormatError(f"{self.path}: the header is not UTF-8 ({error}): {remedy}") from error
         except csv.Error as error:
             raise FileFormatError(f"{self.path}: the header can't be read: {error}.") from error
         names = joined_names(headers)
@@ -421,22 +410,14 @@ class CsvReader(Reader):
             end = end_of_last_row(rest, self._separator.encode())
             if end < len(rest):
                 self._n_lines += rest.count(b"\n", 0, end)
-                raise self._unclosed()
+                raise self._endless(rest)
             yield rest
 
     def _endless(self, row: bytes) -> FileFormatError:
+        start = f"{self.path}: the row that starts on line {self._n_lines + 1:,}"
         if b'"' in row:
-            return self._unclosed()
-        return FileFormatError(
-            f"{self.path}: the row that starts on line {self._n_lines + 1:,} has over {MAX_ROW_BYTES:,} bytes: "
-            "is it a table, with a line a row?"
-        )
-
-    def _unclosed(self) -> FileFormatError:
-        return FileFormatError(
-            f"{self.path}: a quoted field is never closed in the row that starts on line {self._n_lines + 1:,}: "
-            "close the quote."
-        )
+            return FileFormatError(f"{start} has a quoted field that is never closed: close the quote.")
+        return FileFormatError(f"{start} has over {MAX_ROW_BYTES:,} bytes: is it a table, with a line a row?")
 
     def parse(self, piece: bytes) -> Rows:
         """Turn a piece into a table of strings."""
@@ -574,9 +555,8 @@ class ParquetReader(Reader):
         try:
             for piece in self._file.iter_batches(batch_size=self._chunk_rows, columns=self._used and list(self._used)):
                 if piece.nbytes > MAX_BATCH_BYTES:
-                    raise FileFormatError(
-                        f"{self.path}: {piece.num_rows:,} rows take {piece.nbytes:,} bytes: is it a table of cases?"
-                    )
+                    size = f"{piece.num_rows:,} rows take {piece.nbytes:,} bytes"
+                    raise FileFormatError(f"{self.path}: {size}: is it a table of cases?")
                 yield piece
         except (pa.ArrowException, OSError) as error:
             raise self._not_whole(error) from error
@@ -665,13 +645,10 @@ def _errors_named(path: str) -> Iterator[None]:
     except (FileFormatError, MissingExtraError, MemoryError):
         raise
     except ImportError as error:
-        raise MissingExtraError(
-            f"{path}: what reads such files is not installed: pip install 'kneebayes[formats]'"
-        ) from error
+        raise MissingExtraError(f"{path}: needs what is not installed: pip install 'kneebayes[formats]'") from error
     except Exception as error:
-        raise FileFormatError(
-            f"{path}: can't be read ({type(error).__name__}): is it a whole file of its kind? A CSV is named .csv."
-        ) from None
+        said = f"can't be read ({type(error).__name__}): is it a whole file of its kind? A CSV is named .csv."
+        raise FileFormatError(f"{path}: {said}") from None
 
 
 def _workbook(path: str, reading: Reading) -> tuple[pa.Table, dict[str, str]]:
@@ -693,9 +670,8 @@ def _rows_of_sheet(path: str, reading: Reading) -> list[list[str | None]]:
     book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     try:
         if reading.sheet is not None and reading.sheet not in book.sheetnames:
-            raise FileFormatError(
-                f"{path}: no sheet '{reading.sheet}', only {book.sheetnames}.{nearest(reading.sheet, book.sheetnames)}"
-            )
+            hint = nearest(reading.sheet, book.sheetnames)
+            raise FileFormatError(f"{path}: no sheet '{reading.sheet}', only {book.sheetnames}.{hint}")
         sheet = book[reading.sheet] if reading.sheet is not None else book.worksheets[0]
         rows = [[_text(cell, reading.decimal) for cell in row] for row in sheet.iter_rows(values_only=True)]
     finally:
@@ -830,10 +806,8 @@ def _regularity(lines: Sequence[str], separator: str) -> int:
 
 
 def _has_decimal_comma(cells: Iterable[str]) -> bool:
-    cells = list(cells)
-    return any(re.fullmatch(r"-?\d+,\d+", cell) for cell in cells) and not any(
-        re.fullmatch(r"-?\d+\.\d+", cell) for cell in cells
-    )
+    signs = {found[1] for cell in cells if (found := re.fullmatch(r"-?\d+([.,])\d+", cell))}
+    return signs == {","}
 
 
 def _is_usual(kind: pa.DataType) -> bool:
@@ -897,9 +871,8 @@ def _refuse_other_separators(path: str, names: Sequence[str]) -> None:
     for mark, word in SEPARATORS.items():
         if len(names) == 1 and mark != "," and mark in names[0]:
             option = "tab" if mark == "\t" else f"'{mark}'"
-            raise FileFormatError(
-                f"{path}: the columns are separated by {word}: separate them by commas, or confirm by --sep {option}."
-            )
+            said = f"the columns are separated by {word}: separate them by commas, or confirm by --sep {option}."
+            raise FileFormatError(f"{path}: {said}")
 
 
 def _further_down(path: str) -> str:

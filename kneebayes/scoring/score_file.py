@@ -333,12 +333,9 @@ def _choose(written: list[str], columns: list[str] | None, keep: list[str]) -> l
     """Names of the columns to write."""
     if columns is None:
         return written
-    for name in columns:
-        if name not in written:
-            raise UnknownColumnError(
-                f"columns: '{name}' is not a column of the output, which has {', '.join(written)}."
-                f"{nearest(name, written)}"
-            )
+    if unknown := [name for name in columns if name not in written]:
+        said = f"'{unknown[0]}' is not a column of the output, which has {', '.join(written)}"
+        raise UnknownColumnError(f"columns: {said}.{nearest(unknown[0], written)}")
     return [*columns, *(name for name in keep if name not in columns)]
 
 

@@ -38,9 +38,7 @@ def check_paths(source: str, target: str, rejects: str | None, *, as_fhir: bool)
         if _same_file(named[first], named[second]):
             raise FileFormatError(f"{named[second]}: is both {first} and {second}: give them different names")
     if target == rejects == STANDARD_STREAM:
-        raise FileFormatError(
-            "the output and the rejects can't both go to standard output: name a file for one of them"
-        )
+        raise FileFormatError("output and rejects can't both go to standard output: name a file for one of them")
     for path in list(named.values())[1:]:
         check_place(path, "posteriors.csv")
         if not (as_fhir and path == target and path.endswith(FHIR_ENDINGS)):
@@ -99,9 +97,8 @@ class CsvWriter(Writer):
         problem: Exception | None = None
         for quoting in self._quoting:
             buffer = pa.BufferOutputStream()
-            options = arrow_csv.WriteOptions(
-                include_header=False, batch_size=max(1, table.num_rows), quoting_style=quoting
-            )
+            n = max(1, table.num_rows)
+            options = arrow_csv.WriteOptions(include_header=False, batch_size=n, quoting_style=quoting)
             try:
                 arrow_csv.write_csv(table, buffer, options)
             except pa.ArrowInvalid as error:  # "none" refuses values that need quotes, and is twice as readable

@@ -33,9 +33,8 @@ def describe(model: ModelSpec) -> str:
                 lines += _entry(model, name)
                 for column, part in model.answer_inputs.items():
                     if part.variable == name:
-                        lines += _wrapped(
-                            f"{column}: {' | '.join(part.states)} (part of {name})", "    ", hang="        "
-                        )
+                        head = f"{column}: {' | '.join(part.states)} (part of {name})"
+                        lines += _wrapped(head, "    ", hang="        ")
                         lines += _wrapped(f"{part.label}. {part.question}", "        ")
         lines.append("")
     lines += _wrapped(

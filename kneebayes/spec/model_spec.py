@@ -536,11 +536,8 @@ class ModelSpec(Frozen):
                         left[both] = {**how, name: answer}
                 limit = MAX_STATES - len(self.variables[column.variable].states)
                 if len(left) > limit:
-                    raise PlacedError(
-                        "inputs",
-                        f"answers can leave over {limit} different sets of states of {column.variable}, more "
-                        "than can be told apart",
-                    )
+                    said = f"answers can leave over {limit} different sets of states of {column.variable}"
+                    raise PlacedError("inputs", f"{said}, more than can be told apart")
         return whole
 
     @cached_property
@@ -737,9 +734,7 @@ class ModelSpec(Frozen):
     def _check_alarm(self) -> None:
         states = self.findings[_known("complaint", self.complaint, self.findings)].states
         if len(states) != 2:
-            raise PlacedError(
-                "complaint", f"'{self.complaint}' has the states {list(states)}, but people have it or not"
-            )
+            raise PlacedError("complaint", f"'{self.complaint}' has states {list(states)}, but people have it or not")
         _known("alarm.cause", self.alarm.cause, self.causes)
         for name in self.alarm.key_questions:
             _known("alarm.key_questions", name, self.askable)
@@ -778,20 +773,16 @@ class ModelSpec(Frozen):
         place = f"inputs.{name}"
         variable = self.variables[_known(f"{place}.variable", column.variable, self.variables)]
         if column.variable not in self.findings:
-            raise PlacedError(
-                f"{place}.variable",
-                f"'{column.variable}' is no finding, and only of a finding may answers say a part: "
-                "give it a state for each answer",
-            )
+            reason = f"'{column.variable}' is no finding, and only of a finding may answers say a part"
+            raise PlacedError(f"{place}.variable", f"{reason}: give it a state for each answer")
         if name in self.variables:
             raise PlacedError(place, "the name belongs to a variable")
         for answer, states in column.answers.items():
             for state in states:
                 _known(f"{place}.answers.{answer}", state, variable.states)
             if set(states) == set(variable.states):
-                raise PlacedError(
-                    f"{place}.answers.{answer}", f"leaves every state of {column.variable}, so says nothing"
-                )
+                reason = f"leaves every state of {column.variable}, so says nothing"
+                raise PlacedError(f"{place}.answers.{answer}", reason)
 
     def _check_links(self, place: str, links: Mapping[str, Mapping[str, object]], parents: Mapping[str, Any]) -> None:
         for parent, states in links.items():
@@ -811,11 +802,8 @@ class ModelSpec(Frozen):
             self._check_condition(f"risks.{name}.given.{i}.when", row.when, self.risks)
         combinations = prod(len(self.risks[parent].states) for parent in risk.parents)
         if combinations * len(risk.given) > MAX_COMPARISONS:
-            raise PlacedError(
-                f"risks.{name}.given",
-                f"{len(risk.given)} rows for {combinations:,} combinations of states of "
-                f"{len(risk.parents)} parents are too many to check: drop parents, or states",
-            )
+            said = f"{len(risk.given)} rows for {combinations:,} combinations of states of {len(risk.parents)} parents"
+            raise PlacedError(f"risks.{name}.given", f"{said} are too many to check: drop parents, or states")
         for combination in product(*(self.risks[parent].states for parent in risk.parents)):
             states = dict(zip(risk.parents, combination, strict=True))
             rows = sum(all(states[key] in value for key, value in row.when.items()) for row in risk.given)

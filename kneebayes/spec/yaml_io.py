@@ -370,9 +370,8 @@ def _said(problem: Mapping[str, Any], place: Place, of: type[BaseModel]) -> str:
     if kind.startswith(("dict", "model")):
         return f"write keys, and what stands under each, as {{key: value}}{got}"
     if kind.startswith("too_"):
-        return (
-            f"give at least {context['min_length']}" if kind == "too_short" else f"give at most {context['max_length']}"
-        )
+        least, most = context.get("min_length"), context.get("max_length")
+        return f"give at least {least}" if kind == "too_short" else f"give at most {most}"
     return said
 
 
