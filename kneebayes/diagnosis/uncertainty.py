@@ -43,7 +43,7 @@ from kneebayes.inference.evidence import Evidence, Expanded, Floats
 from kneebayes.inference.network import CompiledModel, Engine, Posteriors, VersionedCase
 from kneebayes.inference.tables import ParameterVector
 from kneebayes.spec.model_spec import LEVELS, ModelSpec
-from kneebayes.spec.yaml_io import changed_version, with_numbers
+from kneebayes.spec.yaml_io import with_numbers
 from kneebayes.templates import percent
 
 if TYPE_CHECKING:
@@ -82,8 +82,7 @@ def plausible(model: ModelSpec, *, seed: int) -> ModelSpec:
         changed = {"p": p, "range": (min(low, p), max(high, p)), "basis": basis}
         numbers[place] = number.model_copy(update=changed if p != number.p else {})
     said = f"all numbers drawn from their plausible ranges, seed {seed}"
-    version = changed_version(model.version, "plausible")
-    return with_numbers(model, numbers, provenance=(*model.provenance, said), version=version)
+    return with_numbers(model, numbers, "plausible", said)
 
 
 def from_normal(z: Floats, p: Floats, low: Floats, high: Floats) -> Floats:

@@ -46,7 +46,7 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv, logit
 from tqdm.auto import tqdm
 
-from kneebayes.cases.labels import LABEL, Cohort, read_cohort
+from kneebayes.cases.labels import LABEL, read_cohort
 from kneebayes.errors import CaseError, OptionError, check_flags, check_number
 from kneebayes.inference.counts import MIN_COMPILED, Expectation
 from kneebayes.inference.evidence import Cases
@@ -54,8 +54,8 @@ from kneebayes.inference.network import Engine
 from kneebayes.inference.tables import Component, Counts, Layout, ParameterIndex, Tables
 from kneebayes.learn.prevalence import complaint_only
 from kneebayes.scoring.score_file import shows_progress
-from kneebayes.spec.model_spec import ModelSpec, Probability
-from kneebayes.spec.yaml_io import changed_version, with_numbers
+from kneebayes.spec.model_spec import ModelSpec
+from kneebayes.spec.yaml_io import with_numbers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -418,11 +418,11 @@ def fit(
         seconds=time.perf_counter() - started,
         changes=changes,
     )
+    how = f"fitted: from {n} cases, prior weight {prior_weight:g}"
     numbers = {
-        change.place: _number(change, problem.priors.numbers[change.place], cohort, prior_weight) for change in changes
+        c.place: problem.priors.numbers[c.place].moved(c.now, (c.low, c.high), how, over="fitted:") for c in changes
     }
-    provenance = (*model.provenance, report.summary())
-    return with_numbers(model, numbers, provenance=provenance, version=changed_version(model.version, "fitted")), report
+    return with_numbers(model, numbers, "fitted", report.summary()), report
 
 
 class EmProblem:
@@ -542,15 +542,3 @@ def _changes(problem: EmProblem, p: Floats) -> tuple[Change, ...]:
     columns = (problem.priors.start, p, low, high, problem.priors.cases, data)
     rows = zip(problem.priors.places, *map(np.ndarray.tolist, columns), strict=True)
     return tuple(Change(*row) for row in rows)
-
-
-def _number(change: Change, before: Probability, cohort: Cohort, prior_weight: float) -> Probability:
-    """Write a fitted number with what it was, and the reasons it had."""
-    own = [part.strip() for part in before.basis.split(";")]
-    kept = [part for part in own if not part.startswith("fitted:")]
-    low, high = before.range
-    said = (
-        f"fitted: from {len(cohort.cases.weight)} cases, prior weight {prior_weight:g}, "
-        f"was {before.p:.4g} in {low:.4g} to {high:.4g}"
-    )
-    return Probability(p=change.now, range=(change.low, change.high), basis="; ".join([said, *kept]), why=before.why)

@@ -30,7 +30,7 @@ from kneebayes.inference.counts import Expectation
 from kneebayes.inference.evidence import UNKNOWN, Cases
 from kneebayes.inference.tables import Layout
 from kneebayes.spec.model_spec import ModelSpec, Probability
-from kneebayes.spec.yaml_io import changed_version, with_numbers
+from kneebayes.spec.yaml_io import with_numbers
 
 Floats = NDArray[np.float64]
 TOLERANCE = 1e-9  # of a posterior, by which it may miss its target
@@ -51,8 +51,8 @@ def with_prevalence(model: ModelSpec, prevalence: Mapping[str, float], *, links:
     try:
         wanted = dict(prevalence)
     except (TypeError, ValueError):
-        kind = type(prevalence).__name__
-        raise PrevalenceError(f"prevalences: {kind}; give numbers by cause, as {{'dvt': 0.12}}") from None
+        said = "give a mapping from causes to numbers, as {'dvt': 0.12}"
+        raise PrevalenceError(f"prevalences: {type(prevalence).__name__}; {said}") from None
     targets = {name: _checked(model, name, value) for name, value in wanted.items()}
     if not targets:
         return model
@@ -61,8 +61,7 @@ def with_prevalence(model: ModelSpec, prevalence: Mapping[str, float], *, links:
     way.refuse_missed(found)
     said = ", ".join(f"{name} {value:g}" for name, value in targets.items())
     note = f"prevalence given the complaint alone set to {said}, by {'leaks and links' if links else 'the leaks'}"
-    version = changed_version(model.version, CHANGED)
-    return with_numbers(model, way.numbers(found), provenance=(*model.provenance, note), version=version)
+    return with_numbers(model, way.numbers(found), CHANGED, note)
 
 
 def _matched(way: _Way) -> Floats:
@@ -124,7 +123,8 @@ class _Way:
                 elif 0.0 < before.p < 1.0:  # in log-odds as far as the number; an end of 0 or 1 stays
                     ends = expit(logit(ends) + logit(p) - logit(before.p))
                 low, high = ends.tolist()
-                new[name] = _changed(before, p, (min(low, p), max(high, p)), f"{target:g}{by.format(cause)}")
+                how = f"{SET} {target:g}{by.format(cause)}"
+                new[name] = before.moved(p, (min(low, p), max(high, p)), how, over=SET)
         return new
 
     def refuse_missed(self, x: Floats) -> None:
@@ -157,13 +157,6 @@ def complaint_only(model: ModelSpec, state: int = 1) -> Cases:
     codes[list(model.variables).index(model.complaint)] = state
     most = max(len(cause.states) for cause in model.causes.values())
     return Cases(codes, np.ones((1, len(model.causes), most), dtype=bool), np.ones(1))
-
-
-def _changed(before: Probability, p: float, ends: tuple[float, float], said: str) -> Probability:
-    """Write a new number with what it was, and the reasons it had."""
-    kept = [part.strip() for part in before.basis.split(";") if not part.strip().startswith(SET)]
-    was = f"{SET} {said}, was {before.p:.4g} in {before.range[0]:.4g} to {before.range[1]:.4g}"
-    return before.model_copy(update={"p": p, "range": ends, "basis": "; ".join([was, *kept])})
 
 
 def _cause(model: ModelSpec, place: str) -> str | None:

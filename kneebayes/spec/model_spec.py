@@ -18,17 +18,7 @@ from itertools import product
 from math import prod
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from kneebayes.errors import nearest
 
@@ -41,15 +31,12 @@ UNKNOWN_WORDS = frozenset({"", "<na>", "na", "n/a", "nan", "nat", "null", "unkno
 MAX_STATES = 120  # cases are held as bytes with a sign
 MAX_COMPARISONS = 2_000_000  # of rows of a prior with states of its parents; the article's model has a dozen
 MAX_FLAGS = 63  # they are joined by the bits of a number
-_NAME = r"[a-z][a-z0-9_]*"
+_NAME = r"^[a-z][a-z0-9_]*$"  # other names break the exchange formats
 # Line ends, escapes, what turns the direction of writing, halves of a character: a label goes to a terminal, a comment.
 _CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _FREE = ("why", "note")  # what a reviewer reads in the file, line ends and all
-_BASIS = re.compile(r"(claims? \d+(, \d+)*|literature: \S.*|judgement|fitted: \S.*)")
-# what the JSON Schema says of values that Python functions check
-_NAME_SCHEMA: dict[str, Any] = {"type": "string", "pattern": f"^{_NAME}$"}
-_BASIS_PART = _BASIS.pattern.replace(".*", "[^;]*")
-_BASIS_SCHEMA = {"type": "string", "pattern": rf"^\s*{_BASIS_PART}\s*(;\s*{_BASIS_PART}\s*)*$"}
+_BASIS = r"(claims? \d+(, \d+)*|literature: \S[^;]*|judgement|fitted: \S[^;]*)"
+_NAME_SCHEMA: dict[str, Any] = {"type": "string", "pattern": _NAME}
 _STATES_SCHEMA = {"anyOf": [_NAME_SCHEMA, {"type": "array", "items": _NAME_SCHEMA, "minItems": 1}]}
 
 
@@ -67,35 +54,20 @@ def _texts(content: object, place: str = "") -> Iterator[tuple[str, str]]:
             yield from _texts(value, f"{place}.{number}")
 
 
-def _identifier(name: str) -> str:
-    if not re.fullmatch(_NAME, name):
-        raise ValueError(f"'{name}' must match [a-z][a-z0-9_]* (other names break the exchange formats)")
-    return name
-
-
-def _basis(text: str) -> str:
-    for part in text.split(";"):
-        if not _BASIS.fullmatch(part.strip()):
-            raise ValueError(
-                f"basis '{part.strip()}' must be 'claim N', 'claims N, M', 'literature: SOURCE', "
-                "'judgement' or 'fitted: HOW', several joined by ';'"
-            )
-    return text
-
-
 def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-Identifier = Annotated[str, AfterValidator(_identifier), WithJsonSchema(_NAME_SCHEMA)]
+Identifier = Annotated[str, Field(pattern=_NAME)]
 Text = Annotated[str, Field(min_length=1)]
 Label = Annotated[Text, Field(description="What a person reads.")]
 Reason = Annotated[Text, Field(description="Shown to the person.")]
 Basis = Annotated[
     str,
-    AfterValidator(_basis),
-    WithJsonSchema(_BASIS_SCHEMA),
-    Field(description="'claim 88', 'literature: NAME' (a name under references), 'judgement'; several joined by ';'."),
+    Field(
+        pattern=rf"^\s*{_BASIS}\s*(;\s*{_BASIS}\s*)*$",
+        description="'claim 88', 'literature: NAME' (a name under references), 'judgement'; several joined by ';'.",
+    ),
 ]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Unit = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
@@ -135,6 +107,12 @@ class Probability(Frozen):
         if not low <= self.p <= high:
             raise ValueError(f"p {self.p} lies outside its range [{low}, {high}]")
         return self
+
+    def moved(self, p: float, ends: tuple[float, float], how: str, *, over: str) -> Probability:
+        """Change a number, saying in the basis how, and what it was, in place of the parts that start with ``over``."""
+        kept = [part.strip() for part in self.basis.split(";") if not part.strip().startswith(over)]
+        was = f"{how}, was {self.p:.4g} in {self.range[0]:.4g} to {self.range[1]:.4g}"
+        return self.model_copy(update={"p": p, "range": ends, "basis": "; ".join([was, *kept])})
 
 
 Distribution = dict[Identifier, Probability]
@@ -734,7 +712,8 @@ class ModelSpec(Frozen):
     def _check_alarm(self) -> None:
         states = self.findings[_known("complaint", self.complaint, self.findings)].states
         if len(states) != 2:
-            raise PlacedError("complaint", f"'{self.complaint}' has states {list(states)}, but people have it or not")
+            reason = f"'{self.complaint}' has the states {list(states)}, but people have it or not"
+            raise PlacedError("complaint", reason)
         _known("alarm.cause", self.alarm.cause, self.causes)
         for name in self.alarm.key_questions:
             _known("alarm.key_questions", name, self.askable)

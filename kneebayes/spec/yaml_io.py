@@ -353,8 +353,10 @@ def _said(problem: Mapping[str, Any], place: Place, of: type[BaseModel]) -> str:
         return "write a word or a sentence" + (f': put it in quotes, "{value}"' if got else "")
     if kind == "extra_forbidden":
         return f"is not permitted here.{nearest(str(place[-1]), _fields(of, problem['loc'][:-1]))}"
-    if kind == "missing" and (field := _fields(of, problem["loc"][:-1]).get(str(place[-1]))) is not None:
-        return f"{said}: {field.description}" if field.description else said
+    if kind in ("missing", "string_pattern_mismatch"):
+        said = said if kind == "missing" else f"must match {context['pattern']}{got}"
+        field = _fields(of, problem["loc"][:-1]).get(str(place[-1])) if place else None
+        return f"{said}: {field.description}" if field is not None and field.description else said
     if kind == "literal_error":
         return f"write {context['expected']}{got}"
     if kind.startswith("float"):
@@ -537,9 +539,18 @@ def model_target(path: str | os.PathLike[str]) -> Path:
     return path
 
 
-def with_numbers(model: ModelSpec, numbers: Mapping[str, Probability], **fields: Any) -> ModelSpec:
-    """Replace numbers of a model by their place, as from `ModelSpec.probabilities`, and set other ``fields``."""
-    content: dict[str, Any] = {**model.model_dump(), **fields}
+def with_numbers(model: ModelSpec, numbers: Mapping[str, Probability], how: str = "", note: str = "") -> ModelSpec:
+    """Replace numbers of a model by their place, as from `ModelSpec.probabilities`; the version and provenance say how.
+
+    >>> fitted = with_numbers(read_model(model_path("extended")), {}, "fitted", "from 100 cases")
+    >>> with_numbers(fitted, {}, "fitted", "anew").version.partition("+")[2]
+    'fitted'
+    """
+    content: dict[str, Any] = model.model_dump()
+    if how:
+        own, _, local = model.version.partition("+")
+        content["version"] = f"{own}+{'.'.join(dict.fromkeys([*filter(None, local.split('.')), how]))}"
+        content["provenance"] = (*model.provenance, note)
     for place, number in numbers.items():
         *way, last = place.split(".")
         node: Any = content
@@ -547,17 +558,6 @@ def with_numbers(model: ModelSpec, numbers: Mapping[str, Probability], **fields:
             node = node[int(step)] if isinstance(node, tuple) else node[step]
         node[last] = number.model_dump()
     return ModelSpec.model_validate(content)
-
-
-def changed_version(version: str, how: str) -> str:
-    """Say in a version by a word, once, that numbers are not those of the model file any more.
-
-    >>> changed_version(changed_version(changed_version("1.0", "fitted"), "prevalence"), "fitted")
-    '1.0+fitted.prevalence'
-    """
-    own, _, local = version.partition("+")
-    words = [word for word in local.split(".") if word]
-    return f"{own}+{'.'.join(words if how in words else [*words, how])}"
 
 
 class _Writer(yaml.SafeDumper):

@@ -89,9 +89,10 @@ def test_identifiers_that_yaml_takes_for_something_else_survive() -> None:
 def test_every_place_of_a_number_can_be_replaced() -> None:
     model = random_model(1, states=3)
     numbers = {place: n.model_copy(update={"why": f"new {place}"}) for place, n in model.probabilities()}
-    changed = with_numbers(model, numbers, provenance=("by a test",))
+    changed = with_numbers(model, numbers, "changed", "by a test")
     assert dict(changed.probabilities()) == numbers
-    assert changed.provenance == ("by a test",)
+    assert changed.provenance == (*model.provenance, "by a test")
+    assert changed.version == f"{model.version}+changed"
     assert all(n.why == "random" for _, n in model.probabilities())
 
 
