@@ -143,7 +143,7 @@ REFUSED: dict[str, tuple[str, Any, str, str]] = {
         "cites 'X'",
     ),
     "basis_without_number": ("causes.clot.leak.basis", "claim", "causes.clot.leak.basis", "match"),
-    "basis_half_known": ("causes.clot.leak.basis", "claim 3; hearsay", "causes.clot.leak.basis", "hearsay"),
+    "basis_half_known": ("causes.clot.leak.basis", "claim 3; hearsay", "causes.clot.leak.basis", "match"),
     "capital_name": ("causes.Clot", small()["causes"]["clot"], "causes.Clot", "[a-z][a-z0-9_]*"),
     "name_with_dash": ("findings.sore-leg", small()["findings"]["fever"], "findings.sore-leg", "[a-z][a-z0-9_]*"),
     "name_from_digit": ("findings.2nd", small()["findings"]["fever"], "findings.2nd", "[a-z][a-z0-9_]*"),
