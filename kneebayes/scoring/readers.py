@@ -358,7 +358,8 @@ class CsvReader(Reader):
         first = first.removeprefix(BOM)
         lines = first.splitlines(keepends=True)
         if b"\0" in first[: len(lines[0]) if lines else 0]:
-            raise FileFormatError(f"{self.path}: is not a CSV file: NUL bytes in its header: save it as UTF-8.")
+            said = "its header holds NUL bytes, as UTF-16 does: save it as UTF-8."
+            raise FileFormatError(f"{self.path}: is not a CSV file: {said}")
         declared = re.match(rb'"?sep=(.)"?\r?\n', first, re.IGNORECASE)
         if declared and self._reading.header is None:
             mark = declared[1].decode("utf-8", "replace")
@@ -414,10 +415,12 @@ class CsvReader(Reader):
             yield rest
 
     def _endless(self, row: bytes) -> FileFormatError:
-        start = f"{self.path}: the row that starts on line {self._n_lines + 1:,}"
+        which = f"the row that starts on line {self._n_lines + 1:,}"
         if b'"' in row:
-            return FileFormatError(f"{start} has a quoted field that is never closed: close the quote.")
-        return FileFormatError(f"{start} has over {MAX_ROW_BYTES:,} bytes: is it a table, with a line a row?")
+            return FileFormatError(f"{self.path}: a quoted field is never closed in {which}: close the quote.")
+        return FileFormatError(
+            f"{self.path}: {which} has over {MAX_ROW_BYTES:,} bytes: is it a table, with a line a row?"
+        )
 
     def parse(self, piece: bytes) -> Rows:
         """Turn a piece into a table of strings."""

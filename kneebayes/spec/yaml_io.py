@@ -373,7 +373,7 @@ def _said(problem: Mapping[str, Any], place: Place, of: type[BaseModel]) -> str:
         return f"write keys, and what stands under each, as {{key: value}}{got}"
     if kind.startswith("too_"):
         least, most = context.get("min_length"), context.get("max_length")
-        return f"give at least {least}" if kind == "too_short" else f"give at most {most}"
+        return f"give at least {least} items" if kind == "too_short" else f"give at most {most} items"
     return said
 
 
