@@ -278,9 +278,7 @@ class KneeBayesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         from kneebayes.learn.fit import fit
 
         frame = cases.to_pandas() if hasattr(cases, "to_pandas") else cases
-        truth = {
-            f"{NOT_EVIDENCE_PREFIX}{name}": np.array(ABSENT_PRESENT)[present[:, i]]
-            for i, name in enumerate(self.targets_)
-        }
-        labelled = pd.concat([frame, pd.DataFrame(truth, index=frame.index)], axis=1)
+        names = [f"{NOT_EVIDENCE_PREFIX}{name}" for name in self.targets_]
+        truth = pd.DataFrame(np.array(ABSENT_PRESENT)[present], index=frame.index, columns=names)
+        labelled = pd.concat([frame, truth], axis=1)
         return fit(file, labelled, prior_weight=self.prior_weight / 10, progress=False, weights=weights)[0]

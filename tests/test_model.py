@@ -263,7 +263,7 @@ def test_score_table_says_of_each_row_why() -> None:
 
     scored = MODEL.score_table(pa.table({"age": [30, 200], "sex": ["man", "male"]}))
     assert [(problem.row, problem.column) for problem in scored.problems] == [(0, "sex"), (1, "age")]
-    assert scored.n_scored == 0
+    assert scored.table.num_rows == 0
 
 
 def test_simulated_cases_can_be_scored_with_the_truth_beside_them() -> None:

@@ -182,12 +182,7 @@ class Coder:
         if not numeric.minimum <= number <= numeric.maximum:
             limits = f"{numeric.minimum:g} to {numeric.maximum:g} {numeric.unit}"
             raise Refusal(Kind.OUTSIDE, column=column, value=short(value), limits=limits, allowed=self.allowed(column))
-        state = numeric.bands[0].state
-        for band in numeric.bands[1:]:
-            if (band.at_least is not None and number >= band.at_least) or (
-                band.above is not None and number > band.above
-            ):
-                state = band.state
+        *_, state = (band.state for band in numeric.bands if band.is_reached(number))
         return self._words[numeric.variable][state]
 
     def case(self, case: Mapping[str, object]) -> Coded:
@@ -358,16 +353,11 @@ def check_columns(
 ) -> None:
     """Refuse columns that are neither evidence nor kept or ignored by name, and a column to keep that is not there."""
     came, kept = dict.fromkeys(map(str, names)), dict.fromkeys(map(str, keep))
-    known = set(known_columns(model))
-    unknown = [
-        name
-        for name in unnamed(came, map(str, ignore))
-        if name not in known and name not in kept and not name.startswith(NOT_EVIDENCE_PREFIX)
-    ]
-    if unknown:
+    known = {*known_columns(model), *kept}
+    left = (name for name in unnamed(came, map(str, ignore)) if name not in known)
+    if unknown := [name for name in left if not name.startswith(NOT_EVIDENCE_PREFIX)]:
         refuse_unknown(model, unknown, remedy)
-    absent = [name for name in kept if name not in came]
-    if absent:
+    if absent := [name for name in kept if name not in came]:
         raise UnknownColumnError(f"no column '{short(absent[0])}' to keep.{nearest(absent[0], came)}")
 
 

@@ -136,9 +136,8 @@ class Drafter:
         self._units = {unit for said in self.words["units"].values() for unit in said if len(unit) > 1}
         short = {word for kind in ("prefixes", "suffixes", "abbreviations") for word in self.words[kind]} - {"am"}
         phrases = chain(self.words["outcomes"], self._units, *self._phrases, *self._parts, *self._wider)
-        self._pieces = {word for word in {*short, *self._units} if len(word) > 1} | {
-            word for word in phrases if len(word) > 2
-        }
+        self._pieces = {word for word in phrases if len(word) > 2}
+        self._pieces |= {word for word in {*short, *self._units} if len(word) > 1}
         self._befores = [
             _Before(name, before["cause"], [frozenset(fold(phrase)) for phrase in before["said"]])
             for name, before in self.words["before"].items()
@@ -202,12 +201,8 @@ class Drafter:
         forms = chain(self._meanings(header), self._meanings(_GLUED.sub(" ", header)))
         for own in {self._in_same(form) - self._measures for form in forms}:
             for phrase, names in chain(*(phrases.items() for phrases in self._alike)):
-                both = own & phrase
-                if (
-                    both
-                    and (phrase <= own or (own <= phrase and len(phrase) - len(own) <= 1))
-                    and (len(own - phrase) <= 2 or len(phrase) >= MIN_TOLD)
-                ):
+                is_near = phrase <= own or (own <= phrase and len(phrase) - len(own) <= 1)
+                if is_near and own & phrase and (len(own - phrase) <= 2 or len(phrase) >= MIN_TOLD):
                     near |= names
         if not near:
             stems = {word for form in self._forms(header) for word in form if len(word) >= MIN_STEM} - self._known
@@ -407,9 +402,8 @@ class Drafter:
         last = {name: word(table[name][-1].as_py()) for name in table.column_names if table.num_rows}
         if any(last.get(name) for name in ids):  # else the word may stand in another column
             last = {name: said for name, said in last.items() if name in ids}
-        self._totals = {
-            name: said for name, said in last.items() if said in self.words["totals"] and cells[name].counts[said] == 1
-        }
+        totals = {name: said for name, said in last.items() if said in self.words["totals"]}
+        self._totals = {name: said for name, said in totals.items() if cells[name].counts[said] == 1}
         n_unsure = sum(d.unsure is not None for d in drafts.values())
         n_proposed = sum(d.entry is not None for d in drafts.values())
         text = self._written(drafts, cells, table.num_rows, examples=examples)
@@ -597,9 +591,8 @@ class Drafter:
             first = max(direct or names, key=lambda n: cells[n].n_filled)
             for name in names:
                 if name != first:
-                    drafts[name] = _Proposal(
-                        unsure=[variable], why=f"as '{first}' is: ignore it, or say under combine how they go together"
-                    )
+                    why = f"as '{first}' is: ignore it, or say under combine how they go together"
+                    drafts[name] = _Proposal(unsure=[variable], why=why)
         used = {d.entry["until"] for d in drafts.values() if d.entry and "until" in d.entry}
         for name, draft in drafts.items():
             if draft.entry and "variable" not in draft.entry and "choices" not in draft.entry and name not in used:
@@ -635,10 +628,8 @@ class Drafter:
         read = {k: v for k, v in self._reading.model_dump().items() if v is not None}
         if read:
             lines.append("read:  # as the file looks; mend it if that is wrong")
-            lines += [
-                f"  {key}: {_quoted(value[0] if key == 'header' and len(value) == 1 else value)}"
-                for key, value in read.items()
-            ]
+            for key, value in read.items():
+                lines.append(f"  {key}: {_quoted(value[0] if key == 'header' and len(value) == 1 else value)}")
         lines.append(
             'missing: []  # words for nothing in every column, as ["-9", "n.a."]; an empty cell is nothing anyway'
         )

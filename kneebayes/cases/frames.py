@@ -78,15 +78,11 @@ def row_name(frame: Any, row: int) -> str:
 
 def case_error(frame: Any, problems: Sequence[Problem], remedy: str, *, redact: bool = False) -> CaseError:
     """Say by the most frequent reasons why rows of a frame can't be used, each of the first row that has it."""
-    said = [
-        (
-            f"{p.place}: {p.plain}"
-            if redact
-            else row_name(frame, p.row) + (f", column '{p.column}'" if p.column else "") + f": {p.reason}"
-        )
-        + (f" ({n} rows)" if n > 1 else "")
-        for p, n in most_frequent(problems)[:MAX_NAMED]
-    ]
+    said = []
+    for p, n in most_frequent(problems)[:MAX_NAMED]:
+        place = row_name(frame, p.row) + (f", column '{p.column}'" if p.column else "")
+        reason = f"{p.place}: {p.plain}" if redact else f"{place}: {p.reason}"
+        said.append(reason + (f" ({n} rows)" if n > 1 else ""))
     n_rows = len({problem.row for problem in problems})
     error = CaseError("; ".join(said) + (f" ({n_rows} rows {remedy})" if n_rows > 1 else ""))
     error.problems = () if redact else tuple(problems)
@@ -190,16 +186,14 @@ def _encoded(series: nw.Series[Any]) -> pa.Array:
     import pandas as pd  # already loaded: the frame is pandas
 
     native = series.to_native()
-    if isinstance(native.dtype, pd.StringDtype) or (
-        native.dtype == object and pd.api.types.infer_dtype(native, skipna=True) == "string"
-    ):
+    kind = pd.api.types.infer_dtype(native, skipna=True) if native.dtype == object else ""
+    if isinstance(native.dtype, pd.StringDtype) or kind == "string":
         try:
             column = pa.array(native, from_pandas=True)
         except UnicodeEncodeError as error:
             raise CaseError(f"column '{series.name}' has a value that is not valid text: {error}") from error
         return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    kinds = ("mixed", "decimal", "integer")
-    if native.dtype == object and pd.api.types.infer_dtype(native, skipna=True).startswith(kinds):
+    if kind.startswith(("mixed", "decimal", "integer")):
         # pandas holds 1 and True for one value, and lists, a signalling NaN or, once, long integers for none
         native = native.map(cell_text, na_action="ignore")
     elif isinstance(native.dtype, np.dtype) and not native.dtype.isnative:

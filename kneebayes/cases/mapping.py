@@ -148,9 +148,7 @@ class Reading(Frozen):
     """How a file is to be read."""
 
     sep: str | None = Field(
-        default=None,
-        description="What separates columns: one character, or tab.",
-        json_schema_extra={"pattern": r"^(.|tab|\\t)$"},
+        default=None, pattern=r"^(.|tab|\\t)$", description="What separates columns: one character, or tab."
     )
     decimal: Literal[".", ","] | None = Field(default=None, description="The decimal sign of numbers.")
     encoding: str | None = Field(default=None, description="As Python names it: utf-8, cp1252, utf-16, latin-1.")
@@ -160,9 +158,7 @@ class Reading(Frozen):
     )
 
     @model_validator(mode="after")
-    def _one_character(self) -> Reading:
-        if self.sep is not None and len(self.separator) != 1:
-            raise ValueError(f"sep '{self.sep}' must be one character, or tab")
+    def _known(self) -> Reading:
         if self.encoding is not None:
             try:
                 "".encode(self.encoding)
@@ -221,10 +217,8 @@ class Column(Frozen):
         if (self.until is not None) != (self.date is not None and self.variable is not None):
             raise ValueError("a day says something of a variable by the time until another: give date and until")
         for format in self.date or ():
-            if not all(
-                any(mark in strptime_format(format) for mark in marks)
-                for marks in (("%Y", "%y"), ("%m", "%b", "%B"), ("%d",))
-            ):
+            parts = (re.search(marks, strptime_format(format)) for marks in ("%[Yy]", "%[mbB]", "%d"))
+            if not all(parts):
                 raise ValueError(f"date '{format}': write year, month and day, as in DD.MM.YYYY or YYYY-MM-DD")
         bounds = [*(self.bands or {}).values()]
         if len({*bounds}) < len(bounds):
@@ -427,11 +421,8 @@ class BoundMapping:
         columns = mapping.columns
         if columns is None:
             columns = matched(coder, unnamed(self.names, left_out), self.keep, further)
-        columns = {
-            name: column
-            for name, column in columns.items()
-            if unnamed([name], left_out) and not (partial and name not in self.names)
-        }
+        taken = [name for name in unnamed(columns, left_out) if name in self.names or not partial]
+        columns = {name: columns[name] for name in taken}
         for outcome in outcomes:
             if outcome not in coder.model.causes:
                 raise UnknownNameError(f"no cause '{short(outcome)}'.{misspelt(outcome, coder.model.causes)}")
@@ -584,9 +575,8 @@ class BoundMapping:
 
     def apply(self, table: pa.Table | pa.RecordBatch) -> Mapped:
         """Turn a table of the file's columns into one of ours, with the columns to keep as they came."""
-        cells = {
-            name: encode_column(table[name]) for name in self.used if name != self.case_id or name in self.mapping.rows
-        }
+        used = (name for name in self.used if name != self.case_id or name in self.mapping.rows)
+        cells = {name: encode_column(table[name]) for name in used}
         problems: list[Problem] = []
         no_cases = self._left_out(cells)
         if self.mapping.join is not None and self.case_id is not None:
@@ -608,12 +598,9 @@ class BoundMapping:
                 made[CASE_ID] = table[names[0]]
                 continue
             columns = [said[name, variable] for name in names]
-            nothing = UNKNOWN_SAID if self.columns[names[0]].values is not None else None
-            made[variable] = (
-                _array(columns[0], nothing)
-                if len(columns) == 1
-                else _array(self._combined(variable, columns, problems))
-            )
+            is_one = len(columns) == 1
+            nothing = UNKNOWN_SAID if is_one and self.columns[names[0]].values is not None else None
+            made[variable] = _array(columns[0] if is_one else self._combined(variable, columns, problems), nothing)
         for name in self.keep:
             if name in made and self._targets[name] != [name]:
                 raise UnknownColumnError(f"can't keep column '{name}': the mapping makes one of its own; rename yours")
@@ -733,9 +720,8 @@ class BoundMapping:
             left = days.isna() & texts.notna()
             days[left] = pd.to_datetime(texts[left], format=strptime_format(format), errors="coerce")
         facts = {"column": name, "allowed": " or ".join(column.date or ())}
-        refused = {
-            int(i): why(Kind.DATE, value=short(texts[i]), **facts) for i in np.flatnonzero(days.isna() & texts.notna())
-        }
+        unread = np.flatnonzero(days.isna() & texts.notna()).tolist()
+        refused = {i: why(Kind.DATE, value=short(texts[i]), **facts) for i in unread}
         tomorrow = pd.Timestamp(datetime.date.today() + datetime.timedelta(days=2))
         for i in np.flatnonzero((days >= tomorrow).to_numpy()).tolist():
             refused[i] = why(Kind.FUTURE, value=short(texts[i]), **facts)
@@ -841,9 +827,8 @@ class BoundMapping:
         first[group[rows[::-1]]] = rows[::-1]  # of several rows of an id, the one written last, and so the first
         homes = np.full(len(group), -1)
         homes[rows] = first[group[rows]]
-        no_cases += [
-            Problem(row, self.case_id or "", "", why(Kind.JOINED)) for row in rows[homes[rows] != rows].tolist()
-        ]
+        others = rows[homes[rows] != rows].tolist()
+        no_cases += [Problem(row, self.case_id or "", "", why(Kind.JOINED)) for row in others]
         joined = dict(cells)
         for name, column in ((name, self.columns[name]) for name in cells if name in self.columns):
             numbers: dict[str, int] = {}

@@ -137,10 +137,8 @@ def noisy_max_from_table(node: Node, states: Mapping[str, Sequence[str]], *, tol
         tails = _tails(node, f"{parent}={{}}", states[parent], base, at_most[line], over[line], tolerance)
         made = made * np.moveaxis((1.0 - tails).reshape(*tails.shape, *(1 for _ in node.parents[1:])), 1, axis + 1)
         more = np.diff(tails, axis=0, append=0.0)  # (states - 1, states of the parent), none over 0
-        own = {
-            s: [plain(abs(p), of=float(base[0])) for p in column]
-            for s, column in zip(states[parent], more.T.tolist(), strict=True)
-        }
+        columns = [[plain(abs(p), of=float(base[0])) for p in column] for column in more.T.tolist()]
+        own = dict(zip(states[parent], columns, strict=True))
         links[parent] = {s: numbers for s, numbers in own.items() if any(numbers)}
     off = np.abs(made - at_most)
     if off.max() > tolerance:

@@ -91,9 +91,8 @@ def uai_text(nodes: Sequence[Node]) -> str:
     """Write a network in the format of the UAI competitions, without exponents, which some readers do not know."""
     place = {node.name: str(number) for number, node in enumerate(nodes)}
     lines = ["BAYES", str(len(nodes)), " ".join(str(len(node.states)) for node in nodes), str(len(nodes))]
-    lines += [
-        " ".join([str(len(node.parents) + 1), *(place[p] for p in node.parents), place[node.name]]) for node in nodes
-    ]
+    scopes = ([*node.parents, node.name] for node in nodes)
+    lines += [" ".join([str(len(scope)), *map(place.__getitem__, scope)]) for scope in scopes]
     positional = partial(np.format_float_positional, trim="0")
     for node in nodes:
         numbers = np.moveaxis(node.table, 0, -1).reshape(-1, len(node.states))
@@ -167,7 +166,7 @@ def format_of(path: Path, named: str | None = None) -> str:
         check_choice("exchange format", named, get_args(Format))
         return named
     if path.suffix.lower() in NETICAS:
-        said = "no format of Netica is read or written here: save it as .dne there, and that as .xdsl in GeNIe"
+        said = "no format of Netica is read or written here: save it there as .dne, and that in GeNIe as .xdsl"
         raise FileFormatError(f"{path}: {said}")
     if path.suffix.lower() not in ENDINGS:
         said = f"use one of {', '.join(ENDINGS)}, or name the format.{nearest(path.suffix, ENDINGS)}"
@@ -182,10 +181,8 @@ def sidecar_path(path: Path) -> Path:
 
 def _sidecar(model: ModelSpec, nodes: list[Node], content: dict[str, Any], name: str) -> str:
     """Say in words what the variables are, in the order of the file, and repeat the model file."""
-    variables = [
-        {"name": node.name, "label": node.label, "states": {s: model.variables[node.name].say(s) for s in node.states}}
-        for node in nodes
-    ]
+    states = {n.name: {s: model.variables[n.name].say(s) for s in n.states} for n in nodes}
+    variables = [{"name": n.name, "label": n.label, "states": states[n.name]} for n in nodes]
     sidecar = {"format": SIDECAR_FORMAT, "network": name, "variables": variables, "model": content}
     return json.dumps(sidecar, ensure_ascii=False, indent=1) + "\n"
 
@@ -350,12 +347,8 @@ def foreign_content(
     for node in nodes.values():
         numbers_of(content, node, None, how, tolerance)
     if complaint is None:
-        content["findings"][ALWAYS] = {
-            "label": "Asked for advice",
-            "question": "Did you ask for advice?",
-            "group": "all",
-            "leak": _number(1.0, None, how),
-        }
+        words = {"label": "Asked for advice", "question": "Did you ask for advice?", "group": "all"}
+        content["findings"][ALWAYS] = words | {"leak": _number(1.0, None, how)}
     content["complaint"] = ALWAYS if complaint is None else network.names[complaint]
     content["alarm"] = {
         "cause": chosen[0],
@@ -397,9 +390,9 @@ def numbers_of(content: dict[str, Any], node: Node, original: ModelSpec | None, 
         _finding_numbers(content["findings"][name], node, all_states, number, tolerance)
         return
     entry = content["causes"][name]
-    links_before = entry.get("links", {})
+    before = entry.get("links", {})
     unlinked = {
-        p: next((s for s in all_states[p] if s not in links_before.get(p, {})), all_states[p][0]) for p in node.parents
+        p: next((s for s in all_states[p] if s not in before.get(p, {})), all_states[p][0]) for p in node.parents
     }
     free = [parent for parent in node.parents if parent in content["risks"]]
     reference = unlinked if original else None

@@ -211,8 +211,8 @@ def questionnaire(model: ModelSpec, version: Version = "R5") -> Any:
         "subjectType": ["Patient"],
         "description": model.disclaimer,
         "item": [
-            {"linkId": f"group-{group}", "type": "group", "text": model.groups[group], "item": groups[group]}
-            for group in model.groups
+            {"linkId": f"group-{group}", "type": "group", "text": text, "item": groups[group]}
+            for group, text in model.groups.items()
             if group in groups
         ],
     }

@@ -81,11 +81,11 @@ def questions(model: ModelSpec) -> list[Question]:
         choices = () if numeric else _choices(variable)
         asked.append(Question(column, text, model.groups[model.variables[name].group], choices, numeric, when))
     order = list(model.groups.values())
-    outcomes = (
-        Question(f"{NOT_EVIDENCE_PREFIX}{name}", f"Final diagnosis: {cause.label}", OUTCOMES, _choices(cause))
-        for name, cause in model.causes.items()
-    )
-    return [*sorted(asked, key=lambda question: order.index(question.section)), *outcomes]
+    asked.sort(key=lambda question: order.index(question.section))
+    for name, cause in model.causes.items():
+        text = f"Final diagnosis: {cause.label}"
+        asked.append(Question(f"{NOT_EVIDENCE_PREFIX}{name}", text, OUTCOMES, _choices(cause)))
+    return asked
 
 
 def _choices(variable: Variable | AnswerInput) -> tuple[tuple[str, str], ...]:

@@ -109,13 +109,11 @@ class _Findings:
 
     def __init__(self, network: CompiledModel) -> None:
         model = network.model
-        self.chances = {  # by row of the codes, (states, joint states)
-            len(model.risks) + len(model.causes) + f: np.array(
-                [network.tables.chance(f, state) for state in range(len(finding.states))]
-            )
-            for f, (name, finding) in enumerate(model.findings.items())
-            if name != model.complaint
-        }
+        self.chances = {}  # by row of the codes, (states, joint states)
+        for f, (name, finding) in enumerate(model.findings.items()):
+            if name != model.complaint:
+                chances = [network.tables.chance(f, state) for state in range(len(finding.states))]
+                self.chances[len(model.risks) + len(model.causes) + f] = np.array(chances)
         self.names = list(model.variables)
         self.states = [variable.states for variable in model.variables.values()]
         self.sums = {row: np.zeros((5, len(chance))) for row, chance in self.chances.items()}

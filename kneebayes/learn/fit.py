@@ -109,10 +109,8 @@ class DirichletPriors:
 
     def log_prior(self, p: Floats) -> float:
         """Compute the logarithm of the prior density in log-odds, up to a constant: highest at ``start``."""
-        return float(
-            (self.cases * self.start) @ np.log(p)
-            + (self._cases * self._left)[self._open] @ np.log1p(-self._sum(p)[self._open])
-        )
+        of_left = (self._cases * self._left)[self._open] @ np.log1p(-self._sum(p)[self._open])
+        return float((self.cases * self.start) @ np.log(p) + of_left)
 
     def update(self, p: Floats, counts: NoisyOrCounts) -> Floats:
         """Find the mode of the posterior, given counts; numbers of which nothing speaks stay as they were."""
@@ -228,10 +226,8 @@ def _finding_trials(
 def _in_set(layout: Layout, finding: int, held: NDArray[np.bool_], links: Floats, *, leak: bool = True) -> Floats:
     """P(finding in some states | joint state), as from `Layout.between`."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], held, [False]]))).reshape(-1, 2)
-    return sum(
-        (layout.between(finding, low - 1, high - 1, links, leak=leak) for low, high in edges.tolist()),
-        start=np.zeros(1),
-    )
+    parts = (layout.between(finding, low - 1, high - 1, links, leak=leak) for low, high in edges.tolist())
+    return sum(parts, start=np.zeros(1))
 
 
 def _add(total: Floats, places: NDArray[np.int64], values: Floats) -> None:

@@ -693,10 +693,8 @@ def _statistics(path: str, reading: Reading) -> tuple[pa.Table, dict[str, str]]:
     else:
         read = pyreadstat.read_dta if ending == "dta" else pyreadstat.read_sav
         frame, about = read(path, encoding=reading.encoding, apply_value_formats=True, formats_as_category=False)
-    columns = [
-        pa.array([_text(value, reading.decimal) for value in frame[name].tolist()], pa.string())
-        for name in frame.columns
-    ]
+    cells = ([_text(value, reading.decimal) for value in frame[name].tolist()] for name in frame.columns)
+    columns = [pa.array(column, pa.string()) for column in cells]
     labels = {name: label for name, label in about.column_names_to_labels.items() if label}
     return pa.table(columns, names=[str(name) for name in frame.columns]), labels
 

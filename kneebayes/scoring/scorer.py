@@ -40,16 +40,6 @@ class Scored:
         """Number of rows that came."""
         return len(self.accepted)
 
-    @property
-    def n_scored(self) -> int:
-        """Number of rows in ``table``."""
-        return int(self.accepted.sum())
-
-    @property
-    def n_rejected(self) -> int:
-        """Number of rows refused."""
-        return self.n_read - self.n_scored
-
 
 class Scorer:
     """Scores tables with one compiled model.

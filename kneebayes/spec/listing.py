@@ -77,11 +77,10 @@ def size(model: ModelSpec) -> str:
 
 def sources_text(model: ModelSpec) -> str:
     """Print every number with its range, basis and reason as an aligned table, then the size of the model."""
-    rows = [
-        (place, f"{number.p:g}", f"{number.range[0]:g} to {number.range[1]:g}", number.basis, number.why)
-        for place, number in numbers(model)
-    ]
-    table = [("place", "p", "range", "basis", "why"), *rows]
+    table = [("place", "p", "range", "basis", "why")]
+    for place, number in numbers(model):
+        low, high = number.range
+        table.append((place, f"{number.p:g}", f"{low:g} to {high:g}", number.basis, number.why))
     widths = [max(len(row[column]) for row in table) for column in range(4)]
     lines = ["  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[4]]) for row in table]
     return "\n".join([*lines, "", size(model)])

@@ -152,6 +152,10 @@ class Band(Frozen):
     )
     above: Finite | None = Field(default=None, description="The band holds values over this, in the unit of the input.")
 
+    def is_reached(self, number: float) -> bool:
+        """Say whether a number is in this band or over it."""
+        return number > self.above if self.above is not None else self.at_least is None or number >= self.at_least
+
 
 class NumericInput(Frozen):
     """A column of numbers that sets a variable through bands, lowest band first."""

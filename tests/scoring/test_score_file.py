@@ -474,7 +474,7 @@ class TestRefusals:
             ((source, tmp_path / "none" / "out.csv"), None, "no folder"),
             ((source, tmp_path / "out.xlsx"), None, "ending tells the format"),
             ((tmp_path / "folder.csv" / "x.txt", out), None, "no such file"),
-            ((__file__, out), None, r"ending .* \.parquet, \.xlsx, .*\.dta, \.sav, .* or \.sas7bdat"),
+            ((__file__, out), None, r"ending .* \.parquet, \.xlsx, .*\.dta, \.sav, .*, \.sas7bdat"),
             (("cases\0.csv", out), None, "NUL"),
             ((source, out), "rejects\0.csv", "NUL"),
         ):
