@@ -22,7 +22,13 @@ SMALL: dict[str, tuple[Callable[[], None], dict[str, object]]] = {
     "scaling": (scaling.main, {"CASES": 16}),
     "wells_classes": (wells_classes.main, {"N": 2_000}),
 }
-BY_WORDS = {"mapping": ["2000"], "questions": ["--cases", "5"], "shares": ["--most", "2"], "uncertainty": ["200", "20"]}
+BY_WORDS = {
+    "beside": [str(FOLDER.parents[1]), "500", "1"],
+    "mapping": ["2000"],
+    "questions": ["--cases", "5"],
+    "shares": ["--most", "2"],
+    "uncertainty": ["200", "20"],
+}
 
 
 @pytest.mark.slow
