@@ -61,8 +61,10 @@ class Kernel:
         self.layout = flat_layout(tables.layout)
         self.tables = self.layout.fill(tables)  # without the rows of the base
         self._base = tables.components[0]
-        self._rows: dict[int, Floats] = {}  # a few of them
-        self._growth = self.layout.growth.flat if self.layout.growth else None
+        self._rows: dict[int, Floats] = {}  # as many as are to be kept
+        self._n_bytes = 0
+        growth = self.layout.growth
+        self._growth, self._coupled = (growth.flat, growth.coupled) if growth else (None, [])
         self._makes_rows = self._base.is_large or self._growth is not None
         self.n_causes = len(self.tables.causes.cards)
         self.n_columns = self.n_causes + 1 + len(self.tables.findings.extra)
@@ -175,19 +177,18 @@ class Kernel:
             place[needed.pattern] = np.arange(len(needed.pattern))
         else:  # end to end, each from a whole vector on
             states = map(needed.states.__getitem__, starmap(slice, pairwise(needed.start.tolist())))
-            rows = list(map(self._row, needed.pattern.tolist(), states))
+            coupled = map(self._coupled.__getitem__, self._growth.kind[needed.pattern].tolist())
+            rows = list(map(self._row, needed.pattern.tolist(), states, coupled))
             place[needed.pattern] = np.cumsum([0, *map(len, rows[:-1])])
             base = aligned((sum(map(len, rows)), LANES))
             np.concatenate(rows, out=base)
         return self.tables._replace(base=base, base_row=place)
 
-    def _row(self, pattern: int, states: NDArray[np.intp]) -> Floats:
-        """P(pattern, exactly these of some causes triggered), and each other's chances not to be and to be."""
+    def _row(self, pattern: int, states: NDArray[np.intp], coupled: tuple[int, ...]) -> Floats:
+        """P(pattern, exactly these of the coupled causes triggered), and each other's chances not to be and to be."""
         if pattern in self._rows:
             return self._rows[pattern]
-        growth, n, halves, first = self.layout.growth, self.n_causes, [], 0
-        assert growth
-        coupled = growth.coupled[growth.flat.kind[pattern]]
+        n, halves, first = self.n_causes, [], 0
         left, right = self._base.left[states], self._base.right[states]
         for half in (left, right):
             last = first + half.shape[1].bit_length() - 1
@@ -202,8 +203,8 @@ class Kernel:
         row = np.zeros(n_cells + -(-2 * n // LANES) * LANES)
         row[n_cells : n_cells + 2 * n] = chances.ravel()
         _add_states(*halves, np.array([0, len(states)]), np.arange(len(states)), row[None])
-        if len(self._rows) < MAX_KEPT_BYTES // (LANES << n):
-            self._rows[pattern] = row.reshape(-1, LANES)
+        if self._n_bytes + row.nbytes <= MAX_KEPT_BYTES:
+            self._rows[pattern], self._n_bytes = row.reshape(-1, LANES), self._n_bytes + row.nbytes
         return row.reshape(-1, LANES)
 
     @cached_property
