@@ -73,7 +73,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # bars are not worth a crash on a terminal without them
-    warnings.showwarning = options.say_warning
+    warnings.showwarning = lambda message, *of, **more: say(f"warning: {message}")  # without the line of code
     # as an exception, so that half-written files are removed on the way out; nohup means that no one hangs up
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(options.TERMINATED))
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:

@@ -117,20 +117,17 @@ class Commands(TyperGroup):
 def _ending_in_a_line(doing: Callable[[], str]) -> Iterator[None]:
     try:
         yield
+        return
     except KeyboardInterrupt as stop:
-        say(f"kneebayes: {str(stop) or 'stopped'}")
-        _end_output()
-        raise typer.Exit(INTERRUPTED) from None
+        said, code = str(stop) or "stopped", INTERRUPTED
     except BrokenPipeError:
-        _end_output()  # the reader has gone, as in `kneebayes model | head`
-        raise typer.Exit(PIPE_CLOSED) from None
+        said, code = "", PIPE_CLOSED  # the reader has gone, as in `kneebayes model | head`
     except (KneeBayesError, OSError, MemoryError) as error:
-        said = f"not enough memory {error}".rstrip() if isinstance(error, MemoryError) else str(error)
-        if isinstance(error, OSError) and error.errno == errno.EBADF:
+        said, code = str(error), NOTHING_DONE
+        if isinstance(error, MemoryError):
+            said = f"not enough memory {error}".rstrip()
+        elif isinstance(error, OSError) and error.errno == errno.EBADF:
             said = "standard output is closed: name a file with -o, or open it"
-        say("kneebayes: " + said.replace("\n", "\\n"))  # a name with a line end in it would forge another line
-        _end_output()
-        raise typer.Exit(NOTHING_DONE) from None
     except Exception as error:
         if isinstance(error, typer.Abort) or hasattr(error, "exit_code"):  # typer's own
             _reword(error)
@@ -138,9 +135,11 @@ def _ending_in_a_line(doing: Callable[[], str]) -> Iterator[None]:
         told = error if isinstance(error, DefectError) else defect(error, doing())
         if told is None:
             raise
-        say(f"kneebayes: {told}")
-        _end_output()
-        raise typer.Exit(DEFECT if isinstance(told, DefectError) else NOTHING_DONE) from None
+        said, code = str(told), DEFECT if isinstance(told, DefectError) else NOTHING_DONE
+    if said:
+        say("kneebayes: " + said.replace("\n", "\\n"))  # a name with a line end in it would forge another line
+    _end_output()
+    raise typer.Exit(code)
 
 
 def _reword(error: Any) -> None:
@@ -195,13 +194,6 @@ def say(text: str) -> None:
         typer.echo(_UNSEEN.sub(lambda found: repr(found[0])[1:-1], text), err=True)
     except (OSError, ValueError):  # a closed pipe or a full disk changes nothing about what was done
         _let_go(sys.stderr)
-
-
-def say_warning(
-    message: Warning | str, category: object, filename: str, lineno: int, file: object = None, line: object = None
-) -> None:
-    """Say a warning, and not the line of code that it comes from."""
-    say(f"warning: {message}")
 
 
 def load(model: str | None) -> Model:
