@@ -237,12 +237,10 @@ class Explanation:
         check_kind(part, "decibans", "explanation.sentence(explanation.contributions[0])")
         name, ratio = self.model.label_of(self.target), _ratio(abs(part.decibans))
         times = f"{ratio:.1f}-fold" if ratio < 100 else f"{ratio:,.0f}-fold"
+        up = part.decibans > 0
         if np.isinf(part.decibans):
-            return f"{part.said}: {'makes' if part.decibans > 0 else 'rules'} {name} " + (
-                "certain." if part.decibans > 0 else "out."
-            )
-        verb = "raises" if part.decibans > 0 else "lowers"
-        change = f"{part.said}: {verb} the odds of {name} {times}"
+            return f"{part.said}: {f'makes {name} certain' if up else f'rules {name} out'}."
+        change = f"{part.said}: {'raises' if up else 'lowers'} the odds of {name} {times}"
         if np.isinf(self.change):
             return f"{change}, were they not settled."
         if not part.noticeable:

@@ -122,11 +122,8 @@ class _Weighing:
 
     def questions(self) -> Iterator[Question]:
         """Make what has several possible answers into questions, of which the alarm is not worked out yet."""
-        assessor, model, threshold = (
-            self.assessed.assessor,
-            self.assessed.assessor.model,
-            self.assessed.thresholds.caution,
-        )
+        assessor, threshold = self.assessed.assessor, self.assessed.thresholds.caution
+        model = assessor.model
         ranked = len(model.causes) + 1
         top = (leading(self.after[:, :ranked]) != leading(self.before[:ranked])) * self.chance
         benefit = _benefit(self.after[:, assessor.column], threshold) * self.chance

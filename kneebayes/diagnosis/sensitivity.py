@@ -65,9 +65,8 @@ class Functions:
 
     def derivatives(self) -> Floats:
         """Compute d posterior / d number at the model's own numbers: (b c - a d) / (c + d p) ** 2, with divisor 1."""
-        slope: Floats = (
-            self.joint[:, 1] * self.evidence[:, 0, ..., None] - self.joint[:, 0] * self.evidence[:, 1, ..., None]
-        )
+        joint, evidence = self.joint, self.evidence[..., None]
+        slope: Floats = joint[:, 1] * evidence[:, 0] - joint[:, 0] * evidence[:, 1]
         return slope
 
 

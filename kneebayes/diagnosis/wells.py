@@ -160,9 +160,7 @@ def points(model: ModelSpec, evidence: Mapping[str, str], *, judged: Mapping[str
     """
     sheet, judged = read_sheet(), judged or {}
     if sheet.cause != model.alarm.cause:
-        raise UnknownNameError(
-            f"{sheet.name} is a score of {sheet.cause}; the alarm of {model.name} is for another cause"
-        )
+        raise UnknownNameError(f"{sheet.name} is a score of {sheet.cause}; the alarm of {model.name} is for another")
     for name in judged:
         if name not in sheet.items:
             raise UnknownNameError(

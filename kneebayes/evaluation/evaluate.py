@@ -231,11 +231,7 @@ class Evaluation:
             "thresholds": asdict(self.thresholds),
             "bootstrap": self.bootstrap,
             "seed": self.seed,
-            **{
-                section: getattr(self, section).reset_index().to_dict("records")
-                for section in SECTIONS
-                if section != "confusion"
-            },
+            **{name: getattr(self, name).reset_index().to_dict("records") for name in SECTIONS if name != "confusion"},
             "confusion": self.confusion.to_dict("index"),
             "notes": self.notes,
             "problems": [f"{p.place}: {p.plain}" for p in self.problems],
@@ -372,9 +368,7 @@ def evaluate(
         raise case_error(frame, cases.problems, "can't be evaluated; errors='null' leaves them out")
     if not len(cases.used):
         refused = f"; {cases.problems[0].place} is refused: {cases.problems[0].plain}" if cases.problems else ""
-        raise CaseError(
-            f"none of {len(read.table)} rows has a label and can be scored: there is nothing to evaluate{refused}"
-        )
+        raise CaseError(f"none of {len(read.table)} rows has a label and can be scored: nothing to evaluate{refused}")
     thresholds = Thresholds.of(model.file) if thresholds is None else thresholds
     compared = _compared(called, cases, sheet, thresholds.caution, seed)
     times = min(MAX_RESAMPLES, max(MIN_RESAMPLES, DRAWS // len(cases.used))) if bootstrap is None else bootstrap
@@ -500,9 +494,7 @@ def _called(against: Sequence[Model] | Mapping[str, Model]) -> list[tuple[str, M
         return [("", other) for other in against]
     taken = [name for name in against if name in metrics.DECISION_COLUMNS]
     if taken:
-        raise OptionError(
-            f"against: no model can be called '{taken[0]}', as the decision curves have a line of that name"
-        )
+        raise OptionError(f"against: no model can be called '{taken[0]}': decision curves have a line of that name")
     return list(against.items())
 
 

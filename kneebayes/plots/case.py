@@ -398,9 +398,7 @@ def plot_curves(
     target = model.alarm.cause if target is None else target
     for place in numbers:
         if place not in sensitivities.index:
-            raise UnknownNameError(
-                f"no number '{place}' in these sensitivities.{nearest(place, list(sensitivities.index))}"
-            )
+            raise UnknownNameError(f"no number '{place}' in these sensitivities.{nearest(place, sensitivities.index)}")
     table = sensitivities.loc[numbers, columns]
     check_table(table, (), call)
     ax = take_axes(ax, 7, 4.4)

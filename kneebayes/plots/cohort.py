@@ -294,10 +294,8 @@ def plot_roc(evaluation: Evaluation, *, ax: Axes | None = None) -> Axes:
             wrong, right, _ = roc_curve(truth[known], np.asarray(evaluation.rankings[str(name)])[known])
             ax.plot(wrong, right, color=colour, linestyle=line, linewidth=1.5)
         if flags:
-            place = [1 - row["specificity"]], [row["sensitivity"]]
-            ax.plot(
-                *place, mark, color=colour, markersize=8, markeredgecolor=ax.get_facecolor(), zorder=4, clip_on=False
-            )
+            at = [1 - row["specificity"]], [row["sensitivity"]]
+            ax.plot(*at, mark, color=colour, markersize=8, markeredgecolor=ax.get_facecolor(), zorder=4, clip_on=False)
         shown: dict[str, Any] = {"linestyle": line if np.isfinite(auc) else "", "marker": mark if flags else ""}
         label = f"{name}: AUC {auc:.2f}" if np.isfinite(auc) else str(name)
         if any(shown.values()):
@@ -348,13 +346,11 @@ def plot_decision_curve(evaluation: Evaluation, *, ax: Axes | None = None) -> Ax
     ax.plot(x, table["treat_none"], color=ink(), linewidth=1, linestyle=":", label="act on none")
     reached = table[[name for name in ("model", "model_high", "treat_all") if name in table]].max().max()
     top = 1.05 * max(float(reached), 0.001) if np.isfinite(reached) else 1.0  # nobody may be known to have it or not
-    for word, threshold in (("caution", evaluation.thresholds.caution), ("urgent", evaluation.thresholds.urgent)):
-        if threshold > x[-1]:
+    for word, at in (("caution", evaluation.thresholds.caution), ("urgent", evaluation.thresholds.urgent)):
+        if at > x[-1]:
             continue
-        ax.axvline(threshold, color=GREY, linewidth=1, zorder=0)
-        ax.annotate(
-            word, (threshold, top), xytext=(3, -8), textcoords="offset points", fontsize="small", color="#777777"
-        )
+        ax.axvline(at, color=GREY, linewidth=1, zorder=0)
+        ax.annotate(word, (at, top), xytext=(3, -8), textcoords="offset points", fontsize="small", color="#777777")
     ax.set(xlim=(0, x[-1]), ylim=(-0.35 * top, top), xlabel="threshold probability", ylabel="net benefit per case")
     ax.set_title(f"{_label(evaluation, evaluation.alarm_cause)}:\nis it worth acting on the number?", loc="left")
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")

@@ -19,6 +19,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer import Argument, Option
 from typer.core import TyperCommand
 
 from kneebayes import __version__
@@ -52,7 +53,7 @@ app = typer.Typer(
 )
 
 
-def _show_version(wanted: bool) -> None:
+def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"kneebayes {__version__}")
         raise typer.Exit
@@ -60,9 +61,7 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
-    ] = False,
+    version: Annotated[bool, Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
     pass
 
@@ -92,10 +91,7 @@ class _Score(TyperCommand):
 
 
 Source = Annotated[
-    str,
-    typer.Argument(
-        metavar="SOURCE", help="CSV, Parquet, .xlsx, .dta, .sav or .sas7bdat of cases; - is CSV from standard input."
-    ),
+    str, Argument(metavar="SOURCE", help="CSV, Parquet, .xlsx, .dta, .sav or .sas7bdat of cases; - is CSV from stdin.")
 ]
 
 
@@ -108,32 +104,21 @@ Source = Annotated[
 def score(
     source: Source,
     target: Output = "-",
-    rejects: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Where rows that can't be scored go, with the reason.")
-    ] = None,
-    redact: Annotated[
-        bool, typer.Option("--redact", help="Leave values and case_ids out of the rejects file.")
-    ] = False,
-    keep: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN", help="Pass this column through (repeat, or a,b).")
-    ] = None,
+    rejects: Annotated[str | None, Option(metavar="FILE", help="Where rejected rows go, with the reason.")] = None,
+    redact: Annotated[bool, Option("--redact", help="Leave values and case_ids out of the rejects file.")] = False,
+    keep: Annotated[list[str] | None, Option(metavar="COLUMN", help="Pass this column on (repeat, or a,b).")] = None,
     ignore: Ignore = None,
     mapping: Any = None,
     columns: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN", help="Write only these output columns (repeat, or a,b).")
+        list[str] | None, Option(metavar="COLUMN", help="Write only these output columns (repeat, or a,b).")
     ] = None,
     thresholds: Any = None,
     dask: Annotated[
-        str | None,
-        typer.Option(
-            metavar="[ADDRESS]",
-            help="Score a folder of files as a Dask graph, into a folder, on this machine or a scheduler's workers.",
-        ),
+        str | None, Option(metavar="[ADDRESS]", help="Score a folder into a folder by Dask, here or at a scheduler.")
     ] = None,
     intervals: Any = None,
     format: Annotated[
-        Literal["table", "fhir-ndjson"],
-        typer.Option(help="fhir-ndjson writes a FHIR Bundle of RiskAssessments a line."),
+        Literal["table", "fhir-ndjson"], Option(help="fhir-ndjson writes a FHIR Bundle of RiskAssessments a line.")
     ] = "table",
     model: ModelOption = None,
     quiet: Quiet = False,
@@ -206,18 +191,12 @@ def diagnose(
     facts: Facts = None,
     engine: Annotated[
         Literal["exact", "pgmpy"],
-        typer.Option(help="pgmpy asks its VariableElimination instead, to check by (takes seconds)."),
+        Option(help="pgmpy asks its VariableElimination instead, to check by (takes seconds)."),
     ] = "exact",
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Say which facts moved the alarm's cause and the likeliest one.")
-    ] = False,
-    target: Annotated[
-        str | None, typer.Option(metavar="CAUSE", help="Explain this cause, or none_of_these, instead.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    report: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Write the case as one page: .html, or .pdf by Chromium.")
-    ] = None,
+    explain: Annotated[bool, Option("--explain", help="Say what moved the alarm's cause and the likeliest.")] = False,
+    target: Annotated[str | None, Option(metavar="CAUSE", help="Explain this cause or none_of_these instead.")] = None,
+    as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+    report: Annotated[str | None, Option(metavar="FILE", help="Write one page: .html, or .pdf by Chromium.")] = None,
     thresholds: Any = None,
     map_file: MapFile = None,
     model: ModelOption = None,
@@ -241,15 +220,15 @@ def diagnose(
     "Without an option: causes, risk factors and findings with their states and questions."
 )
 def model(
-    sources: Annotated[bool, typer.Option("--sources", help="Every number with range, basis and reason.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="With --sources: as CSV.")] = False,
-    check: Annotated[str | None, typer.Option(metavar="FILE", help="Say what is wrong in a model file.")] = None,
-    new: Annotated[str | None, typer.Option(metavar="NAME", help="Write NAME.yaml, to start your own from.")] = None,
-    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of model files.")] = False,
-    card: Annotated[bool, typer.Option("--card", help="Print the model card: use, basis, figures, limits.")] = False,
+    sources: Annotated[bool, Option("--sources", help="Every number with range, basis and reason.")] = False,
+    as_csv: Annotated[bool, Option("--csv", help="With --sources: as CSV.")] = False,
+    check: Annotated[str | None, Option(metavar="FILE", help="Say what is wrong in a model file.")] = None,
+    new: Annotated[str | None, Option(metavar="NAME", help="Write NAME.yaml, to start your own from.")] = None,
+    schema: Annotated[bool, Option("--schema", help="Print the JSON Schema of model files.")] = False,
+    card: Annotated[bool, Option("--card", help="Print the model card: use, basis, figures, limits.")] = False,
     diff: Annotated[
         tuple[str, str] | None,
-        typer.Option(metavar="OLD NEW", help="In what two models differ, by name or file, and what that moves."),
+        Option(metavar="OLD NEW", help="In what two models differ, by name or file, and what that moves."),
     ] = None,
     name: ModelOption = None,
 ) -> None:
@@ -306,7 +285,7 @@ def template(
     target: Output = "-",
     format: Annotated[
         Literal["csv", "redcap", "xlsform"],
-        typer.Option(
+        Option(
             help="csv is a table with an example row; redcap a data dictionary (.csv); xlsform a form for ODK and "
             "KoboToolbox (.xlsx). Beside a form go the mappings of its exports."
         ),
@@ -336,18 +315,14 @@ def template(
 )
 @options.filled(read=options.reading)
 def map_(
-    source: Annotated[str | None, typer.Argument(metavar="SOURCE", help="The file to map, as for `score`.")] = None,
-    target: Annotated[
-        str, typer.Option("--output", "-o", metavar="FILE", help="Where the draft goes.")
-    ] = "mapping.yaml",
-    replace: Annotated[bool, typer.Option("--replace", help="Write over a mapping that is there.")] = False,
-    examples: Annotated[
-        bool, typer.Option("--examples", help="Add counts and examples of values: they are patients' data.")
-    ] = False,
+    source: Annotated[str | None, Argument(metavar="SOURCE", help="The file to map, as for `score`.")] = None,
+    target: Annotated[str, Option("--output", "-o", metavar="FILE", help="Where the draft goes.")] = "mapping.yaml",
+    replace: Annotated[bool, Option("--replace", help="Write over a mapping that is there.")] = False,
+    examples: Annotated[bool, Option("--examples", help="Add examples and counts: they are patients' data.")] = False,
     check: Annotated[
-        str | None, typer.Option(metavar="MAPPING", help="Write nothing: say what the cells become by this mapping.")
+        str | None, Option(metavar="MAPPING", help="Write nothing: say what the cells become by this mapping.")
     ] = None,
-    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of mapping files.")] = False,
+    schema: Annotated[bool, Option("--schema", help="Print the JSON Schema of mapping files.")] = False,
     read: Any = None,
     model: ModelOption = None,
 ) -> None:
@@ -397,26 +372,23 @@ def map_(
     "The cases are people with pain behind the knee. Format by ending: .csv, .csv.gz, .csv.zst or .parquet."
 )
 def simulate(
-    n: Annotated[int, typer.Option("-n", min=0, metavar="N", help="Number of cases.")],
+    n: Annotated[int, Option("-n", min=0, metavar="N", help="Number of cases.")],
     seed: Annotated[
-        int | None, typer.Option(min=0, metavar="S", help="The same seed gives the same cases; by default a new one.")
+        int | None, Option(min=0, metavar="S", help="The same seed gives the same cases; by default a new one.")
     ] = None,
     target: Output = "-",
     missing: Annotated[
-        str, typer.Option(metavar="SHARE", help="Share of cells left empty, or two: RISKS,FINDINGS as in 0.3,0.6.")
+        str, Option(metavar="SHARE", help="Share of cells left empty, or two: RISKS,FINDINGS as in 0.3,0.6.")
     ] = "0.3",
     missing_if: Annotated[
-        list[str] | None, typer.Option(metavar="CAUSE=SHARE", help="The same where that cause is (repeat, or a=x,b=y).")
+        list[str] | None, Option(metavar="CAUSE=SHARE", help="The same where that cause is (repeat, or a=x,b=y).")
     ] = None,
     prevalence: Annotated[
-        list[str] | None,
-        typer.Option(metavar="CAUSE=P", help="Draw where a cause is so frequent (repeat, or a=x,b=y)."),
+        list[str] | None, Option(metavar="CAUSE=P", help="Draw where a cause is so frequent (repeat, or a=x,b=y).")
     ] = None,
-    with_causes: Annotated[bool, typer.Option("--with-causes", help="Add the drawn causes, as true_<cause>.")] = False,
-    label: Annotated[
-        bool, typer.Option("--label", help="Add a leading cause as label, and the others as also.")
-    ] = False,
-    label_noise: Annotated[float, typer.Option(metavar="SHARE", help="With --label: how many labels are wrong.")] = 0.0,
+    with_causes: Annotated[bool, Option("--with-causes", help="Add the drawn causes, as true_<cause>.")] = False,
+    label: Annotated[bool, Option("--label", help="Add a leading cause as label, and the others as also.")] = False,
+    label_noise: Annotated[float, Option(metavar="SHARE", help="With --label: how many labels are wrong.")] = 0.0,
     model: ModelOption = None,
     quiet: Quiet = False,
 ) -> None:
@@ -447,13 +419,12 @@ def simulate(
 @options.filled(thresholds=options.thresholds)
 def ask(
     facts: Facts = None,
-    save: Annotated[str | None, typer.Option(metavar="FILE", help="Add the case to this CSV, made if need be.")] = None,
+    save: Annotated[str | None, Option(metavar="FILE", help="Add the case to this CSV, made if need be.")] = None,
     case_id: Annotated[
-        str | None, typer.Option(metavar="ID", help="What to call the case in that file; by default time and chance.")
+        str | None, Option(metavar="ID", help="What to call the case in that file; by default time and chance.")
     ] = None,
     stop_below: Annotated[
-        float,
-        typer.Option(metavar="P", help="Stop where no answer changes alarm or likeliest cause with this probability."),
+        float, Option(metavar="P", help="Stop where no answer changes alarm or likeliest cause with this probability.")
     ] = STOP_BELOW,
     thresholds: Any = None,
     model: ModelOption = None,
@@ -476,8 +447,8 @@ def ask(
 @options.filled(thresholds=options.thresholds)
 def explore(
     facts: Facts = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; by default one that is free.")] = 0,
-    browser: Annotated[bool, typer.Option(help="Whether to open the page.")] = True,
+    port: Annotated[int, Option(min=0, max=65535, help="Of the page; by default one that is free.")] = 0,
+    browser: Annotated[bool, Option(help="Whether to open the page.")] = True,
     thresholds: Any = None,
     model: ModelOption = None,
 ) -> None:
@@ -508,27 +479,22 @@ def explore(
 @options.filled(mapping=options.mapping, thresholds=options.thresholds)
 def evaluate(
     source: Source,
-    label: Annotated[str, typer.Option(metavar="COLUMN", help="The column of leading causes.")] = "label",
+    label: Annotated[str, Option(metavar="COLUMN", help="The column of leading causes.")] = "label",
     baselines: Annotated[
-        bool,
-        typer.Option("--baselines", help="Compare with the Wells score, the rule of any symptom, and classifiers."),
+        bool, Option("--baselines", help="Compare with the Wells score, the rule of any symptom, and classifiers.")
     ] = False,
-    model2: Annotated[
-        list[str] | None, typer.Option(metavar="NAME|FILE", help="Compare with this model (repeat for more).")
-    ] = None,
-    report: Annotated[str | None, typer.Option(metavar="FILE", help="Write tables and plots as one HTML file.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, a figure a row.")] = False,
+    model2: Annotated[list[str] | None, Option(metavar="NAME|FILE", help="Compare with this model (or more).")] = None,
+    report: Annotated[str | None, Option(metavar="FILE", help="Write tables and plots as one HTML file.")] = None,
+    as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+    as_csv: Annotated[bool, Option("--csv", help="Print CSV, a figure a row.")] = False,
     ignore: Ignore = None,
     outcome_columns: Annotated[
         list[str] | None,
-        typer.Option(metavar="CAUSE", help="Causes whose columns hold what came out, and are no evidence (or a,b)."),
+        Option(metavar="CAUSE", help="Causes whose columns hold what came out, and are no evidence (or a,b)."),
     ] = None,
     mapping: Any = None,
-    bootstrap: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="Resamples behind the intervals; 0 for none.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, metavar="S", help="Of resamples and cross-validation.")] = 0,
+    bootstrap: Annotated[int | None, Option(min=0, metavar="N", help="Resamples for intervals; 0 for none.")] = None,
+    seed: Annotated[int, Option(min=0, metavar="S", help="Of resamples and cross-validation.")] = 0,
     thresholds: Any = None,
     model: ModelOption = None,
 ) -> None:
@@ -611,14 +577,12 @@ def _say_refused(problems: Sequence[Problem], what: str) -> None:
 @options.filled(mapping=options.mapping)
 def fit(
     source: Source,
-    target: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where the model goes: a .yaml file.")],
-    label: Annotated[str, typer.Option(metavar="COLUMN", help="The column of leading causes.")] = "label",
+    target: Annotated[str, Option("--output", "-o", metavar="FILE", help="Where the model goes: a .yaml file.")],
+    label: Annotated[str, Option(metavar="COLUMN", help="The column of leading causes.")] = "label",
     prior_weight: Annotated[
-        float, typer.Option(metavar="W", help="How much more the model counts than its ranges say; 0 for nothing.")
+        float, Option(metavar="W", help="How much more the model counts than its ranges say; 0 for nothing.")
     ] = 1.0,
-    risk_factors: Annotated[
-        bool, typer.Option("--risk-factors", help="Fit how frequent risk factors are too.")
-    ] = False,
+    risk_factors: Annotated[bool, Option("--risk-factors", help="Fit how frequent risk factors are too.")] = False,
     ignore: Ignore = None,
     mapping: Any = None,
     model: ModelOption = None,
@@ -648,10 +612,10 @@ def fit(
 @options.filled(mapping=options.mapping)
 def check(
     source: Source,
-    pairs: Annotated[bool, typer.Option(help="Check pairs of findings too.")] = True,
-    labels: Annotated[bool, typer.Option(help="Take labels, where there are any, as known.")] = True,
-    least: Annotated[int, typer.Option(metavar="N", help="Leave out what is known in fewer cases.")] = 20,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print all rows, as CSV.")] = False,
+    pairs: Annotated[bool, Option(help="Check pairs of findings too.")] = True,
+    labels: Annotated[bool, Option(help="Take labels, where there are any, as known.")] = True,
+    least: Annotated[int, Option(metavar="N", help="Leave out what is known in fewer cases.")] = 20,
+    as_csv: Annotated[bool, Option("--csv", help="Print all rows, as CSV.")] = False,
     ignore: Ignore = None,
     mapping: Any = None,
     model: ModelOption = None,
@@ -681,17 +645,11 @@ def check(
 )
 def export(
     target: Annotated[
-        str,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Where to write; - is standard output, of the network without its labels, and needs --format.",
-        ),
+        str, Option("--output", "-o", metavar="FILE", help="A file; - is stdout, without labels, and needs --format.")
     ],
     format: Annotated[
         Literal["bif", "xmlbif", "net", "xdsl", "uai", "json"] | None,
-        typer.Option(help="By default what the ending of FILE says."),
+        Option(help="By default what the ending of FILE says."),
     ] = None,
     model: ModelOption = None,
     quiet: Quiet = False,
@@ -713,24 +671,20 @@ def export(
     "The network must be risk factors -> causes -> findings, with tables of leaky noisy-ORs (findings: noisy-MAXs).",
 )
 def import_(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="BIF, XMLBIF, NET, XDSL, UAI or JSON, by ending.")],
-    target: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The model file to write, .yaml.")],
+    source: Annotated[str, Argument(metavar="SOURCE", help="BIF, XMLBIF, NET, XDSL, UAI or JSON, by ending.")],
+    target: Annotated[str, Option("--output", "-o", metavar="FILE", help="The model file to write, .yaml.")],
     labels: Annotated[
-        str | None, typer.Option(metavar="FILE", help="What `export` wrote beside it; by default SOURCE.labels.json.")
+        str | None, Option(metavar="FILE", help="What `export` wrote beside it; by default SOURCE.labels.json.")
     ] = None,
-    causes: Annotated[
-        list[str] | None, typer.Option(metavar="NODE", help="Which nodes are the causes (repeat, or a,b).")
-    ] = None,
+    causes: Annotated[list[str] | None, Option(metavar="NODE", help="Which nodes are causes (repeat, or a,b).")] = None,
     complaint: Annotated[
-        str | None, typer.Option(metavar="NODE", help="The finding that is present unless a case says otherwise.")
+        str | None, Option(metavar="NODE", help="The finding that is present unless a case says otherwise.")
     ] = None,
     absent: Annotated[
         list[str] | None,
-        typer.Option(metavar="NODE=STATE", help="Which state is absence; STATE alone: of all nodes that have it."),
+        Option(metavar="NODE=STATE", help="Which state is absence; STATE alone: of all nodes that have it."),
     ] = None,
-    tolerance: Annotated[
-        float, typer.Option(metavar="P", help="How far columns may miss 1 in a file of few digits.")
-    ] = 1e-9,
+    tolerance: Annotated[float, Option(metavar="P", help="How far columns may miss 1 in a file of few digits.")] = 1e-9,
 ) -> None:
     """Run ``kneebayes import``."""
     from kneebayes.model import import_network

@@ -18,6 +18,7 @@ from inspect import signature
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
+from typer import Argument, Option
 from typer.core import TyperGroup
 
 from kneebayes.errors import CaseError, DefectError, KneeBayesError, OptionError, ThresholdError, defect, nearest
@@ -54,36 +55,24 @@ def _complete_model(incomplete: str) -> list[str]:
 
 Facts = Annotated[
     list[str] | None,
-    typer.Argument(metavar="NAME=VALUE", help="What is known, as in age=67 calf_pain=yes.", autocompletion=_complete),
+    Argument(metavar="NAME=VALUE", help="What is known, as in age=67 calf_pain=yes.", autocompletion=_complete),
 ]
 ModelOption = Annotated[
     str | None,
-    typer.Option(
-        "--model",
-        metavar="NAME|FILE",
-        help="A model that ships with kneebayes, or a model file.",
-        autocompletion=_complete_model,
-    ),
+    Option("--model", metavar="NAME|FILE", help="A model that ships, or a model file.", autocompletion=_complete_model),
 ]
 Ignore = Annotated[
-    list[str] | None,
-    typer.Option(metavar="COLUMN", help="Leave this column out (repeat, or a,b); patterns as 'lab_*'."),
+    list[str] | None, Option(metavar="COLUMN", help="Leave this column out (repeat, or a,b); patterns as 'lab_*'.")
 ]
-IgnoreOthers = Annotated[bool, typer.Option("--ignore-others", help="Leave out all columns that are not known.")]
-MapFile = Annotated[
-    str | None, typer.Option("--map", metavar="FILE", help="What your columns and values mean, as `map` drafts it.")
-]
-Sep = Annotated[str | None, typer.Option(metavar="SIGN", help="What separates the columns of a CSV: ; or tab.")]
-Decimal = Annotated[str | None, typer.Option(metavar="SIGN", help="The decimal sign of numbers, . or ,")]
-Encoding = Annotated[str | None, typer.Option(metavar="NAME", help="Of a CSV: cp1252, utf-16, latin-1; else UTF-8.")]
-Sheet = Annotated[str | None, typer.Option(metavar="NAME", help="Of a workbook; by default the first.")]
-Header = Annotated[
-    str | None, typer.Option(metavar="LINE", help="The line (or row) of the columns' names, from 1; 1,2 joins two.")
-]
-Missing = Annotated[
-    list[str] | None, typer.Option("--na", metavar="WORD", help="What stands for nothing, as -9 (repeat, or a,b).")
-]
-Output = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where to write; - is standard output.")]
+IgnoreOthers = Annotated[bool, Option("--ignore-others", help="Leave out all columns that are not known.")]
+MapFile = Annotated[str | None, Option("--map", metavar="FILE", help="What your columns and values mean; see `map`.")]
+Sep = Annotated[str | None, Option(metavar="SIGN", help="What separates the columns of a CSV: ; or tab.")]
+Decimal = Annotated[str | None, Option(metavar="SIGN", help="The decimal sign of numbers, . or ,")]
+Encoding = Annotated[str | None, Option(metavar="NAME", help="Of a CSV: cp1252, utf-16, latin-1; else UTF-8.")]
+Sheet = Annotated[str | None, Option(metavar="NAME", help="Of a workbook; by default the first.")]
+Header = Annotated[str | None, Option(metavar="LINE", help="The line or row of the names, from 1; 1,2 joins two.")]
+Missing = Annotated[list[str] | None, Option("--na", metavar="WORD", help="What is no value, as -9 (repeat, or a,b).")]
+Output = Annotated[str, Option("--output", "-o", metavar="FILE", help="Where to write; - is standard output.")]
 
 
 def _hush(quiet: bool) -> bool:
@@ -92,11 +81,11 @@ def _hush(quiet: bool) -> bool:
     return quiet
 
 
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", callback=_hush, help="Only errors on standard error.")]
-Caution = Annotated[float | None, typer.Option(metavar="P", help="Alarm at caution from this probability on.")]
-Urgent = Annotated[float | None, typer.Option(metavar="P", help="Alarm at urgent from this probability on.")]
-HarmMiss = Annotated[float | None, typer.Option(metavar="H", help="Harm of a miss: sets --caution, with the next.")]
-HarmFalseAlarm = Annotated[float | None, typer.Option(metavar="H", help="Harm of a false alarm, in the same unit.")]
+Quiet = Annotated[bool, Option("--quiet", "-q", callback=_hush, help="Only errors on standard error.")]
+Caution = Annotated[float | None, Option(metavar="P", help="Alarm at caution from this probability on.")]
+Urgent = Annotated[float | None, Option(metavar="P", help="Alarm at urgent from this probability on.")]
+HarmMiss = Annotated[float | None, Option(metavar="H", help="Harm of a miss: sets --caution, with the next.")]
+HarmFalseAlarm = Annotated[float | None, Option(metavar="H", help="Harm of a false alarm, in the same unit.")]
 
 
 class Commands(TyperGroup):
@@ -247,11 +236,10 @@ def numbers(option: str, values: Iterable[str] | None) -> dict[str, float]:
 
 def intervals(
     intervals: Annotated[
-        float | None,
-        typer.Option(metavar="PERCENT", help="Add intervals over the plausible ranges of the model, as in 90."),
+        float | None, Option(metavar="PERCENT", help="Add intervals over the plausible ranges of the model, as in 90.")
     ] = None,
-    draws: Annotated[int, typer.Option(metavar="N", help="For intervals: plausible models to draw.")] = 200,
-    seed: Annotated[int, typer.Option(min=0, metavar="S", help="For intervals: seed of the draws.")] = 0,
+    draws: Annotated[int, Option(metavar="N", help="For intervals: plausible models to draw.")] = 200,
+    seed: Annotated[int, Option(min=0, metavar="S", help="For intervals: seed of the draws.")] = 0,
 ) -> dict[str, Any]:
     """Say which intervals to add, if any, as `Model.score` takes it."""
     if intervals is None:
@@ -271,9 +259,7 @@ def shares(text: str) -> float | tuple[float, float]:
         return found[0]
     if len(found) == 2:
         return found[0], found[1]
-    raise CaseError(
-        f"--missing {text}: one share from 0 to 1, or one for risk factors and one for findings, as in 0.3,0.6"
-    )
+    raise CaseError(f"--missing {text}: one share, or one for risk factors and one for findings, as in 0.3,0.6")
 
 
 def reading(
@@ -298,9 +284,7 @@ def filled(**makers: Callable[..., Any]) -> Callable[[Callable[..., Any]], Calla
                 given[name] = makers[name](**{option: given.pop(option) for option in part})
             return command(**given)
 
-        shown = [
-            part for name, p in own.parameters.items() for part in (parts[name].values() if name in parts else [p])
-        ]
+        shown = [one for name, p in own.parameters.items() for one in (parts[name].values() if name in parts else [p])]
         run.__signature__ = own.replace(parameters=shown)  # type: ignore[attr-defined]  # which is what typer reads
         run.__annotations__ = {option.name: option.annotation for option in shown}
         return run
