@@ -45,6 +45,7 @@ MAX_TABLE_BYTES = 1 << 30
 MAX_KEPT_BYTES = 1 << 24  # of rows by pattern of evidence, for each component
 MAX_MERGED_PATTERNS = 1024
 MAX_TARGETS = 6
+MIN_JOINING, MAX_JOINED_TARGETS = 10, 4  # causes
 FEW_TRIGGERS = 64  # numbers for which the work is less than that of a call for each
 
 
@@ -559,8 +560,7 @@ class Layout:
         parts: dict[tuple[int, ...], list[tuple[str, ...]]] = {}
         for part in (tuple(name for name in model.risks if name in group) for group in distinct):
             same = parts.setdefault(self._targets(part), [])
-            patterns = prod(len(model.risks[name].states) + 1 for name in (same[-1] if same else ()) + part)
-            if same and patterns <= MAX_MERGED_PATTERNS:
+            if same and self._n_patterns(same[-1] + part) <= MAX_MERGED_PATTERNS:
                 same[-1] += part  # one look-up in place of two
             else:
                 same.append(part)
@@ -568,10 +568,30 @@ class Layout:
         for many in [targets for targets in parts if targets != first and len(targets) > MAX_TARGETS]:
             # an OR into so many causes at once costs 3 ** targets: a row of the base's own table is cheaper
             parts[first] = [sum([*parts[first], *parts.pop(many)], ())]
+        if len(self.causes) >= MIN_JOINING:
+            self._join(parts, first)
         yield self._part(parts[first].pop(0), tuple(range(len(self.causes))), leaks=True)
         for targets, same in parts.items():
             for part in same:
                 yield self._part(part, targets, leaks=False)
+
+    def _join(self, parts: dict[tuple[int, ...], list[tuple[str, ...]]], first: tuple[int, ...]) -> None:
+        """Join groups that share causes, but the first: one pass over the cells of many causes in place of two."""
+
+        def fits() -> Iterator[tuple[int, tuple[int, ...], tuple[int, ...]]]:
+            for one, other in combinations([own for own in parts if own != first and len(own) > 1], 2):
+                size = len({*one, *other})
+                shared = size < len(one) + len(other) and size <= max(len(one), len(other), MAX_JOINED_TARGETS)
+                if shared and self._n_patterns(sum([*parts[one], *parts[other]], ())) <= MAX_MERGED_PATTERNS:
+                    yield size, one, other
+
+        while pair := min(fits(), default=None):
+            _, one, other = pair
+            names = sum([*parts.pop(one), *parts.pop(other)], ())
+            parts.setdefault(tuple(sorted({*one, *other})), []).append(names)
+
+    def _n_patterns(self, part: tuple[str, ...]) -> int:
+        return prod(len(self.spec.risks[name].states) + 1 for name in part)
 
     def _targets(self, part: tuple[str, ...]) -> tuple[int, ...]:
         return tuple(c for c, name in enumerate(self.causes) if self._acting(part, name))

@@ -140,6 +140,7 @@ def test_the_ways_of_a_large_model_agree_with_those_of_a_small_one(
 ) -> None:
     monkeypatch.setattr(compiled_layout, "MAX_INNER", max_inner)
     small_one = varied(shape, seed)
+    monkeypatch.setattr(tables, "MIN_JOINING", 1)
     large = CompiledModel(small_one.model)
     codes = np.hstack([
         random_codes(large.model, 40, seed, risks=0.6, findings=0.7, causes=0.1),
