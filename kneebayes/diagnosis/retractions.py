@@ -40,7 +40,7 @@ from kneebayes.errors import ModelFileError
 from kneebayes.inference import cores
 from kneebayes.inference.evidence import UNKNOWN, Codes, Evidence
 from kneebayes.inference.network import CompiledModel, Engine
-from kneebayes.inference.tables import Component
+from kneebayes.inference.tables import Component, patterns
 from kneebayes.spec.model_spec import ModelSpec
 
 Floats = NDArray[np.float64]
@@ -52,7 +52,7 @@ MAX_KEPT = 512  # moves
 FEW = 1 << 13  # joint states: what takes no more is computed rather than bounded once more
 PAIRS = 1 << 17  # of a case and a retraction, which are answered at a time
 ROUNDING = 1e-12
-STEEP = 8.0  # any number is right; this one spares most
+STEEP = 4.0  # any number is right; this one spares most
 LOG_TINY, HUGE = -700.0, 1e9
 MAX_BY_PATTERN = 2  # signs that are retracted together
 MAX_PATTERNS = 1 << 10  # of a component, by which it is bounded what retracting its signs does
@@ -286,12 +286,13 @@ class Retractions:
     def _risks(self, evidence: Evidence, odds: Floats) -> Callable[[int], tuple[NDArray[np.intp], Floats]]:
         """Find for a source of risks the rows of its bounds, (n,), and P(it triggers each cause), at most."""
         components, kept = self.network.tables.components, np.ones(odds.shape)
-        rows = self.network.rows(evidence.codes)
+        rows: dict[int, NDArray[np.intp]] = {}
         chances: dict[int, tuple[Floats, Floats]] = {}
         for k, (least, most, known) in self._chances.items():
+            rows[k] = patterns(components[k], evidence.codes)
             for answer in evidence.soft:
                 if answer.row in components[k].rows:
-                    rows[k, answer.cases] = len(known) - 1
+                    rows[k][answer.cases] = len(known) - 1
             for new in _unknown(components[k], known, rows[k]):
                 least[:, new], most[:, new] = _chances(components[k].of_patterns(new))
                 known[new] = True
@@ -380,9 +381,9 @@ def _chances(trigger: Floats) -> tuple[Floats, Floats]:
 
 
 def _split(log_least: Floats) -> tuple[Floats, Floats]:
-    """Split what log r adds up to by cause: 1 where that is steep, and what it is elsewhere; both of one shape."""
+    """Split what log r adds up to by cause: 1 - r where that is steep, and log r elsewhere; both of one shape."""
     steep = log_least < -STEEP
-    return steep.astype(float), np.where(steep, 0.0, log_least)
+    return np.where(steep, -np.expm1(log_least), 0.0), np.where(steep, 0.0, log_least)
 
 
 def _log_least(steep: Floats, gentle: Floats) -> Floats:

@@ -411,7 +411,7 @@ class CompiledModel:
         folded = self.membership.reshape(len(members), n_outer, -1)
         self._folds = folded[:, :, 0].T.copy(), folded[:, 0].T.copy()  # by the first causes, and by the last
         self._radix = np.array([len(risk.states) for risk in model.risks.values()])[:, None]
-        self._digits = np.zeros((len(self.layout.parts), len(model.risks)))  # floats, whose products are quicker
+        self._digits = np.zeros((len(self.layout.parts), len(model.risks)), dtype=np.intp)
         for digits, part in zip(self._digits, self.layout.parts, strict=True):
             digits[list(part.rows)] = np.cumprod([1, *part.radix[:0:-1]])[::-1]
         self.parameters = ParameterVector(self)
@@ -582,8 +582,7 @@ class CompiledModel:
     def rows(self, codes: Codes) -> NDArray[np.intp]:
         """Rows of the components' tables, shape (components, n), the base's first; the last digit means unknown."""
         known = codes[: len(self._radix)]
-        rows: NDArray[np.intp] = (self._digits @ np.where(known == UNKNOWN, self._radix, known)).astype(np.intp)
-        return rows
+        return self._digits @ np.where(known == UNKNOWN, self._radix, known)
 
     def constrained(self, risk: str) -> bool:
         """Say whether other risk factors can rule out states of one, as the sex may of pregnancy."""
