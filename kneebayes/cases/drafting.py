@@ -105,15 +105,6 @@ class _Proposal:
     unknown: str | None = UNKNOWN_SAID
 
 
-@dataclass(frozen=True)
-class _Before:
-    """A variable that says that a cause was there before, and the words by which a header does."""
-
-    variable: str
-    cause: str
-    said: Sequence[frozenset[str]]
-
-
 class Drafter:
     """Drafts mappings for one model."""
 
@@ -138,8 +129,8 @@ class Drafter:
         phrases = chain(self.words["outcomes"], self._units, *self._phrases, *self._parts, *self._wider)
         self._pieces = {word for word in phrases if len(word) > 2}
         self._pieces |= {word for word in {*short, *self._units} if len(word) > 1}
-        self._befores = [
-            _Before(name, before["cause"], [frozenset(fold(phrase)) for phrase in before["said"]])
+        self._befores = [  # variables that say that a cause was there before, and the words by which a header does
+            (name, before["cause"], [frozenset(fold(phrase)) for phrase in before["said"]])
             for name, before in self.words["before"].items()
             if name in known
         ]
@@ -208,8 +199,8 @@ class Drafter:
             stems = {word for form in self._forms(header) for word in form if len(word) >= MIN_STEM} - self._known
             near = set().union(*(self._cut_short(phrases, header, stems) for phrases in self._every))
         meant = [{*form} for form in self._meanings(header)]
-        is_said = (before for before in self._befores if any(s <= form for form in meant for s in before.said))
-        earlier = {before.cause: before.variable for before in is_said}
+        is_said = (before for before in self._befores if any(s <= form for form in meant for s in before[2]))
+        earlier = {cause: variable for variable, cause, _ in is_said}
         return set(), {earlier.get(name, name) for name in near}
 
     def _kinds(self, header: str) -> tuple[set[str], set[str], set[str]]:
@@ -293,10 +284,10 @@ class Drafter:
 
     def _before(self, header: str) -> str | None:
         """Name the variable of what a cause was before, where a header says that and the cause alone."""
-        for before in self._befores:
-            for said, form in product(before.said, map(frozenset, self._meanings(header))):
-                if said < form and before.cause in self._phrases.get(form - said, ()):
-                    return before.variable
+        for variable, cause, words in self._befores:
+            for said, form in product(words, map(frozenset, self._meanings(header))):
+                if said < form and cause in self._phrases.get(form - said, ()):
+                    return variable
         return None
 
     def _meanings(self, header: str) -> Iterator[tuple[str, ...]]:

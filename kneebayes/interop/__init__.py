@@ -1,5 +1,5 @@
 """Other programs' forms of the network and its results.
 
-Public: `export` (`export`) and `import_model` (`importing`) for the exchange formats, `to_pgmpy` and the slow
-`Reference` (`pgmpy`), resources of FHIR (`fhir`). `Model` and `Diagnosis` offer all of them.
+Public: `export` and `import_model` for the exchange formats (`exchange`), `to_pgmpy` and the slow `Reference`
+(`pgmpy`), resources of FHIR (`fhir`), forms (`forms`). `Model` and `Diagnosis` offer all but the last.
 """

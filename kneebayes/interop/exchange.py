@@ -1,11 +1,9 @@
 """The network in other programs' formats, written and read: BIF, XMLBIF, NET, XDSL, UAI, JSON.
 
-BIF, XMLBIF and XDSL go through pgmpy's writers; NET, UAI and JSON are written
-here. (pgmpy's NET keeps 8 digits and no label, and takes minutes to read; its
-UAI names the child last but has its states vary slowest, so that other
-programs read another network.) What a format has no room for (labels,
-questions, ranges, reasons, the alarm) goes to a sidecar, ``FILE.labels.json``,
-from which `kneebayes.interop.exchange.import_model` restores it.
+BIF, XMLBIF and XDSL go through pgmpy's writers; NET, UAI and JSON are written here. (pgmpy's NET keeps 8 digits and no
+label, and takes minutes to read; its UAI names the child last but has its states vary slowest, so that other programs
+read another network.) What a format has no room for (labels, questions, ranges, reasons, the alarm) goes to a sidecar,
+``FILE.labels.json``, from which `kneebayes.interop.exchange.import_model` restores it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """FHIR: a diagnosis as RiskAssessments, the questions as a Questionnaire, a QuestionnaireResponse as a case.
 
-R5 and R4B, checked by fhir.resources (the extra ``fhir``). Probabilities are
-per cent, as invariant ras-2 of RiskAssessment has it. Nothing becomes a
-Condition: a posterior is no diagnosis. The resources are plain dictionaries
+R5 and R4B, checked by fhir.resources (the extra ``fhir``). Probabilities are per cent, as invariant ras-2 of
+RiskAssessment has it. Nothing becomes a Condition: a posterior is no diagnosis. The resources are plain dictionaries
 until fhir.resources has checked them.
 """
 

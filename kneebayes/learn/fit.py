@@ -1,33 +1,26 @@
 """Let cases move the numbers of a model: maximum a posteriori by expectation maximisation.
 
-Every leak, link and split of the model file is the chance of a trial, and its
-range says how sure it is. Its prior is the Beta distribution with mean p and a
-standard deviation of a 3.29th of the range's width, so that about 90 % of it
-lie within the range. It counts like k = p (1 - p) / sd^2 - 1 trials (at least
-1, and times the prior weight) that succeeded as often as p says.
+Every leak, link and split of the model file is the chance of a trial, and its range says how sure it is. Its prior is
+the Beta distribution with mean p and a standard deviation of a 3.29th of the range's width, so that about 90 % of it
+lie within the range. It counts like k = p (1 - p) / sd^2 - 1 trials (at least 1, and times the prior weight) that
+succeeded as often as p says.
 
-The estimate is the mode in log-odds. There the mode of the prior is p itself,
-so without cases nothing moves, and after S successes in N trials it is
-(S + k p) / (N + k). States of one distribution (of a split, of a risk factor,
-of what one leak or link does to an ordered finding) are outcomes of the same
-trials: they share one Dirichlet prior, as sure as the least sure of them, and
-each is its S of the common N.
+The estimate is the mode in log-odds. There the mode of the prior is p itself, so without cases nothing moves, and after
+S successes in N trials it is (S + k p) / (N + k). States of one distribution (of a split, of a risk factor, of what one
+leak or link does to an ordered finding) are outcomes of the same trials: they share one Dirichlet prior, as sure as the
+least sure of them, and each is its S of the common N.
 
-In a noisy-OR every link is a trial of its own: wherever its parent is in the
-state, it is made, and the node is present if any of the trials, the leak's
-included, succeeds (Henrion 1987; Meek and Heckerman 1997). Which did is never
-observed. If the node is absent none did; if it is present, one of chance q did
-with probability q / P(present | parents). Causes may be hidden and any cell
-empty; the expected counts are exact.
+In a noisy-OR every link is a trial of its own: wherever its parent is in the state, it is made, and the node is present
+if any of the trials, the leak's included, succeeds (Henrion 1987; Meek and Heckerman 1997). Which did is never
+observed. If the node is absent none did; if it is present, one of chance q did with q / P(present | parents). Causes may
+be hidden and any cell empty; the expected counts are exact.
 
-People come into the data because of their complaint. If it were learned from
-like any other finding, its leak would run to 1, and the frequency of every
-cause among all people to that among people with the complaint. So each case
-counts by P(what is known | its complaint), and the expectation step adds, for
-each case, the (1 - pi) / pi people who were drawn and did not come (Dempster,
-Laird and Rubin 1977, truncated samples): expectation maximisation then climbs
-that very posterior. Its steps are lengthened by SQUAREM (Varadhan and Roland
-2008), and a lengthened one is taken only where it leads up.
+People come into the data because of their complaint. If it were learned from like any other finding, its leak would run
+to 1, and the frequency of every cause among all people to that among people with the complaint. So each case counts by
+P(what is known | its complaint), and the expectation step adds, for each case, the (1 - pi) / pi people who were drawn
+and did not come (Dempster, Laird and Rubin 1977, truncated samples): expectation maximisation then climbs that very
+posterior. Its steps are lengthened by SQUAREM (Varadhan and Roland 2008), and a lengthened one is taken only where it
+leads up.
 
 Cells are taken to be missing at random: whether one is filled may depend on
 what is known of the case, not on what the cell would have said.
@@ -382,8 +375,7 @@ def fit(
 
     `Model.fit` says by which options; ``weights`` say how often each case counts. The version of the fitted model ends
     in ``+fitted``. Each fitted number says in its basis from how many cases it is and what it was; its range is the
-    90 % interval of a Beta distribution around it, the other numbers held where they are: narrower than if they were
-    not.
+    90 % interval of a Beta distribution around it, the other numbers held: narrower than if they were not.
     """
     check_flags(risk_factors=risk_factors)
     for name, value in {"prior_weight": prior_weight, "max_steps": max_steps, "tolerance": tolerance}.items():

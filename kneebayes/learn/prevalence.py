@@ -3,15 +3,12 @@
 All causes are shifted at once, by root finding, since causes explain each
 other away and cause each other. There are two ways to get there:
 
-- By the leaks alone: a risk factor brings the cause about as often as before,
-  and only what comes of none of them changes. That is right where more people
-  of the clinic have the cause for reasons the model doesn't name; a risk
+- By the leaks alone: a risk factor brings the cause about as often as before, and only what comes of none of them
+  changes. That is right where more people of the clinic have the cause for reasons the model doesn't name; a risk
   factor then tells less.
-- By leaks and links: one factor multiplies the rate -log(1 - p) of every way
-  to the cause, so the ratios of the risks stay. That is right where people
-  were chosen for the cause, as by a referral; a risk factor then tells as much
-  as before. It is also the only way to make a cause rarer than its links alone
-  make it.
+- By leaks and links: one factor multiplies the rate -log(1 - p) of every way to the cause, so the ratios of the risks
+  stay. That is right where people were chosen for the cause, as by a referral; a risk factor then tells as much as
+  before. It is also the only way to make a cause rarer than its links alone make it.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """A model file as frozen, validated objects: variables, numbers, alarm, and how they fit together.
 
-A model file (YAML) holds everything that is knowledge: variables, states,
-questions, probabilities with their ranges and reasons, alarm rules, care.
-The classes refuse what is inconsistent, the small ones by themselves and
-`ModelSpec` how they fit together; nothing here computes a posterior. The
-descriptions of the fields are what an editor shows, by way of the JSON Schema.
+A model file (YAML) holds everything that is knowledge: variables, states, questions, probabilities with their ranges
+and reasons, alarm rules, care. The classes refuse what is inconsistent, the small ones by themselves and `ModelSpec`
+how they fit together; nothing here computes a posterior. The descriptions of the fields are what an editor shows, by
+way of the JSON Schema.
 """
 
 from __future__ import annotations
@@ -268,9 +267,8 @@ class PriorRow(Frozen):
 class RiskFactor(Variable):
     """A variable that may cause a cause.
 
-    ``prior`` gives every state but the first, which takes what is left.
-    A factor that depends on others has ``given`` in place of ``prior``: rows
-    of which exactly one must match each combination of its parents' states.
+    ``prior`` gives every state but the first, which takes what is left. A factor that depends on others has ``given``
+    in place of ``prior``: rows of which exactly one must match each combination of its parents' states.
     """
 
     prior: Prior = Field(default_factory=dict)
@@ -295,9 +293,8 @@ class RiskFactor(Variable):
 class Cause(Variable):
     """One of the causes: a leaky noisy-OR of risk factors and other causes.
 
-    A cause with more than two states is absent or present by the noisy-OR;
-    ``split`` gives P(state | present) of the third state on, and the second
-    state takes what is left.
+    A cause with more than two states is absent or present by the noisy-OR; ``split`` gives P(state | present) of the
+    third state on, and the second state takes what is left.
     """
 
     leak: Probability = _LEAK
