@@ -280,15 +280,13 @@ def _undisturbed() -> Iterator[None]:
         return
     waiting: dict[int, bool] = {}
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    known = {number: signal.getsignal(number) for number in numbers}
-    deferred = [number for number, handler in known.items() if handler not in (None, signal.SIG_IGN)]
-    for number in deferred:
-        signal.signal(number, lambda number, frame: waiting.setdefault(number, True))
+    deferred = [number for number in numbers if signal.getsignal(number) not in (None, signal.SIG_IGN)]
+    known = {n: signal.signal(n, lambda number, frame: waiting.setdefault(number, True)) for n in deferred}
     try:
         yield
     finally:
-        for number in deferred:
-            signal.signal(number, known[number])
+        for number, handler in known.items():
+            signal.signal(number, handler)
         for number in waiting:
             signal.raise_signal(number)
 

@@ -129,7 +129,8 @@ class Drafter:
         phrases = chain(self.words["outcomes"], self._units, *self._phrases, *self._parts, *self._wider)
         self._pieces = {word for word in phrases if len(word) > 2}
         self._pieces |= {word for word in {*short, *self._units} if len(word) > 1}
-        self._befores = [  # variables that say that a cause was there before, and the words by which a header does
+        # Variables that say that a cause was there before, and the words by which a header does.
+        self._befores: list[tuple[str, str, list[frozenset[str]]]] = [
             (name, before["cause"], [frozenset(fold(phrase)) for phrase in before["said"]])
             for name, before in self.words["before"].items()
             if name in known

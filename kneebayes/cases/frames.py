@@ -53,12 +53,7 @@ def from_arrow(
         table = table.take(pa.array(np.cumsum(accepted) - 1, mask=~accepted))
     theirs = {CASE_ID, *kept}
     table = table.select([name for name in table.column_names if name not in theirs])
-    output = nw.from_arrow(table, backend=narwhal.implementation)
-    index = nw.maybe_get_index(narwhal)
-    if index is not None:
-        native = output.to_native()
-        native.index = index
-        output = nw.from_native(native, eager_only=True)
+    output = nw.from_native(_as_came(table, narwhal), eager_only=True)
     if case_id is not None:
         output = output.select(narwhal[:, place[case_id]].alias(CASE_ID), nw.all())
     if kept:  # together, as a column at a time is slow; the index is the same
@@ -95,10 +90,15 @@ def rejects_frame(frame: Any, problems: Sequence[Problem]) -> Any:
     rows = pa.array([problem.row for problem in problems], pa.int64())
     texts = {name: [getattr(problem, name) for problem in problems] for name in ("column", "value", "reason")}
     table = pa.table({"row": rows, **{name: pa.array(text, pa.string()) for name, text in texts.items()}})
+    return _as_came(table, narwhal, rows.to_numpy())
+
+
+def _as_came(table: pa.Table, narwhal: nw.DataFrame[Any], rows: Any = slice(None)) -> Any:
+    """Turn a table into a frame of the kind that came in, in pandas under the index of these rows."""
     output = nw.from_arrow(table, backend=narwhal.implementation).to_native()
     index = nw.maybe_get_index(narwhal)
     if index is not None:
-        output.index = index[rows.to_numpy()]
+        output.index = index[rows]
     return output
 
 

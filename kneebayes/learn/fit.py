@@ -12,8 +12,8 @@ least sure of them, and each is its S of the common N.
 
 In a noisy-OR every link is a trial of its own: wherever its parent is in the state, it is made, and the node is present
 if any of the trials, the leak's included, succeeds (Henrion 1987; Meek and Heckerman 1997). Which did is never
-observed. If the node is absent none did; if it is present, one of chance q did with q / P(present | parents). Causes may
-be hidden and any cell empty; the expected counts are exact.
+observed. If the node is absent none did; if it is present, one of chance q did with q / P(present | parents). Causes
+may be hidden and any cell empty; the expected counts are exact.
 
 People come into the data because of their complaint. If it were learned from like any other finding, its leak would run
 to 1, and the frequency of every cause among all people to that among people with the complaint. So each case counts by

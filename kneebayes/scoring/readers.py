@@ -214,15 +214,15 @@ def open_reader(path: str, *, chunk_rows: int, keep: Collection[str] = (), readi
     if unused := [name for name in reading.model_dump(exclude_none=True) if name not in READ_BY[kind]]:
         raise FileFormatError(f"{path}: --{unused[0]} (read: {unused[0]}) is not for such a file: leave it out")
     if path == STANDARD_STREAM:
-        return CsvReader(path, _open_stream(path), None, chunk_rows=chunk_rows, reading=reading)
+        return _CsvReader(path, _open_stream(path), None, chunk_rows=chunk_rows, reading=reading)
     if kind in ("workbook", "statistics"):
-        return TableReader(path, reading, chunk_rows=chunk_rows)
+        return _TableReader(path, reading, chunk_rows=chunk_rows)
     if reading.sep is None:
         reading = reading.model_copy(update={"sep": _usual_separator(path)})
     try:
         if kind == "parquet":
-            return ParquetReader(path, chunk_rows=chunk_rows, keep=keep)
-        return CsvReader(path, _open_stream(path), compression, chunk_rows=chunk_rows, reading=reading)
+            return _ParquetReader(path, chunk_rows=chunk_rows, keep=keep)
+        return _CsvReader(path, _open_stream(path), compression, chunk_rows=chunk_rows, reading=reading)
     except OSError as error:
         raise FileFormatError(f"{path}: can't be read: {error}") from error
 
@@ -252,7 +252,7 @@ def read_cases(path: str, ignore: Iterable[str] = (), reading: Reading | None = 
     finally:
         reader.close()
     refuse_changed(path, stamp)
-    return replace(rows, labels=reader.labels) if isinstance(reader, TableReader) else rows
+    return replace(rows, labels=reader.labels) if isinstance(reader, _TableReader) else rows
 
 
 def whole(reader: Reader, read: Iterable[Any]) -> Rows:
@@ -278,7 +278,7 @@ def _open_stream(path: str) -> BinaryIO:
     return standard
 
 
-class CsvReader(Reader):
+class _CsvReader(Reader):
     """A CSV file: UTF-8 or an encoding that is named, separated by commas or what is named, with a header.
 
     Rows are cut out of the file here, and not by pyarrow's stream reader, so that pieces are parsed in parallel and a
@@ -384,7 +384,6 @@ class CsvReader(Reader):
         return tuple(numbered(names)), first[used:]
 
     def empty(self) -> pa.Table:
-        """All columns, no rows."""
         return pa.schema([(name, pa.string()) for name in self.names]).empty_table()
 
     def rows_in_total(self, n_read: int) -> int | None:
@@ -393,7 +392,6 @@ class CsvReader(Reader):
         return round(n_read * self._size / done) if done else None
 
     def pieces(self) -> Iterator[bytes]:
-        """Read in order, whole rows at a time."""
         rest = self._first
         wanted = self._piece_bytes
         while more := self._read(wanted):
@@ -423,7 +421,6 @@ class CsvReader(Reader):
         )
 
     def parse(self, piece: bytes) -> Rows:
-        """Turn a piece into a table of strings."""
         mark = ""
         if not piece.isascii():
             try:
@@ -513,7 +510,7 @@ def _ids_of_lines(table: pa.Table, name: str) -> Iterator[Problem]:
         yield Problem(row, name, case_id, why(Kind.ID_OVER_LINES), case_id)
 
 
-class ParquetReader(Reader):
+class _ParquetReader(Reader):
     """A Parquet file, of which a piece has at most so many rows.
 
     Columns to keep stay of their type; of others, what no cell of a CSV could hold becomes text.
@@ -544,7 +541,6 @@ class ParquetReader(Reader):
         return FileFormatError(f"{self.path}: can't be read as a whole Parquet file: {str(error).rstrip('.')}.")
 
     def empty(self) -> pa.Table:
-        """All columns, no rows."""
         return self._plain(self._file.schema_arrow.empty_table())
 
     def _plain(self, table: pa.Table) -> pa.Table:
@@ -554,7 +550,6 @@ class ParquetReader(Reader):
         return plain(table, but=self._keep if is_bytes else {*self._keep, self.case_id})
 
     def pieces(self) -> Iterator[pa.RecordBatch]:
-        """Read in order, a batch at a time."""
         try:
             for piece in self._file.iter_batches(batch_size=self._chunk_rows, columns=self._used and list(self._used)):
                 if piece.nbytes > MAX_BATCH_BYTES:
@@ -565,7 +560,6 @@ class ParquetReader(Reader):
             raise self._not_whole(error) from error
 
     def parse(self, piece: pa.RecordBatch) -> Rows:
-        """Turn a batch into a table."""
         n_rows = piece.num_rows
         try:
             # Readers trust a file to be what its footer says: that its text is UTF-8, and its indices are in bounds.
@@ -590,7 +584,6 @@ class ParquetReader(Reader):
         return Rows(table, good, n_rows, problems)
 
     def close(self) -> None:
-        """Let go of the file."""
         self._file.close()
 
 
@@ -614,7 +607,7 @@ def _undecoded(cells: Mapping[str, pa.Array]) -> list[Problem]:
     return problems
 
 
-class TableReader(Reader):
+class _TableReader(Reader):
     """A workbook, or a file of a statistics program, which is read as a whole."""
 
     def __init__(self, path: str, reading: Reading, *, chunk_rows: int) -> None:
@@ -627,16 +620,13 @@ class TableReader(Reader):
         self.is_one_piece = table.num_rows <= chunk_rows
 
     def empty(self) -> pa.Table:
-        """All columns, no rows."""
         return self.table[:0]
 
     def pieces(self) -> Iterator[pa.Table]:
-        """Read in order, so many rows at a time."""
         for start in range(0, self.table.num_rows, self._chunk_rows):
             yield self.table.select(self._used or self.names).slice(start, self._chunk_rows)
 
     def parse(self, piece: pa.Table) -> Rows:
-        """Give the piece."""
         return Rows(piece, np.arange(piece.num_rows), piece.num_rows)
 
 

@@ -78,7 +78,7 @@ class Writer(ABC):
 
 def open_writer(file: AtomicFile, schema: pa.Schema) -> Writer:
     """Choose how to write by the ending of the path; a CSV's header is written already."""
-    return ParquetWriter(file, schema) if file_kind(file.path)[0] == "parquet" else CsvWriter(file, schema.names)
+    return _ParquetWriter(file, schema) if file_kind(file.path)[0] == "parquet" else CsvWriter(file, schema.names)
 
 
 class CsvWriter(Writer):
@@ -144,7 +144,7 @@ def _csv_text(rows: Iterable[Sequence[str]]) -> str:
     return text.getvalue()
 
 
-class ParquetWriter(Writer):
+class _ParquetWriter(Writer):
     """A Parquet file."""
 
     def __init__(self, file: AtomicFile, schema: pa.Schema) -> None:
@@ -156,7 +156,6 @@ class ParquetWriter(Writer):
         self._writer = parquet.ParquetWriter(file.file, self._schema)
 
     def encode(self, table: pa.Table) -> pa.Table:
-        """Bring a table to the file's types."""
         return table.cast(self._schema)
 
     def write(self, encoded: pa.Table) -> None:
@@ -172,7 +171,6 @@ class ParquetWriter(Writer):
             self._writer.write_table(table, row_group_size=table.num_rows)
 
     def finish(self) -> None:
-        """Write the last row group and the footer."""
         if self._held:
             self._flush()
         with self.file.explained():

@@ -84,7 +84,7 @@ class Promises:
         """Read a file: names, rows that could be read with their numbers, rows refused."""
         for name, size in sizes.items():
             setattr(self.readers, name, size)
-        source = self.readers.CsvReader("fuzz.csv", io.BytesIO(content), None, chunk_rows=1)
+        source = self.readers._CsvReader("fuzz.csv", io.BytesIO(content), None, chunk_rows=1)
         good, bad, n_read = [], [], 0
         for piece in source.pieces():
             part = source.parse(piece)

@@ -304,8 +304,8 @@ class TestReading:
         data = gzip.compress(cases(40_000).encode(), 0) if compression else cases(40_000).encode()
         (place.parent / name).write_bytes(b"")
 
-        def breaking(path: str, *, chunk_rows: int, **_: Any) -> readers.CsvReader:
-            return readers.CsvReader(path, Failing(data, after), compression, chunk_rows=chunk_rows)
+        def breaking(path: str, *, chunk_rows: int, **_: Any) -> readers._CsvReader:
+            return readers._CsvReader(path, Failing(data, after), compression, chunk_rows=chunk_rows)
 
         monkeypatch.setattr(readers, "open_reader", breaking)
         with pytest.raises(FileFormatError, match=f"{name}: can't be read to its end: .*Input/output error"):
@@ -364,7 +364,7 @@ class TestReading:
         source.write_text(cases(50_000))
         size = int(source.stat().st_size * keep)
         with (
-            self.meanwhile(monkeypatch, readers.CsvReader, lambda: os.truncate(source, size)),
+            self.meanwhile(monkeypatch, readers._CsvReader, lambda: os.truncate(source, size)),
             pytest.raises(
                 FileFormatError, match=r"cases.csv: was changed while it was read|never closed|over .* bytes"
             ),
@@ -378,7 +378,7 @@ class TestReading:
         source = place.parent / "cases.parquet"
         parquet.write_table(pa.table({"age": [30, 40] * 5000}), source, row_group_size=1000)
         with (
-            self.meanwhile(monkeypatch, readers.ParquetReader, lambda: os.truncate(source, 2000)),
+            self.meanwhile(monkeypatch, readers._ParquetReader, lambda: os.truncate(source, 2000)),
             pytest.raises(FileFormatError, match=r"cases.parquet: (was changed|can't be read as a whole)"),
         ):
             model.score_file(source, place / "p.parquet", chunk_rows=1000)
@@ -392,7 +392,7 @@ class TestReading:
         source.write_text(cases(40_000))
         (place.parent / "next.csv").write_text(cases(3))
         change = source.unlink if how == "removed" else lambda: os.replace(place.parent / "next.csv", source)
-        with self.meanwhile(monkeypatch, readers.CsvReader, change):
+        with self.meanwhile(monkeypatch, readers._CsvReader, change):
             assert model.score_file(source, place / "p.csv", chunk_rows=1000).scored == 40_000
 
 
