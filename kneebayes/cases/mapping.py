@@ -131,6 +131,7 @@ class _OrAlso:
 
 
 _SCALAR: dict[str, Any] = {"type": ["string", "number", "boolean", "null"]}
+_TEXT = _OrAlso({"type": "string"})
 _STRING: dict[str, Any] = {"type": "string", "minLength": 1}
 Word = Annotated[str, BeforeValidator(_scalar), WithJsonSchema(_SCALAR)]
 Words = Annotated[tuple[Word, ...], BeforeValidator(_listed), _OrAlso({"type": ["string", "number", "boolean"]})]
@@ -147,9 +148,7 @@ Lines = Annotated[tuple[Line, ...], Field(min_length=1, max_length=2), BeforeVal
 class Reading(Frozen):
     """How a file is to be read."""
 
-    sep: str | None = Field(
-        default=None, pattern=r"^(.|tab|\\t)$", description="What separates columns: one character, or tab."
-    )
+    sep: str | None = Field(None, pattern=r"^(.|tab|\\t)$", description="What separates columns: one character or tab.")
     decimal: Literal[".", ","] | None = Field(default=None, description="The decimal sign of numbers.")
     encoding: str | None = Field(default=None, description="As Python names it: utf-8, cp1252, utf-16, latin-1.")
     sheet: str | None = Field(default=None, description="Of a workbook, by name; by default the first.")
@@ -188,15 +187,11 @@ class Column(Frozen):
     )
     date: Formats | None = Field(default=None, description="How days are written: DD.MM.YYYY. Several are tried.")
     until: str | None = Field(default=None, description="A column of days, or one day as YYYY-MM-DD, to count up to.")
-    separator: Annotated[str, Field(min_length=1)] | None = Field(
-        default=None, description="What separates several choices in one cell."
-    )
+    separator: Format | None = Field(None, description="What separates several choices in one cell.")
     choices: dict[Word, dict[str, Word]] | None = Field(
         default=None, description="For each choice, what it says: our values by our variables; {} says nothing."
     )
-    others: Literal["unknown", "absent"] = Field(
-        default="unknown", description="What a choice that is not named in a filled cell is."
-    )
+    others: Literal["unknown", "absent"] = Field("unknown", description="What a choice not named in a filled cell is.")
 
     @model_validator(mode="before")
     @classmethod
@@ -263,13 +258,11 @@ class CaseMapping(Frozen):
         default=None,
         description="The rows of one case_id are one case, of what any of them says; where two differ, it is refused.",
     )
-    columns: dict[str, Annotated[Column, _OrAlso({"type": "string"})]] | None = Field(
-        default=None, description="By their names in the file."
-    )
+    columns: dict[str, Annotated[Column, _TEXT]] | None = Field(None, description="By their names in the file.")
     combine: dict[str, Literal["any", "agree"]] = Field(
         default_factory=dict, description="Of a variable that several columns set: any of them, or all must agree."
     )
-    ignore: Annotated[tuple[str, ...], BeforeValidator(_listed), _OrAlso({"type": "string"})] | None = Field(
+    ignore: Annotated[tuple[str, ...], BeforeValidator(_listed), _TEXT] | None = Field(
         default=None, description="Columns to leave out, by name or pattern; the one word others for all not named."
     )
     unsure: dict[str, Words] = Field(

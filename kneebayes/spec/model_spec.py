@@ -146,9 +146,7 @@ class Band(Frozen):
     """One band of a numeric input: values from ``at_least`` on, or ``above`` it."""
 
     state: Identifier = Field(description="Of the variable, for values in this band.")
-    at_least: Finite | None = Field(
-        default=None, description="The band starts at this value, in the unit of the input."
-    )
+    at_least: Finite | None = Field(None, description="The band starts at this value, in the unit of the input.")
     above: Finite | None = Field(default=None, description="The band holds values over this, in the unit of the input.")
 
     def is_reached(self, number: float) -> bool:
@@ -373,9 +371,7 @@ class Alarm(Frozen):
 
     cause: Identifier = Field(description="The cause that must not be missed.")
     thresholds: dict[Literal["caution", "urgent"], Probability] = Field(description="Probabilities from which to warn.")
-    key_questions: tuple[Identifier, ...] = Field(
-        min_length=1, description="Variables that must be known before the alarm may say low."
-    )
+    key_questions: tuple[Identifier, ...] = Field(min_length=1, description="To be known before the alarm may say low.")
     advice: dict[Literal["emergency", "urgent", "caution", "not_assessed", "low"], Text] = Field(
         description="What to do, for each level of the alarm."
     )
@@ -412,12 +408,8 @@ class ModelSpec(Frozen):
     title: Text = Field(description="What a person reads.")
     population: Text = Field(description="Whom the numbers speak of.")
     disclaimer: Text = Field(description="One line that stands under every result.")
-    leak_convention: Literal["P(present) = 1 - (1 - leak) * product(1 - link)"] = Field(
-        description="How leak and links combine."
-    )
-    complaint: Identifier = Field(
-        description="The finding that brings people in; taken as present unless a case says otherwise."
-    )
+    leak_convention: Literal["P(present) = 1 - (1 - leak) * product(1 - link)"] = Field(description="How they combine.")
+    complaint: Identifier = Field(description="What brings people in; present unless a case says otherwise.")
     groups: dict[Identifier, Text] = Field(description="The headings under which questions are shown, by name.")
     inputs: dict[Identifier, Input] = Field(
         default_factory=dict,
@@ -425,9 +417,7 @@ class ModelSpec(Frozen):
         "part of one.",
     )
     risks: dict[Identifier, RiskFactor] = Field(min_length=1, description="What may bring a cause about, by name.")
-    interactions: tuple[Interaction, ...] = Field(
-        default=(), description="Links that act only where several conditions hold."
-    )
+    interactions: tuple[Interaction, ...] = Field((), description="Links that act only where several conditions hold.")
     causes: dict[Identifier, Cause] = Field(min_length=1, description="What is inferred, by name.")
     findings: dict[Identifier, Finding] = Field(
         min_length=1, description="Symptoms, signs, tests and earlier diagnoses, by name."
@@ -436,9 +426,7 @@ class ModelSpec(Frozen):
     red_flags: tuple[RedFlag, ...] = Field(default=(), description="Reasons to seek help, whatever the cause.")
     general_care: tuple[Text, ...] = Field(default=(), description="Advice that fits all causes.")
     references: dict[str, Text] = Field(default_factory=dict, description="Sources by the name that a basis cites.")
-    claims: int | None = Field(
-        default=None, ge=0, description="How many numbered claims the source makes; a basis may cite no other."
-    )
+    claims: int | None = Field(None, ge=0, description="How many claims the source numbers; a basis cites no other.")
     provenance: tuple[Text, ...] = Field(default=(), description="How the model came about, a line for each step.")
 
     def __reduce__(self) -> tuple[Any, ...]:
