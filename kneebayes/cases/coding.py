@@ -24,6 +24,8 @@ from kneebayes.errors import CaseError, UnknownColumnError, misspelt, nearest
 from kneebayes.inference.evidence import UNKNOWN, Evidence, SoftEvidence
 from kneebayes.spec.model_spec import ABSENT_PRESENT, NOT_EVIDENCE_PREFIX, UNKNOWN_WORDS, ModelSpec, NumericInput
 
+Names = Iterable[object]
+Problems = list[Problem]  # that whoever reads cells adds to
 Read = TypeVar("Read")
 CASE_ID = "case_id"
 NOT_EVIDENCE = (CASE_ID, "label", "also")
@@ -64,7 +66,7 @@ class Coded:
     """
 
     evidence: Evidence
-    problems: list[Problem]
+    problems: Problems
     refused: NDArray[np.bool_]
     warnings: dict[str, int]
 
@@ -209,7 +211,7 @@ class Coder:
         """Code a table of n rows by its columns; those that are not evidence are passed over."""
         rows = {name: self.rows[self.model.about(name)] for name in self.columns if name in columns}
         codes = Evidence.empty(len(self.rows), n).codes
-        problems: list[Problem] = []
+        problems: Problems = []
         warnings: dict[str, int] = {}
         soft: list[SoftEvidence] = []
         complaint = self.rows[self.model.complaint]
@@ -247,7 +249,7 @@ class Coder:
         return Coded(Evidence(codes, tuple(soft)), problems, refused, warnings)
 
     def _column(
-        self, name: str, row: int, column: EncodedColumn, problems: list[Problem]
+        self, name: str, row: int, column: EncodedColumn, problems: Problems
     ) -> tuple[NDArray[np.int8], list[SoftEvidence]]:
         """Code a column about the variable of a row, int8, (n,), but for its unsure answers, which stand beside."""
         soft = []
@@ -278,7 +280,7 @@ class Coder:
         old: NDArray[np.int8],
         new: NDArray[np.int8],
         column: EncodedColumn,
-        problems: list[Problem],
+        problems: Problems,
     ) -> NDArray[np.int8]:
         """Codes of what a column leaves of what those before it leave of a variable: it may not be nothing."""
         variable = self.model.about(name)
@@ -300,7 +302,7 @@ class Coder:
         return found
 
     def _pool(
-        self, row: int, names: list[str], soft: list[SoftEvidence], codes: NDArray[np.int8], problems: list[Problem]
+        self, row: int, names: list[str], soft: list[SoftEvidence], codes: NDArray[np.int8], problems: Problems
     ) -> list[SoftEvidence]:
         """Multiply the unsure answers to columns about one variable by each other, and by what the others leave.
 
@@ -343,14 +345,7 @@ def _leaves(model: ModelSpec, column: str) -> NDArray[np.float64]:
     return np.array([[float(state in left) for state in states] for left in own.answers.values()])
 
 
-def check_columns(
-    model: ModelSpec,
-    names: Iterable[object],
-    *,
-    keep: Iterable[object] = (),
-    ignore: Iterable[object] = (),
-    remedy: str = "",
-) -> None:
+def check_columns(model: ModelSpec, names: Names, *, keep: Names = (), ignore: Names = (), remedy: str = "") -> None:
     """Refuse columns that are neither evidence nor kept or ignored by name, and a column to keep that is not there."""
     came, kept = dict.fromkeys(map(str, names)), dict.fromkeys(map(str, keep))
     known = {*known_columns(model), *kept}
@@ -415,7 +410,7 @@ def number_of(word: str) -> float | None:
 
 
 def read_distinct(
-    name: str, column: EncodedColumn, read: Callable[[object], Read], problems: list[Problem]
+    name: str, column: EncodedColumn, read: Callable[[object], Read], problems: Problems
 ) -> list[Read | None]:
     """Read each distinct value of a column; one that is refused is None, and a problem of each of its rows."""
     found: list[Read | None] = []

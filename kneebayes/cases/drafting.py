@@ -35,17 +35,9 @@ MAX_EXAMPLES = 5
 REMEDY = "# move each to columns, as `NAME: variable` or with its values, or to ignore; none may be left"
 MIN_DAY = 6  # characters of a day, as in 1.2.20
 DATES = [
-    "YYYY-MM-DD",
-    "DD.MM.YYYY",
-    "DD/MM/YYYY",
-    "MM/DD/YYYY",
-    "DD-MM-YYYY",
-    "YYYY/MM/DD",
-    "YYYYMMDD",
-    "DD.MM.YY",
-    "DD/MM/YY",
-    "MM/DD/YY",
-]
+    "YYYY-MM-DD", "DD.MM.YYYY", "DD/MM/YYYY", "MM/DD/YYYY", "DD-MM-YYYY", "YYYY/MM/DD", "YYYYMMDD",
+    "DD.MM.YY", "DD/MM/YY", "MM/DD/YY",
+]  # fmt: skip
 _CHOICE = re.compile(r"(.*?)\s*\((?:choice|wahl|opci[oó]n|choix|keuze)=(.+)\)\s*", re.IGNORECASE)
 _BRACKETS = re.compile(r"\(.*?\)|\[.*?\]")
 # The number of an item, as q12; not a later time, as d30, m3, fu2 or v2.

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kneebayes.cases.coding import CASE_ID, SYNONYMS, Coder, read_distinct
+from kneebayes.cases.coding import CASE_ID, SYNONYMS, Coder, Problems, read_distinct
 from kneebayes.cases.frames import case_error, code_table, encode_column
 from kneebayes.cases.mapping import MappingLike, read_frame, repeated_ids
 from kneebayes.cases.problems import Kind, Problem, Refusal, refused_rows, rows_of_no_case, short, why
@@ -35,7 +35,7 @@ class Labels:
     targets: tuple[str, ...]
     present: States
     leading: NDArray[np.intp]
-    problems: list[Problem]
+    problems: Problems
 
     @property
     def any_known(self) -> NDArray[np.bool_]:
@@ -79,7 +79,7 @@ def read_labels(model: ModelSpec, table: pa.Table | pa.RecordBatch, label: str =
     n, last = table.num_rows, len(targets) - 1
     present = np.full((n, len(targets)), -1, dtype=np.int8)
     leading = np.full(n, -1, dtype=np.intp)
-    problems: list[Problem] = []
+    problems: Problems = []
     if label in columns:
         first = _read(model, table, label, targets, problems)
         also = _read(model, table, ALSO, targets[:-1], problems) if ALSO in columns else [[]] * n
@@ -106,9 +106,7 @@ def read_labels(model: ModelSpec, table: pa.Table | pa.RecordBatch, label: str =
     return Labels(targets, present, leading, sorted(problems, key=lambda problem: problem.row))
 
 
-def _read(
-    model: ModelSpec, table: pa.Table, column: str, names: Sequence[str], problems: list[Problem]
-) -> list[list[int]]:
+def _read(model: ModelSpec, table: pa.Table, column: str, names: Sequence[str], problems: Problems) -> list[list[int]]:
     """Read a column of names joined by ; as places among the names."""
     cells = encode_column(table[column])
 
@@ -126,12 +124,7 @@ def _read(
 
 
 def _add(
-    table: pa.Table,
-    column: str,
-    states: Sequence[str],
-    present: States,
-    none: NDArray[np.bool_],
-    problems: list[Problem],
+    table: pa.Table, column: str, states: Sequence[str], present: States, none: NDArray[np.bool_], problems: Problems
 ) -> None:
     """Read a column of states into what is known of one cause, in place: it goes before what was only not named."""
     cells = encode_column(table[column])
@@ -222,6 +215,6 @@ def read_cohort(
     return Cohort(cases, n_labelled, unsure, np.flatnonzero(kept))
 
 
-def _refuse(frame: Any, problems: list[Problem], kept: NDArray[np.bool_]) -> None:
+def _refuse(frame: Any, problems: Problems, kept: NDArray[np.bool_]) -> None:
     if problems := [problem for problem in problems if kept[problem.row]]:
         raise case_error(frame, problems, MEND)

@@ -35,6 +35,7 @@ from kneebayes.cases.coding import (
     SYNONYMS,
     Coder,
     EncodedColumn,
+    Problems,
     known_columns,
     listed,
     number_of,
@@ -68,6 +69,7 @@ REMEDY = "Name them in the mapping, under columns or ignore (`ignore: others` fo
 _NUMBER = re.compile(r"([-+]?\d+(?:[.,]\d+)?|[-+]?[.,]\d+)\s*(\D.*)?")
 _INTEGRAL = re.compile(r"(-?\d+)\.0+")
 _TOKENS = {"YYYY": "%Y", "YY": "%y", "MM": "%m", "DD": "%d", "hh": "%H", "mm": "%M", "ss": "%S"}
+Days = NDArray[np.datetime64]
 _TOKEN = re.compile("|".join(_TOKENS))
 
 
@@ -378,7 +380,7 @@ class Mapped:
     """
 
     table: pa.Table
-    problems: list[Problem]
+    problems: Problems
     said: dict[tuple[str, str], EncodedColumn] = field(default_factory=dict)
 
     @property
@@ -570,7 +572,7 @@ class BoundMapping:
         """Turn a table of the file's columns into one of ours, with the columns to keep as they came."""
         used = (name for name in self.used if name != self.case_id or name in self.mapping.rows)
         cells = {name: encode_column(table[name]) for name in used}
-        problems: list[Problem] = []
+        problems: Problems = []
         no_cases = self._left_out(cells)
         if self.mapping.join is not None and self.case_id is not None:
             cells = self._joined(cells, encode_column(table[self.case_id]), no_cases, problems)
@@ -659,7 +661,7 @@ class BoundMapping:
         words = self._missing | frozenset(map(word, column.missing))
         return lambda value: word(value) in words
 
-    def _values(self, name: str, column: Column, cells: EncodedColumn, problems: list[Problem]) -> EncodedColumn:
+    def _values(self, name: str, column: Column, cells: EncodedColumn, problems: Problems) -> EncodedColumn:
         """Read each distinct value; what can't be read is a problem of its rows, and empty."""
         variable, is_missing = column.variable or "", self._is_missing(column)
         ours = None if column.values is None else {word(theirs): value for theirs, value in column.values.items()}
@@ -701,7 +703,7 @@ class BoundMapping:
         said = f" with a decimal {sign} (and no mark for thousands)" + (f" and one of {known}" if known else "")
         raise Refusal(Kind.MAPPED_NUMBER, column=name, value=short(text), allowed=said)
 
-    def _days(self, name: str, cells: EncodedColumn, problems: list[Problem]) -> NDArray[np.datetime64]:
+    def _days(self, name: str, cells: EncodedColumn, problems: Problems) -> Days:
         """Read the days of a column, (n,), NaT where there is none."""
         import pandas as pd  # here: few files have dates
 
@@ -724,12 +726,7 @@ class BoundMapping:
         return np.asarray(found[cells.index])
 
     def _time(
-        self,
-        name: str,
-        column: Column,
-        cells: EncodedColumn,
-        days: Mapping[str, NDArray[np.datetime64]],
-        problems: list[Problem],
+        self, name: str, column: Column, cells: EncodedColumn, days: Mapping[str, Days], problems: Problems
     ) -> EncodedColumn:
         """Count completed years, or days, up to another day; empty where one of the two is not known."""
         variable, until = column.variable or "", column.until or ""
@@ -757,9 +754,7 @@ class BoundMapping:
             problems.append(Problem(row, name, value, reason))
         return EncodedColumn(np.where(known & ~early & ~wrong, index, -1), list(map(str, distinct.tolist())))
 
-    def _choices(
-        self, name: str, column: Column, cells: EncodedColumn, problems: list[Problem]
-    ) -> dict[str, EncodedColumn]:
+    def _choices(self, name: str, column: Column, cells: EncodedColumn, problems: Problems) -> dict[str, EncodedColumn]:
         variables = self._variables(column)
         choices = {word(choice): answers for choice, answers in (column.choices or {}).items()}
         absent = {v: "absent" for v in variables if column.others == "absent" and self.coder.is_yes_no(v)}
@@ -779,7 +774,7 @@ class BoundMapping:
         answers = [found or {} for found in read_distinct(name, cells, read, problems)]
         return {variable: cells.replaced(answer.get(variable) for answer in answers) for variable in variables}
 
-    def _combined(self, variable: str, columns: list[EncodedColumn], problems: list[Problem]) -> EncodedColumn:
+    def _combined(self, variable: str, columns: list[EncodedColumn], problems: Problems) -> EncodedColumn:
         """Make one column of several that set the same variable."""
         texts = list(dict.fromkeys(self._state(variable, value) for column in columns for value in column.values))
         indices = []
@@ -810,7 +805,7 @@ class BoundMapping:
         return ABSENT_PRESENT[SYNONYMS[text]] if yes_no and text in SYNONYMS else text
 
     def _joined(
-        self, cells: Mapping[str, EncodedColumn], ids: EncodedColumn, no_cases: list[Problem], problems: list[Problem]
+        self, cells: Mapping[str, EncodedColumn], ids: EncodedColumn, no_cases: Problems, problems: Problems
     ) -> dict[str, EncodedColumn]:
         """Join rows of one id into its first, by cell: what is said there and not elsewhere contradicted."""
         group = ids.spread(i if cell_text(value) else None for i, value in enumerate(ids.values))
@@ -923,7 +918,7 @@ def _day(text: str) -> np.datetime64 | None:
         return None
 
 
-def _years(start: NDArray[np.datetime64], end: NDArray[np.datetime64]) -> NDArray[np.int64]:
+def _years(start: Days, end: Days) -> NDArray[np.int64]:
     """Count completed years, by completed months: one is when its day of the month has come."""
     first, last = start.astype("datetime64[M]"), end.astype("datetime64[M]")
     months = (last - first).astype(np.int64) - (end - last < start - first)

@@ -113,12 +113,7 @@ class Recorder:
     """
 
     def __init__(
-        self,
-        model: ModelSpec,
-        *,
-        missing: Shares,
-        missing_if: Mapping[str, Shares] | None = None,
-        label_noise: float = 0.0,
+        self, model: ModelSpec, *, missing: Shares, missing_if: Mapping[str, Shares] | None, label_noise: float
     ) -> None:
         self.model = model
         self._missing = _pair("missing", missing)
