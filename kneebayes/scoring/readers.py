@@ -206,8 +206,6 @@ def open_reader(path: str, *, chunk_rows: int, keep: Collection[str] = (), readi
     kind, compression = source_kind(path)
     if unused := [name for name in reading.model_dump(exclude_none=True) if name not in READ_BY[kind]]:
         raise FileFormatError(f"{path}: --{unused[0]} (read: {unused[0]}) is not for such a file: leave it out")
-    if path == STANDARD_STREAM:
-        return _CsvReader(path, _open_stream(path), None, chunk_rows=chunk_rows, reading=reading)
     if kind in ("workbook", "statistics"):
         return _TableReader(path, reading, chunk_rows=chunk_rows)
     if reading.sep is None:
@@ -409,9 +407,7 @@ class _CsvReader(Reader):
         which = f"the row that starts on line {self._n_lines + 1:,}"
         if b'"' in row:
             return FileFormatError(f"{self.path}: a quoted field is never closed in {which}: close the quote.")
-        return FileFormatError(
-            f"{self.path}: {which} has over {MAX_ROW_BYTES:,} bytes: is it a table, with a line a row?"
-        )
+        return FileFormatError(f"{self.path}: {which} has over {MAX_ROW_BYTES:,} bytes: is it a table of rows?")
 
     def parse(self, piece: bytes) -> Rows:
         mark = ""
