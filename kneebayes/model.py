@@ -188,7 +188,7 @@ class Model:
         posteriors = self.network.posteriors(coded.evidence)
         if np.isneginf(posteriors.log_evidence[0]):
             raise ImpossibleEvidenceError(self.assessor.contradiction(coded.evidence).why.text)
-        if engine != "exact":
+        if not isinstance(engine, str) or engine != "exact":  # an array has no truth value
             check_choice("engine", engine, ("exact", "pgmpy"))
             posteriors = self._reference.answer(coded.evidence, posteriors)
         assessed = self.assessor.assess(coded.evidence, self._chosen(thresholds), posteriors=posteriors, engine="numpy")
