@@ -105,10 +105,10 @@ def sampled_shares(value: Callable[[Sets], Floats], n: int, *, orders: int, rng:
     return Shares(gains.mean(axis=0), means.std(axis=0, ddof=1) / np.sqrt(pairs))
 
 
-def _less(after: Floats, before: Floats) -> Floats:
+def _less(after: Floats | float, before: Floats | float) -> Floats:
     """Subtract, where infinity less itself is nothing gained."""
-    gained = np.zeros_like(after)
-    np.subtract(after, before, out=gained, where=after != before)
+    gained = np.zeros(np.broadcast(after, before).shape)
+    np.subtract(after, before, out=gained, where=np.not_equal(after, before))
     return gained
 
 
@@ -487,7 +487,7 @@ def _probability(log_odds: float) -> float:
 
 def _assemble(case: _Case, shares: Shares, none: float, every: float, leave: Floats, conflict: float) -> Explanation:
     network, model = case.network, case.network.model
-    added = _less(np.full(len(leave), every), leave) * DECIBANS
+    added = _less(every, leave) * DECIBANS
     contributions = []
     for i, row in enumerate(case.rows):
         name = network.variables[row]
@@ -503,15 +503,12 @@ def _assemble(case: _Case, shares: Shares, none: float, every: float, leave: Flo
             words = f"{asked.label}: unsure ({unsure})"
         share, error = float(shares.shapley[i]) * DECIBANS, float(shares.standard_error[i]) * DECIBANS
         contributions.append(Contribution(name, words, share, error, float(added[i]), _probability(float(leave[i]))))
-    rivals = [
-        Rival(name, float(_less(np.array([odds]), np.array([every]))[0]) * DECIBANS, _probability(odds))
-        for name, odds in case.rivals()
-    ]
+    rivals = [Rival(name, float(_less(odds, every)) * DECIBANS, _probability(odds)) for name, odds in case.rivals()]
     return Explanation(
         target=case.target,
         prior=_probability(none),
         posterior=_probability(every),
-        change=float(_less(np.array([every]), np.array([none]))[0]) * DECIBANS,
+        change=float(_less(every, none)) * DECIBANS,
         contributions=tuple(sorted(contributions, key=lambda part: -abs(part.decibans))),
         rivals=tuple(sorted(rivals, key=lambda rival: -rival.decibans)),
         conflict=conflict,

@@ -150,11 +150,8 @@ class Interview:
             self.end = End.emergency  # nothing can raise it, and asking on would keep a person from calling for help
             return
         asked = {step.variable for step in self._steps}
-        open_ = {
-            question.variable: question
-            for question in open_questions(self.dx.assessment, keys_first=True)
-            if question.variable not in asked
-        }
+        every = open_questions(self.dx.assessment, keys_first=True)
+        open_ = {question.variable: question for question in every if question.variable not in asked}
         first = next(iter(open_.values()), None)
         if first is None:
             self.end = End.exhausted
