@@ -45,7 +45,7 @@ MAX_TABLE_BYTES = 1 << 30
 MAX_KEPT_BYTES = 1 << 24  # of rows by pattern of evidence, for each component
 MAX_MERGED_PATTERNS = 1024
 MAX_TARGETS = 6
-MIN_JOINING, MAX_JOINED_TARGETS = 10, 4  # causes
+MAX_JOINED_TARGETS = 4
 FEW_TRIGGERS = 64  # numbers for which the work is less than that of a call for each
 
 
@@ -568,15 +568,14 @@ class Layout:
         for many in [targets for targets in parts if targets != first and len(targets) > MAX_TARGETS]:
             # an OR into so many causes at once costs 3 ** targets: a row of the base's own table is cheaper
             parts[first] = [sum([*parts[first], *parts.pop(many)], ())]
-        if len(self.causes) >= MIN_JOINING:
-            self._join(parts, first)
+        self._join(parts, first)
         yield self._part(parts[first].pop(0), tuple(range(len(self.causes))), leaks=True)
         for targets, same in parts.items():
             for part in same:
                 yield self._part(part, targets, leaks=False)
 
     def _join(self, parts: dict[tuple[int, ...], list[tuple[str, ...]]], first: tuple[int, ...]) -> None:
-        """Join groups that share causes, but the first: one pass over the cells of many causes in place of two."""
+        """Join groups that share causes, but the first: one pass over the cells in place of two."""
 
         def fits() -> Iterator[tuple[int, tuple[int, ...], tuple[int, ...]]]:
             for one, other in combinations([own for own in parts if own != first and len(own) > 1], 2):

@@ -236,9 +236,9 @@ def test_retractions_that_cannot_matter_are_not_computed(monkeypatch: pytest.Mon
     some, _ = retractions.max_posterior(Evidence(codes), own, sought)
     reached = whole >= sought
     assert reached.any()
-    np.testing.assert_array_equal(some[reached], whole[reached])
+    np.testing.assert_allclose(some[reached], whole[reached], rtol=1e-12)  # not always of the same engine
     fewest, _ = retractions.max_posterior(Evidence(codes), own, sought, causes=causes)
-    np.testing.assert_array_equal(fewest[reached], whole[reached])
+    np.testing.assert_allclose(fewest[reached], whole[reached], rtol=1e-12)
     present, needed = retractions._present(codes), np.log(sought / (1 - sought)) - np.log(own / (1 - own))
     counts = [len(retractions._pairs(Evidence(codes), present, needed, p)[0]) for p in (None, causes)]
     assert counts[1] < 0.9 * counts[0]

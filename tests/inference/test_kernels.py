@@ -139,9 +139,11 @@ def test_the_ways_of_a_large_model_agree_with_those_of_a_small_one(
     monkeypatch: pytest.MonkeyPatch, shape: str, seed: int, max_inner: int
 ) -> None:
     monkeypatch.setattr(compiled_layout, "MAX_INNER", max_inner)
-    small_one = varied(shape, seed)
-    monkeypatch.setattr(tables, "MIN_JOINING", 1)
-    large = CompiledModel(small_one.model)
+    model = varied(shape, seed).model
+    with monkeypatch.context() as limits:
+        limits.setattr(tables, "MAX_MERGED_PATTERNS", 1)  # no groups of risk factors are joined
+        small_one = CompiledModel(model)
+    large = CompiledModel(model)
     codes = np.hstack([
         random_codes(large.model, 40, seed, risks=0.6, findings=0.7, causes=0.1),
         np.full((len(large.variables), 1), -1, dtype=np.int8),
