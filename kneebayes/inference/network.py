@@ -158,9 +158,13 @@ class Findings:
             factors[:, 0] *= self._leak[rows].prod(axis=1)[:, None]
             if (causes != UNKNOWN).any():
                 factors *= (causes == UNKNOWN)[:, :, None] | (causes[:, :, None] == np.arange(factors.shape[2]))
-            weights = np.ones((len(own), 1))
-            for c, card in enumerate(layout.cards):
-                weights = (weights[:, :, None] * factors[:, c, None, :card]).reshape(len(own), -1)
+            halves = []  # as the states of one cause alone are too few for a quick product
+            for some in (range(n_causes // 2), range(n_causes // 2, n_causes)):
+                half = np.ones((len(own), 1))
+                for c in some:
+                    half = (half[:, :, None] * factors[:, c, None, : layout.cards[c]]).reshape(len(own), -1)
+                halves.append(half)
+            weights = (halves[0][:, :, None] * halves[1][:, None, :]).reshape(len(own), -1)
             for cases, weight, chosen in zip(own, weights, vectors, strict=True):
                 for vector in chosen[chosen >= 0].tolist():
                     weight *= self.tables.vectors[vector]
