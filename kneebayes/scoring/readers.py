@@ -31,7 +31,7 @@ from pyarrow import csv as arrow_csv
 from kneebayes.atomic import STANDARD_STREAM, file_kind, file_stamp, is_special, plain_path, refuse_changed
 from kneebayes.cases.coding import CASE_ID, Coder, known_columns, unnamed
 from kneebayes.cases.frames import refuse_odd
-from kneebayes.cases.mapping import BoundMapping, CaseMapping, Reading, matched
+from kneebayes.cases.mapping import BoundMapping, CaseMapping, MappingLike, Reading, matched
 from kneebayes.cases.problems import MAX_SHOWN, Kind, Problem, refused_rows, short, why
 from kneebayes.errors import FileFormatError, MissingExtraError, misspelt, nearest
 
@@ -153,9 +153,9 @@ class MappedReader:
     """
 
     def __init__(
-        self, path: str, coder: Coder, given: CaseMapping, keep: list[str], ignore: list[str], *, chunk_rows: int
+        self, path: str, coder: Coder, given: MappingLike | None, keep: list[str], ignore: list[str], *, chunk_rows: int
     ) -> None:
-        self.stamp = file_stamp(path)
+        self.stamp, given = file_stamp(path), CaseMapping.of({} if given is None else given)
         known = {CASE_ID, *coder.columns} - set(ignore)
         self.reader = reader = open_reader(path, chunk_rows=chunk_rows, keep=set(keep) - known, reading=given.read)
         try:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kneebayes.atomic import STANDARD_STREAM, AtomicFile, commit, refuse_changed
-from kneebayes.cases.mapping import BoundMapping, CaseMapping, MappingLike
+from kneebayes.cases.mapping import BoundMapping, MappingLike
 from kneebayes.cases.problems import Kind, Problem, rows_of_no_case, why
 from kneebayes.errors import DefectError, UnknownColumnError, check_flags, guarded, nearest
 from kneebayes.inference import cores
@@ -114,8 +114,7 @@ def score_file(
     """
     check_paths(source, target, rejects, as_fhir=as_fhir)
     with ExitStack() as stack:
-        given = CaseMapping.of({} if mapping is None else mapping)
-        cases = MappedReader(source, coder, given, keep, ignore, chunk_rows=chunk_rows)
+        cases = MappedReader(source, coder, mapping, keep, ignore, chunk_rows=chunk_rows)
         stack.callback(cases.reader.close)
         score = partial(score_table, ignore=cases.ignore)
         empty = score(cases.empty()).table
