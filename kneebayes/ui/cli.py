@@ -109,9 +109,7 @@ def score(
     keep: Annotated[list[str] | None, Option(metavar="COLUMN", help="Pass this column on (repeat, or a,b).")] = None,
     ignore: Ignore = None,
     mapping: Any = None,
-    columns: Annotated[
-        list[str] | None, Option(metavar="COLUMN", help="Write only these output columns (repeat, or a,b).")
-    ] = None,
+    columns: Annotated[list[str] | None, Option(metavar="COLUMN", help="Write only these columns (or a,b).")] = None,
     thresholds: Any = None,
     dask: Annotated[
         str | None, Option(metavar="[ADDRESS]", help="Score a folder into a folder by Dask, here or at a scheduler.")
@@ -319,9 +317,7 @@ def map_(
     target: Annotated[str, Option("--output", "-o", metavar="FILE", help="Where the draft goes.")] = "mapping.yaml",
     replace: Annotated[bool, Option("--replace", help="Write over a mapping that is there.")] = False,
     examples: Annotated[bool, Option("--examples", help="Add examples and counts: they are patients' data.")] = False,
-    check: Annotated[
-        str | None, Option(metavar="MAPPING", help="Write nothing: say what the cells become by this mapping.")
-    ] = None,
+    check: Annotated[str | None, Option(metavar="MAPPING", help="Only say what cells become by this mapping.")] = None,
     schema: Annotated[bool, Option("--schema", help="Print the JSON Schema of mapping files.")] = False,
     read: Any = None,
     model: ModelOption = None,
@@ -373,9 +369,7 @@ def map_(
 )
 def simulate(
     n: Annotated[int, Option("-n", min=0, metavar="N", help="Number of cases.")],
-    seed: Annotated[
-        int | None, Option(min=0, metavar="S", help="The same seed gives the same cases; by default a new one.")
-    ] = None,
+    seed: Annotated[int | None, Option(min=0, metavar="S", help="Same seed, same cases; by default a new one.")] = None,
     target: Output = "-",
     missing: Annotated[
         str, Option(metavar="SHARE", help="Share of cells left empty, or two: RISKS,FINDINGS as in 0.3,0.6.")
@@ -420,9 +414,7 @@ def simulate(
 def ask(
     facts: Facts = None,
     save: Annotated[str | None, Option(metavar="FILE", help="Add the case to this CSV, made if need be.")] = None,
-    case_id: Annotated[
-        str | None, Option(metavar="ID", help="What to call the case in that file; by default time and chance.")
-    ] = None,
+    case_id: Annotated[str | None, Option(metavar="ID", help="Name of the case; by default time and chance.")] = None,
     stop_below: Annotated[
         float, Option(metavar="P", help="Stop where no answer changes alarm or likeliest cause with this probability.")
     ] = STOP_BELOW,
@@ -677,9 +669,7 @@ def import_(
         str | None, Option(metavar="FILE", help="What `export` wrote beside it; by default SOURCE.labels.json.")
     ] = None,
     causes: Annotated[list[str] | None, Option(metavar="NODE", help="Which nodes are causes (repeat, or a,b).")] = None,
-    complaint: Annotated[
-        str | None, Option(metavar="NODE", help="The finding that is present unless a case says otherwise.")
-    ] = None,
+    complaint: Annotated[str | None, Option(metavar="NODE", help="The finding that is assumed to be present.")] = None,
     absent: Annotated[
         list[str] | None,
         Option(metavar="NODE=STATE", help="Which state is absence; STATE alone: of all nodes that have it."),

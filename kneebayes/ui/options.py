@@ -62,7 +62,7 @@ ModelOption = Annotated[
     Option("--model", metavar="NAME|FILE", help="A model that ships, or a model file.", autocompletion=_complete_model),
 ]
 Ignore = Annotated[
-    list[str] | None, Option(metavar="COLUMN", help="Leave this column out (repeat, or a,b); patterns as 'lab_*'.")
+    list[str] | None, Option(metavar="COLUMN", help="Leave this column out (or a,b); patterns: 'lab_*'.")
 ]
 IgnoreOthers = Annotated[bool, Option("--ignore-others", help="Leave out all columns that are not known.")]
 MapFile = Annotated[str | None, Option("--map", metavar="FILE", help="What your columns and values mean; see `map`.")]
