@@ -130,10 +130,7 @@ def _both_sides(
     """P(the target of each row) by the facts of its two cells; NaN where the model does not know them."""
     coder = Coder(model.file)
     told = [[dict(fact.split("=") for fact in row[side].split(";") if fact) for row in rows] for side in (one, other)]
-    known = [
-        all(set(facts) <= set(coder.columns) and facts_known(coder, facts) is not None for facts in pair)
-        for pair in zip(*told, strict=True)
-    ]
+    known = [all(facts_known(coder, facts) == facts for facts in pair) for pair in zip(*told, strict=True)]
     sides = []
     for facts in told:
         scores = _scores(model, [each if ok else {} for each, ok in zip(facts, known, strict=True)])
