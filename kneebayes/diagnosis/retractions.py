@@ -30,7 +30,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from itertools import product
 
 import numpy as np
@@ -116,7 +116,7 @@ class Retractions:
         self.network = network
         self.column = network.columns.index(network.model.alarm.cause)
         self._signs = _doubtful(network)
-        self._moves: dict[int, _Move] = {}
+        self._move = lru_cache(MAX_KEPT)(self._bounded)
         # P(a component triggers each target), (targets, patterns + 1), least and most, and which of them are found
         self._chances = {
             k: (np.zeros((len(c.targets), n)), np.ones((len(c.targets), n)), np.arange(n) == n - 1)
@@ -319,23 +319,12 @@ class Retractions:
                 own = [1 << place for place in range(bits.bit_length()) if bits >> place & 1]
                 parts += [others | one for one in own for others in parts]
             sets |= dict.fromkeys(parts[1:])
-        moves = []
-        for bits in sets:
-            move = self._moves.get(bits)
-            if move is None:
-                is_kept = len(self._moves) < MAX_KEPT
-                move = self._move(bits, by_pattern=is_kept)
-                if is_kept:
-                    self._moves[bits] = move
-            moves.append(move)
-        return moves
+        return [self._move(bits) for bits in sets]
 
-    def _move(self, bits: int, *, by_pattern: bool) -> _Move:
-        """Bound what retracting some signs of one source does; one or two of them, by pattern too if that is wanted."""
-        signs = self._of(bits)
-        source = self._source[bits.bit_length() - 1]
-        n = 1
-        if by_pattern and source in self._chances and len(signs) <= MAX_BY_PATTERN:
+    def _bounded(self, bits: int) -> _Move:
+        """Bound what retracting some signs of one source does, whatever the pattern; one or two have room for each."""
+        signs, source, n = self._of(bits), self._source[bits.bit_length() - 1], 1
+        if source in self._chances and len(signs) <= MAX_BY_PATTERN:
             n += self.network.tables.components[source].n_patterns
         parts = np.zeros((2, len(self.network.model.causes), n))
         move = _Move(bits, source, np.zeros(n, dtype=bool), np.zeros(n), *parts)
