@@ -255,10 +255,8 @@ class KneeBayesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 raise ValueError(f"y has one class, {self.classes_.tolist()}: give cases with {self.target} too")
             if self.classes_.dtype.kind not in "biuf" and [WORDS.get(str(c).lower()) for c in self.classes_] != [0, 1]:
                 # sorted, 'clot' would come before 'healthy' and be taken for its absence
-                raise ValueError(
-                    f"y says {self.classes_.tolist()}, of which none tells which means {self.target}: "
-                    f"give absent and present, no and yes, 0 and 1, or y == ..."
-                )
+                said = f"y says {self.classes_.tolist()}, of which none tells which means {self.target}"
+                raise ValueError(f"{said}: give absent and present, no and yes, 0 and 1, or y == ...")
             return np.asarray(codes, dtype=np.int64).reshape(-1, 1)
         names = [str(name).removeprefix(NOT_EVIDENCE_PREFIX) for name in getattr(y, "columns", model.causes)]
         for name in names:
@@ -266,10 +264,8 @@ class KneeBayesClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 raise UnknownNameError(f"y: no cause '{name}' in {model.file.name}.{nearest(name, model.causes)}")
         values = np.asarray(check_array(y, dtype=None, ensure_2d=False))
         if values.ndim != 2 or values.shape[1] != len(names) or not np.isin(values, [0, 1]).all():
-            raise ValueError(
-                f"y must be 0 and 1, one column for each of {', '.join(names)}; or name one cause as target. "
-                f"Received shape {values.shape}"
-            )
+            wanted = f"0 and 1, one column for each of {', '.join(names)}; or name one cause as target"
+            raise ValueError(f"y must be {wanted}. Received shape {values.shape}")
         self.targets_ = tuple(names)
         self.classes_ = np.tile([0, 1], (len(names), 1))  # two values for each, which scorers take for multi-label
         return np.asarray(values, dtype=np.int64)

@@ -163,10 +163,8 @@ def _narwhal(frame: Any) -> nw.DataFrame[Any]:
     try:
         return nw.from_native(frame, eager_only=True)
     except TypeError as error:
-        raise FileFormatError(
-            f"this {type(frame).__name__} is no table: give a pandas, polars or pyarrow table, as pd.read_csv reads "
-            "one; kneebayes.score_file takes files"
-        ) from error
+        remedy = "give a pandas, polars or pyarrow table, as pd.read_csv reads one; kneebayes.score_file takes files"
+        raise FileFormatError(f"this {type(frame).__name__} is no table: {remedy}") from error
     except nw.exceptions.DuplicateError as error:
         said = " ".join(str(error).split())
         raise FileFormatError(f"a column stands twice in the frame, keep one of them: {said}") from error

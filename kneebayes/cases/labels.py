@@ -53,17 +53,13 @@ def label_columns(model: ModelSpec, names: Sequence[str], label: str = LABEL) ->
     single = {f"{NOT_EVIDENCE_PREFIX}{cause}": cause for cause in model.causes}
     for name in names:
         if name.startswith(NOT_EVIDENCE_PREFIX) and name not in single:
-            raise UnknownColumnError(
-                f"column '{short(name)}': {model.name} has no such cause; its causes are "
-                f"{', '.join(model.causes)}.{nearest(name, single)}"
-            )
+            causes = f"its causes are {', '.join(model.causes)}.{nearest(name, single)}"
+            raise UnknownColumnError(f"column '{short(name)}': {model.name} has no such cause; {causes}")
     if (label != LABEL and label not in names) or not any(name == label or name in single for name in names):
         known = [name for name in names if name in model.causes]
         hint = f" If {' and '.join(known)} came out later, call it {NOT_EVIDENCE_PREFIX}{known[0]}." if known else ""
-        raise UnknownColumnError(
-            f"no column '{short(label)}' of causes, and none named {NOT_EVIDENCE_PREFIX}<cause>: "
-            f"labelled cases need one of them.{hint or nearest(label, names)}"
-        )
+        absent = f"no column '{short(label)}' of causes, and none named {NOT_EVIDENCE_PREFIX}<cause>"
+        raise UnknownColumnError(f"{absent}: labelled cases need one of them.{hint or nearest(label, names)}")
     return [name for name in names if name in (label, ALSO) or name in single]
 
 

@@ -440,13 +440,8 @@ class BoundMapping:
         self.case_id = next(iter(self._targets.get(CASE_ID, ())), None)
         if mapping.join is not None and self.case_id is None and not partial:
             raise mapping._error(("join",), f"rows are joined by their {CASE_ID}: say which column that is")
-        self.is_identity = (
-            not mapping.missing
-            and not mapping.rows
-            and mapping.join is None
-            and all(c == Column(variable=name) for name, c in columns.items())
-            and (mapping.read.decimal or ".") == "."
-        )
+        is_plain = not (mapping.missing or mapping.rows or mapping.join or mapping.read.decimal == ",")
+        self.is_identity = is_plain and all(c == Column(variable=name) for name, c in columns.items())
 
     def _variables(self, column: Column) -> list[str]:
         if column.choices is not None:

@@ -145,11 +145,8 @@ def noisy_max_from_table(node: Node, states: Mapping[str, Sequence[str]], *, tol
         d, *where = map(int, np.unravel_index(int(off.argmax()), off.shape))
         given = ", ".join(f"{p}={states[p][i]}" for p, i in zip(node.parents, where, strict=True))
         said = node.states[0] if d == 0 else f"at most {node.states[d]}"
-        raise _no_max(
-            node,
-            f"P({said} | {given}) is {at_most[(d, *where)]:.6g}, not {made[(d, *where)]:.6g}, the product of what each "
-            f"does alone: off {off.max():.3g}",
-        )
+        values = f"{at_most[(d, *where)]:.6g}, not {made[(d, *where)]:.6g}, the product of what each does alone"
+        raise _no_max(node, f"P({said} | {given}) is {values}: off {off.max():.3g}")
     return NoisyMax([plain(p) for p in node.table[1:][none].tolist()], links)
 
 

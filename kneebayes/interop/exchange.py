@@ -778,10 +778,8 @@ def _restored(original: ModelSpec, nodes: dict[str, Node], path: Path, tolerance
     for name in dict.fromkeys([*original.variables, *nodes]):
         variables = original.variables
         if name not in nodes or name not in variables or set(variables[name].states) != set(nodes[name].states):
-            raise FileFormatError(
-                f"{path}: its labels belong to another network: '{name}' is not in both with the same states; "
-                f"move {sidecar_path(path).name} away to read the network without labels"
-            )
+            said = f"its labels belong to another network: '{name}' is not in both with the same states"
+            raise FileFormatError(f"{path}: {said}; move {sidecar_path(path).name} away to read it without labels")
     content = original.model_dump()
     changed = []
     states = {name: variable.states for name, variable in original.variables.items()}

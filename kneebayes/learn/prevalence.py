@@ -136,16 +136,12 @@ class _Way:
             by = "leaks and links" if self.links else "leaks"
             said = ", ".join(f"{name} {there:.6g}" for name, _, there in got)
             raise PrevalenceError(f"{self.model.name}: no {by} give these prevalences together; the nearest are {said}")
-        said = "; ".join(
-            f"{name} can't be as rare as {value:g}: without any leak, its links alone make it {there:.6g} of those "
-            "with the complaint"
-            for name, value, there in low
-        )
+        with_it = "of those with the complaint"
+        alone = "without any leak, its links alone make it"
+        said = "; ".join(f"{n} can't be as rare as {value:g}: {alone} {there:.6g} {with_it}" for n, value, there in low)
         others = ", the other prevalences as asked for" if len(self.targets) > 1 else ""
-        raise PrevalenceError(
-            f"{self.model.name}: {said}{others}. Ask for more, or let its "
-            "links change too: with_prevalence(..., links=True)."
-        )
+        remedy = "Ask for more, or let its links change too: with_prevalence(..., links=True)."
+        raise PrevalenceError(f"{self.model.name}: {said}{others}. {remedy}")
 
 
 def complaint_only(model: ModelSpec, state: int = 1) -> Cases:
