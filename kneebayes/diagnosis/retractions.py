@@ -16,13 +16,15 @@ Retracting signs multiplies P(evidence, state of everything else) by a ratio r o
 cause by ``E(r | cause) / E(r | no cause)``; r is 1 where nothing is there. Above, that is at most the largest r.
 Below, log r is at least the sum over the causes that are there of what it is where one is there alone, but for a slack
 that is found out for each sign: 0 for most, as links make log r superadditive. So by Jensen's inequality
-``E(r | no cause)`` is at least ``q * exp(sum(P(c | no cause) / q * log r(c)))``: over the causes c of which r is over
-``exp(-STEEP)``, given that none of the others is there. The probability of that, q, is at least 1 - the sum of theirs,
-and ``P(c | no cause)`` is at most ``P(c) / P(no cause)``, by the posteriors that are known already.
+``E(r | no cause)`` is at least ``q * exp(sum(P(c | no cause) / q * log r(c)))``, over the causes c of which r is over
+``exp(-STEEP)``. Each of the others, where it is there, is taken to bring r to 0 with a chance of ``1 - r(c)``; that
+none does, q, has a probability of at least ``1 - sum(P(c | no cause) * (1 - r(c)))`` over them. ``P(c | no cause)`` is
+at most ``P(c) / P(no cause)``, by the posteriors that are known already.
 
-What risk factors do is bounded for each pattern of their component's evidence, where its table is small. For them r is
-that of what the component triggers, which is there less often than the cause is: if it triggers c with a chance of at
-most t, and others do with one of at least u, ``P(triggered | c is there)`` is at most ``t / (t + (1 - t) * u)``.
+What risk factors do is bounded for each pattern of their component's evidence, if it has no more than `MAX_PATTERNS`,
+when a case first has it. For them r is that of what the component triggers, which is there less often than the cause
+is: if it triggers c with a chance of at most t, and others do with one of at least u, ``P(triggered | c is there)`` is
+at most ``t / (t + (1 - t) * u)``.
 """
 
 from __future__ import annotations
@@ -55,8 +57,8 @@ ROUNDING = 1e-12
 STEEP = 4.0  # any number is right; this one spares most
 LOG_TINY, HUGE = -700.0, 1e9
 MAX_BY_PATTERN = 2  # signs that are retracted together
-MAX_PATTERNS = 1 << 10  # of a component, by which it is bounded what retracting its signs does
-MAX_ENTRIES = 1 << 19  # of its table, gone through at a time
+MAX_PATTERNS = 1 << 10  # of a component
+MAX_ENTRIES = 1 << 19  # of its table, at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,21 +81,23 @@ class _Sign:
 class _Move:
     """Signs of one finding or component, as bits, that are retracted together, and the bounds of log r by pattern.
 
-    The last row of the bounds holds whatever the pattern; findings, and components of large tables, have no other. The
-    others are found when a case first asks for them.
+    The last row of the bounds holds whatever the pattern; findings, and components of many patterns, have no other. The
+    others are found when a case first has them.
     """
 
     bits: int
     component: int  # negative for a finding
     known: Bools  # (patterns + 1,): of which patterns the bounds are found
     log_most: Floats  # (patterns + 1,)
-    steep: Floats  # (causes, patterns + 1): the lower bound as `_split` gives it
-    gentle: Floats
+    steep: Floats  # (causes, patterns + 1): of the lower bound, 1 - r of a cause for which that is steep
+    gentle: Floats  # log r of the others
 
     def note(self, rows: NDArray[np.intp], log_most: Floats, log_least: Floats) -> None:
         """Write down the bounds of some patterns, (rows,) and (rows, causes)."""
+        steep = log_least.T < -STEEP
         self.log_most[rows] = np.minimum(log_most, HUGE)
-        self.steep[:, rows], self.gentle[:, rows] = _split(log_least.T)
+        self.steep[:, rows] = np.where(steep, -np.expm1(log_least.T), 0.0)
+        self.gentle[:, rows] = np.where(steep, 0.0, log_least.T)
         self.known[rows] = True
 
     def bound(self, cases: NDArray[np.intp], row: NDArray[np.intp] | None, weight: Floats, bounds: Floats) -> None:
@@ -369,14 +373,8 @@ def _chances(trigger: Floats) -> tuple[Floats, Floats]:
     return least, most
 
 
-def _split(log_least: Floats) -> tuple[Floats, Floats]:
-    """Split what log r adds up to by cause: 1 - r where that is steep, and log r elsewhere; both of one shape."""
-    steep = log_least < -STEEP
-    return np.where(steep, -np.expm1(log_least), 0.0), np.where(steep, 0.0, log_least)
-
-
 def _log_least(steep: Floats, gentle: Floats) -> Floats:
-    """Bound log E(r | no cause) from below, by what `_split` gives times the posteriors, added up over the causes."""
+    """Bound log E(r | no cause) from below, by what moves say of it times the posteriors, added up over causes."""
     none = np.maximum(0.0, 1.0 - steep)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.log(none) + gentle / none)
