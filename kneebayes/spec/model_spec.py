@@ -408,7 +408,9 @@ class ModelSpec(Frozen):
     title: Text = Field(description="What a person reads.")
     population: Text = Field(description="Whom the numbers speak of.")
     disclaimer: Text = Field(description="One line that stands under every result.")
-    leak_convention: Literal["P(present) = 1 - (1 - leak) * product(1 - link)"] = Field(description="How they combine.")
+    leak_convention: Literal["P(present) = 1 - (1 - leak) * product(1 - link)"] = Field(
+        description="How leak and links combine."
+    )
     complaint: Identifier = Field(description="What brings people in; present unless a case says otherwise.")
     groups: dict[Identifier, Text] = Field(description="The headings under which questions are shown, by name.")
     inputs: dict[Identifier, Input] = Field(

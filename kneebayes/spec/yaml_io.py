@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from copy import deepcopy
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from itertools import islice
@@ -404,13 +404,19 @@ def _fields(kind: Any, loc: Place) -> dict[str, FieldInfo]:
 
 def where(texts: Mapping[str, str], place: Place, *, of_key: bool = False) -> str:
     """Name the line and column of a place, or of what holds it, in the first of the texts that has most of it."""
-    roots = {name: yaml.compose(text, Loader=_Loader) for name, text in texts.items()}
+    roots = {name: _composed(text) for name, text in texts.items()}
     found = [(*_mark(root, place, of_key), name) for name, root in roots.items() if root is not None]
     if not found or not place:
         return ""
     _, mark, name = max(found, key=lambda one: one[0])
     of_file = f" of {name}" if len(roots) > 1 else ""
     return f" (line {mark.line + 1}, column {mark.column + 1}{of_file})"
+
+
+@lru_cache(maxsize=4)
+def _composed(text: str) -> yaml.Node | None:
+    """Compose what is asked of again for each problem in it."""
+    return yaml.compose(text, Loader=_Loader)
 
 
 def _mark(node: yaml.Node, place: Place, of_key: bool) -> tuple[int, Any]:

@@ -323,7 +323,7 @@ def map_(
     model: ModelOption = None,
 ) -> None:
     """Run ``kneebayes map``."""
-    from kneebayes.cases.mapping import BoundMapping, CaseMapping, Reading
+    from kneebayes.cases.mapping import BoundMapping, CaseMapping
 
     if schema:
         typer.echo(CaseMapping.schema_text(), nl=False)
@@ -333,7 +333,7 @@ def map_(
     if check is None and os.path.exists(target) and not replace:
         raise OptionError(f"{target}: is there already: name another with -o, or --replace it")
     from kneebayes.atomic import STANDARD_STREAM, is_special, plain_path, write_whole
-    from kneebayes.scoring.readers import read_cases, sniff, source_kind
+    from kneebayes.scoring.readers import SEPARATORS, read_cases, sniff, source_kind
 
     source = plain_path(source)
     source_kind(source)
@@ -354,8 +354,14 @@ def map_(
     rows = read_cases(source, (), reading)
     draft = Drafter(coder).draft(rows.table, rows.labels, reading, examples=examples)
     write_whole(target, draft.text)
-    if found != Reading():
-        say(f"found {found.model_dump_json(exclude_none=True)}: it stands under read: in {target}, confirm it there")
+    said = [
+        f"encoding {found.encoding}" if found.encoding else "",
+        f"columns separated by {SEPARATORS.get(found.separator, found.separator)}" if found.sep else "",
+        f"names in line {' and '.join(map(str, found.header))}" if found.header else "",
+        "decimal commas" if found.decimal else "",
+    ]
+    if any(said):
+        say(f"found: {', '.join(filter(None, said))}; it stands under read: in {target}, confirm it there")
     say(f"wrote {target}: {draft.summary}. Read and mend it, then")
     source, target = shlex.quote(source), shlex.quote(target)  # a line to be copied into a shell
     of = "" if model is None else f" --model {shlex.quote(model)}"
