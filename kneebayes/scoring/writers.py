@@ -153,7 +153,8 @@ class _ParquetWriter(Writer):
         plain = [f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in schema]
         self._schema = pa.schema(plain)
         self._held: list[pa.Table] = []
-        self._writer = parquet.ParquetWriter(file.file, self._schema)
+        words = [field.name for field in plain if not pa.types.is_floating(field.type)]  # of numbers few are alike
+        self._writer = parquet.ParquetWriter(file.file, self._schema, use_dictionary=words)
 
     def encode(self, table: pa.Table) -> pa.Table:
         return table.cast(self._schema)
